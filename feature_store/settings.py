@@ -1,0 +1,164 @@
+"""One frozen `Settings`, from EVENSONG_* variables and evensong.toml; an unknown key is an error.
+
+`EVENSONG_LAKE` and `EVENSONG_STATE` say where everything lives. Nested settings use two underscores:
+`EVENSONG_LISTS__LENGTH=30`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+_PREFIX = "EVENSONG_"
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or has a value that it cannot have."""
+
+
+class Spark(BaseModel):
+    """How Spark sessions are made."""
+
+    model_config = _FROZEN
+
+    master: str = "local[2]"
+    driver_memory: str = "3g"
+    shuffle_partitions: int = Field(4, ge=1)
+    packages_from: str = Field("", description="Maven repository for the jars; empty for Maven Central.")
+
+
+class Lists(BaseModel):
+    """What the published lists look like."""
+
+    model_config = _FROZEN
+
+    length: int = Field(20, ge=1, le=1000, description="Tracks in a person's list.")
+    similar_length: int = Field(10, ge=1, le=1000, description="Tracks in a list of similar tracks.")
+    max_per_artist: int = Field(2, ge=1, description="Tracks of one artist in one list.")
+    exclude_heard_days: int = Field(
+        30, ge=0, description="Tracks heard in the last so many days are left out; 0 lets all of them in."
+    )
+    personal_min_listens: int = Field(20, ge=1, description="Listens from which on a list is personal, not warm.")
+    candidates: int = Field(200, ge=1, description="Scored tracks kept per person, before filters.")
+
+
+class Gates(BaseModel):
+    """Thresholds of the population rules. The row rules have none: they are absolute."""
+
+    model_config = _FROZEN
+
+    min_full_list_ratio: float = Field(0.999, ge=0, le=1, description="People whose list has every rank filled.")
+    max_popular_tier_ratio: float = Field(0.6, ge=0, le=1, description="Rows that rest on popularity alone.")
+    max_churn_ratio: float = Field(0.95, ge=0, le=1, description="Rows that entered since the compared run.")
+    min_catalogue_coverage_ratio: float = Field(0.01, ge=0, le=1, description="Tracks that appear in any list.")
+    min_modality_coverage_ratio: float = Field(
+        0.5, ge=0, le=1, description="Tracks with content of a kind whose features could be computed."
+    )
+    max_days_without_arrivals: int = Field(3, ge=0, description="Days since anything arrived.")
+    max_row_drop_ratio: float = Field(0.5, ge=0, le=1, description="Loss of rows against the current run.")
+
+
+class Training(BaseModel):
+    """When to train and what."""
+
+    model_config = _FROZEN
+
+    family: str = "mm_gnn"
+    max_model_age_days: int = Field(7, ge=0, description="An older model is trained anew.")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    n_threads: int = Field(2, ge=1)
+
+
+class Encoders(BaseModel):
+    """Where encoders find their weights. Empty: the weights that come with the project's packages."""
+
+    model_config = _FROZEN
+
+    batch_size: int = Field(16, ge=1, description="Lyrics or covers per forward pass.")
+    max_audio_s: float = Field(60.0, gt=0, description="Only so much of each recording is listened to, from its middle.")
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between two installations."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        toml_file="evensong.toml",
+        frozen=True,
+        extra="forbid",
+    )
+
+    lake: str = Field(".evensong/lake", description="Folder or s3:// address of landing, tables, models, reports.")
+    state: Path = Field(Path(".evensong/state"), description="Local folder of databases and caches.")
+    seed: int = 20260301
+    late_track_days: int = Field(30, ge=0, description="How long a listen waits for its track to be announced.")
+    spark: Spark = Spark()
+    lists: Lists = Lists()
+    gates: Gates = Gates()
+    training: Training = Training()
+    encoders: Encoders = Encoders()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments beat variables, variables beat the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One run: the day it covers, its id, and the settings it runs under. Passed down; nobody asks the clock."""
+
+    as_of: date
+    run_id: str
+    settings: Settings
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings, `overrides` first.
+
+    Raises:
+        SettingsError: a key is unknown or a value impossible; names each with the next step.
+    """
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]  pydantic checks what mypy cannot see here
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])} = {item.get('input')!r}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise SettingsError(f"settings: {found}; correct evensong.toml or the EVENSONG_ variable") from error
+    if "://" not in settings.lake:
+        settings = settings.model_copy(update={"lake": str(Path(settings.lake).resolve())})
+    return settings.model_copy(update={"state": settings.state.resolve()})
+
+
+def _refuse_unknown_variables() -> None:
+    """pydantic-settings passes over variables that match no field; a misspelt one would silently do nothing."""
+    known = {name.upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith(_PREFIX) and variable.removeprefix(_PREFIX).split("__")[0] not in known:
+            raise SettingsError(
+                f"settings: the variable {variable} names no setting; known: "
+                f"{', '.join(sorted(_PREFIX + name for name in known))}"
+            )

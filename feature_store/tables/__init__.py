@@ -1,0 +1,23 @@
+"""All tables of the lake by name."""
+
+from feature_store.contract import ContractError, Table
+from feature_store.tables import core, features, graph, raw, recommendations, runs, scores
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for module in (raw, core, features, graph, scores, recommendations, runs)
+    for table in module.TABLES
+}
+
+PUBLISHED_TABLES: tuple[Table, ...] = recommendations.TABLES
+
+
+def table_called(name: str) -> Table:
+    """The declared table of that name.
+
+    Raises:
+        ContractError: nothing of that name is declared.
+    """
+    if name not in TABLES:
+        raise ContractError(f"no table is called {name!r}; declared: {', '.join(sorted(TABLES))}")
+    return TABLES[name]

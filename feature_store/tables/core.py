@@ -1,0 +1,134 @@
+"""core_: typed, keyed, de-duplicated, each row with the day from which it was known."""
+
+from feature_store.contract import OneOf, Table, Time, Within
+from feature_store.tables import columns as c
+from feature_store.tables.raw import FEEDBACK_ACTIONS
+
+CORE_USERS = Table(
+    name="core_users",
+    meaning="People: those the service announced and those only seen in listens, follows or feedback.",
+    columns=(c.USER_ID, c.REGISTERED_DATE, c.IS_OPTED_OUT, c.IS_NAMED_TO_OTHERS, c.KNOWN_FROM_DATE),
+    key=("user_id", "known_from_date"),
+    entity=("user_id",),
+    time=Time.KNOWN,
+)
+
+CORE_TRACKS = Table(
+    name="core_tracks",
+    meaning="The catalogue, with the content that each track has. A new row when metadata or any content changed.",
+    columns=(
+        c.TRACK_ID,
+        c.TITLE,
+        c.ARTIST_ID,
+        c.ARTIST_NAME,
+        c.ALBUM_ID,
+        c.ALBUM_TITLE,
+        c.ARTIST_MATCH_KEY,
+        c.TITLE_MATCH_KEY,
+        c.RELEASED_DATE,
+        c.TRACK_DURATION_MS,
+        c.ISRC,
+        c.RECORDING_MBID,
+        c.IS_AVAILABLE,
+        c.AUDIO_HASH,
+        c.AUDIO_URI,
+        c.LYRICS_HASH,
+        c.COVER_HASH,
+        c.COVER_URI,
+        c.KNOWN_FROM_DATE,
+    ),
+    key=("track_id", "known_from_date"),
+    entity=("track_id",),
+    time=Time.KNOWN,
+)
+
+CORE_TAGS = Table(
+    name="core_tags",
+    meaning="Who gave which track which tag, once.",
+    columns=(
+        c.TAG_EVENT_ID,
+        c.TRACK_ID,
+        c.TAG,
+        c.USER_ID.or_null("when the catalogue gave the tag"),
+        c.TAGGED_DATE,
+        c.KNOWN_FROM_DATE,
+    ),
+    key=("tag_event_id",),
+    time=Time.KNOWN,
+)
+
+CORE_LISTENS = Table(
+    name="core_listens",
+    meaning="Listens, each once. A listen of a track announced later is known from the track's first day.",
+    columns=(
+        c.LISTEN_ID,
+        c.USER_ID,
+        c.TRACK_ID,
+        c.LISTENED_AT_UTC,
+        c.PLAYED_MS,
+        c.DURATION_MS,
+        c.COMPLETION_RATIO,
+        c.IS_ORGANIC,
+        c.SESSION_ID,
+        c.KNOWN_FROM_DATE,
+    ),
+    key=("listen_id",),
+    time=Time.KNOWN,
+    gates=(Within("completion_ratio", 0, 1), Within("played_ms", 0, 86_400_000)),
+)
+
+CORE_DAILY_LISTENS = Table(
+    name="core_daily_listens",
+    meaning="Integer sums of core_listens by user, track and day: what the graph and training read, never the whole log.",
+    columns=(
+        c.USER_ID,
+        c.TRACK_ID,
+        c.LISTENED_DATE,
+        c.LISTEN_COUNT,
+        c.COMPLETION_PERMILLE,
+        c.ORGANIC_COUNT,
+        c.KNOWN_FROM_DATE,
+    ),
+    key=("user_id", "track_id", "listened_date", "known_from_date"),
+    time=Time.KNOWN,
+    gates=(Within("listen_count", 1, 2**53),),
+)
+
+CORE_LISTEN_COUNTS = Table(
+    name="core_listen_counts",
+    meaning="Listens per user and track where the source has no times; the newest count replaces the earlier.",
+    columns=(c.USER_ID, c.TRACK_ID, c.LISTEN_COUNT, c.KNOWN_FROM_DATE),
+    key=("user_id", "track_id", "known_from_date"),
+    entity=("user_id", "track_id"),
+    time=Time.KNOWN,
+    gates=(Within("listen_count", 1, 2**53),),
+)
+
+CORE_FOLLOWS = Table(
+    name="core_follows",
+    meaning="Who follows whom; a row with is_active = false ends it.",
+    columns=(c.USER_ID, c.FOLLOWED_USER_ID, c.FOLLOWED_FROM_DATE, c.IS_ACTIVE, c.KNOWN_FROM_DATE),
+    key=("user_id", "followed_user_id", "known_from_date"),
+    entity=("user_id", "followed_user_id"),
+    time=Time.KNOWN,
+)
+
+CORE_FEEDBACK = Table(
+    name="core_feedback",
+    meaning="The last button of each pair (like/unlike, hide/unhide) that a person pressed on a track on a day.",
+    columns=(c.USER_ID, c.TRACK_ID, c.FEEDBACK_ACTION, c.GIVEN_AT_UTC, c.KNOWN_FROM_DATE),
+    key=("user_id", "track_id", "feedback_action", "known_from_date"),
+    time=Time.KNOWN,
+    gates=(OneOf("feedback_action", FEEDBACK_ACTIONS),),
+)
+
+TABLES = (
+    CORE_USERS,
+    CORE_TRACKS,
+    CORE_TAGS,
+    CORE_LISTENS,
+    CORE_DAILY_LISTENS,
+    CORE_LISTEN_COUNTS,
+    CORE_FOLLOWS,
+    CORE_FEEDBACK,
+)
