@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
@@ -73,7 +73,9 @@ class Time(Enum):
 
     AS_OF = "as_of_date"  # one complete state per as_of; a reader takes exactly that slice
     ARRIVAL = "arrival_date"  # what arrived on a day; a reader takes every day up to as_of
-    KNOWN = "known_from_date"  # what became known on a day; likewise, and the newest row of an entity
+    KNOWN = (
+        "known_from_date"  # what became known on a day; likewise, and the newest row of an entity
+    )
     NONE = ""  # rows are functions of content alone and only ever added
 
     @property
@@ -166,7 +168,9 @@ class Table:
         if self.time is not Time.NONE:
             used.add(self.time.column)
         if unknown := used - set(names):
-            raise ContractError(f"{self.name}: key, entity, time or gate names no column: {sorted(unknown)}")
+            raise ContractError(
+                f"{self.name}: key, entity, time or gate names no column: {sorted(unknown)}"
+            )
         if not self.key:
             raise ContractError(f"{self.name}: a table needs a key")
         if nullable := [name for name in self.key if self.column(name).is_nullable]:
@@ -207,38 +211,49 @@ class Table:
     def ddl(self) -> str:
         """Spark DDL of the columns, NOT NULL where the contract says so."""
         return ", ".join(
-            f"{column.name} {column.kind.sql}{'' if column.is_nullable else ' NOT NULL'}" for column in self.columns
+            f"{column.name} {column.kind.sql}{'' if column.is_nullable else ' NOT NULL'}"
+            for column in self.columns
         )
 
     @property
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema, in contract order."""
         return pa.schema(
-            [pa.field(column.name, column.kind.arrow, nullable=column.is_nullable) for column in self.columns]
+            [
+                pa.field(column.name, column.kind.arrow, nullable=column.is_nullable)
+                for column in self.columns
+            ]
         )
 
     def spark_schema(self) -> StructType:
         """The Spark schema, in contract order. Imports Spark only when called."""
         from pyspark.sql.types import StructType
 
-        return StructType.fromDDL(self.ddl)
+        return cast("StructType", StructType.fromDDL(self.ddl))
 
     @property
     def checks(self) -> dict[str, str]:
         """CHECK constraints by name: the gates, each letting null pass where the contract does."""
-        return {f"{gate.column}_{type(gate).__name__.lower()}": gate.predicate for gate in self.gates}
+        return {
+            f"{gate.column}_{type(gate).__name__.lower()}": gate.predicate for gate in self.gates
+        }
 
     @property
     def markdown(self) -> str:
         """Documentation for people: meaning, key, slices, columns, rules."""
         lines = [f"### {self.name}", "", self.meaning, ""]
-        lines.append(f"Key: {', '.join(f'`{name}`' for name in self.key)}. {_TIME_IN_WORDS[self.time]}")
+        lines.append(
+            f"Key: {', '.join(f'`{name}`' for name in self.key)}. {_TIME_IN_WORDS[self.time]}"
+        )
         lines += ["", "| column | type | unit | meaning |", "|---|---|---|---|"]
         for column in self.columns:
             kind = column.kind.sql.lower() + (" (nullable)" if column.is_nullable else "")
             lines.append(f"| {column.name} | {kind} | {column.unit} | {column.meaning} |")
         if self.gates:
-            lines += ["", "Every row: " + "; ".join(f"`{gate.predicate}`" for gate in self.gates) + "."]
+            lines += [
+                "",
+                "Every row: " + "; ".join(f"`{gate.predicate}`" for gate in self.gates) + ".",
+            ]
         return "\n".join(lines) + "\n"
 
 

@@ -36,7 +36,9 @@ class Spark(BaseModel):
     master: str = "local[2]"
     driver_memory: str = "3g"
     shuffle_partitions: int = Field(4, ge=1)
-    packages_from: str = Field("", description="Maven repository for the jars; empty for Maven Central.")
+    packages_from: str = Field(
+        "", description="Maven repository for the jars; empty for Maven Central."
+    )
 
 
 class Lists(BaseModel):
@@ -45,12 +47,18 @@ class Lists(BaseModel):
     model_config = _FROZEN
 
     length: int = Field(20, ge=1, le=1000, description="Tracks in a person's list.")
-    similar_length: int = Field(10, ge=1, le=1000, description="Tracks in a list of similar tracks.")
+    similar_length: int = Field(
+        10, ge=1, le=1000, description="Tracks in a list of similar tracks."
+    )
     max_per_artist: int = Field(2, ge=1, description="Tracks of one artist in one list.")
     exclude_heard_days: int = Field(
-        30, ge=0, description="Tracks heard in the last so many days are left out; 0 lets all of them in."
+        30,
+        ge=0,
+        description="Tracks heard in the last so many days are left out; 0 lets all of them in.",
     )
-    personal_min_listens: int = Field(20, ge=1, description="Listens from which on a list is personal, not warm.")
+    personal_min_listens: int = Field(
+        20, ge=1, description="Listens from which on a list is personal, not warm."
+    )
     candidates: int = Field(200, ge=1, description="Scored tracks kept per person, before filters.")
 
 
@@ -59,15 +67,28 @@ class Gates(BaseModel):
 
     model_config = _FROZEN
 
-    min_full_list_ratio: float = Field(0.999, ge=0, le=1, description="People whose list has every rank filled.")
-    max_popular_tier_ratio: float = Field(0.6, ge=0, le=1, description="Rows that rest on popularity alone.")
-    max_churn_ratio: float = Field(0.95, ge=0, le=1, description="Rows that entered since the compared run.")
-    min_catalogue_coverage_ratio: float = Field(0.01, ge=0, le=1, description="Tracks that appear in any list.")
+    min_full_list_ratio: float = Field(
+        0.999, ge=0, le=1, description="People whose list has every rank filled."
+    )
+    max_popular_tier_ratio: float = Field(
+        0.6, ge=0, le=1, description="Rows that rest on popularity alone."
+    )
+    max_churn_ratio: float = Field(
+        0.95, ge=0, le=1, description="Rows that entered since the compared run."
+    )
+    min_catalogue_coverage_ratio: float = Field(
+        0.01, ge=0, le=1, description="Tracks that appear in any list."
+    )
     min_modality_coverage_ratio: float = Field(
-        0.5, ge=0, le=1, description="Tracks with content of a kind whose features could be computed."
+        0.5,
+        ge=0,
+        le=1,
+        description="Tracks with content of a kind whose features could be computed.",
     )
     max_days_without_arrivals: int = Field(3, ge=0, description="Days since anything arrived.")
-    max_row_drop_ratio: float = Field(0.5, ge=0, le=1, description="Loss of rows against the current run.")
+    max_row_drop_ratio: float = Field(
+        0.5, ge=0, le=1, description="Loss of rows against the current run."
+    )
 
 
 class Training(BaseModel):
@@ -82,12 +103,19 @@ class Training(BaseModel):
 
 
 class Encoders(BaseModel):
-    """Where encoders find their weights. Empty: the weights that come with the project's packages."""
+    """Which encoder makes the features of each kind of content: names in jobs' encoder registry.
+
+    Whoever reads feat_audio, feat_lyrics or feat_cover takes the rows of the encoder named here.
+    """
 
     model_config = _FROZEN
 
-    batch_size: int = Field(16, ge=1, description="Lyrics or covers per forward pass.")
-    max_audio_s: float = Field(60.0, gt=0, description="Only so much of each recording is listened to, from its middle.")
+    audio: str = Field("musicnn-mtt-v1", description="encoder_id of feat_audio.")
+    lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics.")
+    cover: str = Field("efficientnet-lite0-v1", description="encoder_id of feat_cover.")
+    max_audio_s: float = Field(
+        60.0, gt=0, description="Only so much of each recording is listened to, from its middle."
+    )
 
 
 class Settings(BaseSettings):
@@ -101,10 +129,16 @@ class Settings(BaseSettings):
         extra="forbid",
     )
 
-    lake: str = Field(".evensong/lake", description="Folder or s3:// address of landing, tables, models, reports.")
-    state: Path = Field(Path(".evensong/state"), description="Local folder of databases and caches.")
+    lake: str = Field(
+        ".evensong/lake", description="Folder or s3:// address of landing, tables, models, reports."
+    )
+    state: Path = Field(
+        Path(".evensong/state"), description="Local folder of databases and caches."
+    )
     seed: int = 20260301
-    late_track_days: int = Field(30, ge=0, description="How long a listen waits for its track to be announced.")
+    late_track_days: int = Field(
+        30, ge=0, description="How long a listen waits for its track to be announced."
+    )
     spark: Spark = Spark()
     lists: Lists = Lists()
     gates: Gates = Gates()
@@ -141,13 +175,15 @@ def load_settings(**overrides: object) -> Settings:
     """
     _refuse_unknown_variables()
     try:
-        settings = Settings(**overrides)  # type: ignore[arg-type]  pydantic checks what mypy cannot see here
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what mypy cannot see here
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join(str(part) for part in item['loc'])} = {item.get('input')!r}: {item['msg']}"
             for item in error.errors()
         )
-        raise SettingsError(f"settings: {found}; correct evensong.toml or the EVENSONG_ variable") from error
+        raise SettingsError(
+            f"settings: {found}; correct evensong.toml or the EVENSONG_ variable"
+        ) from error
     if "://" not in settings.lake:
         settings = settings.model_copy(update={"lake": str(Path(settings.lake).resolve())})
     return settings.model_copy(update={"state": settings.state.resolve()})
@@ -157,7 +193,10 @@ def _refuse_unknown_variables() -> None:
     """pydantic-settings passes over variables that match no field; a misspelt one would silently do nothing."""
     known = {name.upper() for name in Settings.model_fields}
     for variable in os.environ:
-        if variable.startswith(_PREFIX) and variable.removeprefix(_PREFIX).split("__")[0] not in known:
+        if (
+            variable.startswith(_PREFIX)
+            and variable.removeprefix(_PREFIX).split("__")[0] not in known
+        ):
             raise SettingsError(
                 f"settings: the variable {variable} names no setting; known: "
                 f"{', '.join(sorted(_PREFIX + name for name in known))}"

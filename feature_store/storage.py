@@ -67,7 +67,9 @@ def open_storage(address: str) -> Storage:
         bucket, _, prefix = address.removeprefix("s3://").partition("/")
         return ObjectStorage(bucket, prefix.strip("/"))
     if "://" in address:
-        raise StorageError(f"storage {address}: neither a folder nor s3://; set EVENSONG_LAKE to one of these")
+        raise StorageError(
+            f"storage {address}: neither a folder nor s3://; set EVENSONG_LAKE to one of these"
+        )
     return FolderStorage(Path(address).resolve())
 
 
@@ -90,7 +92,9 @@ class FolderStorage:
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
             found = file.stat()
             yield StoredFile(
-                file.relative_to(self.root).as_posix(), found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)
+                file.relative_to(self.root).as_posix(),
+                found.st_size,
+                datetime.fromtimestamp(found.st_mtime, UTC),
             )
 
     def exists(self, path: str) -> bool:
@@ -100,11 +104,15 @@ class FolderStorage:
         try:
             return (self.root / path).read_bytes()
         except OSError as error:
-            raise StorageError(f"storage {self.uri(path)}: cannot be read: {error.strerror}") from error
+            raise StorageError(
+                f"storage {self.uri(path)}: cannot be read: {error.strerror}"
+            ) from error
 
     def write(self, path: str, content: bytes) -> None:
         target = self._folder_of(path)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".writing-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=".writing-", delete=False
+        ) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -113,7 +121,9 @@ class FolderStorage:
     def put_if_absent(self, path: str, content: bytes) -> bool:
         # A hard link is created whole or not at all, so nobody ever reads a half-written manifest.
         target = self._folder_of(path)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".writing-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=".writing-", delete=False
+        ) as file:
             file.write(content)
         try:
             os.link(file.name, target)
@@ -140,7 +150,7 @@ class ObjectStorage:
     prefix: str
 
     @cached_property
-    def _client(self) -> Any:  # noqa: ANN401  boto3 makes its client classes at run time
+    def _client(self) -> Any:
         import boto3
 
         return boto3.client("s3")
@@ -172,7 +182,9 @@ class ObjectStorage:
         from botocore.exceptions import ClientError
 
         try:
-            return bytes(self._client.get_object(Bucket=self.bucket, Key=self._key(path))["Body"].read())
+            return bytes(
+                self._client.get_object(Bucket=self.bucket, Key=self._key(path))["Body"].read()
+            )
         except ClientError as error:
             raise StorageError(f"storage {self.uri(path)}: cannot be read: {error}") from error
 
@@ -183,9 +195,14 @@ class ObjectStorage:
         from botocore.exceptions import ClientError
 
         try:
-            self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content, IfNoneMatch="*")
+            self._client.put_object(
+                Bucket=self.bucket, Key=self._key(path), Body=content, IfNoneMatch="*"
+            )
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in {409, 412}:  # somebody else was first
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in {
+                409,
+                412,
+            }:  # somebody else was first
                 return False
             raise
         return True

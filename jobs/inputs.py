@@ -29,7 +29,9 @@ class Slice:
 
     def __iter__(self) -> Iterator[date]:
         """The days in order."""
-        return (self.first + timedelta(days=offset) for offset in range((self.end - self.first).days))
+        return (
+            self.first + timedelta(days=offset) for offset in range((self.end - self.first).days)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class New:
     def __post_init__(self) -> None:
         """Only tables that are sliced by arrival or knowledge have new rows."""
         if self.table.time not in {Time.ARRIVAL, Time.KNOWN}:
-            raise ValueError(f"{self.table.name} is not sliced by arrival or knowledge, so it has no new rows")
+            raise ValueError(
+                f"{self.table.name} is not sliced by arrival or knowledge, so it has no new rows"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,17 @@
 from feature_store.contract import Column, Kind
 
 # --- time and provenance ---------------------------------------------------------------------------------------------
-AS_OF_DATE = Column("as_of_date", Kind.DATE, "Last day (UTC) that the run which wrote the row covers.")
-ARRIVAL_DATE = Column("arrival_date", Kind.DATE, "Landing day whose manifest lists the file that the row came in.")
+AS_OF_DATE = Column(
+    "as_of_date", Kind.DATE, "Last day (UTC) that the run which wrote the row covers."
+)
+ARRIVAL_DATE = Column(
+    "arrival_date", Kind.DATE, "Landing day whose manifest lists the file that the row came in."
+)
 KNOWN_FROM_DATE = Column("known_from_date", Kind.DATE, "First as_of that may use the row.")
 RUN_ID = Column("run_id", Kind.STRING, "The run that wrote the row.", is_provenance=True)
-RECORDED_AT_UTC = Column("recorded_at_utc", Kind.TIMESTAMP, "When the row was written.", "UTC", is_provenance=True)
+RECORDED_AT_UTC = Column(
+    "recorded_at_utc", Kind.TIMESTAMP, "When the row was written.", "UTC", is_provenance=True
+)
 SOURCE_FILE = Column("source_file", Kind.STRING, "Landing file, relative to the lake.")
 SOURCE_ROW = Column("source_row", Kind.LONG, "Row in that file, counted from 0.")
 
@@ -17,113 +23,193 @@ FOLLOWED_USER_ID = Column("followed_user_id", Kind.STRING, "The person who is fo
 TRACK_ID = Column("track_id", Kind.STRING, "The service's id of a track.")
 SIMILAR_TRACK_ID = Column("similar_track_id", Kind.STRING, "The track that sounds or reads alike.")
 ARTIST_ID = Column("artist_id", Kind.STRING, "The service's id of an artist.")
-ALBUM_ID = Column("album_id", Kind.STRING, "The service's id of an album.").or_null("when the track is on none")
+ALBUM_ID = Column("album_id", Kind.STRING, "The service's id of an album.").or_null(
+    "when the track is on none"
+)
 TITLE = Column("title", Kind.STRING, "Title as the service shows it.")
 ARTIST_NAME = Column("artist_name", Kind.STRING, "Artist as the service shows it.")
-ALBUM_TITLE = Column("album_title", Kind.STRING, "Album as the service shows it.").or_null("when the track is on none")
+ALBUM_TITLE = Column("album_title", Kind.STRING, "Album as the service shows it.").or_null(
+    "when the track is on none"
+)
 ARTIST_MATCH_KEY = Column(
-    "artist_match_key", Kind.STRING, "Artist, lower case, letters and digits only: for matching by name."
+    "artist_match_key",
+    Kind.STRING,
+    "Artist, lower case, letters and digits only: for matching by name.",
 )
 TITLE_MATCH_KEY = Column(
-    "title_match_key", Kind.STRING, "Title, lower case, letters and digits only: for matching by name."
+    "title_match_key",
+    Kind.STRING,
+    "Title, lower case, letters and digits only: for matching by name.",
 )
 ISRC = Column("isrc", Kind.STRING, "International Standard Recording Code.").or_null("when unknown")
-RECORDING_MBID = Column("recording_mbid", Kind.STRING, "MusicBrainz recording id.").or_null("when unknown")
+RECORDING_MBID = Column("recording_mbid", Kind.STRING, "MusicBrainz recording id.").or_null(
+    "when unknown"
+)
 RELEASED_DATE = Column("released_date", Kind.DATE, "Release day.").or_null("when unknown")
-IS_AVAILABLE = Column("is_available", Kind.BOOL, "May be recommended and played; false once withdrawn.")
-TRACK_DURATION_MS = Column("track_duration_ms", Kind.INT, "Length by the catalogue.", "ms").or_null("when unknown")
+IS_AVAILABLE = Column(
+    "is_available", Kind.BOOL, "May be recommended and played; false once withdrawn."
+)
+TRACK_DURATION_MS = Column("track_duration_ms", Kind.INT, "Length by the catalogue.", "ms").or_null(
+    "when unknown"
+)
 TAG = Column("tag", Kind.STRING, "Tag, lower case, outer blanks removed.")
-TAGGER_COUNT = Column("tagger_count", Kind.LONG, "People (or catalogues) who gave the track this tag.")
-TAGGED_DATE = Column("tagged_date", Kind.DATE, "Day on which the tag was given.").or_null("when the source has no day")
+TAGGER_COUNT = Column(
+    "tagger_count", Kind.LONG, "People (or catalogues) who gave the track this tag."
+)
+TAGGED_DATE = Column("tagged_date", Kind.DATE, "Day on which the tag was given.").or_null(
+    "when the source has no day"
+)
 TAG_EVENT_ID = Column("tag_event_id", Kind.STRING, "Hash of track, tag and tagger.")
-REGISTERED_DATE = Column("registered_date", Kind.DATE, "Day of registration.").or_null("when the source has none")
+REGISTERED_DATE = Column("registered_date", Kind.DATE, "Day of registration.").or_null(
+    "when the source has none"
+)
 IS_OPTED_OUT = Column("is_opted_out", Kind.BOOL, "The person wants no recommendations.")
-IS_NAMED_TO_OTHERS = Column("is_named_to_others", Kind.BOOL, "The person agreed to be named in others' reasons.")
-FOLLOWED_FROM_DATE = Column("followed_from_date", Kind.DATE, "Day the follow began.").or_null("for undated follows")
+IS_NAMED_TO_OTHERS = Column(
+    "is_named_to_others", Kind.BOOL, "The person agreed to be named in others' reasons."
+)
+FOLLOWED_FROM_DATE = Column("followed_from_date", Kind.DATE, "Day the follow began.").or_null(
+    "for undated follows"
+)
 IS_ACTIVE = Column("is_active", Kind.BOOL, "False once the follow was taken back.")
 
 # --- listens and feedback --------------------------------------------------------------------------------------------
-LISTEN_ID = Column("listen_id", Kind.STRING, "Hash of user, track and time: the same listen sent twice is one.")
+LISTEN_ID = Column(
+    "listen_id", Kind.STRING, "Hash of user, track and time: the same listen sent twice is one."
+)
 LISTENED_AT_UTC = Column("listened_at_utc", Kind.TIMESTAMP, "When the listen began.", "UTC")
 LISTENED_DATE = Column("listened_date", Kind.DATE, "UTC day of listened_at_utc.")
 PLAYED_MS = Column("played_ms", Kind.LONG, "How long it was played.", "ms")
 DURATION_MS = Column("duration_ms", Kind.LONG, "How long the track is, by the player.", "ms")
-COMPLETION_RATIO = Column("completion_ratio", Kind.DOUBLE, "played_ms / duration_ms, at most 1.", "0..1")
-IS_ORGANIC = Column("is_organic", Kind.BOOL, "The person chose it; false when a recommendation started it.")
-SESSION_ID = Column("session_id", Kind.STRING, "Listens of a person with gaps under 1,200 s share one.")
+COMPLETION_RATIO = Column(
+    "completion_ratio", Kind.DOUBLE, "played_ms / duration_ms, at most 1.", "0..1"
+)
+IS_ORGANIC = Column(
+    "is_organic", Kind.BOOL, "The person chose it; false when a recommendation started it."
+)
+SESSION_ID = Column(
+    "session_id", Kind.STRING, "Listens of a person with gaps under 1,200 s share one."
+)
 LISTEN_COUNT = Column("listen_count", Kind.LONG, "Number of listens.")
 COMPLETION_PERMILLE = Column(
-    "completion_permille", Kind.LONG, "Sum of completion over the listens, in whole thousandths: order cannot change it.", "1/1000"
+    "completion_permille",
+    Kind.LONG,
+    "Sum of completion over the listens, in whole thousandths: order cannot change it.",
+    "1/1000",
 )
 ORGANIC_COUNT = Column("organic_count", Kind.LONG, "How many of the listens were organic.")
-LAST_LISTENED_DATE = Column("last_listened_date", Kind.DATE, "UTC day of the newest listen.").or_null(
-    "when the source has counts and no times"
-)
+LAST_LISTENED_DATE = Column(
+    "last_listened_date", Kind.DATE, "UTC day of the newest listen."
+).or_null("when the source has counts and no times")
 EDGE_WEIGHT = Column("edge_weight", Kind.DOUBLE, "Strength of the edge, rounded to 6 decimals.")
-FEEDBACK_ACTION = Column("feedback_action", Kind.STRING, "What the person pressed: like, unlike, hide, unhide.")
+FEEDBACK_ACTION = Column(
+    "feedback_action", Kind.STRING, "What the person pressed: like, unlike, hide, unhide."
+)
 GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When it was pressed.", "UTC")
 
 # --- content and features --------------------------------------------------------------------------------------------
-CONTENT_HASH = Column("content_hash", Kind.STRING, "SHA-256 of the content's bytes (lyrics: of the UTF-8 text).")
+CONTENT_HASH = Column(
+    "content_hash", Kind.STRING, "SHA-256 of the content's bytes (lyrics: of the UTF-8 text)."
+)
 FILE_URI = Column("file_uri", Kind.STRING, "The file, relative to the lake.")
 BYTE_COUNT = Column("byte_count", Kind.LONG, "Size of the file.", "bytes")
 LYRICS_TEXT = Column("lyrics_text", Kind.STRING, "The words.")
-AUDIO_HASH = Column("audio_hash", Kind.STRING, "content_hash of the audio.").or_null("when the track has none")
-AUDIO_URI = Column("audio_uri", Kind.STRING, "Audio file, relative to the lake.").or_null("when the track has none")
-LYRICS_HASH = Column("lyrics_hash", Kind.STRING, "content_hash of the lyrics.").or_null("when the track has none")
-COVER_HASH = Column("cover_hash", Kind.STRING, "content_hash of the cover.").or_null("when the track has none")
-COVER_URI = Column("cover_uri", Kind.STRING, "Cover file, relative to the lake.").or_null("when the track has none")
+AUDIO_HASH = Column("audio_hash", Kind.STRING, "content_hash of the audio.").or_null(
+    "when the track has none"
+)
+AUDIO_URI = Column("audio_uri", Kind.STRING, "Audio file, relative to the lake.").or_null(
+    "when the track has none"
+)
+LYRICS_HASH = Column("lyrics_hash", Kind.STRING, "content_hash of the lyrics.").or_null(
+    "when the track has none"
+)
+COVER_HASH = Column("cover_hash", Kind.STRING, "content_hash of the cover.").or_null(
+    "when the track has none"
+)
+COVER_URI = Column("cover_uri", Kind.STRING, "Cover file, relative to the lake.").or_null(
+    "when the track has none"
+)
 ENCODER_ID = Column("encoder_id", Kind.STRING, "Name and version of the encoder.")
 WEIGHTS_SHA256 = Column("weights_sha256", Kind.STRING, "Hash of the encoder's weights.")
-PREPROCESSING_ID = Column("preprocessing_id", Kind.STRING, "Hash of everything done to the content before the encoder.")
-FAILURE_REASON = Column("failure_reason", Kind.STRING, "Why there is no embedding.").or_null("when there is one")
-AUDIO_EMBEDDING = Column("audio_embedding", Kind.FLOATS, "Mean of the encoder's vectors over the track.").or_null(
+PREPROCESSING_ID = Column(
+    "preprocessing_id", Kind.STRING, "Hash of everything done to the content before the encoder."
+)
+FAILURE_REASON = Column("failure_reason", Kind.STRING, "Why there is no embedding.").or_null(
+    "when there is one"
+)
+AUDIO_EMBEDDING = Column(
+    "audio_embedding", Kind.FLOATS, "Mean of the encoder's vectors over the track."
+).or_null("when the audio could not be read")
+TAG_PROBABILITIES = Column(
+    "tag_probabilities", Kind.FLOATS, "MusiCNN's 50 tags, mean over the track.", "0..1"
+).or_null("when the audio could not be read")
+LOUDNESS_DB = Column(
+    "loudness_db", Kind.FLOAT, "Root mean square against full scale.", "dB"
+).or_null("when the audio could not be read")
+TEMPO_BPM = Column("tempo_bpm", Kind.FLOAT, "Beats per minute.", "bpm").or_null(
     "when the audio could not be read"
 )
-TAG_PROBABILITIES = Column("tag_probabilities", Kind.FLOATS, "MusiCNN's 50 tags, mean over the track.", "0..1").or_null(
-    "when the audio could not be read"
-)
-LOUDNESS_DB = Column("loudness_db", Kind.FLOAT, "Root mean square against full scale.", "dB").or_null(
-    "when the audio could not be read"
-)
-TEMPO_BPM = Column("tempo_bpm", Kind.FLOAT, "Beats per minute.", "bpm").or_null("when the audio could not be read")
 ONSET_RATE_HZ = Column("onset_rate_hz", Kind.FLOAT, "Note onsets per second.", "1/s").or_null(
     "when the audio could not be read"
 )
-DECODED_S = Column("decoded_s", Kind.FLOAT, "Length that was decoded.", "s").or_null("when the audio could not be read")
-LYRICS_EMBEDDING = Column("lyrics_embedding", Kind.FLOATS, "Sentence embedding of the lyrics.").or_null(
-    "when the lyrics hold no word"
+DECODED_S = Column("decoded_s", Kind.FLOAT, "Length that was decoded.", "s").or_null(
+    "when the audio could not be read"
 )
-SENTIMENT_COMPOUND = Column("sentiment_compound", Kind.FLOAT, "VADER's compound score, mean over lines.", "-1..1").or_null(
-    "when the lyrics hold no word"
-)
+LYRICS_EMBEDDING = Column(
+    "lyrics_embedding", Kind.FLOATS, "Sentence embedding of the lyrics."
+).or_null("when the lyrics hold no word")
+SENTIMENT_COMPOUND = Column(
+    "sentiment_compound", Kind.FLOAT, "VADER's compound score, mean over lines.", "-1..1"
+).or_null("when the lyrics hold no word")
 EMOTIONAL_LOAD_RATIO = Column(
-    "emotional_load_ratio", Kind.FLOAT, "VADER's share of words that carry feeling, mean over lines.", "0..1"
+    "emotional_load_ratio",
+    Kind.FLOAT,
+    "VADER's share of words that carry feeling, mean over lines.",
+    "0..1",
 ).or_null("when the lyrics hold no word")
 COVER_EMBEDDING = Column("cover_embedding", Kind.FLOATS, "Pooled features of the picture.").or_null(
     "when the picture could not be read"
 )
-EMOTION_SOURCE = Column("emotion_source", Kind.STRING, "What the estimate was made from: audio or lyrics.")
+EMOTION_SOURCE = Column(
+    "emotion_source", Kind.STRING, "What the estimate was made from: audio or lyrics."
+)
 VALENCE = Column("valence", Kind.DOUBLE, "From sad (-1) to happy (1).", "-1..1")
 AROUSAL = Column("arousal", Kind.DOUBLE, "From calm (-1) to excited (1).", "-1..1")
-VALENCE_SD = Column("valence_sd", Kind.DOUBLE, "Standard deviation of the valence estimate.", "-1..1 scale")
-AROUSAL_SD = Column("arousal_sd", Kind.DOUBLE, "Standard deviation of the arousal estimate.", "-1..1 scale")
+VALENCE_SD = Column(
+    "valence_sd", Kind.DOUBLE, "Standard deviation of the valence estimate.", "-1..1 scale"
+)
+AROUSAL_SD = Column(
+    "arousal_sd", Kind.DOUBLE, "Standard deviation of the arousal estimate.", "-1..1 scale"
+)
 
 # --- graph -----------------------------------------------------------------------------------------------------------
 NODE_KIND = Column("node_kind", Kind.STRING, "user, track, artist or tag.")
 NODE_ID = Column("node_id", Kind.STRING, "user_id, track_id, artist_id or tag.")
-NODE_INDEX = Column("node_index", Kind.LONG, "Dense from 1 within a kind, in order of first appearance; 0 is padding.")
+NODE_INDEX = Column(
+    "node_index",
+    Kind.LONG,
+    "Dense from 1 within a kind, in order of first appearance; 0 is padding.",
+)
 
 # --- models, scores, lists -------------------------------------------------------------------------------------------
 FAMILY = Column("family", Kind.STRING, "Model family, a name in training's registry.")
-MODEL_VERSION = Column("model_version", Kind.STRING, "Hash of data, configuration, code of the family and seed.")
-TRAINED_AS_OF_DATE = Column("trained_as_of_date", Kind.DATE, "Last day of data that the model has seen.")
-PROMOTED_AS_OF_DATE = Column("promoted_as_of_date", Kind.DATE, "First as_of that may use the model.")
+MODEL_VERSION = Column(
+    "model_version", Kind.STRING, "Hash of data, configuration, code of the family and seed."
+)
+TRAINED_AS_OF_DATE = Column(
+    "trained_as_of_date", Kind.DATE, "Last day of data that the model has seen."
+)
+PROMOTED_AS_OF_DATE = Column(
+    "promoted_as_of_date", Kind.DATE, "First as_of that may use the model."
+)
 RANK = Column("rank", Kind.INT, "Place in the list; 1 is best.")
-SCORE = Column("score", Kind.DOUBLE, "Output of the model or rule, rounded to 6 decimals; compare within a list only.")
+SCORE = Column(
+    "score",
+    Kind.DOUBLE,
+    "Output of the model or rule, rounded to 6 decimals; compare within a list only.",
+)
 TIER = Column("tier", Kind.STRING, "What the entry rests on: personal, warm, social, popular.")
 REASON_KIND = Column("reason_kind", Kind.STRING, "Why it is in the list.")
-REASON_SUBJECT = Column("reason_subject", Kind.STRING, "Id of the artist, track, tag or person in the reason.").or_null(
-    "when the reason names nobody"
-)
+REASON_SUBJECT = Column(
+    "reason_subject", Kind.STRING, "Id of the artist, track, tag or person in the reason."
+).or_null("when the reason names nobody")
 REASON_TEXT = Column("reason_text", Kind.STRING, "The reason as a sentence.")

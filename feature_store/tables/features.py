@@ -28,7 +28,13 @@ FEAT_AUDIO = Table(
 FEAT_LYRICS = Table(
     name="feat_lyrics",
     meaning="What the sentence encoder and VADER read in lyrics.",
-    columns=(*_ENCODED, c.LYRICS_EMBEDDING, c.SENTIMENT_COMPOUND, c.EMOTIONAL_LOAD_RATIO, c.FAILURE_REASON),
+    columns=(
+        *_ENCODED,
+        c.LYRICS_EMBEDDING,
+        c.SENTIMENT_COMPOUND,
+        c.EMOTIONAL_LOAD_RATIO,
+        c.FAILURE_REASON,
+    ),
     key=_ENCODED_KEY,
     time=Time.NONE,
     gates=(Within("sentiment_compound", -1, 1), Within("emotional_load_ratio", 0, 1)),

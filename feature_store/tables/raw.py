@@ -11,7 +11,15 @@ FEEDBACK_ACTIONS = ("like", "unlike", "hide", "unhide")
 RAW_LISTENS = Table(
     name="raw_listens",
     meaning="Listens as the players sent them; a listen that was sent twice is here twice.",
-    columns=(c.USER_ID, c.TRACK_ID, c.LISTENED_AT_UTC, c.PLAYED_MS, c.DURATION_MS, c.IS_ORGANIC, *_ORIGIN),
+    columns=(
+        c.USER_ID,
+        c.TRACK_ID,
+        c.LISTENED_AT_UTC,
+        c.PLAYED_MS,
+        c.DURATION_MS,
+        c.IS_ORGANIC,
+        *_ORIGIN,
+    ),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
     gates=(Within("played_ms", 0, 86_400_000), Within("duration_ms", 1, 86_400_000)),
@@ -67,7 +75,13 @@ RAW_TRACKS = Table(
 RAW_TAGS = Table(
     name="raw_tags",
     meaning="Tags given to tracks, by people or by the catalogue.",
-    columns=(c.TRACK_ID, c.TAG, c.USER_ID.or_null("when the catalogue gave the tag"), c.TAGGED_DATE, *_ORIGIN),
+    columns=(
+        c.TRACK_ID,
+        c.TAG,
+        c.USER_ID.or_null("when the catalogue gave the tag"),
+        c.TAGGED_DATE,
+        *_ORIGIN,
+    ),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
 )
@@ -107,18 +121,32 @@ RAW_FEEDBACK = Table(
     gates=(OneOf("feedback_action", FEEDBACK_ACTIONS),),
 )
 
+REJECT_REASONS = {
+    "unreadable_file": "The file is no Parquet file that can be read; one row stands for all of it.",
+    "wrong_type": "A value cannot be read as the column's type.",
+    "missing_value": "A column that must hold a value is absent, null or blank.",
+    "negative_duration": "A listen lasted less than no time.",
+    "out_of_range": "A value lies outside the range that the table allows.",
+    "unknown_action": "The button is none of like, unlike, hide, unhide.",
+    "future_time": "It happened after the day on which it arrived.",
+    "self_follow": "A person follows himself or herself.",
+    "not_utf8": "The lyrics are not UTF-8; their encoding is not guessed.",
+    "unknown_track": "No track of that id had been announced; the row waits in its raw_ table.",
+}
+
 RAW_REJECTS = Table(
     name="raw_rejects",
     meaning="Rows that no raw_ table could take, and listens of tracks nobody has announced: the original and why.",
     columns=(
         Column("table_name", Kind.STRING, "The table that the row was meant for."),
-        Column("reject_reason", Kind.STRING, "Reason code."),
+        Column("reject_reason", Kind.STRING, "Reason code, a key of REJECT_REASONS."),
         Column("reject_detail", Kind.STRING, "The rule and the value that broke it."),
         Column("original_text", Kind.STRING, "The row as JSON; bytes that are no text as base64."),
         *_ORIGIN,
     ),
     key=("table_name", *_ORIGIN_KEY),
     time=Time.ARRIVAL,
+    gates=(OneOf("reject_reason", tuple(REJECT_REASONS)),),
 )
 
 TABLES = (

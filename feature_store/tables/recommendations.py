@@ -4,7 +4,14 @@ from feature_store.contract import Column, Kind, OneOf, Table, Time, Within
 from feature_store.tables import columns as c
 
 TIERS = ("personal", "warm", "social", "popular")
-REASON_KINDS = ("listened_artist", "listened_tag", "followed_listen", "new_release", "taste", "popular")
+REASON_KINDS = (
+    "listened_artist",
+    "listened_tag",
+    "followed_listen",
+    "new_release",
+    "taste",
+    "popular",
+)
 CHANGES = ("entered", "left", "moved")
 
 REC_TOPK = Table(
@@ -51,7 +58,11 @@ REC_SIMILAR_TRACKS = Table(
         c.ISRC,
         c.RECORDING_MBID,
         c.SCORE,
-        Column("modalities", Kind.STRINGS, "What both tracks have and were compared by: audio, lyrics, cover."),
+        Column(
+            "modalities",
+            Kind.STRINGS,
+            "What both tracks have and were compared by: audio, lyrics, cover.",
+        ),
         c.RUN_ID,
     ),
     key=("as_of_date", "track_id", "rank"),
@@ -67,7 +78,9 @@ REC_CHANGES = Table(
         c.USER_ID,
         c.TRACK_ID,
         Column("change", Kind.STRING, "entered, left, or moved."),
-        Column("from_rank", Kind.INT, "Rank in the compared run.").or_null("for a track that entered"),
+        Column("from_rank", Kind.INT, "Rank in the compared run.").or_null(
+            "for a track that entered"
+        ),
         Column("to_rank", Kind.INT, "Rank now.").or_null("for a track that left"),
         Column("compared_as_of_date", Kind.DATE, "as_of of the compared run."),
         Column("compared_run_id", Kind.STRING, "The compared run.", is_provenance=True),

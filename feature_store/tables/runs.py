@@ -12,10 +12,13 @@ RUN_METRICS = Table(
     columns=(
         c.RUN_ID,
         c.AS_OF_DATE,
-        Column("stage", Kind.STRING, "Part of the night: ingest, core, features, graph, training, recommendations, publish."),
+        Column(
+            "stage",
+            Kind.STRING,
+            "Part of the night: ingest, core, features, graph, training, recommendations, publish.",
+        ),
         Column("task", Kind.STRING, "Task id: the table or model."),
         Column("row_count", Kind.LONG, "Rows that the task wrote."),
-        Column("total_row_count", Kind.LONG, "Rows of the table's state as of the run, those included."),
         Column("added_bytes", Kind.LONG, "Size of the data files that the task added.", "bytes"),
         Column("elapsed_s", Kind.DOUBLE, "Seconds that the task took.", "s", is_provenance=True),
         Column("table_version", Kind.LONG, "Delta version after the write.", is_provenance=True),
@@ -61,14 +64,22 @@ PUBLISHED_RUNS = Table(
     "at the version pinned there.",
     columns=(
         Column("event_number", Kind.LONG, "1, 2, 3 and so on, without holes."),
-        Column("replaces_event", Kind.LONG, "The event that was current before.").or_null("for the first"),
+        Column("replaces_event", Kind.LONG, "The event that was current before.").or_null(
+            "for the first"
+        ),
         Column("action", Kind.STRING, "publish, stage_only, rollback, blocked, erase."),
         c.RUN_ID,
         c.AS_OF_DATE,
         Column("actor", Kind.STRING, "Who or what asked for it."),
-        Column("reason", Kind.STRING, "Why: a rule's name, or a person's words.").or_null("for an ordinary night"),
+        Column("reason", Kind.STRING, "Why: a rule's name, or a person's words.").or_null(
+            "for an ordinary night"
+        ),
         Column("tables", Kind.PINS, "Version, rows and content hash of every published table."),
-        Column("gates", Kind.GATE_RESULTS, "Every gate with value and threshold; examples of rows that broke it."),
+        Column(
+            "gates",
+            Kind.GATE_RESULTS,
+            "Every gate with value and threshold; examples of rows that broke it.",
+        ),
         Column("inputs", Kind.PINS, "Version of every table that the run read."),
         Column("model_versions", Kind.STRINGS, "Models that had a part, as family:version."),
         Column("code_version", Kind.STRING, "Version of this project."),

@@ -13,7 +13,11 @@ SCORE_CANDIDATES = Table(
         c.RANK,
         c.TRACK_ID,
         c.SCORE,
-        Column("heads", Kind.STRINGS, "Modalities (and 'collaborative') whose heads had a vote for this track."),
+        Column(
+            "heads",
+            Kind.STRINGS,
+            "Modalities (and 'collaborative') whose heads had a vote for this track.",
+        ),
         c.FAMILY,
         c.MODEL_VERSION,
         c.RUN_ID,

@@ -1,0 +1,224 @@
+"""Write-audit-publish: staged slices become what readers see by one exclusive commit to published_runs.
+
+A night stages its rec_ slices; `audited_pins` reads them back; the gates judge them; `append_event` is the switch.
+Killed anywhere before that commit, readers keep the earlier set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+from feature_store import spark_io
+from feature_store.arrow_io import read_table
+from feature_store.contract import Table
+from feature_store.delta_tables import ensure_table, open_table
+from feature_store.gates import GateFailed, GateResult
+from feature_store.settings import Night
+from feature_store.snapshot import (
+    Event,
+    NothingPublished,
+    Pin,
+    Snapshot,
+    current_event,
+    events,
+)
+from feature_store.tables import PUBLISHED_TABLES
+from feature_store.tables.runs import PUBLISHED_RUNS, RUN_METRICS
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Mode = Literal["auto", "stage_only", "make_current"]
+MODES: tuple[Mode, ...] = ("auto", "stage_only", "make_current")
+
+_SWITCH_TRIES = 5
+
+
+class ReadBackMismatch(RuntimeError):
+    """What lies in storage is not what the run computed."""
+
+
+class CurrentMoved(RuntimeError):
+    """Somebody else published while this run was about to."""
+
+
+def audited_pins(spark: SparkSession, night: Night) -> tuple[Pin, ...]:
+    """Read every staged slice back and pin the versions that hold what the run computed.
+
+    Raises:
+        ReadBackMismatch: a slice was not written by this run, or differs from what it computed.
+    """
+    return tuple(_audited_pin(spark, night, table) for table in PUBLISHED_TABLES)
+
+
+def publish(
+    night: Night,
+    *,
+    pins: Sequence[Pin],
+    gates: Sequence[GateResult],
+    inputs: Sequence[Pin],
+    model_versions: Sequence[str],
+    mode: Mode,
+    actor: str,
+    now: datetime,
+) -> Event:
+    """Append the night's event: `publish`, `stage_only`, or `blocked` when a gate failed.
+
+    With mode `auto`, a run older than what readers see is only staged: no backfill takes them back.
+
+    Raises:
+        GateFailed: a rule is broken; the blocked event is recorded first.
+        CurrentMoved: somebody published meanwhile.
+    """
+    so_far = events(night.settings.lake)
+    current = current_event(so_far)
+    broken = [gate for gate in gates if not gate.is_passed]
+    event = Event(
+        event_number=len(so_far) + 1,
+        replaces_event=current.event_number if current else None,
+        action="blocked" if broken else _action(night, current, mode),
+        run_id=night.run_id,
+        as_of=night.as_of,
+        actor=actor,
+        reason="; ".join(gate.rule for gate in broken) or None,
+        tables=tuple(pins),
+        gates=tuple(gate.as_row() for gate in gates),
+        inputs=tuple(inputs),
+        model_versions=tuple(model_versions),
+        code_version=version("evensong"),
+        contract_version=contract_version(),
+        recorded_at_utc=now,
+    )
+    appended = append_event(night.settings.lake, event)
+    if broken:
+        kept = f"event {current.event_number} stays current" if current else "nothing is published"
+        raise GateFailed(
+            f"{'; '.join(str(gate) for gate in broken)} (event {appended.event_number}, blocked); "
+            f"{kept}; correct the data or the rule's setting, then clear the task"
+        )
+    return appended
+
+
+def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: datetime) -> Event:
+    """Make an earlier published run current again, by one appended event.
+
+    Raises:
+        NothingPublished: that run was never published.
+        TableMissing: a version that it pins is gone.
+        CurrentMoved: somebody published meanwhile.
+    """
+    so_far = events(lake)
+    wanted = [event for event in so_far if event.run_id == run_id and event.action == "publish"]
+    current = current_event(so_far)
+    if not wanted or current is None:
+        published = sorted({event.run_id for event in so_far if event.action == "publish"})
+        raise NothingPublished(
+            f"published_runs: no published run is called {run_id!r}; published: "
+            f"{', '.join(published) or 'none'}; see `evensong published`"
+        )
+    restored = Snapshot(lake, wanted[-1])
+    for pin in restored.event.tables:
+        restored.read(pin.table_name, columns=["as_of_date"])
+    event = replace(
+        wanted[-1],
+        event_number=len(so_far) + 1,
+        replaces_event=current.event_number,
+        action="rollback",
+        actor=actor,
+        reason=reason,
+        recorded_at_utc=now,
+    )
+    return append_event(lake, event)
+
+
+def append_event(lake: str, event: Event) -> Event:
+    """Commit one event, exclusively: numbered after the newest, replacing what `event` says it replaces.
+
+    Raises:
+        CurrentMoved: what is current is not what `event` replaces any more.
+    """
+    from deltalake import CommitProperties, write_deltalake
+    from deltalake.exceptions import CommitFailedError
+
+    ensure_table(lake, PUBLISHED_RUNS)
+    for _ in range(_SWITCH_TRIES):
+        opened = open_table(lake, PUBLISHED_RUNS)
+        so_far = events(lake, version=opened.version())
+        _refuse_moved(event, current_event(so_far))
+        numbered = replace(event, event_number=len(so_far) + 1)
+        try:
+            # No retries: a commit that lost the race must look at the new events before it tries again.
+            write_deltalake(
+                opened,
+                _as_rows(numbered),
+                mode="append",
+                commit_properties=CommitProperties(max_commit_retries=0),
+            )
+        except CommitFailedError:
+            continue
+        return numbered
+    raise CurrentMoved(
+        f"published_runs: {_SWITCH_TRIES} other events were committed meanwhile; clear the task"
+    )
+
+
+def contract_version() -> str:
+    """Hash of the contracts of all published tables: changes when readers' columns or their meaning do."""
+    text = "\n".join(table.markdown for table in PUBLISHED_TABLES)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _audited_pin(spark: SparkSession, night: Night, table: Table) -> Pin:
+    staged = _newest_write(night, table)
+    slice_of_night = spark_io.read(
+        spark, night.settings.lake, table, as_of=night.as_of, version=staged.table_version
+    )
+    row_count, content_sha256 = spark_io.fingerprint(slice_of_night, table)
+    if (row_count, content_sha256) != (staged.row_count, staged.content_sha256):
+        raise ReadBackMismatch(
+            f"{table.name} v{staged.table_version}: {row_count} rows with hash {content_sha256[:12]} "
+            f"were read back, {staged.row_count} with {staged.content_sha256[:12]} were computed; "
+            "nothing was published; clear the task that writes the table"
+        )
+    return staged
+
+
+def _newest_write(night: Night, table: Table) -> Pin:
+    rows = read_table(night.settings.lake, RUN_METRICS, as_of=night.as_of).to_pylist()
+    mine = [row for row in rows if row["run_id"] == night.run_id and row["task"] == table.name]
+    if not mine:
+        raise ReadBackMismatch(
+            f"{table.name}: run {night.run_id} has not written its slice of {night.as_of}; "
+            "clear the task that writes the table"
+        )
+    newest = max(mine, key=lambda row: row["recorded_at_utc"])
+    return Pin(table.name, newest["table_version"], newest["row_count"], newest["content_sha256"])
+
+
+def _action(night: Night, current: Event | None, mode: Mode) -> str:
+    if mode == "stage_only":
+        return "stage_only"
+    goes_back = current is not None and night.as_of < current.as_of
+    return "stage_only" if mode == "auto" and goes_back else "publish"
+
+
+def _refuse_moved(event: Event, current: Event | None) -> None:
+    found = current.event_number if current else None
+    if found != event.replaces_event:
+        raise CurrentMoved(
+            f"published_runs: event {found} is current, this run was to replace {event.replaces_event}; "
+            "look at `evensong published`, then clear the task to publish after all"
+        )
+
+
+def _as_rows(event: Event) -> pa.Table:
+    row = asdict(event)
+    row["as_of_date"] = row.pop("as_of")
+    return pa.Table.from_pylist([row], schema=PUBLISHED_RUNS.arrow_schema)

@@ -1,0 +1,215 @@
+"""The only Spark + Delta reader and writer: as-of reads, slices replaced in one commit, hashes that ride along."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from feature_store.arrow_io import Written
+from feature_store.contract import ContractError, Table, Time
+from feature_store.delta_tables import ensure_table, exists, open_table, table_uri
+from feature_store.lease import writer_lease
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, Observation, SparkSession
+
+_HASH_PARTS = 4
+_HEX_DIGITS_A_PART = 15  # 60 bits: fits a signed 64-bit integer, and sums of them a DECIMAL(38, 0)
+
+
+class RuleBroken(ContractError):
+    """A row breaks a rule that the contract made a constraint of the table; nothing was written."""
+
+
+def read(
+    spark: SparkSession,
+    lake: str,
+    table: Table,
+    *,
+    as_of: date | None = None,
+    version: int | None = None,
+) -> DataFrame:
+    """One AS_OF slice, or everything known by `as_of` with the newest row of each entity.
+
+    Raises:
+        TableMissing: there is no such table, or not that version.
+    """
+    rows = read_history(spark, lake, table, until=as_of, version=version)
+    if as_of is None or table.time is Time.NONE:
+        return rows
+    if table.time is Time.AS_OF:
+        return rows.where(rows[table.time.column] == as_of)
+    return _newest_of_each_entity(rows, table) if table.entity else rows
+
+
+def read_history(
+    spark: SparkSession,
+    lake: str,
+    table: Table,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    version: int | None = None,
+) -> DataFrame:
+    """Every row of the days `since` to `until`, both included, older versions of an entity too.
+
+    Raises:
+        TableMissing: there is no such table, or not that version.
+    """
+    open_table(lake, table, version)
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    rows = reader.load(_spark_uri(lake, table)).select(*table.column_names)
+    if table.time is Time.NONE:
+        return rows
+    day = rows[table.time.column]
+    if since is not None:
+        rows = rows.where(day >= since)
+    return rows.where(day <= until) if until is not None else rows
+
+
+def newest_day(lake: str, table: Table) -> date | None:
+    """The newest day that has a slice; None for a table that is missing or empty."""
+    if not exists(lake, table):
+        return None
+    days = [part[table.time.column] for part in open_table(lake, table).partitions()]
+    return max((date.fromisoformat(str(day)) for day in days), default=None)
+
+
+def write(
+    frame: DataFrame, lake: str, table: Table, *, first: date | None = None, end: date | None = None
+) -> Written:
+    """Replace the days [first, end) of a table with `frame`, or add to a timeless one, in one commit.
+
+    Raises:
+        ContractError: the frame's columns or types are not the contract's, or a row lies outside the days.
+        RuleBroken: a row breaks NOT NULL or a rule of the contract; names table, rule and values.
+        LeaseTaken: another writer keeps the table.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+    from pyspark.sql import Observation
+
+    observation = Observation(f"fingerprint of {table.name}")
+    observed = _observe(_in_contract_order(frame, table), table, observation)
+    with writer_lease(lake, table.name):
+        ensure_table(lake, table)
+        writer = observed.write.format("delta").mode("append")
+        if table.time is not Time.NONE:
+            writer = writer.mode("overwrite").option("replaceWhere", _days(table, first, end))
+        try:
+            writer.save(_spark_uri(lake, table))
+        except (Py4JError, PySparkException) as error:
+            raise _explained(table, error) from error
+        return _written(lake, table, observation)
+
+
+def fingerprint(frame: DataFrame, table: Table) -> tuple[int, str]:
+    """Rows, and the hash of their content columns whatever their order."""
+    totals = frame.agg(*_fingerprint_columns(frame, table)).first()
+    if totals is None:  # an aggregate without groups always has its one row
+        raise AssertionError
+    return totals["row_count"], _digest(totals.asDict())
+
+
+def _newest_of_each_entity(rows: DataFrame, table: Table) -> DataFrame:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    newest_first = Window.partitionBy(*table.entity).orderBy(F.col(table.time.column).desc())
+    return (
+        rows.withColumn("_newest", F.row_number().over(newest_first))
+        .where(F.col("_newest") == 1)
+        .drop("_newest")
+    )
+
+
+def _in_contract_order(frame: DataFrame, table: Table) -> DataFrame:
+    if sorted(frame.columns) != sorted(table.column_names):
+        raise ContractError(
+            f"{table.name}: the job gave columns {sorted(frame.columns)}, the contract has "
+            f"{sorted(table.column_names)}; end build() with a select in contract order"
+        )
+    declared = {field.name: field.dataType for field in table.spark_schema().fields}
+    wrong = [
+        f"{field.name} is {field.dataType.simpleString()}, not {declared[field.name].simpleString()}"
+        for field in frame.schema.fields
+        if field.dataType.simpleString() != declared[field.name].simpleString()
+    ]
+    if wrong:
+        raise ContractError(f"{table.name}: {'; '.join(wrong)}; cast in build()")
+    return frame.select(*table.column_names)
+
+
+def _observe(frame: DataFrame, table: Table, observation: Observation) -> DataFrame:
+    return frame.observe(observation, *_fingerprint_columns(frame, table))
+
+
+def _fingerprint_columns(frame: DataFrame, table: Table) -> Sequence[Column]:
+    """Row count and sums of slices of each row's SHA-256: integers, so that order cannot change them."""
+    from pyspark.sql import functions as F
+
+    as_json = F.to_json(
+        F.struct(*[frame[name] for name in table.content_columns]), {"ignoreNullFields": "false"}
+    )
+    row_hash = F.sha2(as_json, 256)
+    parts = [
+        F.sum(
+            F.conv(
+                F.substring(row_hash, 1 + part * _HEX_DIGITS_A_PART, _HEX_DIGITS_A_PART), 16, 10
+            ).cast("decimal(20,0)")
+        ).alias(f"part_{part}")
+        for part in range(_HASH_PARTS)
+    ]
+    return [F.count(F.lit(1)).alias("row_count"), *parts]
+
+
+def _digest(totals: dict[str, object]) -> str:
+    parts = [str(totals[f"part_{part}"] or 0) for part in range(_HASH_PARTS)]
+    return hashlib.sha256(":".join([str(totals["row_count"]), *parts]).encode()).hexdigest()
+
+
+def _days(table: Table, first: date | None, end: date | None) -> str:
+    if first is None or end is None or end <= first:
+        raise ContractError(
+            f"{table.name}: a write replaces the days [first, end); got [{first}, {end})"
+        )
+    day = table.time.column
+    return f"{day} >= DATE'{first:%Y-%m-%d}' AND {day} < DATE'{end:%Y-%m-%d}'"
+
+
+def _explained(table: Table, error: Exception) -> Exception:
+    """Delta's message without the JVM's stack, when it is about the rows; the error itself otherwise."""
+    found = re.search(
+        r"\[(DELTA_VIOLATE_CONSTRAINT\w*|DELTA_NOT_NULL_CONSTRAINT\w*|DELTA_REPLACE_WHERE_MISMATCH)\]"
+        r"(.*?)(?:\n\s+at |\Z)",
+        str(error),
+        re.DOTALL,
+    )
+    if not found:
+        return error
+    what = " ".join(found[2].split())
+    return RuleBroken(
+        f"{table.name}: {what}; nothing was written, earlier rows stay; correct the job or the rows it reads"
+    )
+
+
+def _written(lake: str, table: Table, observation: Observation) -> Written:
+    opened = open_table(lake, table)
+    metrics = opened.history(1)[0].get("operationMetrics", {})
+    totals = observation.get
+    return Written(
+        table_name=table.name,
+        table_version=opened.version(),
+        row_count=int(totals["row_count"]),
+        added_bytes=int(metrics.get("numOutputBytes", 0)),
+        content_sha256=_digest(totals),
+    )
+
+
+def _spark_uri(lake: str, table: Table) -> str:
+    return table_uri(lake, table).replace("s3://", "s3a://", 1)

@@ -1,0 +1,82 @@
+"""The one place where a SparkSession is made."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feature_store.java import java_home
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from feature_store.settings import Settings
+
+DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+S3_PACKAGE = "org.apache.hadoop:hadoop-aws:3.5.0"
+
+
+def make_spark(settings: Settings) -> SparkSession:
+    """The session of this process: made on the first call, shared afterwards."""
+    from pyspark.sql import SparkSession
+
+    _prepare_environment(settings)
+    builder = SparkSession.builder.appName("evensong").master(settings.spark.master)
+    for key, value in session_options(settings).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def session_options(settings: Settings) -> dict[str, str]:
+    """Every Spark option that the project relies on; spark-submit takes the same."""
+    on_s3 = settings.lake.startswith("s3://")
+    options = {
+        "spark.jars.packages": ",".join([DELTA_PACKAGE, S3_PACKAGE] if on_s3 else [DELTA_PACKAGE]),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # Dates of listens are UTC days wherever the machine stands.
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
+        "spark.sql.warehouse.dir": str(settings.state / "spark-warehouse"),
+        "spark.local.dir": str(settings.state / "spark-local"),
+        "spark.driver.memory": settings.spark.driver_memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.python.worker.reuse": "true",
+        # One folder per slice and few, large files: writers pack rows instead of leaving one file per task.
+        "spark.databricks.delta.optimizeWrite.enabled": "true",
+        "spark.databricks.delta.snapshotPartitions": "2",
+    }
+    if settings.spark.packages_from:
+        options["spark.jars.repositories"] = settings.spark.packages_from
+    if on_s3:
+        options |= _s3_options()
+    return options
+
+
+def _prepare_environment(settings: Settings) -> None:
+    import pyspark
+
+    os.environ["JAVA_HOME"] = str(java_home(settings.state))
+    os.environ["SPARK_HOME"] = str(Path(pyspark.__file__).parent)
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    (settings.state / "spark-local").mkdir(parents=True, exist_ok=True)
+
+
+def _s3_options() -> dict[str, str]:
+    """The AWS_ variables that boto3 and delta-rs read, for hadoop-aws."""
+    options = {"spark.hadoop.fs.s3a.path.style.access": "true"}
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        options["spark.hadoop.fs.s3a.endpoint"] = endpoint
+        options["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(
+            endpoint.startswith("https")
+        ).lower()
+    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        options["spark.hadoop.fs.s3a.endpoint.region"] = region
+    return options

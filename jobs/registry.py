@@ -1,0 +1,84 @@
+"""Where each table's job lives: the layer names the folder, the rest of the name the file."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feature_store.contract import ContractError, Table
+from feature_store.tables import TABLES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from jobs.inputs import Input
+
+FOLDERS = {
+    "raw": "raw",
+    "core": "core",
+    "feat": "features",
+    "graph": "graph",
+    "rec": "recommendations",
+    "run": "recommendations",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job's three parts: what it reads, what it writes, and the pure function between."""
+
+    inputs: tuple[Input, ...]
+    output: Table
+    build: Callable[..., DataFrame]
+
+
+def job_called(name: str) -> Job:
+    """The job that writes the table `name`.
+
+    Raises:
+        ContractError: no job writes such a table, or its module contradicts its name.
+    """
+    module_name = module_of(name)
+    if module_name not in _existing_modules():
+        raise ContractError(f"no job writes {name!r}; jobs: {', '.join(job_names())}")
+    module = importlib.import_module(module_name)
+    if module.OUTPUT.name != name:
+        raise ContractError(f"{module_name} writes {module.OUTPUT.name}, its name says {name}")
+    _refuse_wrong_signature(module_name, module.build, len(module.INPUTS))
+    return Job(module.INPUTS, module.OUTPUT, module.build)
+
+
+def job_names() -> list[str]:
+    """Tables that a job writes, in the order of their declaration."""
+    existing = _existing_modules()
+    return [name for name in TABLES if module_of(name) in existing]
+
+
+def module_of(name: str) -> str:
+    """Where the job for a table belongs, whether it is there or not."""
+    layer, _, subject = name.partition("_")
+    return f"jobs.{FOLDERS.get(layer, layer)}.{subject}"
+
+
+def _existing_modules() -> set[str]:
+    root = Path(__file__).parent
+    return {
+        f"jobs.{folder}.{file.stem}"
+        for folder in set(FOLDERS.values())
+        for file in (root / folder).glob("*.py")
+    }
+
+
+def _refuse_wrong_signature(module: str, build: Callable[..., object], n_inputs: int) -> None:
+    parameters = inspect.signature(build).parameters.values()
+    frames = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    named = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    if len(frames) != n_inputs or named != ["night"]:
+        raise ContractError(
+            f"{module}.build takes {[p.name for p in parameters]}; INPUTS asks for {n_inputs} frames "
+            "and the keyword `night`"
+        )

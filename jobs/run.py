@@ -1,0 +1,133 @@
+"""Run one job: read its inputs as of the night, build, write the slice, record what was done.
+
+    python -m jobs.run feat_audio --as-of 2026-03-01
+
+The only entry point of Spark jobs; the DAG calls `run_job`, spark-submit gets this file.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+
+from feature_store import spark_io
+from feature_store.arrow_io import Written
+from feature_store.contract import Table, Time
+from feature_store.delta_tables import ensure_table, exists
+from feature_store.run_log import record_task
+from feature_store.settings import Night, load_settings
+from feature_store.snapshot import snapshot_before
+from feature_store.spark_session import make_spark
+from jobs.inputs import (
+    Before,
+    Everything,
+    History,
+    Input,
+    Known,
+    Landing,
+    New,
+    Published,
+    Slice,
+)
+from jobs.landing import first_closed_day
+from jobs.raw.reading import read_landing
+from jobs.registry import Job, job_called
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+LOG = structlog.get_logger()
+
+
+def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Written:
+    """Compute and write the table `name` for one night.
+
+    Raises:
+        ContractError: there is no such job, or its rows contradict the contract.
+        TableMissing: an input has not been written yet.
+    """
+    started_at_s = time.monotonic()
+    job = job_called(name)
+    session = spark or make_spark(night.settings)
+    lake = night.settings.lake
+    days = slice_of(job.output, night)
+    ensure_table(lake, job.output)
+    frames = [_read(session, wanted, days, night) for wanted in job.inputs]
+    built = job.build(*frames, night=night)
+    written = spark_io.write(built, lake, job.output, first=days.first, end=days.end)
+    elapsed_s = time.monotonic() - started_at_s
+    record_task(night, written, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    LOG.info(
+        "wrote",
+        table=name,
+        as_of=night.as_of.isoformat(),
+        rows=written.row_count,
+        version=written.table_version,
+        seconds=round(elapsed_s, 1),
+    )
+    return written
+
+
+def slice_of(table: Table, night: Night) -> Slice:
+    """Days that the night computes: all since the newest that is written, or again as_of alone.
+
+    A first night takes every closed landing day at once. Rows of days that were written stay as they
+    are, so the as_of of a backfill replaces its own day and nothing else.
+    """
+    end = night.as_of + timedelta(days=1)
+    if table.time in {Time.AS_OF, Time.NONE}:
+        return Slice(night.as_of, end)
+    newest = spark_io.newest_day(night.settings.lake, table)
+    if newest is None:
+        return Slice(first_closed_day(night.settings.lake), end)
+    return Slice(min(newest + timedelta(days=1), night.as_of), end)
+
+
+def _read(spark: SparkSession, wanted: Input, days: Slice, night: Night) -> DataFrame:
+    lake = night.settings.lake
+    match wanted:
+        case Landing(source):
+            return read_landing(spark, lake, source, days)
+        case Known(table):
+            return spark_io.read(spark, lake, table, as_of=night.as_of)
+        case History(table):
+            return spark_io.read_history(spark, lake, table, until=night.as_of)
+        case New(table):
+            return spark_io.read_history(spark, lake, table, since=days.first, until=night.as_of)
+        case Before(table):
+            return spark_io.read(spark, lake, table, as_of=days.first - timedelta(days=1))
+        case Everything(table):
+            return spark_io.read(spark, lake, table)
+        case Published(table):
+            return _published(spark, table, night)
+
+
+def _published(spark: SparkSession, table: Table, night: Night) -> DataFrame:
+    """What readers saw before this night's day; no row when nothing older was published."""
+    snapshot = snapshot_before(night.settings.lake, night.as_of)
+    if snapshot is None or not exists(night.settings.lake, table):
+        return spark.createDataFrame([], table.spark_schema())
+    return spark_io.read(
+        spark,
+        night.settings.lake,
+        table,
+        as_of=snapshot.as_of,
+        version=snapshot.version_of(table),
+    )
+
+
+def main(
+    name: Annotated[str, typer.Argument(help="The table to write, for example feat_audio.")],
+    as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
+    run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "by-hand",
+) -> None:
+    """Compute and write one table."""
+    run_job(name, Night(date(as_of.year, as_of.month, as_of.day), run_id, load_settings()))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,50 @@
+"""What all tests share: one Spark session, and a lake of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from feature_store.settings import Night, Settings, load_settings
+from feature_store.spark_session import make_spark
+
+MARCH_1 = date(2026, 3, 1)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A developer's own lake is never touched: no EVENSONG_ variable and no evensong.toml reaches a test."""
+    import os
+
+    for variable in [name for name in os.environ if name.startswith("EVENSONG_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def session_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    root = tmp_path_factory.mktemp("session")
+    return load_settings(lake=str(root / "lake"), state=root / "state")
+
+
+@pytest.fixture(scope="session")
+def spark(session_settings: Settings) -> Iterator[SparkSession]:
+    session = make_spark(session_settings)
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a fresh, empty lake."""
+    return load_settings(lake=str(tmp_path / "lake"), state=tmp_path / "state")
+
+
+@pytest.fixture
+def night(settings: Settings) -> Night:
+    """A run for 1 March 2026 into a fresh lake."""
+    return Night(as_of=MARCH_1, run_id="test-run", settings=settings)
