@@ -122,7 +122,7 @@ RAW_FEEDBACK = Table(
 )
 
 REJECT_REASONS = {
-    "unreadable_file": "The file is no Parquet file that can be read; one row stands for all of it.",
+    "unreadable_file": "The file cannot be read as Parquet; one row stands for all of it.",
     "wrong_type": "A value cannot be read as the column's type.",
     "missing_value": "A column that must hold a value is absent, null or blank.",
     "negative_duration": "A listen lasted less than no time.",
