@@ -1,0 +1,75 @@
+"""Recipes: one TOML file per family becomes frozen dataclasses; nothing further in sees a file or a dict.
+
+A file holds only what differs from the defaults, and a default lives in its dataclass alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from training.data.splits import SplitConfig
+from training.loop import LoopConfig
+from training.models.registry import FAMILIES, ModelConfig
+
+CONFIGS = Path(__file__).parent / "configs"
+
+Section = TypeVar("Section")
+
+
+class RecipeError(ValueError):
+    """A recipe names a family, a section or a key that there is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides how a family is trained, but the data and the seed."""
+
+    family: str
+    model: ModelConfig
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+
+    def as_json(self) -> str:
+        """The whole recipe, defaults written out, keys sorted: what a model version hashes."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+def load_recipe(family: str, folder: Path = CONFIGS) -> Recipe:
+    """Read `<family>.toml`.
+
+    Raises:
+        RecipeError: no such family, no such file, an unknown section, key or a value of the wrong type.
+    """
+    if family not in FAMILIES:
+        raise RecipeError(f"family {family!r} is unknown; registered: {', '.join(sorted(FAMILIES))}")
+    path = folder / f"{family}.toml"
+    if not path.is_file():
+        raise RecipeError(f"{path.name}: missing in training/configs; add it (it may be empty)")
+    sections = tomllib.loads(path.read_text(encoding="utf-8"))
+    if unknown := set(sections) - {"model", "loop", "split"}:
+        raise RecipeError(f"{path.name}: unknown sections {sorted(unknown)}; use model, loop, split")
+    return Recipe(
+        family=family,
+        model=_section(path.name, FAMILIES[family].config, sections.get("model", {})),
+        loop=_section(path.name, LoopConfig, sections.get("loop", {})),
+        split=_section(path.name, SplitConfig, sections.get("split", {})),
+    )
+
+
+def _section(file: str, kind: type[Section], values: dict[str, object]) -> Section:
+    """`kind` made from the values of a section; keys and types are checked, ints may stand for floats."""
+    defaults = {item.name: item.default for item in dataclasses.fields(kind)}  # type: ignore[arg-type]  dataclasses all
+    for key, value in values.items():
+        if key not in defaults:
+            raise RecipeError(f"{file}: {kind.__name__} has no {key!r}; it has {sorted(defaults)}")
+        expected = (int, float) if isinstance(defaults[key], float) else (type(defaults[key]),)
+        if isinstance(value, bool) or not isinstance(value, expected):
+            raise RecipeError(
+                f"{file}: {key} = {value!r} is no {expected[-1].__name__}; correct the value"
+            )
+    return kind(**values)

@@ -1,0 +1,90 @@
+"""Batches of people: whose scores are wanted, and, for learning, which tracks must come out on top of which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from training.data.interactions import Pairs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserBatch:
+    """Some people.
+
+    Attributes:
+        users: positions, shape (batch,).
+    """
+
+    users: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearningBatch:
+    """Some people, what they heard, and the tracks that this is ranked against.
+
+    Attributes:
+        users: positions, shape (batch,).
+        candidates: positions of tracks in ascending order, shape (candidates,); holds every positive.
+        is_positive: shape (batch, candidates) bool.
+    """
+
+    users: Tensor
+    candidates: Tensor
+    is_positive: Tensor
+
+    def to(self, device: torch.device) -> LearningBatch:
+        """The same on another device."""
+        return LearningBatch(
+            self.users.to(device), self.candidates.to(device), self.is_positive.to(device)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearningBatches:
+    """All people who heard something, shuffled anew each time it is gone through.
+
+    The candidates are all tracks while there are at most `max_candidates`; of a larger catalogue they are the batch's
+    positives and tracks drawn at random without replacement, so that memory does not grow with the catalogue.
+    """
+
+    heard: Pairs
+    n_tracks: int
+    batch_users: int
+    max_candidates: int
+    generator: torch.Generator
+
+    def __iter__(self) -> Iterator[LearningBatch]:
+        """One epoch."""
+        users = self.heard.users.unique()
+        shuffled = users[torch.randperm(len(users), generator=self.generator)]
+        for block in shuffled.split(self.batch_users):
+            yield self._batch(block.sort().values)
+
+    def _batch(self, users: Tensor) -> LearningBatch:
+        """The batch of these people; `users` ascending."""
+        mine = torch.isin(self.heard.users, users)
+        rows = torch.searchsorted(users, self.heard.users[mine])
+        tracks = self.heard.tracks[mine]
+        candidates = self._candidates(tracks)
+        is_positive = torch.zeros(len(users), len(candidates), dtype=torch.bool)
+        is_positive[rows, torch.searchsorted(candidates, tracks)] = True
+        return LearningBatch(users, candidates, is_positive)
+
+    def _candidates(self, positives: Tensor) -> Tensor:
+        """Tracks to rank against, ascending."""
+        if self.n_tracks <= self.max_candidates:
+            return torch.arange(self.n_tracks)
+        heard = positives.unique()
+        drawn = torch.randperm(self.n_tracks, generator=self.generator)
+        drawn = drawn[: max(0, self.max_candidates - len(heard))]
+        return torch.cat([heard, drawn]).unique()
+
+
+def blocks(users: Tensor, size: int) -> Iterator[UserBatch]:
+    """People in blocks of at most `size`, in the order given."""
+    for block in users.split(size):
+        yield UserBatch(block)

@@ -1,0 +1,140 @@
+"""One graph of people, tracks, artists and tags, and its adjacency as a sparse matrix."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from training.data.interactions import Pairs
+from training.data.nodes import Nodes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """Edges from positions of one kind of node to positions of another, all of shape (n,)."""
+
+    source: Tensor
+    target: Tensor
+
+    def __len__(self) -> int:
+        """Number of edges."""
+        return len(self.source)
+
+    def where(self, mask: Tensor) -> Edges:
+        """The edges that `mask`, shape (n,), lets through."""
+        return Edges(self.source[mask], self.target[mask])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SocialGraph:
+    """What is known on a day: the split decides which listens are in it, and nothing held out ever is.
+
+    Attributes:
+        listened: user to track.
+        follows: user to user.
+        made_by: track to artist.
+        tagged: track to tag.
+    """
+
+    nodes: Nodes
+    listened: Pairs
+    follows: Edges
+    made_by: Edges
+    tagged: Edges
+
+    @property
+    def n_nodes(self) -> int:
+        """Nodes of all kinds."""
+        return sum(self.sizes)
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Numbers of users, tracks, artists and tags: also the order of rows in an adjacency."""
+        nodes = self.nodes
+        return len(nodes.users), len(nodes.tracks), len(nodes.artists), len(nodes.tags)
+
+    def listener_count(self) -> Tensor:
+        """Distinct listeners of each track, shape (n_tracks,) float32."""
+        return torch.bincount(self.listened.tracks, minlength=len(self.nodes.tracks)).float()
+
+    def listen_matrix(self) -> Tensor:
+        """1 where a person heard a track, sparse CSR of shape (n_users, n_tracks)."""
+        shape = (len(self.nodes.users), len(self.nodes.tracks))
+        ones = torch.ones(len(self.listened))
+        return csr(self.listened.users, self.listened.tracks, ones, shape)
+
+
+@dataclass(frozen=True, slots=True)
+class RelationWeights:
+    """How much an edge of each kind counts beside the others."""
+
+    listened: float
+    follows: float
+    made_by: float
+    tagged: float
+    listened_power: float  # an edge's listening weight is raised to it; 0 counts every pair alike
+
+
+def adjacency(graph: SocialGraph, weights: RelationWeights, has_track: Tensor) -> Tensor:
+    """Symmetric normalised adjacency D^-1/2 A D^-1/2, sparse CSR of shape (n_nodes, n_nodes).
+
+    Rows are users, tracks, artists, tags. A track outside `has_track`, shape (n_tracks,), keeps its row and has no edge.
+    Artists and tags that touch a single track connect nothing and lose their edge too.
+    """
+    n_users, n_tracks, n_artists, _ = graph.sizes
+    first_artist = n_users + n_tracks
+    listened = graph.listened.where(has_track[graph.listened.tracks])
+    made_by = _connecting(graph.made_by.where(has_track[graph.made_by.source]))
+    tagged = _connecting(graph.tagged.where(has_track[graph.tagged.source]))
+    apart = graph.follows.where(graph.follows.source != graph.follows.target)
+    source = torch.cat(
+        [listened.users, apart.source, n_users + made_by.source, n_users + tagged.source]
+    )
+    target = torch.cat(
+        [
+            n_users + listened.tracks,
+            apart.target,
+            first_artist + made_by.target,
+            first_artist + n_artists + tagged.target,
+        ]
+    )
+    weight = torch.cat(
+        [
+            weights.listened * listened.weight.pow(weights.listened_power),
+            torch.full((len(apart),), weights.follows),
+            torch.full((len(made_by),), weights.made_by),
+            torch.full((len(tagged),), weights.tagged),
+        ]
+    )
+    return _normalised(source, target, weight, graph.n_nodes)
+
+
+def csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Sparse CSR matrix; values at the same place are added."""
+    with warnings.catch_warnings():
+        # torch calls its CSR layout beta at every first use; what we need of it is tested here.
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+        return (
+            torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape, check_invariants=False)
+            .coalesce()
+            .to_sparse_csr()
+        )
+
+
+def _connecting(edges: Edges) -> Edges:
+    """Edges whose target is reached by at least two."""
+    if not len(edges):
+        return edges
+    return edges.where(torch.bincount(edges.target)[edges.target] > 1)
+
+
+def _normalised(source: Tensor, target: Tensor, weight: Tensor, n_nodes: int) -> Tensor:
+    """Both directions of every edge, each divided by the square roots of its ends' weights."""
+    rows, columns = torch.cat([source, target]), torch.cat([target, source])
+    both = torch.cat([weight, weight])
+    degree = torch.zeros(n_nodes).index_add(0, rows, both)
+    scale = torch.where(degree > 0, degree, 1).rsqrt()
+    return csr(rows, columns, both * scale[rows] * scale[columns], (n_nodes, n_nodes))

@@ -1,0 +1,187 @@
+"""What is learned from, what chooses, and what is only measured: one split rule for every family.
+
+Listens with times are cut once, for everybody, by the calendar: train < validation window < test window, the last one
+ending with the night. Counts without times are divided at random within each person, 8:1:1. Held out is what a
+person had not listened to before the cut: repeating a favourite is no recommendation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import torch
+
+from training.data.interactions import EPOCH, Listens, Pairs, unheard
+
+
+class NeedsTimesError(ValueError):
+    """Something that needs times was asked of counts that have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitConfig:
+    """Sizes of the held-out parts."""
+
+    window_days: int = 7  # length of the validation window, and of the test window
+    min_days_per_window: int = 5  # the listens must span so many times a window, or the window shrinks
+    held_out_tenths: int = 1  # of a person's undated counts, for validation and again for test
+    min_held_out_users: int = 5  # fewer people measure nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days [start, end)."""
+
+    start: date
+    end: date
+
+    def __post_init__(self) -> None:
+        """Refuse an end before the start; an empty window is a window."""
+        if self.end < self.start:
+            raise ValueError(f"window [{self.start}, {self.end}) ends before it starts")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Holdout:
+    """What was known, and what came after.
+
+    Attributes:
+        before: the listens that a model may see.
+        end: first day that `before` lacks.
+        after: pairs to be found, none of them in `before`.
+        concealed: `after` and whatever is held out for later; nothing that gives them away may be seen either.
+    """
+
+    before: Listens
+    end: date
+    after: Pairs
+    concealed: Pairs
+
+    @property
+    def n_users(self) -> int:
+        """People with at least one pair to be found."""
+        return len(self.after.users.unique())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Learn from `validation.before`, choose by `validation.after`; training/evaluate.py alone unseals the test.
+
+    Attributes:
+        rule: "time" or "random".
+    """
+
+    rule: str
+    validation: Holdout
+    sealed_test: Holdout = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsplit:
+    """The world is too small to hold anything out; `reason` says by which rule and value."""
+
+    reason: str
+
+
+def choose_split(
+    listens: Listens, as_of: date, n_tracks: int, config: SplitConfig, generator: torch.Generator
+) -> Split | Unsplit:
+    """By time where times reach, else at random within each person's undated counts, else not at all."""
+    reasons: list[str] = []
+    has_counts = not bool(listens.is_dated.all())
+    for rule in ("time", "random") if has_counts else ("time",):
+        try:
+            split = (
+                time_split(listens, as_of, n_tracks, config)
+                if rule == "time"
+                else random_split(listens, as_of, n_tracks, config, generator)
+            )
+        except NeedsTimesError as error:
+            reasons.append(str(error))
+            continue
+        held_out = min(split.validation.n_users, split.sealed_test.n_users)
+        if len(split.validation.before) and held_out >= config.min_held_out_users:
+            return split
+        reasons.append(
+            f"{rule} split: {len(split.validation.before)} rows to learn from and {held_out} people with something "
+            f"held out (rule: some rows, {config.min_held_out_users} people)"
+        )
+    return Unsplit("; ".join(reasons))
+
+
+def time_split(listens: Listens, as_of: date, n_tracks: int, config: SplitConfig) -> Split:
+    """Cut at two days for everybody; both windows shrink together when the listens span few days.
+
+    A window is at most a `min_days_per_window`-th of the days from the first listen to `as_of`, and at least one day.
+
+    Raises:
+        NeedsTimesError: no row has a time.
+    """
+    if not bool(listens.is_dated.any()):
+        raise NeedsTimesError("core_daily_listens: no row, so nothing can be split by time")
+    end = as_of + timedelta(days=1)
+    first = EPOCH + timedelta(days=int(listens.day[listens.is_dated].min()))
+    length = min(config.window_days, (end - first).days // config.min_days_per_window)
+    test = Window(end - timedelta(days=max(1, length)), end)
+    validation = Window(test.start - timedelta(days=max(1, length)), test.start)
+    return _split("time", _holdout(listens, validation, n_tracks), _holdout(listens, test, n_tracks))
+
+
+def random_split(
+    listens: Listens, as_of: date, n_tracks: int, config: SplitConfig, generator: torch.Generator
+) -> Split:
+    """Divide each person's undated pairs at random; dated rows stay on the side that is learned from.
+
+    With n pairs, int(n x held_out_tenths / 10) go to the test and as many to validation.
+    """
+    end = as_of + timedelta(days=1)
+    part = _random_parts(listens, config.held_out_tenths, generator)
+    known, to_test = listens.where(part == _TRAIN), listens.where(part != _TEST)
+    return _split(
+        "random",
+        _random_holdout(known, listens.where(part == _VALIDATION), end, n_tracks),
+        _random_holdout(to_test, listens.where(part == _TEST), end, n_tracks),
+    )
+
+
+_TRAIN, _VALIDATION, _TEST = range(3)
+
+
+def _split(rule: str, validation: Holdout, test: Holdout) -> Split:
+    """The validation conceals the test's pairs as well."""
+    concealed = Pairs(
+        torch.cat([validation.after.users, test.after.users]),
+        torch.cat([validation.after.tracks, test.after.tracks]),
+        torch.cat([validation.after.weight, test.after.weight]),
+    )
+    return Split(rule, replace(validation, concealed=concealed), test)
+
+
+def _holdout(listens: Listens, window: Window, n_tracks: int) -> Holdout:
+    """What was known at the window's start, and the new pairs inside it."""
+    before = listens.before(window.start)
+    inside = listens.within(window.start, window.end).pairs(window.end, n_tracks)
+    after = unheard(inside, before.pairs(window.start, n_tracks), n_tracks)
+    return Holdout(before, window.start, after, after)
+
+
+def _random_holdout(before: Listens, held_out: Listens, end: date, n_tracks: int) -> Holdout:
+    """Held-out counts that no other row of the same pair gives away."""
+    after = unheard(held_out.pairs(end, n_tracks), before.pairs(end, n_tracks), n_tracks)
+    return Holdout(before, end, after, after)
+
+
+def _random_parts(listens: Listens, tenths: int, generator: torch.Generator) -> torch.Tensor:
+    """_TRAIN, _VALIDATION or _TEST for each row, shape (n,)."""
+    undated = torch.nonzero(~listens.is_dated).squeeze(1)
+    shuffled = undated[torch.randperm(len(undated), generator=generator)]
+    shuffled = shuffled[torch.argsort(listens.users[shuffled], stable=True)]
+    users, size = torch.unique_consecutive(listens.users[shuffled], return_counts=True)
+    starts = torch.cumsum(size, 0) - size
+    place = torch.arange(len(shuffled)) - starts.repeat_interleave(size)
+    held_out = (size * tenths // 10).repeat_interleave(size)
+    part = torch.full((len(listens),), _TRAIN)
+    part[shuffled[place < 2 * held_out]] = _VALIDATION
+    part[shuffled[place < held_out]] = _TEST
+    return part

@@ -1,0 +1,171 @@
+"""The one training loop. It knows batches, named losses and a validation figure, and no model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+
+from training.data.batches import LearningBatch
+
+if TYPE_CHECKING:
+    from training.models.registry import Recommender
+
+
+class NotANumberError(RuntimeError):
+    """A loss became NaN or infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """How a model is descended."""
+
+    max_epochs: int = 60
+    learning_rate: float = 0.005
+    batch_users: int = 64
+    max_candidates: int = 20_000  # tracks that a batch ranks against
+    validate_every: int = 2  # epochs
+    patience: int = 5  # validations without a better one until the fit stops
+    epochs_without_validation: int = 30  # of a world too small to hold anything out
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What an epoch left behind.
+
+    Attributes:
+        number: from 1.
+        losses: mean over the epoch's batches, by name.
+        validation: the validation figure after it; None when it was not taken.
+    """
+
+    number: int
+    losses: dict[str, float]
+    validation: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a fit went, and the epoch whose parameters the model now has (0: none was run)."""
+
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+
+
+@contextmanager
+def deterministic(seed: int, n_threads: int) -> Iterator[None]:
+    """Seed torch and fix its threads, and put both back: equal inputs give equal bytes on one kind of CPU."""
+    threads_before, state_before = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(n_threads)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads_before)
+        torch.set_rng_state(state_before)
+
+
+@contextmanager
+def scoring(model: Recommender) -> Iterator[None]:
+    """Evaluation mode without gradients, and afterwards the mode that was."""
+    module = cast(nn.Module, model)
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        module.train(was_training)
+
+
+def fit(
+    model: Recommender,
+    batches: Iterable[LearningBatch],
+    config: LoopConfig,
+    *,
+    n_epochs: int,
+    validate: Callable[[], float] | None = None,
+) -> Fit:
+    """Descend the sum of the named losses; with `validate`, stop early and keep the best epoch's parameters.
+
+    A model without parameters was solved when it was made and is left as it is.
+
+    Raises:
+        NotANumberError: a loss is NaN or infinite; names the loss, the step and the batch's people.
+    """
+    module = cast(nn.Module, model)
+    parameters = list(module.parameters())
+    if not parameters:
+        return Fit((), 0)
+    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate)
+    epochs: list[Epoch] = []
+    best = _Best()
+    for number in range(1, n_epochs + 1):
+        losses = _one_epoch(model, batches, optimiser, number)
+        is_due = validate is not None and (number % config.validate_every == 0 or number == n_epochs)
+        figure = validate() if validate is not None and is_due else None
+        epochs.append(Epoch(number, losses, figure))
+        if figure is not None and not best.improves(figure, number, module):
+            if best.misses >= config.patience:
+                break
+    if best.state is None:
+        return Fit(tuple(epochs), n_epochs)
+    module.load_state_dict(best.state)
+    return Fit(tuple(epochs), best.epoch)
+
+
+class _Best:
+    """The best validation so far, and the parameters that gave it."""
+
+    def __init__(self) -> None:
+        self.figure = -float("inf")
+        self.epoch = 0
+        self.misses = 0
+        self.state: dict[str, torch.Tensor] | None = None
+
+    def improves(self, figure: float, epoch: int, module: nn.Module) -> bool:
+        """Keep the parameters when the figure is better; count a miss otherwise."""
+        if figure <= self.figure:
+            self.misses += 1
+            return False
+        self.figure, self.epoch, self.misses = figure, epoch, 0
+        self.state = copy.deepcopy(module.state_dict())
+        return True
+
+
+def _one_epoch(
+    model: Recommender,
+    batches: Iterable[LearningBatch],
+    optimiser: torch.optim.Optimizer,
+    number: int,
+) -> dict[str, float]:
+    """Mean of each named loss over the batches."""
+    totals: dict[str, float] = {}
+    n_batches = 0
+    for step, batch in enumerate(batches, start=1):
+        losses = model.training_loss(batch)
+        _refuse_nan(losses, number, step, batch)
+        optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        optimiser.step()
+        n_batches += 1
+        for name, loss in losses.items():
+            totals[name] = totals.get(name, 0.0) + float(loss.detach())
+    return {name: total / n_batches for name, total in totals.items()}
+
+
+def _refuse_nan(
+    losses: dict[str, torch.Tensor], epoch: int, step: int, batch: LearningBatch
+) -> None:
+    """Raise when a loss is no number."""
+    for name, loss in losses.items():
+        if not bool(torch.isfinite(loss)):
+            raise NotANumberError(
+                f"loss {name} is {float(loss)} at epoch {epoch}, step {step}, people at positions "
+                f"{batch.users[:5].tolist()} of {len(batch.users)}; lower learning_rate, or look for NaN in the features"
+            )

@@ -1,0 +1,68 @@
+"""Losses over the candidates of a batch. Every mask says which candidates take part; the rest have no influence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_LEAST = 1e-6  # keeps a division by a spread of zero finite; far below any spread that scores have
+
+
+def softmax_ranking(logits: Tensor, is_positive: Tensor, takes_part: Tensor) -> Tensor:
+    """Mean over positives of -log softmax: each person's positives against all candidates.
+
+    Args:
+        logits: shape (batch, candidates).
+        is_positive: shape (batch, candidates) bool.
+        takes_part: shape (candidates,) bool; positives outside it are left out too.
+
+    Example: logits (0, 0), the first positive: ln 2.
+    """
+    counted = is_positive & takes_part
+    log_p = logits.masked_fill(~takes_part, -torch.inf).log_softmax(dim=1)
+    total = log_p.masked_fill(~counted, 0).sum()
+    return -total / counted.sum().clamp(min=1)
+
+
+def mutual_divergence(
+    student: Tensor, teacher: Tensor, takes_part: Tensor, temperature: float
+) -> Tensor:
+    """Mean over people of KL(teacher || student) over shared candidates; the teacher is a constant.
+
+    Both are calibrated first (`standardised`), so that heads with different scales can learn from each other:
+    p = softmax(z / temperature). Reference: Zhang et al. 2018, arXiv:1706.00384.
+
+    Args:
+        student, teacher: scores, shape (batch, candidates).
+        takes_part: candidates that both heads have, shape (candidates,) or (batch, candidates) bool.
+    """
+    mask = takes_part.expand_as(student)
+    teacher_log_p = _log_p(teacher.detach(), mask, temperature)
+    student_log_p = _log_p(student, mask, temperature)
+    gap = (teacher_log_p - student_log_p).masked_fill(~mask, 0)
+    has_any = mask.any(dim=1)
+    per_person = (teacher_log_p.exp() * gap).masked_fill(~mask, 0).sum(dim=1)
+    return per_person[has_any].sum() / has_any.sum().clamp(min=1)
+
+
+def standardised(scores: Tensor, takes_part: Tensor) -> Tensor:
+    """Each person's scores with mean 0 and standard deviation 1 over the tracks that take part; 0 elsewhere.
+
+    Args:
+        scores: shape (batch, tracks).
+        takes_part: shape (batch, tracks) bool.
+
+    Example: (1, 3) gives (-1, 1); three equal scores give zeros.
+    """
+    count = takes_part.sum(dim=1, keepdim=True).clamp(min=1)
+    present = scores.masked_fill(~takes_part, 0)
+    centred = (present - present.sum(dim=1, keepdim=True) / count).masked_fill(~takes_part, 0)
+    # The floor stands inside the root: its slope at zero is infinite and would turn gradients into NaN.
+    spread = (centred.square().sum(dim=1, keepdim=True) / count + _LEAST**2).sqrt()
+    return centred / spread
+
+
+def _log_p(scores: Tensor, mask: Tensor, temperature: float) -> Tensor:
+    """Log-probabilities over the masked candidates; finite values elsewhere, which the caller masks."""
+    logits = (standardised(scores, mask) / temperature).masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return logits.log_softmax(dim=1)

@@ -1,0 +1,52 @@
+"""EASE: embarrassingly shallow autoencoder (Steck 2019, arXiv:1905.03375).
+
+Learns, in closed form, how much each track a person heard speaks for each other track.
+Differs from the paper: only the most heard `max_tracks` tracks have scores, which bounds the matrix to invert; solved on
+the side of the people when they are fewer, with the same result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.blending import HeadScores
+from training.data.batches import LearningBatch, UserBatch
+from training.data.world import Evidence
+from training.layers.linear_autoencoder import LinearAutoencoder
+
+
+@dataclass(frozen=True, slots=True)
+class EASEConfig:
+    """Ridge penalty and size."""
+
+    l2: float = 100.0  # listeners
+    max_tracks: int = 20_000
+
+
+class EASE(nn.Module):
+    """score(user, track) = row of X B."""
+
+    head_names = ("collaborative",)
+    node_tables: dict[str, str] = {}  # noqa: RUF012  a Protocol's attribute, never changed
+
+    def __init__(self, config: EASEConfig, evidence: Evidence) -> None:
+        super().__init__()
+        self.register_buffer("head_weights", torch.ones(1))
+        self._linear = LinearAutoencoder(
+            evidence.graph, l2=config.l2, max_tracks=config.max_tracks
+        )
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  there is nothing to descend
+        return {}
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        scores = self._linear.score(batch.users)
+        votes = self._linear.covers.to(scores.device).expand_as(scores)
+        return HeadScores(scores[None], votes[None])
+
+    def score(self, batch: UserBatch) -> Tensor:
+        heads = self.head_scores(batch)
+        return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)

@@ -1,0 +1,237 @@
+"""MM-GNN: socially aware music recommendation without fusion (Ziaoddini 2025, arXiv:2511.05497).
+
+Learns one graph encoder per modality (audio, lyrics, cover) and a collaborative one, each with its own ranking head,
+over one graph of people, tracks, artists and tags. The heads teach each other by deep mutual learning and meet only in
+the weighted mean of their calibrated scores; a track is scored by the heads whose modality it really has.
+
+Differs from the paper:
+- The paper does not state layers, dimensions, loss weights or splits; those in MMGNNConfig are ours.
+- Ranking by softmax over the candidates instead of BPR, on normalised embeddings with a temperature.
+- Light propagation (no weights on the way) instead of an unspecified graph network.
+- Two more peers: an encoder of ids, and EASE, which is solved in closed form and so only teaches and votes.
+- Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary target of that encoder alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.blending import HeadScores, blend
+from training.data.batches import LearningBatch, UserBatch
+from training.data.content import Modality
+from training.data.graph import RelationWeights, SocialGraph, adjacency
+from training.data.world import Evidence
+from training.layers.linear_autoencoder import LinearAutoencoder
+from training.layers.propagation import propagate
+from training.losses import mutual_divergence, softmax_ranking
+
+COLLABORATIVE = "collaborative"
+LINEAR = "linear"
+
+
+@dataclass(frozen=True, slots=True)
+class MMGNNConfig:
+    """Shape of the encoders and weight of each loss."""
+
+    dim: int = 64
+    n_layers: int = 3
+    temperature: float = 0.12  # of the ranking softmax over cosines
+    listened_weight: float = 1.0
+    follows_weight: float = 1.0
+    made_by_weight: float = 1.0
+    tagged_weight: float = 1.0
+    listened_power: float = 0.0  # 0 counts every pair alike, 1 by its edge weight
+    mutual_weight: float = 0.1
+    mutual_temperature: float = 1.0  # of the calibrated scores that heads compare
+    emotion_weight: float = 0.1
+    linear_l2: float = 100.0
+    linear_max_tracks: int = 20_000
+    min_heard_tracks: int = 5  # a modality with fewer heard tracks has nothing to learn from and gets no head
+
+    @property
+    def relations(self) -> RelationWeights:
+        """Weights of the edges."""
+        return RelationWeights(
+            self.listened_weight,
+            self.follows_weight,
+            self.made_by_weight,
+            self.tagged_weight,
+            self.listened_power,
+        )
+
+
+class MMGNN(nn.Module):
+    """Peers over one graph.
+
+    Attributes:
+        head_names: the encoders' names, then the linear peer's.
+        heads: encoders by name.
+    """
+
+    def __init__(self, config: MMGNNConfig, evidence: Evidence) -> None:
+        super().__init__()
+        graph = evidence.graph
+        every_track = torch.ones(len(graph.nodes.tracks), dtype=torch.bool)
+        self.config = config
+        self.heads = nn.ModuleDict({COLLABORATIVE: GraphEncoder(config, graph, every_track, None)})
+        for name, modality in evidence.content.items():
+            if _is_learnable(graph, modality, config.min_heard_tracks):
+                self.heads[name] = GraphEncoder(config, graph, modality.has, modality)
+        self._linear = LinearAutoencoder(
+            graph, l2=config.linear_l2, max_tracks=config.linear_max_tracks
+        )
+        self.head_names = (*self.heads, LINEAR)
+        self.register_buffer("head_weights", torch.ones(len(self.head_names)))
+
+    @property
+    def node_tables(self) -> dict[str, str]:
+        """Every embedding table of every encoder."""
+        return {
+            f"heads.{name}.nodes.{kind}": kind
+            for name, encoder in self.heads.items()
+            for kind in encoder.nodes
+        }
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
+        """Ranking of each encoder, what it learns from its peers, and emotion: `<loss>.<head>`."""
+        losses: dict[str, Tensor] = {}
+        scores: dict[str, Tensor] = {}
+        takes_part: dict[str, Tensor] = {}
+        for name, encoder in self.heads.items():
+            people, tracks = encoder()
+            scores[name] = people[batch.users] @ tracks[batch.candidates].T  # (batch, candidates)
+            takes_part[name] = encoder.has_track[batch.candidates]
+            logits = scores[name] / self.config.temperature
+            losses[f"ranking.{name}"] = softmax_ranking(logits, batch.is_positive, takes_part[name])
+            losses |= encoder.emotion_loss(name, tracks)
+        scores[LINEAR] = self._linear.score(batch.users)[:, batch.candidates]
+        takes_part[LINEAR] = self._linear.covers.to(batch.users.device)[batch.candidates]
+        return losses | self._mutual_losses(scores, takes_part)
+
+    def _mutual_losses(
+        self, scores: dict[str, Tensor], takes_part: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Mean divergence of each encoder from every peer, over the candidates that both have."""
+        losses: dict[str, Tensor] = {}
+        for student in self.heads:
+            divergences = [
+                mutual_divergence(
+                    scores[student],
+                    scores[teacher],
+                    takes_part[student] & takes_part[teacher],
+                    self.config.mutual_temperature,
+                )
+                for teacher in self.head_names
+                if teacher != student
+            ]
+            mean = torch.stack(divergences).mean()
+            losses[f"mutual.{student}"] = self.config.mutual_weight * mean
+        return losses
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        """Cosines of each encoder, and the linear peer's scores; votes where track and person are in the head's graph."""
+        scores, votes = [], []
+        for encoder in self.heads.values():
+            people, tracks = encoder()
+            scores.append(people[batch.users] @ tracks.T)  # (batch, n_tracks)
+            votes.append(encoder.has_user[batch.users, None] & encoder.may_vote)
+        scores.append(self._linear.score(batch.users))
+        votes.append(self._linear.covers.to(batch.users.device).expand_as(scores[-1]))
+        return HeadScores(torch.stack(scores), torch.stack(votes))
+
+    def score(self, batch: UserBatch) -> Tensor:
+        return blend(self.head_scores(batch), self.head_weights)
+
+
+class GraphEncoder(nn.Module):
+    """One head: embeddings of people and tracks by propagation over the part of the graph that its modality reaches.
+
+    Tracks enter as their projected features (or their id, for the collaborative one), people as their learned
+    preference in this modality. Nothing of any other modality comes in.
+
+    Attributes:
+        has_track: tracks with this modality, shape (n_tracks,) bool.
+        has_user: people with an edge in this part of the graph, shape (n_users,) bool.
+        may_vote: tracks that the head may score, shape (n_tracks,) bool; the collaborative head needs a listener.
+    """
+
+    def __init__(
+        self, config: MMGNNConfig, graph: SocialGraph, has_track: Tensor, modality: Modality | None
+    ) -> None:
+        super().__init__()
+        self.sizes = graph.sizes
+        self.n_layers = config.n_layers
+        self.emotion_weight = config.emotion_weight
+        n_users, n_tracks, n_artists, n_tags = graph.sizes
+        rows = {"user": n_users, "artist": n_artists, "tag": n_tags}
+        if modality is None:
+            rows["track"] = n_tracks
+        self.nodes = nn.ParameterDict(
+            {kind: nn.Parameter(_unit_rows(n_rows, config.dim)) for kind, n_rows in rows.items()}
+        )
+        self.content = None if modality is None else ContentInput(modality, config.dim)
+        edges = adjacency(graph, config.relations, has_track)
+        degree = edges.crow_indices().diff()
+        self.register_buffer("adjacency", edges, persistent=False)
+        self.register_buffer("has_track", has_track, persistent=False)
+        self.register_buffer("has_user", degree[:n_users] > 0, persistent=False)
+        may_vote = has_track if modality is not None else graph.listener_count() > 0
+        self.register_buffer("may_vote", may_vote, persistent=False)
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Unit vectors of people, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
+        tracks = self.nodes["track"] if self.content is None else self.content()
+        inputs = torch.cat([self.nodes["user"], tracks, self.nodes["artist"], self.nodes["tag"]])
+        outputs = functional.normalize(propagate(self.adjacency, inputs, self.n_layers), dim=1)
+        n_users, n_tracks, _, _ = self.sizes
+        return outputs[:n_users], outputs[n_users : n_users + n_tracks]
+
+    def emotion_loss(self, name: str, tracks: Tensor) -> dict[str, Tensor]:
+        """How far valence and arousal can be told from the tracks' embeddings, shape (n_tracks, dim); weighted."""
+        if self.content is None or not bool(self.content.has_emotion.any()):
+            return {}
+        return {f"emotion.{name}": self.emotion_weight * self.content.emotion_error(tracks)}
+
+
+class ContentInput(nn.Module):
+    """What a modality says of a track: projected features, plus its own reading of valence and arousal."""
+
+    def __init__(self, modality: Modality, dim: int) -> None:
+        super().__init__()
+        width = modality.embedding.shape[1]
+        present = modality.embedding[modality.has]
+        self.register_buffer("mean", present.mean(dim=0) if len(present) else torch.zeros(width))
+        spread = present.std(dim=0, unbiased=False) if len(present) else torch.ones(width)
+        self.register_buffer("scale", spread.clamp(min=1e-6))
+        self.register_buffer("features", modality.embedding, persistent=False)
+        self.register_buffer("has", modality.has, persistent=False)
+        self.register_buffer("emotion", modality.emotion, persistent=False)
+        self.register_buffer("has_emotion", modality.has_emotion, persistent=False)
+        self.project = nn.Linear(width, dim, bias=False)
+        self.project_emotion = nn.Linear(2, dim, bias=False)
+        self.predict_emotion = nn.Linear(dim, 2)
+
+    def forward(self) -> Tensor:
+        """Unit vectors, shape (n_tracks, dim); a track without the modality has zeros and no edge to pass them on."""
+        projected = self.project((self.features - self.mean) / self.scale)
+        projected = projected + self.project_emotion(self.emotion) * self.has_emotion[:, None]
+        return functional.normalize(projected, dim=1) * self.has[:, None]
+
+    def emotion_error(self, tracks: Tensor) -> Tensor:
+        """Mean squared error of valence and arousal predicted back, over the tracks that have them."""
+        predicted = self.predict_emotion(tracks[self.has_emotion])
+        return functional.mse_loss(predicted, self.emotion[self.has_emotion])
+
+
+def _is_learnable(graph: SocialGraph, modality: Modality, min_heard_tracks: int) -> bool:
+    """Whether enough tracks with this modality were heard."""
+    return int((modality.has & (graph.listener_count() > 0)).sum()) >= min_heard_tracks
+
+
+def _unit_rows(n_rows: int, dim: int) -> Tensor:
+    """Random rows of about unit length, as long as the projected features that they meet in the graph."""
+    return torch.randn(n_rows, dim) / dim**0.5

@@ -1,0 +1,43 @@
+"""Popularity: everybody gets what most people listen to.
+
+Learns nothing about a person; it is the bar that every other family must clear.
+Differs from the paper: there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.blending import HeadScores
+from training.data.batches import LearningBatch, UserBatch
+from training.data.world import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class PopularityConfig:
+    """Nothing to set."""
+
+
+class Popularity(nn.Module):
+    """score(user, track) = number of distinct listeners of the track."""
+
+    head_names = ("collaborative",)
+    node_tables: dict[str, str] = {}  # noqa: RUF012  a Protocol's attribute, never changed
+
+    def __init__(self, config: PopularityConfig, evidence: Evidence) -> None:  # noqa: ARG002  every family is made alike
+        super().__init__()
+        self.register_buffer("head_weights", torch.ones(1))
+        self.register_buffer("listeners", evidence.graph.listener_count(), persistent=False)
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  there is nothing to descend
+        return {}
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        scores = self.score(batch)
+        return HeadScores(scores[None], torch.ones_like(scores, dtype=torch.bool)[None])
+
+    def score(self, batch: UserBatch) -> Tensor:
+        return self.listeners.expand(len(batch.users), -1)

@@ -1,0 +1,59 @@
+"""Families by name. A family is its configuration and its model; nothing else in training knows one from another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from training.blending import HeadScores
+from training.data.batches import LearningBatch, UserBatch
+from training.data.world import Evidence
+from training.models.ease import EASE, EASEConfig
+from training.models.item_knn import ItemKNN, ItemKNNConfig
+from training.models.mm_gnn import MMGNN, MMGNNConfig
+from training.models.popularity import Popularity, PopularityConfig
+
+ModelConfig = EASEConfig | ItemKNNConfig | MMGNNConfig | PopularityConfig
+
+
+class Recommender(Protocol):
+    """What every family offers, as a torch module.
+
+    Attributes:
+        head_names: names of its heads; a family without heads has one, "collaborative".
+        head_weights: one weight per head, shape (heads,), chosen on validation.
+        node_tables: parameters with one row per node, and the kind of node; a loaded model maps them by id.
+    """
+
+    head_names: tuple[str, ...]
+    head_weights: Tensor
+    node_tables: Mapping[str, str]
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
+        """Named losses, whose sum is descended; nothing when the family is solved when it is made."""
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        """What each head says."""
+
+    def score(self, batch: UserBatch) -> Tensor:
+        """Score of every track, shape (batch, n_tracks); -inf where nothing can be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A configuration, how a model is made from it and what it sees, and the file that holds both."""
+
+    config: type[ModelConfig]
+    model: Callable[..., Recommender]
+    module: str
+
+
+FAMILIES: dict[str, Family] = {
+    "popularity": Family(PopularityConfig, Popularity, "popularity"),
+    "item_knn": Family(ItemKNNConfig, ItemKNN, "item_knn"),
+    "ease": Family(EASEConfig, EASE, "ease"),
+    "mm_gnn": Family(MMGNNConfig, MMGNN, "mm_gnn"),
+}
