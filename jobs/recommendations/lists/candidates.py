@@ -1,0 +1,82 @@
+"""Where a list's entries come from: the model, the people followed, popularity.
+
+Every source gives the same columns: user_id, track_id, score, tier, tier_order, model_version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+    from feature_store.settings import Lists
+
+TIER_ORDER = {"personal": 1, "warm": 1, "social": 2, "popular": 3}
+
+POPULAR_POOL = 500
+"""Popular tracks considered for lists that are short: enough to survive the filters many times over."""
+
+
+def from_model(scores: DataFrame, listened: DataFrame, wanted: Lists) -> DataFrame:
+    """Scored candidates: personal from `personal_min_listens` listens on, warm below."""
+    listens = listened.groupBy("user_id").agg(F.sum("listen_count").alias("listens"))
+    is_personal = F.coalesce("listens", F.lit(0)) >= wanted.personal_min_listens
+    return _candidates(
+        scores.join(listens, on="user_id", how="left"),
+        tier=F.when(is_personal, "personal").otherwise("warm"),
+        score=F.col("score"),
+        model_version=F.col("model_version"),
+    )
+
+
+def from_followed(listened: DataFrame, follows: DataFrame) -> DataFrame:
+    """For people who follow others and have not listened: what those others play, by summed weight."""
+    listeners = listened.select("user_id").distinct()
+    theirs = listened.select(
+        F.col("user_id").alias("followed_user_id"),
+        "track_id",
+        # Sums of doubles depend on their order; whole millionths do not.
+        F.round(F.col("edge_weight") * 1_000_000).cast("bigint").alias("weight_millionths"),
+    )
+    played = (
+        follows.join(listeners, on="user_id", how="left_anti")
+        .join(theirs, on="followed_user_id", how="inner")
+        .groupBy("user_id", "track_id")
+        .agg((F.sum("weight_millionths") / 1_000_000).alias("score"))
+    )
+    return _candidates(
+        played, tier=F.lit("social"), score=F.col("score"), model_version=F.lit(None)
+    )
+
+
+def from_popularity(users: DataFrame, listened: DataFrame) -> DataFrame:
+    """The same tracks for everybody: those with most listeners."""
+    most_heard = (
+        listened.groupBy("track_id")
+        .agg(F.count("*").alias("listeners"))
+        .orderBy(F.col("listeners").desc(), "track_id")
+        .limit(POPULAR_POOL)
+    )
+    return _candidates(
+        users.crossJoin(F.broadcast(most_heard)),
+        tier=F.lit("popular"),
+        score=F.col("listeners").cast("double"),
+        model_version=F.lit(None),
+    )
+
+
+def _candidates(
+    rows: DataFrame, *, tier: Column, score: Column, model_version: Column
+) -> DataFrame:
+    order = F.create_map(*[F.lit(part) for item in TIER_ORDER.items() for part in item])
+    return rows.select(
+        "user_id",
+        "track_id",
+        score.cast("double").alias("score"),
+        tier.alias("tier"),
+        order[tier].alias("tier_order"),
+        model_version.cast("string").alias("model_version"),
+    )

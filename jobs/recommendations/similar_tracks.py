@@ -1,0 +1,104 @@
+"""rec_similar_tracks: tracks that sound and read alike, for every available track, heard or not.
+
+The score is the mean, over the modalities that both tracks have, of the cosine between their embeddings after
+the catalogue's mean is taken away (encoders put all music into one corner; the differences are what counts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from feature_store.tables.core import CORE_TRACKS
+from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS
+from feature_store.tables.recommendations import REC_SIMILAR_TRACKS
+from jobs.inputs import Everything, Known
+from jobs.recommendations.lists import similarity
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from feature_store.settings import Night
+
+INPUTS = (Known(CORE_TRACKS), Everything(FEAT_AUDIO), Everything(FEAT_LYRICS))
+OUTPUT = REC_SIMILAR_TRACKS
+
+N_BLOCKS = 8
+"""The catalogue is compared block by block: memory is that of two blocks, not of the catalogue's square."""
+
+
+def build(tracks: DataFrame, audio: DataFrame, lyrics: DataFrame, *, night: Night) -> DataFrame:
+    """The `lists.similar_length` nearest available tracks of each available track with any embedding."""
+    available = tracks.where("is_available")
+    blocks = _blocks(_vectors(available, audio, lyrics, night))
+    length = night.settings.lists.similar_length
+    nearest = _nearest(blocks, length)
+    shown = available.select(
+        F.col("track_id").alias("similar_track_id"),
+        "title",
+        "artist_id",
+        "artist_name",
+        "artist_match_key",
+        "title_match_key",
+        "isrc",
+        "recording_mbid",
+    )
+    return (
+        nearest.join(shown, on="similar_track_id", how="inner")
+        .withColumn("as_of_date", F.lit(night.as_of))
+        .withColumn("run_id", F.lit(night.run_id))
+        .select(*OUTPUT.column_names)
+    )
+
+
+def _vectors(available: DataFrame, audio: DataFrame, lyrics: DataFrame, night: Night) -> DataFrame:
+    """track_id, audio, lyrics: the embeddings less the catalogue's mean; null where there is none."""
+    encoders = night.settings.encoders
+    vectors = available.select("track_id", "audio_hash", "lyrics_hash")
+    for modality, features, encoder_id in (
+        ("audio", audio, encoders.audio),
+        ("lyrics", lyrics, encoders.lyrics),
+    ):
+        embedded = features.where(F.col("encoder_id") == encoder_id).select(
+            F.col("content_hash").alias(f"{modality}_hash"),
+            F.col(f"{modality}_embedding").alias(modality),
+        )
+        known = embedded.where(F.col(modality).isNotNull())
+        vectors = vectors.join(_centred(known, modality), on=f"{modality}_hash", how="left")
+    return vectors.select("track_id", "audio", "lyrics").where(
+        F.col("audio").isNotNull() | F.col("lyrics").isNotNull()
+    )
+
+
+def _centred(features: DataFrame, modality: str) -> DataFrame:
+    # One worker adds the vectors in the order of their hashes: sums of floats depend on the order.
+    in_order = features.repartition(1).sortWithinPartitions(f"{modality}_hash")
+    mean = in_order.select(modality).mapInArrow(similarity.mean_vector, "mean array<float>")
+    centred = F.transform(
+        F.arrays_zip(modality, "mean"), lambda pair: pair[modality] - pair["mean"]
+    )
+    return features.crossJoin(F.broadcast(mean)).select(f"{modality}_hash", centred.alias(modality))
+
+
+def _blocks(vectors: DataFrame) -> DataFrame:
+    """One row a block: its track ids in order, and its unit vectors as bytes."""
+    numbered = vectors.withColumn("block", F.pmod(F.xxhash64("track_id"), F.lit(N_BLOCKS)))
+    return numbered.groupBy("block").applyInArrow(similarity.packed_block, similarity.BLOCK_DDL)
+
+
+def _nearest(blocks: DataFrame, length: int) -> DataFrame:
+    def compared(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from similarity.nearest_in_blocks(batches, length)
+
+    others = blocks.select(*[F.col(name).alias(f"other_{name}") for name in blocks.columns])
+    pairs = blocks.crossJoin(others).repartition(N_BLOCKS, "block", "other_block")
+    best = Window.partitionBy("track_id").orderBy(F.col("score").desc(), "similar_track_id")
+    return (
+        pairs.mapInArrow(compared, similarity.NEAREST_DDL)
+        .withColumn("rank", F.row_number().over(best))
+        .where(F.col("rank") <= length)
+    )
