@@ -7,6 +7,7 @@ gives the same files as writing 46 days at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -47,11 +48,12 @@ def write_sample_world(
     *,
     days: Slice | None = None,
     progress: Progress | None = None,
+    n_threads: int = 2,
 ) -> Landed:
     """Write the landing files of `days` (all days of the world when None); returns the counts.
 
     `days` may lie beyond the world's own: `Slice(last_day + 1 day, last_day + 2 days)` is the day
-    that a second night covers.
+    that a second night covers. `n_threads` make sound and pictures; the files do not depend on it.
 
     Raises:
         SampleWorldError: `days` begins before the world does.
@@ -63,7 +65,8 @@ def write_sample_world(
         )
     service = _build_service(world, days.end - timedelta(days=1))
     writer = LandingWriter(storage)
-    landed = _write_content(world, service.tracks, writer, days, progress)
+    announced = [track for track in service.tracks if days.first <= track.announced_day < days.end]
+    landed = _write_content(world, announced, writer, progress, n_threads)
     all_days = Slice(world.first_day, days.end)
     listens_of_days = listens_by_day(
         world, service.tracks, service.people, service.follows, all_days
@@ -86,21 +89,21 @@ def _write_content(
     world: SampleWorld,
     tracks: Sequence[Track],
     writer: LandingWriter,
-    days: Slice,
     progress: Progress | None,
+    n_threads: int,
 ) -> Landed:
-    """Audio and cover of each track announced within `days`."""
-    announced = [track for track in tracks if days.first <= track.announced_day < days.end]
+    """Audio and cover of each track."""
+
+    def write(track: Track) -> Landed:
+        n_audio, n_covers = _write_audio(world, track, writer), _write_cover(world, track, writer)
+        return Landed({"audio": n_audio, "covers": n_covers})
+
     landed = Landed()
-    for done, track in enumerate(announced, start=1):
-        landed += Landed(
-            {
-                "audio": _write_audio(world, track, writer),
-                "covers": _write_cover(world, track, writer),
-            }
-        )
-        if progress:
-            progress(done, len(announced))
+    with ThreadPoolExecutor(n_threads) as pool:
+        for done, written in enumerate(pool.map(write, tracks), start=1):
+            landed += written
+            if progress:
+                progress(done, len(tracks))
     return landed
 
 

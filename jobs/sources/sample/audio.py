@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from jobs.sources.sample.catalogue import Track
 from jobs.sources.sample.chance import generator
 
-Samples = NDArray[np.float32]
-Signal = NDArray[np.float64]
+Signal = NDArray[np.float32]  # one value a sample, shape (n_samples,)
+Steps = NDArray[np.float64]  # one value a sixteenth, shape (n_steps,)
 
 STEPS_PER_BAR = 16
 STEPS_PER_BEAT = 4
@@ -26,6 +26,7 @@ _A2_HZ = 110.0
 _CHORD_DEGREES = (0, 2, 4)  # of the scale, a triad
 _PROGRESSIONS = ((0, 3, 4, 0), (0, 5, 3, 4), (0, 4, 5, 3), (0, 2, 3, 4))
 _FADE_S = 0.02
+_LONG_AGO_STEPS = 10_000  # any envelope has died away after so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class _Score:
     """What is played when: the grid of sixteenth steps and the notes on it."""
 
     step_of_sample: NDArray[np.int64]  # (n_samples,)
-    age_s: Signal  # (n_samples,) seconds since the step began
+    age_s: Signal  # seconds since the step began
     step_s: float
     n_steps: int
     root_hz: float
@@ -41,17 +42,15 @@ class _Score:
     chord_of_step: NDArray[np.int64]  # (n_steps,) scale degree of the chord's root
 
 
-def synthesise(track: Track, *, seed: int, clip_s: float, sample_rate_hz: int) -> Samples:
+def synthesise(track: Track, *, seed: int, clip_s: float, sample_rate_hz: int) -> Signal:
     """The track's clip, mono, shape (round(clip_s * sample_rate_hz),), peak below 1."""
     chance = generator(seed, "audio", track.position)
     score = _write_score(track, chance, round(clip_s * sample_rate_hz), sample_rate_hz)
     energy = (track.arousal + 1) / 2
-    mix = (
-        0.5 * _chords(track, score, sample_rate_hz)
-        + 0.5 * _bass(score, sample_rate_hz)
-        + 0.7 * _lead(track, score, chance, sample_rate_hz)
-        + track.artist.genre.drum_level * (0.5 + energy) * _drums(track, score, chance)
-    )
+    mix = 0.5 * _chords(track, score) + 0.5 * _bass(score) + 0.7 * _lead(track, score, chance)
+    drum_level = track.artist.genre.drum_level * (0.5 + energy)
+    if drum_level > 0:
+        mix += drum_level * _drums(track, score, chance)
     return _mastered(mix, level=0.15 + 0.6 * energy, sample_rate_hz=sample_rate_hz)
 
 
@@ -68,7 +67,7 @@ def _write_score(
     bars = np.arange(n_steps) // STEPS_PER_BAR
     return _Score(
         step_of_sample=step_of_sample,
-        age_s=seconds - step_of_sample * step_s,
+        age_s=(seconds - step_of_sample * step_s).astype(np.float32),
         step_s=step_s,
         n_steps=n_steps,
         root_hz=_A2_HZ * 2 ** (int(chance.integers(-5, 7)) / 12),
@@ -77,28 +76,29 @@ def _write_score(
     )
 
 
-def _chords(track: Track, score: _Score, sample_rate_hz: int) -> Signal:
+def _chords(track: Track, score: _Score) -> Signal:
     """A soft triad through each bar."""
     table = _wave_table((1.0, 0.4, 0.2, 0.1), brightness=float(track.style[0]))
     voices = [
-        _wave(table, _hz_of_degrees(score, score.chord_of_step + degree), score, sample_rate_hz)
+        _wave(table, _hz_of_degrees(score, score.chord_of_step + degree), score)
         for degree in _CHORD_DEGREES
     ]
-    triad: Signal = np.mean(voices, axis=0)
+    triad: Signal = np.mean(voices, axis=0, dtype=np.float32)
     return triad
 
 
-def _bass(score: _Score, sample_rate_hz: int) -> Signal:
+def _bass(score: _Score) -> Signal:
     """The chord's root an octave below, struck on every beat."""
     table = _wave_table((1.0, 0.3, 0.1), brightness=0.0)
     hertz = _hz_of_degrees(score, score.chord_of_step) / 2
     on_beat = np.arange(score.n_steps) % STEPS_PER_BEAT == 0
     since_hit_s = _since_hit_s(on_beat, score)
     envelope = np.exp(-since_hit_s / (2 * score.step_s))
-    return _wave(table, hertz, score, sample_rate_hz) * envelope
+    struck: Signal = _wave(table, hertz, score) * envelope
+    return struck
 
 
-def _lead(track: Track, score: _Score, chance: np.random.Generator, sample_rate_hz: int) -> Signal:
+def _lead(track: Track, score: _Score, chance: np.random.Generator) -> Signal:
     """A walk over the scale around the chord; density says on how many steps a note begins."""
     genre = track.artist.genre
     brightness, density, softness = (float(value) for value in track.style)
@@ -108,15 +108,15 @@ def _lead(track: Track, score: _Score, chance: np.random.Generator, sample_rate_
     last_begin = np.maximum.accumulate(np.where(begins, np.arange(score.n_steps), 0))
     degrees = score.chord_of_step[last_begin] + walk[last_begin]
     since_hit_s = _since_hit_s(begins, score)
-    attack_s = genre.attack_s * np.exp(0.5 * softness)
+    attack_s = float(genre.attack_s * np.exp(0.5 * softness))
     envelope: Signal = np.minimum(since_hit_s / attack_s, 1) * np.exp(-since_hit_s / genre.decay_s)
     table = _wave_table(genre.harmonics, brightness)
-    return _wave(table, 2 * _hz_of_degrees(score, degrees), score, sample_rate_hz) * envelope
+    return _wave(table, 2 * _hz_of_degrees(score, degrees), score) * envelope
 
 
 def _drums(track: Track, score: _Score, chance: np.random.Generator) -> Signal:
     genre = track.artist.genre
-    noise = chance.normal(size=len(score.age_s))
+    noise = chance.standard_normal(len(score.age_s), dtype=np.float32)
     kick_s = _since_hit_s(_pattern(genre.kick, score), score)
     snare_s = _since_hit_s(_pattern(genre.snare, score), score)
     hat_s = _since_hit_s(_pattern(genre.hat, score), score)
@@ -124,9 +124,10 @@ def _drums(track: Track, score: _Score, chance: np.random.Generator) -> Signal:
     kick_cycles = 50 * kick_s + 100 * 0.03 * (1 - np.exp(-kick_s / 0.03))
     kick = np.sin(2 * np.pi * kick_cycles) * np.exp(-kick_s / 0.12)
     snare = noise * np.exp(-snare_s / 0.07)
-    bright_noise = np.diff(noise, prepend=0.0)  # the difference leaves the high frequencies
+    bright_noise = noise - np.roll(noise, 1)  # the difference leaves the high frequencies
     hat = bright_noise * np.exp(-hat_s / 0.02)
-    return kick + 0.3 * snare + 0.15 * hat
+    drums: Signal = kick + 0.3 * snare + 0.15 * hat
+    return drums
 
 
 def _pattern(pattern: str, score: _Score) -> NDArray[np.bool_]:
@@ -135,17 +136,18 @@ def _pattern(pattern: str, score: _Score) -> NDArray[np.bool_]:
 
 
 def _since_hit_s(hits: NDArray[np.bool_], score: _Score) -> Signal:
-    """Seconds since the last hit step began, shape (n_samples,); very long before the first."""
+    """Seconds since the last hit step began; very long before the first."""
     steps = np.arange(score.n_steps)
-    last_hit = np.maximum.accumulate(np.where(hits, steps, -(10**6)))
-    return ((steps - last_hit) * score.step_s)[score.step_of_sample] + score.age_s
+    last_hit = np.maximum.accumulate(np.where(hits, steps, -_LONG_AGO_STEPS))
+    since_hit_s = ((steps - last_hit) * score.step_s).astype(np.float32)
+    return since_hit_s[score.step_of_sample] + score.age_s
 
 
-def _hz_of_degrees(score: _Score, degrees: NDArray[np.int64]) -> Signal:
+def _hz_of_degrees(score: _Score, degrees: NDArray[np.int64]) -> Steps:
     """Frequencies of scale degrees counted from the root, shape as `degrees`."""
     octaves, within = np.divmod(degrees, len(score.scale))
     semitones = 12 * octaves + np.array(score.scale)[within]
-    hertz: Signal = score.root_hz * 2 ** (semitones / 12)
+    hertz: Steps = score.root_hz * 2 ** (semitones / 12)
     return hertz
 
 
@@ -155,22 +157,23 @@ def _wave_table(harmonics: tuple[float, ...], brightness: float) -> Signal:
     amplitudes = np.array(harmonics) * partials ** (0.5 * np.tanh(brightness))
     phase = np.arange(_TABLE_SIZE) / _TABLE_SIZE
     period = amplitudes @ np.sin(2 * np.pi * np.outer(partials, phase))
-    table: Signal = period / np.abs(period).max()
+    table: Signal = (period / np.abs(period).max()).astype(np.float32)
     return table
 
 
-def _wave(table: Signal, hz_of_step: Signal, score: _Score, sample_rate_hz: int) -> Signal:
-    """The table read at each step's frequency without a jump in phase, shape (n_samples,)."""
-    cycles = np.cumsum(hz_of_step[score.step_of_sample]) / sample_rate_hz
-    samples: Signal = table[(cycles * _TABLE_SIZE).astype(np.int64) % _TABLE_SIZE]
-    return samples
+def _wave(table: Signal, hz_of_step: Steps, score: _Score) -> Signal:
+    """The table read at each step's frequency; a step goes on in the phase where the last ended."""
+    cycles_before = np.concatenate([[0.0], np.cumsum(hz_of_step * score.step_s)[:-1]])
+    begins_at = (cycles_before % 1).astype(np.float32)[score.step_of_sample]
+    cycles = begins_at + hz_of_step.astype(np.float32)[score.step_of_sample] * score.age_s
+    return table[(cycles * _TABLE_SIZE).astype(np.int32) % _TABLE_SIZE]
 
 
-def _mastered(mix: Signal, level: float, sample_rate_hz: int) -> Samples:
+def _mastered(mix: Signal, level: float, sample_rate_hz: int) -> Signal:
     """Scaled to its peak, softly limited, with short fades against clicks."""
     n_fade = min(round(_FADE_S * sample_rate_hz), len(mix) // 2)
-    fade = np.ones(len(mix))
+    fade = np.ones(len(mix), dtype=np.float32)
     fade[:n_fade] = np.linspace(0, 1, n_fade)
     fade[-n_fade:] = np.linspace(1, 0, n_fade)
-    clip: Samples = (level * fade * np.tanh(2 * mix / np.abs(mix).max())).astype(np.float32)
+    clip: Signal = level * fade * np.tanh(2 * mix / np.abs(mix).max())
     return clip
