@@ -1,0 +1,65 @@
+"""core_listens: every listen once, from the day on which it and its track were known.
+
+Reads of the log are bounded by what arrived: a copy, or the start of a session that goes on, became
+known no earlier than the day before the oldest new listen, and older days are not read.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from feature_store.settings import Night
+from feature_store.tables.core import CORE_LISTENS, CORE_TRACKS
+from feature_store.tables.raw import RAW_LISTENS
+from jobs.core.announced import once_announced
+from jobs.core.received import event_id, first_received
+from jobs.core.sessions import with_session_id
+from jobs.inputs import Before, History, New
+
+INPUTS = (
+    New(RAW_LISTENS),
+    History(RAW_LISTENS),
+    New(CORE_TRACKS),
+    Before(CORE_TRACKS),
+    Before(CORE_LISTENS),
+)
+OUTPUT = CORE_LISTENS
+
+
+def build(
+    new: DataFrame,
+    history: DataFrame,
+    new_tracks: DataFrame,
+    tracks_before: DataFrame,
+    before: DataFrame,
+    *,
+    night: Night,
+) -> DataFrame:
+    """The listens that became known in the slice."""
+    usable = once_announced(
+        new,
+        history,
+        new_tracks=new_tracks,
+        tracks_before=tracks_before,
+        late_track_days=night.settings.late_track_days,
+    ).withColumn("listen_id", _listen_id())
+    # The same listen arrives twice when a phone reconnects: the first received counts.
+    once = first_received(usable, by=["listen_id"])
+    reachable = before.where(F.col("known_from_date") >= _day_before_oldest(once))
+    unwritten = once.join(reachable.select("listen_id"), on="listen_id", how="left_anti")
+    completion_ratio = F.least(F.col("played_ms") / F.col("duration_ms"), F.lit(1.0))
+    return (
+        with_session_id(unwritten, reachable)
+        .withColumn("completion_ratio", completion_ratio)
+        .select(*OUTPUT.column_names)
+    )
+
+
+def _listen_id() -> Column:
+    return event_id(F.col("user_id"), F.col("track_id"), F.unix_micros("listened_at_utc"))
+
+
+def _day_before_oldest(listens: DataFrame) -> Column:
+    """As a scalar, so that Spark leaves out the older days of the log before it reads them."""
+    return listens.agg(F.date_sub(F.to_date(F.min("listened_at_utc")), 1)).scalar()

@@ -1,0 +1,90 @@
+"""core_tracks: the catalogue, a new row for each day on which a track or its content changed.
+
+A row holds the newest metadata, audio, lyrics and cover up to its day, of several on one day the
+last received. Content that arrives before its track waits for it. It reads the whole history of the
+catalogue, not of the log: a track that is announced tonight may have had its audio for weeks.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from feature_store.settings import Night
+from feature_store.tables.core import CORE_TRACKS
+from feature_store.tables.raw import RAW_AUDIO, RAW_COVERS, RAW_LYRICS, RAW_TRACKS
+from jobs.core.match_keys import match_key_column
+from jobs.core.received import last_received
+from jobs.core.versions import new_versions
+from jobs.inputs import Before, History
+
+INPUTS = (
+    History(RAW_TRACKS),
+    History(RAW_AUDIO),
+    History(RAW_LYRICS),
+    History(RAW_COVERS),
+    Before(CORE_TRACKS),
+)
+OUTPUT = CORE_TRACKS
+
+_METADATA = tuple(
+    name for name in RAW_TRACKS.column_names if name in OUTPUT.column_names and name != "track_id"
+)
+
+
+def build(
+    tracks: DataFrame,
+    audio: DataFrame,
+    lyrics: DataFrame,
+    covers: DataFrame,
+    before: DataFrame,
+    *,
+    night: Night,  # noqa: ARG001  every job takes it
+) -> DataFrame:
+    """Versions of the slice; a row that only repeats what is known makes none."""
+    changes = [
+        _last_of_day(tracks, "metadata", {name: name for name in _METADATA}),
+        _last_of_day(audio, "audio", {"content_hash": "audio_hash", "file_uri": "audio_uri"}),
+        _last_of_day(lyrics, "lyrics", {"content_hash": "lyrics_hash"}),
+        _last_of_day(covers, "cover", {"content_hash": "cover_hash", "file_uri": "cover_uri"}),
+    ]
+    versions = new_versions(_states(changes), before, OUTPUT.entity)
+    # After the choice of versions: the keys are made in Python, and only for new rows.
+    return versions.withColumns(
+        {
+            "artist_match_key": match_key_column("artist_name"),
+            "title_match_key": match_key_column("title"),
+        }
+    ).select(*OUTPUT.column_names)
+
+
+def _last_of_day(rows: DataFrame, part: str, columns: dict[str, str]) -> DataFrame:
+    """What the last received row of each track and day says, as a struct called `part`."""
+    dated = rows.withColumn("known_from_date", F.col("arrival_date"))
+    held = F.struct(*[F.col(name).alias(called) for name, called in columns.items()])
+    return last_received(dated, by=["track_id", "known_from_date"]).select(
+        "track_id", "known_from_date", held.alias(part)
+    )
+
+
+def _states(changes: list[DataFrame]) -> DataFrame:
+    """Every announced track on every day on which a part of it arrived, with all that it has."""
+    parts = [frame.columns[-1] for frame in changes]
+    together = reduce(
+        lambda above, below: above.unionByName(below, allowMissingColumns=True), changes
+    )
+    so_far = (
+        Window.partitionBy("track_id")
+        .orderBy("known_from_date")
+        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    )
+    of_day = together.groupBy("track_id", "known_from_date").agg(
+        *[F.max(part).alias(part) for part in parts]  # there is one at most
+    )
+    return (
+        of_day.withColumns({part: F.last(part, ignorenulls=True).over(so_far) for part in parts})
+        .where(F.col("metadata").isNotNull())
+        .select("track_id", "known_from_date", *[f"{part}.*" for part in parts])
+    )
