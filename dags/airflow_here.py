@@ -1,0 +1,86 @@
+"""Airflow in this process: its home below EVENSONG_STATE, its database made on first use, one DAG run by dag.test()."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from feature_store.settings import Settings
+
+_MARKER = "database-is-ready"
+
+
+class NightFailed(RuntimeError):
+    """A task of the night failed; the message is its error's."""
+
+
+def prepare(settings: Settings) -> None:
+    """Point Airflow at its home and make its database; must come before the first import of Airflow."""
+    home = settings.state / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "EVENSONG_LAKE": settings.lake,
+        "EVENSONG_STATE": str(settings.state),
+    }
+    if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
+        os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home / 'airflow.db'}"
+    _make_database(home / _MARKER)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedNight:
+    """A run that ended well: its id, and the path of its page in the lake."""
+
+    run_id: str
+    report: str
+
+
+def run_night(as_of: date, conf: dict[str, str], listener: Any) -> FinishedNight:
+    """Run evensong_nightly for one date in this process.
+
+    Raises:
+        NightFailed: a task failed; carries its message.
+    """
+    from airflow.sdk.listener import get_listener_manager
+
+    from dags.nightly import evensong_nightly
+    from dags.tasks import run_id_of
+
+    night = evensong_nightly()
+    listener.expect(len(night.tasks))
+    for task in night.tasks:
+        task.retries = (
+            0  # a person is watching: they see the error now instead of after the retries
+        )
+    get_listener_manager().add_listener(listener)
+    # Of a manual run Airflow takes the newest interval that has ended: the one that began on as_of.
+    ended = datetime.combine(as_of + timedelta(days=1), time(2), UTC)
+    run = night.test(logical_date=ended, run_conf=conf)
+    if run.state != "success":
+        raise NightFailed(listener.failure or f"evensong_nightly of {as_of} ended {run.state}")
+    return FinishedNight(
+        run_id=run_id_of(as_of.isoformat(), run.run_id),
+        report=run.get_task_instance("report").xcom_pull("report"),
+    )
+
+
+def _make_database(marker: Path) -> None:
+    warnings.filterwarnings("ignore", module="airflow")
+    logging.disable(logging.WARNING)
+    from airflow.utils.db import initdb
+
+    if not marker.exists():
+        initdb()
+        marker.touch()

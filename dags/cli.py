@@ -1,0 +1,277 @@
+"""The `evensong` command."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from feature_store.settings import Night, load_settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+app = typer.Typer(
+    name="evensong",
+    help="Nightly recommendation tables for a music service.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+ERRORS = Console(stderr=True)
+
+Day = Annotated[
+    datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day that the night covers.")
+]
+Json = Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")]
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def main() -> None:
+    """Run the command; an error is one message and exit status 1, with --debug a traceback."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        app()
+    except Exception as error:
+        if debug:
+            raise
+        ERRORS.print(f"[bold red]error[/] {type(error).__name__}: ", end="", highlight=False)
+        ERRORS.print(str(error), markup=False, highlight=False)
+        sys.exit(1)
+
+
+@app.callback()
+def _options() -> None:
+    """Nightly recommendation tables for a music service. Any command takes --debug."""
+
+
+@app.command()
+def demo(
+    tracks: Annotated[int, typer.Option(help="Tracks in the catalogue on the last day.")] = 260,
+    users: Annotated[int, typer.Option(help="People registered on the last day.")] = 220,
+    days: Annotated[int, typer.Option(help="Days of listening.")] = 45,
+    nights: Annotated[
+        int, typer.Option(min=1, help="Nights to run: the next ones see new days.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(help="Of the sample world.")] = 11,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make a sample world, run a real night over it through the real DAG, and show what came out."""
+    from dags.world import demo_days, land_demo_world
+
+    console = Console(stderr=as_json)
+    world = {"tracks": tracks, "users": users, "days": days, "seed": seed}
+    for day in demo_days(world, nights):
+        land_demo_world(load_settings(), world, day, console)
+        _night(day, {"publish": "auto", "retrain": "auto"}, console, as_json=as_json)
+
+
+@app.command()
+def night(
+    as_of: Day,
+    publish: Annotated[str, typer.Option(help="auto, stage_only or make_current.")] = "auto",
+    retrain: Annotated[str, typer.Option(help="auto, always or never.")] = "auto",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Run the night of one date over what has landed."""
+    _one_of("--publish", publish, ("auto", "stage_only", "make_current"))
+    _one_of("--retrain", retrain, ("auto", "always", "never"))
+    conf = {"publish": publish, "retrain": retrain}
+    _night(as_of.date(), conf, Console(stderr=as_json), as_json=as_json)
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="sample-world, music-folder or hetrec.")],
+    path: Annotated[
+        Path, typer.Argument(help="Folder to read; for sample-world a TOML of options.")
+    ],
+    arrival_date: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Landing day to write.")
+    ],
+) -> None:
+    """Write landing files from an outside source."""
+    from feature_store.storage import open_storage
+
+    sources = resolve_name("jobs.sources.registry:SOURCES")
+    _one_of("SOURCE", source, tuple(sources))
+    landed = sources[source](path, open_storage(load_settings().lake), arrival_date.date())
+    for kind, count in landed.counts.items():
+        Console().print(f"  {kind:<16} {count:>10,}", highlight=False)
+
+
+@app.command()
+def read(
+    table: Annotated[str, typer.Argument(help="A published table, for example rec_topk.")],
+    output: Annotated[
+        Format, typer.Option("--format", help="How to print the rows.")
+    ] = Format.TABLE,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 20,
+    user: Annotated[str | None, typer.Option(help="Only this person's rows.")] = None,
+) -> None:
+    """Print rows of a published table as readers see it now."""
+    import pyarrow.compute as pc
+
+    from feature_store.snapshot import open_snapshot
+
+    rows = open_snapshot().read(table)
+    if user is not None:
+        if "user_id" not in rows.column_names:
+            raise typer.BadParameter(f"{table} has no user_id", param_hint="--user")
+        rows = rows.filter(pc.equal(rows["user_id"], user))
+    _print_rows(rows.slice(0, limit), output)
+
+
+@app.command()
+def published(
+    output: Annotated[
+        Format, typer.Option("--format", help="How to print the events.")
+    ] = Format.TABLE,
+) -> None:
+    """Print the publication events; the current one is marked."""
+    from feature_store.snapshot import current_event, events
+
+    so_far = events(load_settings().lake)
+    current = current_event(so_far)
+    rows = [
+        {
+            "is_current": event == current,
+            **{key: value for key, value in asdict(event).items() if key not in _LONG_FIELDS},
+            "tables": {pin.table_name: pin.row_count for pin in event.tables},
+        }
+        for event in so_far
+    ]
+    if output is Format.JSON:
+        sys.stdout.write(
+            json.dumps(
+                [asdict(event) | {"is_current": event == current} for event in so_far], default=str
+            )
+            + "\n"
+        )
+    else:
+        _print_dicts(rows, output)
+
+
+@app.command()
+def rollback(
+    run: Annotated[str, typer.Argument(help="The published run to return to; see `published`.")],
+    reason: Annotated[str | None, typer.Option(help="Why, for those who read the events.")] = None,
+    actor: Annotated[str, typer.Option(help="Who asks for it.")] = "command line",
+) -> None:
+    """Show readers an earlier published run again."""
+    from feature_store.publish import rollback as restore
+
+    event = restore(load_settings().lake, run, actor=actor, reason=reason, now=datetime.now(UTC))
+    Console().print(
+        f"[green]✓[/] event {event.event_number}: readers see run {event.run_id} "
+        f"for {event.as_of} again",
+        highlight=False,
+    )
+
+
+@app.command()
+def report(
+    run: Annotated[str | None, typer.Argument(help="A run; without it the current one.")] = None,
+) -> None:
+    """Write a run's page again and print where it is."""
+    from feature_store.snapshot import NothingPublished, events, open_snapshot
+
+    settings = load_settings()
+    known = events(settings.lake)
+    wanted = run or open_snapshot(settings.lake).run_id
+    found = [event for event in known if event.run_id == wanted]
+    if not found:
+        raise NothingPublished(
+            f"published_runs: no run is called {wanted!r}; see `evensong published`"
+        )
+    path = resolve_name("jobs.report.report:write_report")(
+        Night(found[-1].as_of, wanted, settings), now=datetime.now(UTC)
+    )
+    sys.stdout.write(_uri(settings.lake, path) + "\n")
+
+
+@app.command()
+def doctor() -> None:
+    """Check what a night needs on this machine, and say what to change."""
+    from dags.doctor import checks
+
+    results = list(checks(load_settings()))
+    console = Console()
+    for check in results:
+        mark = "[green]✓[/]" if check.is_fine else "[red]✗[/]"
+        console.print(f"{mark} {check.what:<12} {check.found}", highlight=False)
+        if not check.is_fine:
+            console.print(f"  → {check.next_step}", highlight=False)
+    if not all(check.is_fine for check in results):
+        raise typer.Exit(1)
+
+
+_LONG_FIELDS = {"gates", "inputs", "tables", "model_versions", "code_version", "contract_version"}
+
+
+def _night(as_of: date, conf: dict[str, str], console: Console, *, as_json: bool) -> None:
+    from dags.airflow_here import prepare, run_night
+
+    settings = load_settings()
+    prepare(settings)
+    from dags.progress import NightProgress
+    from dags.summary import show, summary_of
+
+    console.print(f"[bold]Night of {as_of}[/] into {settings.lake}", highlight=False)
+    with NightProgress(console) as progress:
+        run = run_night(as_of, conf, progress)
+    summary = summary_of(Night(as_of, run.run_id, settings), _uri(settings.lake, run.report))
+    show(summary, console)
+    console.print(f"[bold]report[/] {summary.report}", highlight=False, soft_wrap=True)
+    if as_json:
+        sys.stdout.write(json.dumps(summary.as_json()) + "\n")
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise typer.BadParameter(f"{value!r}; use {', '.join(allowed)}", param_hint=name)
+
+
+def _print_rows(rows: pa.Table, output: Format) -> None:
+    _print_dicts(rows.to_pylist(), output)
+
+
+def _print_dicts(rows: list[dict[str, Any]], output: Format) -> None:
+    if output is Format.JSON:
+        sys.stdout.write(json.dumps(rows, default=str) + "\n")
+        return
+    headings = list(rows[0]) if rows else []
+    if output is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, headings)
+        writer.writeheader()
+        writer.writerows(rows)
+        return
+    table = RichTable(*headings)
+    for row in rows:
+        table.add_row(*["" if value is None else str(value) for value in row.values()])
+    Console().print(table)
+
+
+def _uri(lake: str, path: str) -> str:
+    from feature_store.storage import open_storage
+
+    return open_storage(lake).uri(path)

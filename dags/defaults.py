@@ -1,0 +1,22 @@
+"""What all DAGs share: schedule, owner, retries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import CronDataIntervalTimetable
+
+NIGHTLY = CronDataIntervalTimetable("0 2 * * *", "UTC")
+"""At 02:00 UTC, for the interval that began 24 hours earlier: as_of is the date of data_interval_start."""
+
+FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
+
+DEFAULTS: dict[str, Any] = {
+    "owner": "evensong",
+    "retries": 2,
+    "retry_delay": timedelta(minutes=2),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=20),
+    "execution_timeout": timedelta(hours=3),
+}

