@@ -187,8 +187,8 @@ def _lines(file: Path, columns: tuple[str, ...], *, encoding: str = "utf-8") -> 
     places = [names.index(column) for column in columns]
     for number, text in enumerate(rest, start=2):
         values = text.rstrip("\r").split("\t")
-        line = _Line(file, number, tuple(values))
         if len(values) != len(names):
+            line = _Line(file, number, tuple(values))
             raise line.error(f"{len(values)} values must be {len(names)}, one for each column")
         yield _Line(file, number, tuple(values[place] for place in places))
 

@@ -39,7 +39,7 @@ def paint_cover(track: Track, *, seed: int, side_px: int) -> Cover:
     picture = _gradient(colours[0], colours[1], side_px * _SUPERSAMPLING)
     _DRAWINGS[track.artist.genre.shape](ImageDraw.Draw(picture), picture.width, colours[2:], chance)
     sink = io.BytesIO()
-    small = picture.resize((side_px, side_px), Image.Resampling.LANCZOS)
+    small = picture.reduce(_SUPERSAMPLING)
     small.save(sink, "JPEG", quality=88) if is_jpeg else small.save(sink, "PNG")
     return Cover("jpg" if is_jpeg else "png", sink.getvalue())
 
