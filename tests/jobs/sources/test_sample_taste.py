@@ -1,5 +1,7 @@
 """What was planted in the sample world: taste follows content, and content shows the latents."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
@@ -100,6 +102,14 @@ def test_listening_has_repeats_skips_and_radio(days):
     )
 
 
+def test_no_listen_runs_past_midnight(days):
+    """A listen and its end lie on the day on which it lands."""
+    for number, listens in enumerate(days):
+        for listen in listens:
+            ends = listen.listened_at_utc + timedelta(milliseconds=listen.played_ms)
+            assert listen.listened_at_utc.date() == ends.date() == _day(number)
+
+
 def test_volume_is_what_the_option_says(days, people):
     """Four a day for each of 90 at the start, a little less as not everybody listens."""
     per_user_day = sum(map(len, days)) / (90 * WORLD.n_days)
@@ -148,7 +158,7 @@ def _day(number: int):
 
 
 def test_words_carry_the_mood(tracks):
-    """VADER's compound of the lines goes with valence; 0.5 is far above chance for 100 tracks."""
+    """VADER's compound of the lines goes with valence; measured: 0.82 in three worlds."""
     vader = SentimentIntensityAnalyzer()
     with_words = [track for track in tracks if track.has_lyrics]
     compounds = [
@@ -162,7 +172,7 @@ def test_words_carry_the_mood(tracks):
         for track in with_words
     ]
     valences = [track.valence for track in with_words]
-    assert np.corrcoef(compounds, valences)[0, 1] > 0.5
+    assert np.corrcoef(compounds, valences)[0, 1] > 0.7
 
 
 def test_sound_carries_arousal_as_loudness(tracks):
