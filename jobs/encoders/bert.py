@@ -3,8 +3,8 @@
 Token ids in, one vector per token out; parameters by the names of a saved `BertModel`.
 
 Differs from the paper: no pooler, no segment but the first, no dropout. It is written out here
-because importing it from transformers takes each Spark worker 12 s, more than all lyrics of a
-night; a test holds it to transformers' numbers.
+because importing it from transformers takes each Spark worker 10 s more, as long as the lyrics of
+a first night; a test holds it to transformers' numbers.
 """
 
 from __future__ import annotations

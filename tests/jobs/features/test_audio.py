@@ -1,0 +1,83 @@
+"""feat_audio: new recordings only, each once, and broken ones with their reason."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from feature_store.tables.features import FEAT_AUDIO
+from jobs.features import audio
+from tests.jobs.features.worlds import frame, put, tone, tracks
+
+
+@pytest.fixture(scope="module")
+def world(spark, session_settings):
+    """A lake with one good recording under two paths, one broken and one that is gone."""
+    from feature_store.settings import Night
+    from tests.conftest import MARCH_1
+
+    night = Night(MARCH_1, "test-run", session_settings)
+    good = put(night, "landing/audio/good.wav", tone(440))
+    put(night, "landing/audio/same.wav", tone(440))
+    broken = put(night, "landing/audio/broken.flac", b"fLaC but then nothing")
+    catalogue = tracks(
+        spark,
+        night,
+        {"audio_hash": good, "audio_uri": "landing/audio/same.wav"},
+        {"audio_hash": good, "audio_uri": "landing/audio/good.wav"},
+        {"audio_hash": broken, "audio_uri": "landing/audio/broken.flac"},
+        {"audio_hash": "0" * 64, "audio_uri": "landing/audio/gone.wav"},
+        {},
+    )
+    nothing = frame(spark, FEAT_AUDIO, [])
+    rows = audio.build(catalogue, nothing, night=night).collect()
+    return night, catalogue, good, broken, rows
+
+
+def test_two_tracks_with_the_same_bytes_share_one_row(world):
+    """Five tracks hold three different contents: three rows."""
+    _, _, good, broken, rows = world
+    assert sorted(row.content_hash for row in rows) == sorted([good, broken, "0" * 64])
+
+
+def test_a_good_recording_has_every_feature_and_no_reason(world):
+    """A sine of half the full scale has a mean square of 1/8, which is -9.03 dB."""
+    _, _, good, _, rows = world
+    [row] = [row for row in rows if row.content_hash == good]
+    assert (len(row.audio_embedding), len(row.tag_probabilities)) == (200, 50)
+    assert row.loudness_db == pytest.approx(-9.03, abs=0.01)
+    assert row.decoded_s == pytest.approx(1.0)
+    assert row.failure_reason is None
+
+
+def test_a_broken_file_and_a_missing_file_are_rows_with_a_reason(world):
+    """Neither stops the night, and neither has a feature."""
+    _, _, _, broken, rows = world
+    reasons = {row.content_hash: row.failure_reason for row in rows if row.failure_reason}
+    assert reasons == {broken: "unreadable", "0" * 64: "missing_file"}
+    assert all(row.audio_embedding is None for row in rows if row.failure_reason)
+
+
+def test_what_was_heard_is_not_heard_again(spark, world):
+    """With the first night's rows in place, failures included, nothing is left to do."""
+    night, catalogue, _, _, rows = world
+    heard = spark.createDataFrame(rows, FEAT_AUDIO.spark_schema())
+    assert audio.build(catalogue, heard, night=night).collect() == []
+
+
+def test_another_preprocessing_hears_everything_again(spark, world):
+    """Listening to another length of each recording gives other rows, beside the old ones."""
+    night, catalogue, _, _, rows = world
+    encoders = night.settings.encoders.model_copy(update={"max_audio_s": 0.75})
+    settings = night.settings.model_copy(update={"encoders": encoders})
+    heard = spark.createDataFrame(rows, FEAT_AUDIO.spark_schema())
+
+    again = audio.build(catalogue, heard, night=dataclasses.replace(night, settings=settings))
+
+    found = {row.content_hash: row for row in again.collect()}
+    assert len(found) == 3
+    assert {row.preprocessing_id for row in rows}.isdisjoint(
+        row.preprocessing_id for row in found.values()
+    )
+    assert found[world[2]].decoded_s == pytest.approx(0.75)

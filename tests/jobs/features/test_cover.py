@@ -1,0 +1,38 @@
+"""feat_cover: new pictures only, each once, and broken ones with their reason."""
+
+from __future__ import annotations
+
+from feature_store.storage import sha256_of
+from feature_store.tables.features import FEAT_COVER
+from jobs.features import cover
+from tests.jobs.features.worlds import frame, plain_cover, put, tracks
+
+
+def test_an_album_s_cover_is_seen_once_and_not_again(spark, night):
+    """Two tracks of an album share a picture, the third has a truncated one, the fourth another's bytes."""
+    red = plain_cover(255, 0, 0)
+    shared = put(night, "landing/covers/t0.png", red)
+    put(night, "landing/covers/t1.png", red)
+    truncated = put(night, "landing/covers/t2.png", red[:60])
+    put(night, "landing/covers/t3.png", plain_cover(0, 0, 255))
+    expected_green = sha256_of(plain_cover(0, 255, 0))
+    catalogue = tracks(
+        spark,
+        night,
+        {"cover_hash": shared, "cover_uri": "landing/covers/t0.png"},
+        {"cover_hash": shared, "cover_uri": "landing/covers/t1.png"},
+        {"cover_hash": truncated, "cover_uri": "landing/covers/t2.png"},
+        {"cover_hash": expected_green, "cover_uri": "landing/covers/t3.png"},
+        {},
+    )
+
+    rows = cover.build(catalogue, frame(spark, FEAT_COVER, []), night=night).collect()
+
+    assert {row.content_hash: row.failure_reason for row in rows} == {
+        shared: None,
+        truncated: "unreadable",
+        expected_green: "changed_file",
+    }
+    assert [len(row.cover_embedding) for row in rows if row.content_hash == shared] == [1280]
+    seen = spark.createDataFrame(rows, FEAT_COVER.spark_schema())
+    assert cover.build(catalogue, seen, night=night).collect() == []

@@ -1,0 +1,59 @@
+"""feat_lyrics: new texts only, each once, and texts without words with their reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from feature_store.storage import sha256_of
+from feature_store.tables.features import FEAT_LYRICS
+from feature_store.tables.raw import RAW_LYRICS
+from jobs.features import lyrics
+from tests.jobs.features.worlds import frame, tracks
+
+HAPPY, WORDLESS, UNSENT = "I love this wonderful day", "♪ ♪", "never arrived"
+
+
+@pytest.fixture
+def world(spark, night):
+    """Two tracks with the same happy words, one with notes only, one whose text never came, one instrumental."""
+    catalogue = tracks(
+        spark,
+        night,
+        *({"lyrics_hash": sha256_of(text.encode())} for text in (HAPPY, HAPPY, WORDLESS, UNSENT)),
+        {},
+    )
+    arrived = [
+        {
+            "track_id": f"t{row}",
+            "lyrics_text": text,
+            "content_hash": sha256_of(text.encode()),
+            "source_file": "landing/lyrics/part-0.parquet",
+            "source_row": row,
+            "arrival_date": night.as_of,
+        }
+        for row, text in enumerate((HAPPY, HAPPY, WORDLESS))
+    ]
+    return catalogue, frame(spark, RAW_LYRICS, arrived)
+
+
+def test_each_text_is_read_once_and_what_was_read_is_not_read_again(spark, night, world):
+    """Four tracks with words hold three texts; the second night finds nothing new."""
+    catalogue, texts = world
+    nothing = frame(spark, FEAT_LYRICS, [])
+
+    rows = lyrics.build(catalogue, nothing, texts, night=night).collect()
+
+    found = {row.content_hash: row for row in rows}
+    assert len(rows) == len(found) == 3
+    happy = found[sha256_of(HAPPY.encode())]
+    assert np.linalg.norm(happy.lyrics_embedding) == pytest.approx(1.0)
+    assert happy.sentiment_compound > 0.5
+    assert 0 < happy.emotional_load_ratio < 1
+    assert happy.failure_reason is None
+    assert found[sha256_of(WORDLESS.encode())].failure_reason == "no_words"
+    assert found[sha256_of(WORDLESS.encode())].lyrics_embedding is None
+    assert found[sha256_of(UNSENT.encode())].failure_reason == "missing_text"
+
+    read = spark.createDataFrame(rows, FEAT_LYRICS.spark_schema())
+    assert lyrics.build(catalogue, read, texts, night=night).collect() == []
