@@ -1,4 +1,4 @@
-"""Several heads, one list: the weighted mean of the calibrated scores of those heads that have a vote."""
+"""Several heads, one list: the weighted mean of the calibrated scores of the heads that vote."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ class HeadScores:
 def blend(heads: HeadScores, weights: Tensor) -> Tensor:
     """Score of every track, shape (batch, n_tracks); -inf where no head has a vote.
 
-    Each head's scores are standardised over the tracks it votes on, person by person; a head without a vote for a track
-    leaves the mean to the others. Example: weights (1, 3), calibrated scores 2 and 1 where both vote: (2 + 3) / 4 = 1.25;
+    Each head's scores are standardised over the tracks it votes on, person by person; a head
+    without a vote for a track leaves the mean to the others. Example: weights (1, 3), calibrated
+    scores 2 and 1 where both vote: (2 + 3) / 4 = 1.25;
     where only the second does: 1.
 
     Args:
@@ -50,7 +51,8 @@ def choose_weights(quality_of: Callable[[Tensor], float], n_heads: int) -> Tenso
     """One weight per head, by trying WEIGHT_STEPS for one head after the other; shape (n_heads,).
 
     Args:
-        quality_of: what a set of weights is worth on validation; more is better. Of equal ones the first tried stays.
+        quality_of: what a set of weights is worth on validation; more is better. Of equal ones the
+            first tried stays.
         n_heads: how many.
     """
     weights = torch.ones(n_heads)

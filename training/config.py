@@ -1,4 +1,4 @@
-"""Recipes: one TOML file per family becomes frozen dataclasses; nothing further in sees a file or a dict.
+"""Recipes: one TOML file per family becomes frozen dataclasses; no file or dict goes further in.
 
 A file holds only what differs from the defaults, and a default lives in its dataclass alone.
 """
@@ -10,15 +10,18 @@ import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from training.data.splits import SplitConfig
 from training.loop import LoopConfig
 from training.models.registry import FAMILIES, ModelConfig
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 CONFIGS = Path(__file__).parent / "configs"
 
-Section = TypeVar("Section")
+Section = TypeVar("Section", bound="DataclassInstance")
 
 
 class RecipeError(ValueError):
@@ -43,27 +46,44 @@ def load_recipe(family: str, folder: Path = CONFIGS) -> Recipe:
     """Read `<family>.toml`.
 
     Raises:
-        RecipeError: no such family, no such file, an unknown section, key or a value of the wrong type.
+        RecipeError: no such family, no such file, an unknown section, key or a value of the wrong
+            type.
     """
     if family not in FAMILIES:
-        raise RecipeError(f"family {family!r} is unknown; registered: {', '.join(sorted(FAMILIES))}")
+        raise RecipeError(
+            f"family {family!r} is unknown; registered: {', '.join(sorted(FAMILIES))}"
+        )
     path = folder / f"{family}.toml"
     if not path.is_file():
         raise RecipeError(f"{path.name}: missing in training/configs; add it (it may be empty)")
-    sections = tomllib.loads(path.read_text(encoding="utf-8"))
+    return _recipe(family, path.name, tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def recipe_from_json(text: str) -> Recipe:
+    """The recipe that `Recipe.as_json` wrote: what a model was trained by, whatever files say.
+
+    Raises:
+        RecipeError: it names a key that there is no more.
+    """
+    values = json.loads(text)
+    family = values.pop("family")
+    return _recipe(family, "run_models.config_json", values)
+
+
+def _recipe(family: str, file: str, sections: dict[str, dict[str, object]]) -> Recipe:
     if unknown := set(sections) - {"model", "loop", "split"}:
-        raise RecipeError(f"{path.name}: unknown sections {sorted(unknown)}; use model, loop, split")
+        raise RecipeError(f"{file}: unknown sections {sorted(unknown)}; use model, loop, split")
     return Recipe(
         family=family,
-        model=_section(path.name, FAMILIES[family].config, sections.get("model", {})),
-        loop=_section(path.name, LoopConfig, sections.get("loop", {})),
-        split=_section(path.name, SplitConfig, sections.get("split", {})),
+        model=_section(file, FAMILIES[family].config, sections.get("model", {})),
+        loop=_section(file, LoopConfig, sections.get("loop", {})),
+        split=_section(file, SplitConfig, sections.get("split", {})),
     )
 
 
-def _section(file: str, kind: type[Section], values: dict[str, object]) -> Section:
-    """`kind` made from the values of a section; keys and types are checked, ints may stand for floats."""
-    defaults = {item.name: item.default for item in dataclasses.fields(kind)}  # type: ignore[arg-type]  dataclasses all
+def _section(file: str, kind: type[Section], values: dict[str, Any]) -> Section:
+    """`kind` from the values of a section, checked; an int may stand for a float."""
+    defaults = {item.name: item.default for item in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in defaults:
             raise RecipeError(f"{file}: {kind.__name__} has no {key!r}; it has {sorted(defaults)}")

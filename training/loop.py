@@ -28,7 +28,8 @@ class LoopConfig:
     max_epochs: int = 60
     learning_rate: float = 0.005
     batch_users: int = 64
-    max_candidates: int = 20_000  # tracks that a batch ranks against
+    max_candidates: int = 8_000  # tracks that a batch ranks against
+    max_shared: int = 2_000  # of these, tracks on which heads compare what they think
     validate_every: int = 2  # epochs
     patience: int = 5  # validations without a better one until the fit stops
     epochs_without_validation: int = 30  # of a world too small to hold anything out
@@ -59,7 +60,7 @@ class Fit:
 
 @contextmanager
 def deterministic(seed: int, n_threads: int) -> Iterator[None]:
-    """Seed torch and fix its threads, and put both back: equal inputs give equal bytes on one kind of CPU."""
+    """Seed torch and fix its threads, then put both back: equal inputs give equal bytes."""
     threads_before, state_before = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(n_threads)
     torch.manual_seed(seed)
@@ -73,7 +74,7 @@ def deterministic(seed: int, n_threads: int) -> Iterator[None]:
 @contextmanager
 def scoring(model: Recommender) -> Iterator[None]:
     """Evaluation mode without gradients, and afterwards the mode that was."""
-    module = cast(nn.Module, model)
+    module = cast("nn.Module", model)
     was_training = module.training
     module.eval()
     try:
@@ -91,14 +92,14 @@ def fit(
     n_epochs: int,
     validate: Callable[[], float] | None = None,
 ) -> Fit:
-    """Descend the sum of the named losses; with `validate`, stop early and keep the best epoch's parameters.
+    """Descend the sum of the named losses; `validate` stops early and keeps the best epoch.
 
     A model without parameters was solved when it was made and is left as it is.
 
     Raises:
         NotANumberError: a loss is NaN or infinite; names the loss, the step and the batch's people.
     """
-    module = cast(nn.Module, model)
+    module = cast("nn.Module", model)
     parameters = list(module.parameters())
     if not parameters:
         return Fit((), 0)
@@ -107,12 +108,15 @@ def fit(
     best = _Best()
     for number in range(1, n_epochs + 1):
         losses = _one_epoch(model, batches, optimiser, number)
-        is_due = validate is not None and (number % config.validate_every == 0 or number == n_epochs)
+        is_due = validate is not None and (
+            number % config.validate_every == 0 or number == n_epochs
+        )
         figure = validate() if validate is not None and is_due else None
         epochs.append(Epoch(number, losses, figure))
-        if figure is not None and not best.improves(figure, number, module):
-            if best.misses >= config.patience:
-                break
+        if figure is not None:
+            best.take(figure, number, module)
+        if best.misses >= config.patience:
+            break
     if best.state is None:
         return Fit(tuple(epochs), n_epochs)
     module.load_state_dict(best.state)
@@ -128,14 +132,13 @@ class _Best:
         self.misses = 0
         self.state: dict[str, torch.Tensor] | None = None
 
-    def improves(self, figure: float, epoch: int, module: nn.Module) -> bool:
+    def take(self, figure: float, epoch: int, module: nn.Module) -> None:
         """Keep the parameters when the figure is better; count a miss otherwise."""
         if figure <= self.figure:
             self.misses += 1
-            return False
+            return
         self.figure, self.epoch, self.misses = figure, epoch, 0
         self.state = copy.deepcopy(module.state_dict())
-        return True
 
 
 def _one_epoch(
@@ -167,5 +170,5 @@ def _refuse_nan(
         if not bool(torch.isfinite(loss)):
             raise NotANumberError(
                 f"loss {name} is {float(loss)} at epoch {epoch}, step {step}, people at positions "
-                f"{batch.users[:5].tolist()} of {len(batch.users)}; lower learning_rate, or look for NaN in the features"
+                f"{batch.users.tolist()}; lower learning_rate, or look for NaN in the features"
             )

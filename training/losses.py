@@ -1,4 +1,4 @@
-"""Losses over the candidates of a batch. Every mask says which candidates take part; the rest have no influence."""
+"""Losses over the candidates of a batch; what a mask leaves out has no influence."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from torch import Tensor
 _LEAST = 1e-6  # keeps a division by a spread of zero finite; far below any spread that scores have
 
 
-def softmax_ranking(logits: Tensor, is_positive: Tensor, takes_part: Tensor) -> Tensor:
+def softmax_ranking(logits: Tensor, rows: Tensor, columns: Tensor, takes_part: Tensor) -> Tensor:
     """Mean over positives of -log softmax: each person's positives against all candidates.
 
     Args:
         logits: shape (batch, candidates).
-        is_positive: shape (batch, candidates) bool.
+        rows: row of each positive, shape (positives,).
+        columns: column of each positive, shape (positives,).
         takes_part: shape (candidates,) bool; positives outside it are left out too.
 
     Example: logits (0, 0), the first positive: ln 2.
     """
-    counted = is_positive & takes_part
-    log_p = logits.masked_fill(~takes_part, -torch.inf).log_softmax(dim=1)
-    total = log_p.masked_fill(~counted, 0).sum()
-    return -total / counted.sum().clamp(min=1)
+    counted = takes_part[columns]
+    log_total = logits.masked_fill(~takes_part, -torch.inf).logsumexp(dim=1)
+    rows, columns = rows[counted], columns[counted]
+    return (log_total[rows] - logits[rows, columns]).sum() / counted.sum().clamp(min=1)
 
 
 def mutual_divergence(
@@ -29,12 +30,14 @@ def mutual_divergence(
 ) -> Tensor:
     """Mean over people of KL(teacher || student) over shared candidates; the teacher is a constant.
 
-    Both are calibrated first (`standardised`), so that heads with different scales can learn from each other:
-    p = softmax(z / temperature). Reference: Zhang et al. 2018, arXiv:1706.00384.
+    Both are calibrated first (`standardised`), so that heads with different scales can learn from
+    each other: p = softmax(z / temperature). Reference: Zhang et al. 2018, arXiv:1706.00384.
 
     Args:
-        student, teacher: scores, shape (batch, candidates).
-        takes_part: candidates that both heads have, shape (candidates,) or (batch, candidates) bool.
+        student: scores, shape (batch, candidates).
+        teacher: scores, shape (batch, candidates).
+        takes_part: candidates that both heads have, shape (candidates,) bool.
+        temperature: of p; a higher one compares more than the top.
     """
     mask = takes_part.expand_as(student)
     teacher_log_p = _log_p(teacher.detach(), mask, temperature)
@@ -46,7 +49,7 @@ def mutual_divergence(
 
 
 def standardised(scores: Tensor, takes_part: Tensor) -> Tensor:
-    """Each person's scores with mean 0 and standard deviation 1 over the tracks that take part; 0 elsewhere.
+    """Each person's scores with mean 0 and deviation 1 over the tracks that take part; 0 elsewhere.
 
     Args:
         scores: shape (batch, tracks).
@@ -57,12 +60,14 @@ def standardised(scores: Tensor, takes_part: Tensor) -> Tensor:
     count = takes_part.sum(dim=1, keepdim=True).clamp(min=1)
     present = scores.masked_fill(~takes_part, 0)
     centred = (present - present.sum(dim=1, keepdim=True) / count).masked_fill(~takes_part, 0)
-    # The floor stands inside the root: its slope at zero is infinite and would turn gradients into NaN.
+    # The floor stands inside the root, whose slope at zero is infinite: gradients would be NaN.
     spread = (centred.square().sum(dim=1, keepdim=True) / count + _LEAST**2).sqrt()
     return centred / spread
 
 
 def _log_p(scores: Tensor, mask: Tensor, temperature: float) -> Tensor:
-    """Log-probabilities over the masked candidates; finite values elsewhere, which the caller masks."""
-    logits = (standardised(scores, mask) / temperature).masked_fill(~mask, torch.finfo(scores.dtype).min)
+    """Log-probabilities over the masked candidates; finite elsewhere, for the caller to mask."""
+    logits = (standardised(scores, mask) / temperature).masked_fill(
+        ~mask, torch.finfo(scores.dtype).min
+    )
     return logits.log_softmax(dim=1)

@@ -30,7 +30,8 @@ class Ranked:
 def best_tracks(scores: Tensor, k: int) -> Ranked:
     """The k best by rounded score, equal scores by position, which is the order of track_id.
 
-    Score and position go into one integer each, so that ties at the k-th place are cut the same way everywhere.
+    Score and position go into one integer each, so that ties at the k-th place are cut the same way
+    everywhere.
 
     Args:
         scores: shape (batch, n_tracks); -inf takes a track out.
@@ -39,7 +40,9 @@ def best_tracks(scores: Tensor, k: int) -> Ranked:
     n_tracks = scores.shape[1]
     rounded = torch.round(scores.double() * _SCALE)
     backwards = n_tracks - 1 - torch.arange(n_tracks, device=scores.device)
-    key = torch.where(rounded.isfinite(), rounded.nan_to_num(neginf=0).long() * n_tracks + backwards, _NEVER)
+    key = torch.where(
+        rounded.isfinite(), rounded.nan_to_num(neginf=0).long() * n_tracks + backwards, _NEVER
+    )
     best = key.topk(min(k, n_tracks), dim=1).values
     is_filled = best != _NEVER
     tracks = n_tracks - 1 - best.remainder(n_tracks)

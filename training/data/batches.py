@@ -1,4 +1,4 @@
-"""Batches of people: whose scores are wanted, and, for learning, which tracks must come out on top of which."""
+"""Batches of people: whose scores are wanted and, for learning, which tracks must come first."""
 
 from __future__ import annotations
 
@@ -28,18 +28,27 @@ class LearningBatch:
 
     Attributes:
         users: positions, shape (batch,).
-        candidates: positions of tracks in ascending order, shape (candidates,); holds every positive.
-        is_positive: shape (batch, candidates) bool.
+        candidates: positions of tracks in ascending order, shape (candidates,); holds every
+            positive.
+        rows: of each positive, its person's place in `users`, shape (positives,).
+        columns: of each positive, its track's place in `candidates`, shape (positives,).
+        shared: places in `candidates` on which heads compare what they think, shape (shared,).
     """
 
     users: Tensor
     candidates: Tensor
-    is_positive: Tensor
+    rows: Tensor
+    columns: Tensor
+    shared: Tensor
 
     def to(self, device: torch.device) -> LearningBatch:
         """The same on another device."""
         return LearningBatch(
-            self.users.to(device), self.candidates.to(device), self.is_positive.to(device)
+            self.users.to(device),
+            self.candidates.to(device),
+            self.rows.to(device),
+            self.columns.to(device),
+            self.shared.to(device),
         )
 
 
@@ -47,22 +56,25 @@ class LearningBatch:
 class LearningBatches:
     """All people who heard something, shuffled anew each time it is gone through.
 
-    The candidates are all tracks while there are at most `max_candidates`; of a larger catalogue they are the batch's
-    positives and tracks drawn at random without replacement, so that memory does not grow with the catalogue.
+    The candidates are all tracks while there are at most `max_candidates`; of a larger catalogue
+    they are the batch's positives and tracks drawn at random without replacement, so that memory
+    does not grow with the catalogue.
     """
 
     heard: Pairs
     n_tracks: int
     batch_users: int
     max_candidates: int
+    max_shared: int
     generator: torch.Generator
+    device: torch.device
 
     def __iter__(self) -> Iterator[LearningBatch]:
         """One epoch."""
         users = self.heard.users.unique()
         shuffled = users[torch.randperm(len(users), generator=self.generator)]
         for block in shuffled.split(self.batch_users):
-            yield self._batch(block.sort().values)
+            yield self._batch(block.sort().values).to(self.device)
 
     def _batch(self, users: Tensor) -> LearningBatch:
         """The batch of these people; `users` ascending."""
@@ -70,9 +82,15 @@ class LearningBatches:
         rows = torch.searchsorted(users, self.heard.users[mine])
         tracks = self.heard.tracks[mine]
         candidates = self._candidates(tracks)
-        is_positive = torch.zeros(len(users), len(candidates), dtype=torch.bool)
-        is_positive[rows, torch.searchsorted(candidates, tracks)] = True
-        return LearningBatch(users, candidates, is_positive)
+        columns = torch.searchsorted(candidates, tracks)
+        return LearningBatch(users, candidates, rows, columns, self._shared(len(candidates)))
+
+    def _shared(self, n_candidates: int) -> Tensor:
+        """Places of the candidates that heads compare, ascending."""
+        if n_candidates <= self.max_shared:
+            return torch.arange(n_candidates)
+        drawn = torch.randperm(n_candidates, generator=self.generator)[: self.max_shared]
+        return drawn.sort().values
 
     def _candidates(self, positives: Tensor) -> Tensor:
         """Tracks to rank against, ascending."""
@@ -81,7 +99,8 @@ class LearningBatches:
         heard = positives.unique()
         drawn = torch.randperm(self.n_tracks, generator=self.generator)
         drawn = drawn[: max(0, self.max_candidates - len(heard))]
-        return torch.cat([heard, drawn]).unique()
+        together: Tensor = torch.cat([heard, drawn]).unique()
+        return together
 
 
 def blocks(users: Tensor, size: int) -> Iterator[UserBatch]:

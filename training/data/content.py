@@ -1,7 +1,7 @@
-"""What tracks are made of: one embedding per modality, valence and arousal per source, and who really has which.
+"""What tracks are made of: an embedding per modality, valence and arousal, and who has which.
 
-Presence comes from the tables, never from the look of a vector: a track without lyrics has no row, and an unreadable
-file has a row with a reason and no vector. Neither is ever filled in.
+Presence comes from the tables, never from the look of a vector: a track without lyrics has no row,
+    and an unreadable file has a row with a reason and no vector. Neither is ever filled in.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Modality:
     """One modality of every track.
 
     Attributes:
-        encoder: encoder, weights and preprocessing that made the vectors; empty when no track has any.
+        encoder: encoder, weights and preprocessing that made the vectors; empty when no track has
+            any.
         embedding: shape (n_tracks, dim); rows outside `has` mean nothing and nobody may read them.
         has: shape (n_tracks,) bool.
         emotion: valence and arousal by this source, each in [-1, 1], shape (n_tracks, 2).
@@ -99,7 +100,7 @@ def shapes_of(content: Content) -> dict[str, ModalityShape]:
 
 
 def fit_to_shapes(content: Content, shapes: dict[str, ModalityShape]) -> Content:
-    """Exactly the modalities that a model learned from; one that no track has any more is there and empty.
+    """Exactly the modalities that a model learned from; one that no track has any more is empty.
 
     Raises:
         EncoderChangedError: the vectors come from another encoder.
@@ -113,7 +114,8 @@ def fit_to_shapes(content: Content, shapes: dict[str, ModalityShape]) -> Content
             fitted[name] = modality
         else:
             raise EncoderChangedError(
-                f"{MODALITIES[name].table.name}: vectors by {modality.encoder}, the model learned from {shape.encoder}; "
+                f"{MODALITIES[name].table.name}: vectors by {modality.encoder}, the model learned "
+                f"from {shape.encoder}; "
                 "train anew (--retrain always)"
             )
     return fitted
@@ -131,9 +133,7 @@ def read_content(lake: str, as_of: date, tracks: IdList) -> Content:
     """Every modality as of a day, rows in the order of `tracks`."""
     catalogue = read_table(lake, CORE_TRACKS, as_of=as_of)
     emotions = read_table(lake, FEAT_TRACK_EMOTION, as_of=as_of)
-    return {
-        name: _read_modality(lake, name, catalogue, emotions, tracks) for name in MODALITIES
-    }
+    return {name: _read_modality(lake, name, catalogue, emotions, tracks) for name in MODALITIES}
 
 
 def _read_modality(
@@ -165,8 +165,9 @@ def _vectors(
 ) -> tuple[str, dict[str | None, NDArray[np.float32]]]:
     """Vectors by content hash, of one encoder.
 
-    While an encoder is being replaced, both have rows: the one that covers most of the wanted content is taken, and of
-    two that cover as much the greater name, so that vectors of two encoders are never mixed.
+    While an encoder is being replaced, both have rows: the one that covers most of the wanted
+        content is taken, and of two that cover as much the greater name, so that vectors of two
+        encoders are never mixed.
     """
     is_wanted = [content_hash in wanted for content_hash in features["content_hash"].to_pylist()]
     found = features.filter(pa.array(is_wanted, pa.bool_()))
@@ -185,7 +186,7 @@ def _vectors(
 
 
 def _read_emotion(emotions: pa.Table, source: str, tracks: IdList) -> tuple[Tensor, Tensor]:
-    """Valence and arousal by one source, shape (n_tracks, 2), and who has them, shape (n_tracks,)."""
+    """Valence and arousal by one source, shape (n_tracks, 2), and who has them."""
     emotion = torch.zeros(len(tracks), 2)
     has_emotion = torch.zeros(len(tracks), dtype=torch.bool)
     rows = [row for row in emotions.to_pylist() if row["emotion_source"] == source]

@@ -30,7 +30,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SocialGraph:
-    """What is known on a day: the split decides which listens are in it, and nothing held out ever is.
+    """What is known on a day: the split decides which listens are in it; nothing held out is.
 
     Attributes:
         listened: user to track.
@@ -81,8 +81,9 @@ class RelationWeights:
 def adjacency(graph: SocialGraph, weights: RelationWeights, has_track: Tensor) -> Tensor:
     """Symmetric normalised adjacency D^-1/2 A D^-1/2, sparse CSR of shape (n_nodes, n_nodes).
 
-    Rows are users, tracks, artists, tags. A track outside `has_track`, shape (n_tracks,), keeps its row and has no edge.
-    Artists and tags that touch a single track connect nothing and lose their edge too.
+    Rows are users, tracks, artists, tags. A track outside `has_track`, shape (n_tracks,), keeps its
+    row and has no edge. Artists and tags that touch a single track connect nothing and lose their
+    edge too.
     """
     n_users, n_tracks, n_artists, _ = graph.sizes
     first_artist = n_users + n_tracks
@@ -118,7 +119,9 @@ def csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -
         # torch calls its CSR layout beta at every first use; what we need of it is tested here.
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
         return (
-            torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape, check_invariants=False)
+            torch.sparse_coo_tensor(
+                torch.stack([rows, columns]), values, shape, check_invariants=False
+            )
             .coalesce()
             .to_sparse_csr()
         )

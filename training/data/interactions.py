@@ -1,4 +1,4 @@
-"""Who listened to what: daily sums of listens and undated counts, and the distinct pairs that they make."""
+"""Who listened to what: daily sums, undated counts, and the distinct pairs that they make."""
 
 from __future__ import annotations
 
@@ -90,10 +90,11 @@ class Listens:
         )
 
     def pairs(self, end: date, n_tracks: int) -> Pairs:
-        """Distinct pairs, weighted as graph_user_listened_track weighs them on the day before `end`.
+        """Distinct pairs, weighted as in graph_user_listened_track on the day before `end`.
 
-        weight = ln(1 + listens) x mean completion x 0.5 ^ (days since the last listen / half-life); undated rows
-        do not decay. Example: 3 listens, completion 2,000 of 3,000 permille, the last 60 days ago: ln 4 x 2/3 x 1/2.
+        weight = ln(1 + listens) x mean completion x 0.5 ^ (days since the last listen / half-life);
+        undated rows do not decay. Example: 3 listens, completion 2,000 of 3,000 permille, the last
+        60 days ago: ln 4 x 2/3 x 1/2.
         """
         keys, group = torch.unique(self.users * n_tracks + self.tracks, return_inverse=True)
         count = _sum_by(group, self.listen_count, len(keys))
@@ -115,9 +116,14 @@ def listens_of(
 
 
 def counts_of(users: Tensor, tracks: Tensor, listen_count: Tensor) -> Listens:
-    """Undated counts from their columns, all of shape (n,); completion counts as full, as in the graph's contract."""
+    """Undated counts from their columns, all of shape (n,).
+
+    Completion counts as full, as in the graph's contract.
+    """
     undated = torch.zeros(len(users), dtype=torch.bool)
-    return Listens(users, tracks, torch.zeros_like(users), undated, listen_count, 1000 * listen_count)
+    return Listens(
+        users, tracks, torch.zeros_like(users), undated, listen_count, 1000 * listen_count
+    )
 
 
 def joined(first: Listens, second: Listens) -> Listens:

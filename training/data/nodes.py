@@ -1,7 +1,8 @@
 """Ids and their positions: what an id is outside (a string) and inside a tensor (a row).
 
-Positions are places in the sorted list of ids, so they depend on which ids there are and on nothing else: two lakes
-that know the same people and tracks give the same tensors, in whatever order the nights were run.
+Positions are places in the sorted list of ids, so they depend on which ids there are and on nothing
+    else: two lakes that know the same people and tracks give the same tensors, in whatever order
+    the nights were run.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class IdList:
         if not is_known.all():
             missing = np.unique(names[~is_known])
             raise DanglingIdError(
-                f"{table}: {len(missing)} ids are no {self.kind} in graph_nodes, first {str(missing[0])!r}; "
-                "run the graph jobs of this night again"
+                f"{table}: {len(missing)} ids are no {self.kind} in graph_nodes, "
+                f"first {str(missing[0])!r}; run the graph jobs of this night again"
             )
         return torch.from_numpy(places.astype(np.int64))
 

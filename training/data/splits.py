@@ -1,7 +1,8 @@
 """What is learned from, what chooses, and what is only measured: one split rule for every family.
 
-Listens with times are cut once, for everybody, by the calendar: train < validation window < test window, the last one
-ending with the night. Counts without times are divided at random within each person, 8:1:1. Held out is what a
+Listens with times are cut once, for everybody, by the calendar: train < validation window < test
+    window, the last one ending with the night. Counts without times are divided at random within
+    each person, 8:1:1. Held out is what a
 person had not listened to before the cut: repeating a favourite is no recommendation.
 """
 
@@ -24,7 +25,9 @@ class SplitConfig:
     """Sizes of the held-out parts."""
 
     window_days: int = 7  # length of the validation window, and of the test window
-    min_days_per_window: int = 5  # the listens must span so many times a window, or the window shrinks
+    min_days_per_window: int = (
+        5  # the listens must span so many times a window, or the window shrinks
+    )
     held_out_tenths: int = 1  # of a person's undated counts, for validation and again for test
     min_held_out_users: int = 5  # fewer people measure nothing
 
@@ -50,7 +53,8 @@ class Holdout:
         before: the listens that a model may see.
         end: first day that `before` lacks.
         after: pairs to be found, none of them in `before`.
-        concealed: `after` and whatever is held out for later; nothing that gives them away may be seen either.
+        concealed: `after` and whatever is held out for later; nothing that gives them away may be
+            seen either.
     """
 
     before: Listens
@@ -66,7 +70,7 @@ class Holdout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Learn from `validation.before`, choose by `validation.after`; training/evaluate.py alone unseals the test.
+    """Learn from `validation.before`, choose by `validation.after`; evaluate.py opens the test.
 
     Attributes:
         rule: "time" or "random".
@@ -87,7 +91,7 @@ class Unsplit:
 def choose_split(
     listens: Listens, as_of: date, n_tracks: int, config: SplitConfig, generator: torch.Generator
 ) -> Split | Unsplit:
-    """By time where times reach, else at random within each person's undated counts, else not at all."""
+    """By time where times reach, else at random within a person's counts, else not at all."""
     reasons: list[str] = []
     has_counts = not bool(listens.is_dated.all())
     for rule in ("time", "random") if has_counts else ("time",):
@@ -104,8 +108,8 @@ def choose_split(
         if len(split.validation.before) and held_out >= config.min_held_out_users:
             return split
         reasons.append(
-            f"{rule} split: {len(split.validation.before)} rows to learn from and {held_out} people with something "
-            f"held out (rule: some rows, {config.min_held_out_users} people)"
+            f"{rule} split: {len(split.validation.before)} rows to learn from, {held_out} people "
+            f"with something held out (rule: some rows, {config.min_held_out_users} people)"
         )
     return Unsplit("; ".join(reasons))
 
@@ -113,7 +117,8 @@ def choose_split(
 def time_split(listens: Listens, as_of: date, n_tracks: int, config: SplitConfig) -> Split:
     """Cut at two days for everybody; both windows shrink together when the listens span few days.
 
-    A window is at most a `min_days_per_window`-th of the days from the first listen to `as_of`, and at least one day.
+    A window is at most a `min_days_per_window`-th of the days from the first listen to `as_of`, and
+    at least one day.
 
     Raises:
         NeedsTimesError: no row has a time.
@@ -125,13 +130,15 @@ def time_split(listens: Listens, as_of: date, n_tracks: int, config: SplitConfig
     length = min(config.window_days, (end - first).days // config.min_days_per_window)
     test = Window(end - timedelta(days=max(1, length)), end)
     validation = Window(test.start - timedelta(days=max(1, length)), test.start)
-    return _split("time", _holdout(listens, validation, n_tracks), _holdout(listens, test, n_tracks))
+    return _split(
+        "time", _holdout(listens, validation, n_tracks), _holdout(listens, test, n_tracks)
+    )
 
 
 def random_split(
     listens: Listens, as_of: date, n_tracks: int, config: SplitConfig, generator: torch.Generator
 ) -> Split:
-    """Divide each person's undated pairs at random; dated rows stay on the side that is learned from.
+    """Divide each person's undated pairs at random; dated rows are learned from.
 
     With n pairs, int(n x held_out_tenths / 10) go to the test and as many to validation.
     """
@@ -177,7 +184,7 @@ def _random_parts(listens: Listens, tenths: int, generator: torch.Generator) -> 
     undated = torch.nonzero(~listens.is_dated).squeeze(1)
     shuffled = undated[torch.randperm(len(undated), generator=generator)]
     shuffled = shuffled[torch.argsort(listens.users[shuffled], stable=True)]
-    users, size = torch.unique_consecutive(listens.users[shuffled], return_counts=True)
+    _users, size = torch.unique_consecutive(listens.users[shuffled], return_counts=True)
     starts = torch.cumsum(size, 0) - size
     place = torch.arange(len(shuffled)) - starts.repeat_interleave(size)
     held_out = (size * tenths // 10).repeat_interleave(size)

@@ -1,4 +1,4 @@
-"""Everything that training may know as of a day, read once, and the part of it that a split lets a model see."""
+"""Everything that training may know as of a day, and the part that a split lets a model see."""
 
 from __future__ import annotations
 
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
 
+MIN_HEARD_TRACKS = (
+    5  # of a modality; HetRec beside 14 recordings that nobody played must not get an audio head
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
@@ -48,13 +52,26 @@ class Evidence:
     graph: SocialGraph
     content: Content
 
+    def learnable(self) -> Evidence:
+        """Without the modalities of which too few tracks were heard to learn from."""
+        was_heard = self.graph.listener_count() > 0
+        return Evidence(
+            self.graph,
+            {
+                name: modality
+                for name, modality in self.content.items()
+                if int((modality.has & was_heard).sum()) >= MIN_HEARD_TRACKS
+            },
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatedEdges:
     """Edges with the day on which each began, where the source says so.
 
     Attributes:
-        user: who made the edge, position, shape (n,); -1 where nobody did (the catalogue gave the tag).
+        user: who made the edge, position, shape (n,); -1 where nobody did (the catalogue gave the
+            tag).
         day: days since 1970-01-01, shape (n,); means nothing where `is_dated` is false.
     """
 
@@ -99,10 +116,13 @@ class World:
     def known_before(self, holdout: Holdout) -> Evidence:
         """What was known before the holdout, less everything that gives its pairs away.
 
-        Tags that a person gave to a held-out track tell that the person knows it, so those taggers are not counted.
+        Tags that a person gave to a held-out track tell that the person knows it, so those taggers
+        are not counted.
         """
         listened = holdout.before.pairs(holdout.end, self.n_tracks)
-        follows = _less(self.follows, self.follow_starts, self._is_late(self.follow_starts, holdout))
+        follows = _less(
+            self.follows, self.follow_starts, self._is_late(self.follow_starts, holdout)
+        )
         gives_away = self._is_late(self.tag_events, holdout) | self._belongs_to(holdout.concealed)
         hidden = self.tag_events.edges.where(gives_away)
         lost = _occurrences(self.tagged, hidden)
@@ -121,7 +141,13 @@ class World:
             self.tagger_count,
         ]  # fmt: skip
         for dated in (self.follow_starts, self.tag_events):
-            tensors += [dated.edges.source, dated.edges.target, dated.user, dated.day, dated.is_dated]
+            tensors += [
+                dated.edges.source,
+                dated.edges.target,
+                dated.user,
+                dated.day,
+                dated.is_dated,
+            ]
         for name in MODALITIES:
             modality = self.content[name]
             digest.update(modality.encoder.encode())
@@ -149,7 +175,7 @@ class World:
 
 
 def read_world(lake: str, as_of: date) -> World:
-    """Read what training needs as of a day; rows come sorted by key, so equal tables make equal tensors."""
+    """Read what training needs; rows come sorted by key, so equal tables make equal tensors."""
     nodes = _read_nodes(lake, as_of)
     tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
     is_available = torch.zeros(len(nodes.tracks), dtype=torch.bool)
@@ -216,7 +242,9 @@ def _read_follow_starts(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
     """Days on which the follows of the graph began."""
     rows = read_table(lake, CORE_FOLLOWS, as_of=as_of)
     rows = rows.filter(rows["is_active"])
-    edges = _edges(rows, CORE_FOLLOWS.name, ("user_id", nodes.users), ("followed_user_id", nodes.users))
+    edges = _edges(
+        rows, CORE_FOLLOWS.name, ("user_id", nodes.users), ("followed_user_id", nodes.users)
+    )
     day, is_dated = _days_or_none(rows, "followed_from_date")
     return DatedEdges(edges, edges.source, day, is_dated)
 
@@ -228,7 +256,9 @@ def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
     kept = [row for row, tag in enumerate(rows["tag"]) if tag in in_graph]
     user = torch.full((len(kept),), -1)
     given = [place for place, row in enumerate(kept) if rows["user_id"][row] is not None]
-    user[given] = nodes.users.positions((rows["user_id"][kept[place]] for place in given), CORE_TAGS.name)
+    user[given] = nodes.users.positions(
+        (rows["user_id"][kept[place]] for place in given), CORE_TAGS.name
+    )
     edges = Edges(
         nodes.tracks.positions((rows["track_id"][row] for row in kept), CORE_TAGS.name),
         nodes.tags.positions((rows["tag"][row] for row in kept), CORE_TAGS.name),
@@ -242,7 +272,9 @@ def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
     )
 
 
-def _edges(rows: pa.Table, table: str, source: tuple[str, IdList], target: tuple[str, IdList]) -> Edges:
+def _edges(
+    rows: pa.Table, table: str, source: tuple[str, IdList], target: tuple[str, IdList]
+) -> Edges:
     """Edges between two id columns."""
     return Edges(
         source[1].positions(rows[source[0]].to_pylist(), table),
@@ -278,7 +310,7 @@ def _days(rows: pa.Table, column: str) -> Tensor:
 
 
 def _days_or_none(rows: pa.Table, column: str) -> tuple[Tensor, Tensor]:
-    """A nullable date column as days since 1970-01-01 and whether there is one, both of shape (n,)."""
+    """A date column as days since 1970-01-01, and whether there is one; shape (n,)."""
     days = rows[column].to_pylist()
     return (
         torch.tensor([0 if day is None else day_number(day) for day in days], dtype=torch.int64),

@@ -1,8 +1,9 @@
 """EASE in closed form, solved in whichever of people and tracks there are fewer.
 
-Reference: Steck 2019, arXiv:1905.03375. With X the 0/1 matrix of people by tracks, P = (X'X + l2 I)^-1, the weights are
-B = I - P / diag(P) and the scores X B. Because X P = K X with K = (X X' + l2 I)^-1, the same scores come out of K, which is
-the smaller matrix when there are fewer people than tracks.
+Reference: Steck 2019, arXiv:1905.03375. With X the 0/1 matrix of people by tracks, P = (X'X + l2
+    I)^-1, the weights are B = I - P / diag(P) and the scores X B. Because X P = K X with K = (X X'
+    + l2 I)^-1, the same scores come out of K, which is the smaller matrix when there are fewer
+    people than tracks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class LinearAutoencoder:
     """Predicts each track from a person's other tracks; no track predicts itself.
 
     Attributes:
-        covers: tracks that have scores, shape (n_tracks,) bool: the most heard `max_tracks`, and heard at all.
+        covers: tracks that have scores, shape (n_tracks,) bool: the most heard `max_tracks`, and
+            heard at all.
     """
 
     def __init__(self, graph: SocialGraph, *, l2: float, max_tracks: int) -> None:

@@ -1,7 +1,7 @@
-"""Light graph convolution: neighbours' mean passes through edges, and nothing is learned on the way.
+"""Light graph convolution: means pass along edges, and nothing is learned on the way.
 
-Reference: LightGCN (He et al. 2020, arXiv:2002.02126): E_(k+1) = A E_k, output = mean of E_0 .. E_K, where A is the
-symmetric normalised adjacency.
+Reference: LightGCN (He et al. 2020, arXiv:2002.02126): E_(k+1) = A E_k, output = mean of E_0 ..
+    E_K, where A is the symmetric normalised adjacency.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ class _SymmetricProduct(torch.autograd.Function):
         return matrix @ x
 
     @staticmethod
-    def backward(  # type: ignore[override]  the base class takes any arguments
-        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
-    ) -> tuple[None, Tensor]:
-        (matrix,) = ctx.saved_tensors  # type: ignore[attr-defined]  torch adds it at run time
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[None, Tensor]:
+        (matrix,) = ctx.saved_tensors  # type: ignore[attr-defined]  # torch adds it at run time
         return None, matrix @ gradient
 
 
@@ -35,6 +33,7 @@ def propagate(adjacency: Tensor, x: Tensor, n_layers: int) -> Tensor:
     Args:
         adjacency: sparse CSR, symmetric, shape (n_nodes, n_nodes).
         x: shape (n_nodes, dim).
+        n_layers: steps; 0 gives x.
     """
     total = layer = x
     for _ in range(n_layers):

@@ -1,13 +1,15 @@
 """EASE: embarrassingly shallow autoencoder (Steck 2019, arXiv:1905.03375).
 
 Learns, in closed form, how much each track a person heard speaks for each other track.
-Differs from the paper: only the most heard `max_tracks` tracks have scores, which bounds the matrix to invert; solved on
-the side of the people when they are fewer, with the same result.
+Differs from the paper: only the most heard `max_tracks` tracks have scores, which bounds the matrix
+    to invert; solved on the side of the people when they are fewer, with the same result.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -30,16 +32,15 @@ class EASE(nn.Module):
     """score(user, track) = row of X B."""
 
     head_names = ("collaborative",)
-    node_tables: dict[str, str] = {}  # noqa: RUF012  a Protocol's attribute, never changed
+    node_tables: Mapping[str, str] = MappingProxyType({})
+    head_weights: Tensor
 
     def __init__(self, config: EASEConfig, evidence: Evidence) -> None:
         super().__init__()
         self.register_buffer("head_weights", torch.ones(1))
-        self._linear = LinearAutoencoder(
-            evidence.graph, l2=config.l2, max_tracks=config.max_tracks
-        )
+        self._linear = LinearAutoencoder(evidence.graph, l2=config.l2, max_tracks=config.max_tracks)
 
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  there is nothing to descend
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
 
     def head_scores(self, batch: UserBatch) -> HeadScores:

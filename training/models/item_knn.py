@@ -1,14 +1,16 @@
 """Item-kNN: tracks like those a person heard (Sarwar et al. 2001, doi:10.1145/371920.372071).
 
-Learns which tracks share listeners: the cosine between their columns of the 0/1 listening matrix, kept for each
-track's nearest neighbours.
-Differs from the paper: listens instead of ratings, so no mean is taken off; a shrinkage term in the denominator keeps
-two tracks with one common listener from being twins.
+Learns which tracks share listeners: the cosine between their columns of the 0/1 listening matrix,
+    kept for each track's nearest neighbours.
+Differs from the paper: listens instead of ratings, so no mean is taken off; a shrinkage term in the
+    denominator keeps two tracks with one common listener from being twins.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +35,8 @@ class ItemKNN(nn.Module):
     """score(user, track) = sum of the similarities between the track and the person's tracks."""
 
     head_names = ("collaborative",)
-    node_tables: dict[str, str] = {}  # noqa: RUF012  a Protocol's attribute, never changed
+    node_tables: Mapping[str, str] = MappingProxyType({})
+    head_weights: Tensor
 
     def __init__(self, config: ItemKNNConfig, evidence: Evidence) -> None:
         super().__init__()
@@ -41,7 +44,7 @@ class ItemKNN(nn.Module):
         self._heard = evidence.graph.listen_matrix()
         self._similarity = _neighbours(self._heard, config)
 
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  there is nothing to descend
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
@@ -54,7 +57,7 @@ class ItemKNN(nn.Module):
 
 
 def _neighbours(heard: Tensor, config: ItemKNNConfig) -> Tensor:
-    """Similarities, each track's column cut to its nearest neighbours; sparse CSR, shape (n_tracks, n_tracks)."""
+    """Similarity of each track to its nearest; sparse CSR, shape (n_tracks, n_tracks)."""
     by_track = heard.to_sparse_coo().T.coalesce().to_sparse_csr()  # (n_tracks, n_users)
     n_tracks = by_track.shape[0]
     length = (by_track @ torch.ones(by_track.shape[1], 1)).sqrt().squeeze(1)

@@ -1,15 +1,17 @@
 """MM-GNN: socially aware music recommendation without fusion (Ziaoddini 2025, arXiv:2511.05497).
 
-Learns one graph encoder per modality (audio, lyrics, cover) and a collaborative one, each with its own ranking head,
-over one graph of people, tracks, artists and tags. The heads teach each other by deep mutual learning and meet only in
-the weighted mean of their calibrated scores; a track is scored by the heads whose modality it really has.
+Learns one graph encoder per modality (audio, lyrics, cover) and a collaborative one, each with its
+own ranking head, over one graph of people, tracks, artists and tags. The heads teach each other by
+deep mutual learning and meet only in the weighted mean of their calibrated scores; a track is
+scored by the heads whose modality it really has.
 
 Differs from the paper:
-- The paper does not state layers, dimensions, loss weights or splits; those in MMGNNConfig are ours.
-- Ranking by softmax over the candidates instead of BPR, on normalised embeddings with a temperature.
-- Light propagation (no weights on the way) instead of an unspecified graph network.
-- Two more peers: an encoder of ids, and EASE, which is solved in closed form and so only teaches and votes.
-- Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary target of that encoder alone.
+- The paper does not state layers, dimensions, loss weights or splits; those in MMGNNConfig are
+ours. - Ranking by softmax over the candidates instead of BPR, on normalised embeddings with a
+temperature. - Light propagation (no weights on the way) instead of an unspecified graph network. -
+Two more peers: an encoder of ids, and EASE, which is solved in closed form and so only teaches and
+votes. - Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary
+target of that encoder alone.
 """
 
 from __future__ import annotations
@@ -50,7 +52,6 @@ class MMGNNConfig:
     emotion_weight: float = 0.1
     linear_l2: float = 100.0
     linear_max_tracks: int = 20_000
-    min_heard_tracks: int = 5  # a modality with fewer heard tracks has nothing to learn from and gets no head
 
     @property
     def relations(self) -> RelationWeights:
@@ -72,19 +73,22 @@ class MMGNN(nn.Module):
         heads: encoders by name.
     """
 
+    head_weights: Tensor
+
     def __init__(self, config: MMGNNConfig, evidence: Evidence) -> None:
         super().__init__()
         graph = evidence.graph
         every_track = torch.ones(len(graph.nodes.tracks), dtype=torch.bool)
         self.config = config
-        self.heads = nn.ModuleDict({COLLABORATIVE: GraphEncoder(config, graph, every_track, None)})
-        for name, modality in evidence.content.items():
-            if _is_learnable(graph, modality, config.min_heard_tracks):
-                self.heads[name] = GraphEncoder(config, graph, modality.has, modality)
+        self._encoders = {COLLABORATIVE: GraphEncoder(config, graph, every_track, None)} | {
+            name: GraphEncoder(config, graph, modality.has, modality)
+            for name, modality in evidence.content.items()
+        }
+        self.heads = nn.ModuleDict(self._encoders)
         self._linear = LinearAutoencoder(
             graph, l2=config.linear_l2, max_tracks=config.linear_max_tracks
         )
-        self.head_names = (*self.heads, LINEAR)
+        self.head_names = (*self._encoders, LINEAR)
         self.register_buffer("head_weights", torch.ones(len(self.head_names)))
 
     @property
@@ -92,7 +96,7 @@ class MMGNN(nn.Module):
         """Every embedding table of every encoder."""
         return {
             f"heads.{name}.nodes.{kind}": kind
-            for name, encoder in self.heads.items()
+            for name, encoder in self._encoders.items()
             for kind in encoder.nodes
         }
 
@@ -101,23 +105,27 @@ class MMGNN(nn.Module):
         losses: dict[str, Tensor] = {}
         scores: dict[str, Tensor] = {}
         takes_part: dict[str, Tensor] = {}
-        for name, encoder in self.heads.items():
+        for name, encoder in self._encoders.items():
             people, tracks = encoder()
             scores[name] = people[batch.users] @ tracks[batch.candidates].T  # (batch, candidates)
             takes_part[name] = encoder.has_track[batch.candidates]
             logits = scores[name] / self.config.temperature
-            losses[f"ranking.{name}"] = softmax_ranking(logits, batch.is_positive, takes_part[name])
+            losses[f"ranking.{name}"] = softmax_ranking(
+                logits, batch.rows, batch.columns, takes_part[name]
+            )
             losses |= encoder.emotion_loss(name, tracks)
         scores[LINEAR] = self._linear.score(batch.users)[:, batch.candidates]
         takes_part[LINEAR] = self._linear.covers.to(batch.users.device)[batch.candidates]
-        return losses | self._mutual_losses(scores, takes_part)
+        compared = {name: values[:, batch.shared] for name, values in scores.items()}
+        in_both = {name: mask[batch.shared] for name, mask in takes_part.items()}
+        return losses | self._mutual_losses(compared, in_both)
 
     def _mutual_losses(
         self, scores: dict[str, Tensor], takes_part: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         """Mean divergence of each encoder from every peer, over the candidates that both have."""
         losses: dict[str, Tensor] = {}
-        for student in self.heads:
+        for student in self._encoders:
             divergences = [
                 mutual_divergence(
                     scores[student],
@@ -133,9 +141,9 @@ class MMGNN(nn.Module):
         return losses
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
-        """Cosines of each encoder, and the linear peer's scores; votes where track and person are in the head's graph."""
+        """Cosines of each encoder, and the linear peer's scores; votes inside the head's graph."""
         scores, votes = [], []
-        for encoder in self.heads.values():
+        for encoder in self._encoders.values():
             people, tracks = encoder()
             scores.append(people[batch.users] @ tracks.T)  # (batch, n_tracks)
             votes.append(encoder.has_user[batch.users, None] & encoder.may_vote)
@@ -148,16 +156,22 @@ class MMGNN(nn.Module):
 
 
 class GraphEncoder(nn.Module):
-    """One head: embeddings of people and tracks by propagation over the part of the graph that its modality reaches.
+    """One head: people and tracks, by propagation over what its modality reaches of the graph.
 
-    Tracks enter as their projected features (or their id, for the collaborative one), people as their learned
-    preference in this modality. Nothing of any other modality comes in.
+    Tracks enter as their projected features (or their id, for the collaborative one), people as
+    their learned preference in this modality. Nothing of any other modality comes in.
 
     Attributes:
         has_track: tracks with this modality, shape (n_tracks,) bool.
         has_user: people with an edge in this part of the graph, shape (n_users,) bool.
-        may_vote: tracks that the head may score, shape (n_tracks,) bool; the collaborative head needs a listener.
+        may_vote: tracks that the head may score, shape (n_tracks,) bool; without content, those
+            with a listener.
     """
+
+    adjacency: Tensor
+    has_track: Tensor
+    has_user: Tensor
+    may_vote: Tensor
 
     def __init__(
         self, config: MMGNNConfig, graph: SocialGraph, has_track: Tensor, modality: Modality | None
@@ -191,14 +205,21 @@ class GraphEncoder(nn.Module):
         return outputs[:n_users], outputs[n_users : n_users + n_tracks]
 
     def emotion_loss(self, name: str, tracks: Tensor) -> dict[str, Tensor]:
-        """How far valence and arousal can be told from the tracks' embeddings, shape (n_tracks, dim); weighted."""
+        """How badly emotion is told from embeddings, shape (n_tracks, dim); weighted."""
         if self.content is None or not bool(self.content.has_emotion.any()):
             return {}
         return {f"emotion.{name}": self.emotion_weight * self.content.emotion_error(tracks)}
 
 
 class ContentInput(nn.Module):
-    """What a modality says of a track: projected features, plus its own reading of valence and arousal."""
+    """A modality's word on a track: projected features, and its own reading of emotion."""
+
+    mean: Tensor
+    scale: Tensor
+    features: Tensor
+    has: Tensor
+    emotion: Tensor
+    has_emotion: Tensor
 
     def __init__(self, modality: Modality, dim: int) -> None:
         super().__init__()
@@ -216,22 +237,17 @@ class ContentInput(nn.Module):
         self.predict_emotion = nn.Linear(dim, 2)
 
     def forward(self) -> Tensor:
-        """Unit vectors, shape (n_tracks, dim); a track without the modality has zeros and no edge to pass them on."""
+        """Unit vectors, shape (n_tracks, dim); zeros and no edge where the modality is missing."""
         projected = self.project((self.features - self.mean) / self.scale)
         projected = projected + self.project_emotion(self.emotion) * self.has_emotion[:, None]
         return functional.normalize(projected, dim=1) * self.has[:, None]
 
     def emotion_error(self, tracks: Tensor) -> Tensor:
-        """Mean squared error of valence and arousal predicted back, over the tracks that have them."""
-        predicted = self.predict_emotion(tracks[self.has_emotion])
-        return functional.mse_loss(predicted, self.emotion[self.has_emotion])
-
-
-def _is_learnable(graph: SocialGraph, modality: Modality, min_heard_tracks: int) -> bool:
-    """Whether enough tracks with this modality were heard."""
-    return int((modality.has & (graph.listener_count() > 0)).sum()) >= min_heard_tracks
+        """Mean squared error of valence and arousal, over the tracks that have them."""
+        predicted: Tensor = self.predict_emotion(tracks[self.has_emotion])
+        return (predicted - self.emotion[self.has_emotion]).square().mean()
 
 
 def _unit_rows(n_rows: int, dim: int) -> Tensor:
-    """Random rows of about unit length, as long as the projected features that they meet in the graph."""
+    """Random rows of about unit length, like the projected features that they meet."""
     return torch.randn(n_rows, dim) / dim**0.5

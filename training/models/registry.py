@@ -1,4 +1,4 @@
-"""Families by name. A family is its configuration and its model; nothing else in training knows one from another."""
+"""Families by name; nothing else in training knows one from another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from training.blending import HeadScores
 from training.data.batches import LearningBatch, UserBatch
-from training.data.world import Evidence
 from training.models.ease import EASE, EASEConfig
 from training.models.item_knn import ItemKNN, ItemKNNConfig
 from training.models.mm_gnn import MMGNN, MMGNNConfig
@@ -25,15 +24,22 @@ class Recommender(Protocol):
     Attributes:
         head_names: names of its heads; a family without heads has one, "collaborative".
         head_weights: one weight per head, shape (heads,), chosen on validation.
-        node_tables: parameters with one row per node, and the kind of node; a loaded model maps them by id.
+        node_tables: parameters with one row per node, and the kind of node; a loaded model maps
+            them by id.
     """
 
-    head_names: tuple[str, ...]
     head_weights: Tensor
-    node_tables: Mapping[str, str]
+
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        """See above."""
+
+    @property
+    def node_tables(self) -> Mapping[str, str]:
+        """See above."""
 
     def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
-        """Named losses, whose sum is descended; nothing when the family is solved when it is made."""
+        """Named losses, whose sum is descended; none for a family solved when it is made."""
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
         """What each head says."""
@@ -44,7 +50,7 @@ class Recommender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A configuration, how a model is made from it and what it sees, and the file that holds both."""
+    """A configuration, how a model is made from it, and the file that holds both."""
 
     config: type[ModelConfig]
     model: Callable[..., Recommender]

@@ -1,0 +1,58 @@
+"""score_evaluation: what was measured of a night's model and the families beside it."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from feature_store.arrow_io import Written, read_table, write_slice
+from feature_store.delta_tables import ensure_table
+from feature_store.settings import Night
+from feature_store.tables.scores import SCORE_EVALUATION
+from training.learning import Measured
+from training.registry import ModelRow
+
+VALUE_DECIMALS = 6
+
+
+def write_measured(
+    night: Night, measured: tuple[Measured, ...], versions: dict[str, str]
+) -> Written:
+    """Replace the night's slice by what was just measured; no row when nothing could be held out.
+
+    Args:
+        night: whose slice.
+        measured: metrics by family and split.
+        versions: model version of each family.
+    """
+    rows = [
+        {
+            "as_of_date": night.as_of,
+            "subject": one.family,
+            "split": one.split,
+            "metric": metric,
+            "value": round(value, VALUE_DECIMALS),
+            "n_users": one.quality.n_users,
+            "model_version": versions[one.family],
+            "run_id": night.run_id,
+        }
+        for one in measured
+        for metric, value in one.quality.values.items()
+    ]
+    return _write(night, rows)
+
+
+def repeat_measured(night: Night, model: ModelRow) -> Written:
+    """Repeat in the night's slice what was measured when its model was trained.
+
+    These rows are facts about a model, not about a day: a night that reuses it has the same facts.
+    """
+    lake = night.settings.lake
+    ensure_table(lake, SCORE_EVALUATION)
+    trained = read_table(lake, SCORE_EVALUATION, as_of=model.trained_as_of_date).to_pylist()
+    rows = [{**row, "as_of_date": night.as_of, "run_id": night.run_id} for row in trained]
+    return _write(night, rows)
+
+
+def _write(night: Night, rows: list[dict[str, object]]) -> Written:
+    table = pa.Table.from_pylist(rows, schema=SCORE_EVALUATION.arrow_schema)
+    return write_slice(night.settings.lake, SCORE_EVALUATION, table, as_of=night.as_of)

@@ -1,0 +1,134 @@
+"""From a world to a model: fit, choose on validation, measure once on the test, fit on all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import nn
+
+from training.blending import choose_weights
+from training.checkpoint import Saved, put_together, taken_apart
+from training.config import Recipe
+from training.data.batches import LearningBatches
+from training.data.content import fit_to_shapes
+from training.data.splits import Split, Unsplit, choose_split
+from training.data.world import Evidence, World
+from training.evaluate import test_evidence, test_quality
+from training.loop import Fit, fit
+from training.measuring import CHOOSING_METRIC, Examiner, Quality
+from training.models.registry import FAMILIES, Recommender
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How good a family was on a part of the split."""
+
+    family: str
+    split: str
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """A model fitted on everything, and how it came about.
+
+    Attributes:
+        fits: "choosing" (on the part before validation) and "final" (on everything).
+        measured: metrics of the model that was chosen, before the final fit; empty for an Unsplit
+            world.
+        unsplit: why nothing could be held out; empty when something was.
+    """
+
+    saved: Saved
+    fits: dict[str, Fit]
+    measured: tuple[Measured, ...]
+    unsplit: str
+
+
+def learn(world: World, recipe: Recipe, *, seed: int, device: torch.device) -> Learned:
+    """Train a family as its recipe says.
+
+    A world too small to hold anything out is fitted for the recipe's `epochs_without_validation`,
+    with equal head weights and no metrics; `unsplit` says why.
+    """
+    split = split_of(world, recipe, seed)
+    if isinstance(split, Unsplit):
+        evidence = world.everything().learnable()
+        model = _made(recipe, evidence, device)
+        n_epochs = recipe.loop.epochs_without_validation
+        final = fit(model, _batches(evidence, recipe, seed, device), recipe.loop, n_epochs=n_epochs)
+        return Learned(
+            taken_apart(recipe.family, model, evidence), {"final": final}, (), split.reason
+        )
+    chosen, choosing, measured = choose(world, split, recipe, seed=seed, device=device)
+    final_saved, final = _refitted(world, recipe, chosen, choosing, seed, device)
+    return Learned(final_saved, {"choosing": choosing, "final": final}, measured, "")
+
+
+def split_of(world: World, recipe: Recipe, seed: int) -> Split | Unsplit:
+    """The split that a recipe asks for; the same for every family with the same settings."""
+    generator = torch.Generator().manual_seed(seed)
+    return choose_split(world.listens, world.as_of, world.n_tracks, recipe.split, generator)
+
+
+def choose(
+    world: World, split: Split, recipe: Recipe, *, seed: int, device: torch.device
+) -> tuple[Saved, Fit, tuple[Measured, ...]]:
+    """Fit before the validation window, choose epoch and weights inside it, measure both."""
+    evidence = world.known_before(split.validation).learnable()
+    examiner = Examiner(split.validation, len(world.nodes.users), world.n_tracks, device)
+    model = _made(recipe, evidence, device)
+    fitted = fit(
+        model,
+        _batches(evidence, recipe, seed, device),
+        recipe.loop,
+        n_epochs=recipe.loop.max_epochs,
+        validate=lambda: examiner.measure(model).values[CHOOSING_METRIC],
+    )
+    if len(model.head_names) > 1:
+        model.head_weights.copy_(choose_weights(examiner.weighing(model), len(model.head_names)))
+    saved = taken_apart(recipe.family, model, evidence)
+    tested = put_together(saved, recipe.model, test_evidence(world, split), device)
+    measured = (
+        Measured(recipe.family, "validation", examiner.measure(model)),
+        Measured(recipe.family, "test", test_quality(tested, world, split, device)),
+    )
+    return saved, fitted, measured
+
+
+def _refitted(
+    world: World, recipe: Recipe, chosen: Saved, choosing: Fit, seed: int, device: torch.device
+) -> tuple[Saved, Fit]:
+    """Fit everything known, with the epochs and the head weights that validation chose."""
+    known = world.everything()
+    evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.shapes))
+    model = _made(recipe, evidence, device)
+    final = fit(
+        model,
+        _batches(evidence, recipe, seed, device),
+        recipe.loop,
+        n_epochs=choosing.best_epoch,
+    )
+    model.head_weights.copy_(chosen.parameters["head_weights"])
+    return taken_apart(recipe.family, model, evidence), final
+
+
+def _made(recipe: Recipe, evidence: Evidence, device: torch.device) -> Recommender:
+    model = FAMILIES[recipe.family].model(recipe.model, evidence)
+    return cast("Recommender", cast("nn.Module", model).to(device))
+
+
+def _batches(
+    evidence: Evidence, recipe: Recipe, seed: int, device: torch.device
+) -> LearningBatches:
+    return LearningBatches(
+        heard=evidence.graph.listened,
+        n_tracks=len(evidence.graph.nodes.tracks),
+        batch_users=recipe.loop.batch_users,
+        max_candidates=recipe.loop.max_candidates,
+        max_shared=recipe.loop.max_shared,
+        generator=torch.Generator().manual_seed(seed),
+        device=device,
+    )

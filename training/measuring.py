@@ -1,0 +1,90 @@
+"""Measures a model on a holdout: everybody in it, ranked over the whole catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from training import metrics
+from training.blending import HeadScores, blend
+from training.data.batches import UserBatch, blocks
+from training.data.interactions import Pairs
+from training.data.splits import Holdout
+from training.loop import scoring
+from training.models.registry import Recommender
+from training.ranking import Ranked, best_tracks
+
+BLOCK_USERS = 256  # people scored at once: bounds the memory at 256 x n_tracks x heads
+CUT_OFF = 10
+CHOOSING_METRIC = "ndcg_at_10"  # what early stopping and head weights go by
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Metrics by name, and over how many people."""
+
+    values: dict[str, float]
+    n_users: int
+
+
+class Examiner:
+    """A holdout made ready to be measured against again and again."""
+
+    def __init__(self, holdout: Holdout, n_users: int, n_tracks: int, device: torch.device) -> None:
+        self._n_users, self._n_tracks, self._device = n_users, n_tracks, device
+        self._heard = holdout.before.pairs(holdout.end, n_tracks)
+        self._wanted = holdout.after
+        self.users = holdout.after.users.unique()
+
+    def measure(self, model: Recommender) -> Quality:
+        """Rank what each person had not heard, and compare with what the person went on to hear."""
+        with scoring(model):
+            return self._quality(model.score(batch) for batch in self._batches())
+
+    def weighing(self, model: Recommender) -> Callable[[Tensor], float]:
+        """What head weights are worth, by CHOOSING_METRIC; the heads speak once for all of them."""
+        with scoring(model):
+            heads = [model.head_scores(batch) for batch in self._batches()]
+
+        def worth(weights: Tensor) -> float:
+            scores = (blend(HeadScores(one.scores, one.votes), weights) for one in heads)
+            return self._quality(scores).values[CHOOSING_METRIC]
+
+        return worth
+
+    def _batches(self) -> Iterator[UserBatch]:
+        return (
+            UserBatch(batch.users.to(self._device)) for batch in blocks(self.users, BLOCK_USERS)
+        )
+
+    def _quality(self, scores: Iterator[Tensor]) -> Quality:
+        """Metrics of the lists that these blocks of scores give, in the order of `users`."""
+        ranked = [
+            best_tracks(_without(block.cpu(), batch.users, self._heard), CUT_OFF)
+            for batch, block in zip(blocks(self.users, BLOCK_USERS), scores, strict=True)
+        ]
+        whole = Ranked(
+            torch.cat([one.tracks for one in ranked]),
+            torch.cat([one.scores for one in ranked]),
+            torch.cat([one.is_filled for one in ranked]),
+        )
+        is_hit, n_relevant = metrics.hits(whole, self.users, self._wanted, self._n_tracks)
+        listeners = torch.bincount(self._heard.tracks, minlength=self._n_tracks)
+        values = {
+            "recall_at_10": metrics.recall(is_hit, n_relevant, CUT_OFF),
+            "ndcg_at_10": metrics.ndcg(is_hit, n_relevant, CUT_OFF),
+            "mrr": metrics.mrr(is_hit),
+            "coverage": metrics.coverage(whole, self._n_tracks),
+            "novelty": metrics.novelty(whole, listeners, self._n_users),
+        }
+        return Quality(values, len(self.users))
+
+
+def _without(scores: Tensor, users: Tensor, heard: Pairs) -> Tensor:
+    """Scores with -inf for what each person had heard; `users` ascending."""
+    mine = torch.isin(heard.users, users)
+    rows = torch.searchsorted(users, heard.users[mine])
+    return scores.index_put((rows, heard.tracks[mine]), torch.tensor(-torch.inf))

@@ -1,0 +1,110 @@
+"""run_models: which models there are, and which one a night uses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from feature_store.arrow_io import append, read_table
+from feature_store.delta_tables import ensure_table
+from feature_store.settings import Night
+from feature_store.storage import sha256_of
+from feature_store.tables.runs import RUN_MODELS
+from training.config import Recipe
+from training.models.registry import FAMILIES
+
+_TRAINING = Path(__file__).parent
+_SHARED_CODE = ("loop.py", "losses.py", "blending.py", "learning.py", "data", "layers")
+
+
+class NoModelError(LookupError):
+    """There is no model that the night may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A row of run_models."""
+
+    family: str
+    model_version: str
+    trained_as_of_date: date
+    promoted_as_of_date: date
+    checkpoint_uri: str
+    checkpoint_sha256: str
+    data_sha256: str
+    config_json: str
+    mlflow_run_id: str
+    run_id: str
+    recorded_at_utc: datetime
+
+
+def version_of(recipe: Recipe, data_sha256: str, seed: int) -> str:
+    """Hash of data, configuration, code of the family and seed; 16 hexadecimal digits."""
+    parts = [data_sha256, recipe.as_json(), _code_sha256(recipe.family), str(seed)]
+    return sha256_of(json.dumps(parts).encode())[:16]
+
+
+def checkpoint_folder(family: str, model_version: str) -> str:
+    """Where the checkpoint lies, relative to the lake."""
+    return f"models/{family}/{model_version}"
+
+
+def find_usable(night: Night, family: str) -> ModelRow | None:
+    """The newest model promoted by the night and not older than the setting allows.
+
+    A model trained or promoted after `as_of` is never taken: a backfill must not know the future.
+    """
+    ensure_table(night.settings.lake, RUN_MODELS)
+    rows = [ModelRow(**row) for row in read_table(night.settings.lake, RUN_MODELS).to_pylist()]
+    usable = [row for row in rows if row.family == family and _is_usable(row, night)]
+    return max(usable, key=lambda row: (row.trained_as_of_date, row.recorded_at_utc), default=None)
+
+
+def usable_model(night: Night, family: str) -> ModelRow:
+    """As `find_usable`.
+
+    Raises:
+        NoModelError: there is none; says which rule and what to do.
+    """
+    found = find_usable(night, family)
+    if found is None:
+        raise NoModelError(
+            f"{RUN_MODELS.name}: no {family} trained and promoted by {night.as_of} and at most "
+            f"{night.settings.training.max_model_age_days} days old (training.max_model_age_days); "
+            f"run: python -m training.train --as-of {night.as_of}"
+        )
+    return found
+
+
+def add(night: Night, row: ModelRow) -> ModelRow:
+    """Append the row unless the same version is there; returns the row that counts."""
+    ensure_table(night.settings.lake, RUN_MODELS)
+    for known in read_table(night.settings.lake, RUN_MODELS).to_pylist():
+        if (known["family"], known["model_version"]) == (row.family, row.model_version):
+            return ModelRow(**known)
+    values = {name: getattr(row, name) for name in RUN_MODELS.column_names}
+    append(
+        night.settings.lake,
+        RUN_MODELS,
+        pa.Table.from_pylist([values], schema=RUN_MODELS.arrow_schema),
+    )
+    return row
+
+
+def _is_usable(row: ModelRow, night: Night) -> bool:
+    is_known = row.trained_as_of_date <= night.as_of and row.promoted_as_of_date <= night.as_of
+    age_days = (night.as_of - row.trained_as_of_date).days
+    return is_known and age_days <= night.settings.training.max_model_age_days
+
+
+def _code_sha256(family: str) -> str:
+    """Hash of the family's file and of what every family is trained with."""
+    files = [_TRAINING / "models" / f"{FAMILIES[family].module}.py"]
+    for name in _SHARED_CODE:
+        path = _TRAINING / name
+        files += sorted(path.glob("*.py")) if path.is_dir() else [path]
+    return sha256_of("".join(sha256_of(file.read_bytes()) for file in files).encode())

@@ -1,0 +1,150 @@
+"""Give a night its model: an existing one that is young enough, or a new one.
+
+    python -m training.train --as-of 2026-03-01
+
+Writes the checkpoint, then score_evaluation, and last the row of run_models: a model exists from
+    that moment, so a run that was killed before leaves only files, which the next one writes again
+    with equal bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal
+
+import structlog
+import torch
+import typer
+
+from feature_store.run_log import record_task
+from feature_store.settings import Night, load_settings
+from feature_store.storage import open_storage
+from training import checkpoint, registry
+from training.config import Recipe, load_recipe
+from training.data.splits import Unsplit
+from training.data.world import World, read_world
+from training.evaluation_rows import repeat_measured, write_measured
+from training.learning import Measured, choose, learn, split_of
+from training.loop import deterministic
+from training.registry import ModelRow
+from training.tracking import track
+
+LOG = structlog.get_logger()
+
+COMPARED = ("popularity", "item_knn")
+"""Families that are measured beside every trained one, on the same split."""
+
+Retrain = Literal["auto", "always", "never"]
+
+
+def run(night: Night, retrain: Retrain = "auto") -> ModelRow:
+    """The night's model of the family in the settings."""
+    return train(night, retrain=retrain)
+
+
+def train(night: Night, *, family: str | None = None, retrain: Retrain = "auto") -> ModelRow:
+    """Find the model that the night uses, or train it.
+
+    Args:
+        night: the day and the settings.
+        family: a name in the registry; the settings' when left out.
+        retrain: auto trains when no usable model is there, always does so anyway, never refuses to.
+
+    Raises:
+        NoModelError: retrain is never and there is no usable model.
+    """
+    started_at_s = time.monotonic()
+    wanted = family or night.settings.training.family
+    found = registry.find_usable(night, wanted) if retrain != "always" else None
+    if found is None and retrain == "never":
+        found = registry.usable_model(night, wanted)
+    if found is None:
+        return _trained(night, load_recipe(wanted), started_at_s)
+    written = repeat_measured(night, found)
+    elapsed_s = time.monotonic() - started_at_s
+    record_task(night, written, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    LOG.info("model_reused", family=wanted, version=found.model_version, as_of=str(night.as_of))
+    return found
+
+
+def device_of(night: Night) -> torch.device:
+    """Where tensors live: the setting, or a GPU when there is one."""
+    wanted = night.settings.training.device
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(wanted)
+
+
+def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
+    """Train, and write everything about it, the row last."""
+    settings, device = night.settings, device_of(night)
+    storage = open_storage(settings.lake)
+    world = read_world(settings.lake, night.as_of)
+    data_sha256 = world.sha256()
+    version = registry.version_of(recipe, data_sha256, settings.seed)
+    folder = registry.checkpoint_folder(recipe.family, version)
+    with deterministic(settings.seed, settings.training.n_threads):
+        learned = learn(world, recipe, seed=settings.seed, device=device)
+        beside = _measured_beside(world, recipe, settings.seed, device)
+    sha256 = checkpoint.write(storage, folder, learned.saved, learned.fits, recipe.as_json())
+    versions = {
+        name: registry.version_of(load_recipe(name), data_sha256, settings.seed)
+        for name in COMPARED
+    }
+    written = write_measured(night, learned.measured + beside, {**versions, recipe.family: version})
+    row = ModelRow(
+        family=recipe.family,
+        model_version=version,
+        trained_as_of_date=night.as_of,
+        promoted_as_of_date=night.as_of,
+        checkpoint_uri=folder,
+        checkpoint_sha256=sha256,
+        data_sha256=data_sha256,
+        config_json=recipe.as_json(),
+        mlflow_run_id=track(night, recipe, learned, storage, folder, version),
+        run_id=night.run_id,
+        recorded_at_utc=datetime.now(UTC),
+    )
+    elapsed_s = time.monotonic() - started_at_s
+    record_task(night, written, elapsed_s=elapsed_s, now=row.recorded_at_utc)
+    LOG.info(
+        "model_trained",
+        family=recipe.family,
+        version=version,
+        as_of=str(night.as_of),
+        epochs=learned.fits["final"].best_epoch,
+        unsplit=learned.unsplit,
+        seconds=round(elapsed_s, 1),
+    )
+    return registry.add(night, row)
+
+
+def _measured_beside(
+    world: World, recipe: Recipe, seed: int, device: torch.device
+) -> tuple[Measured, ...]:
+    """Metrics of the compared families on the split of `recipe`."""
+    split = split_of(world, recipe, seed)
+    if isinstance(split, Unsplit):
+        return ()
+    beside: list[Measured] = []
+    for name in COMPARED:
+        if name != recipe.family:
+            _, _, measured = choose(world, split, load_recipe(name), seed=seed, device=device)
+            beside += measured
+    return tuple(beside)
+
+
+def main(
+    as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
+    family: Annotated[str, typer.Option(help="A family; empty for the settings' one.")] = "",
+    retrain: Annotated[Retrain, typer.Option(help="Whether to train anew.")] = "auto",
+    run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "by-hand",
+) -> None:
+    """Find or train the model of a night."""
+    night = Night(date(as_of.year, as_of.month, as_of.day), run_id, load_settings())
+    train(night, family=family or None, retrain=retrain)
+
+
+if __name__ == "__main__":
+    typer.run(main)
