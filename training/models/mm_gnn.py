@@ -245,7 +245,8 @@ class ContentInput(nn.Module):
     def emotion_error(self, tracks: Tensor) -> Tensor:
         """Mean squared error of valence and arousal, over the tracks that have them."""
         predicted: Tensor = self.predict_emotion(tracks[self.has_emotion])
-        return (predicted - self.emotion[self.has_emotion]).square().mean()
+        error: Tensor = (predicted - self.emotion[self.has_emotion]).square().mean()
+        return error
 
 
 def _unit_rows(n_rows: int, dim: int) -> Tensor:
