@@ -72,7 +72,7 @@ class _TagGiven:
     tagged_date: date
 
 
-def write_hetrec(folder: Path, storage: Storage, *, arrival_date: date) -> Landed:
+def write_hetrec(folder: Path, storage: Storage, arrival_date: date) -> Landed:
     """Land the data set of `folder` as files of one day.
 
     Raises:

@@ -65,7 +65,7 @@ class _Recording:
         return self.tags.title or self.file.stem.replace("_", " ")
 
 
-def write_music_folder(folder: Path, storage: Storage, *, arrival_date: date) -> Landed:
+def write_music_folder(folder: Path, storage: Storage, arrival_date: date) -> Landed:
     """Land every audio file below `folder`, in the order of their paths, as files of one day.
 
     Raises:

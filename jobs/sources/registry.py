@@ -1,9 +1,9 @@
-"""The sources of `evensong ingest SOURCE PATH --option NAME=VALUE`, by name."""
+"""The sources of `evensong ingest SOURCE PATH --arrival-date DAY`, by name."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,12 +17,12 @@ from jobs.sources.music_folder import write_music_folder
 from jobs.sources.sample.world import SampleWorld, SampleWorldError
 from jobs.sources.sample_world import write_sample_world
 
-Source = Callable[[Path, Storage, date, Mapping[str, str]], Landed]
-"""(path, storage, arrival_date, options) → what was landed. Options are NAME=VALUE as typed."""
+Source = Callable[[Path, Storage, date], Landed]
+"""(path, storage, arrival_date) → what was landed."""
 
 
 class SourceError(ValueError):
-    """No source has this name, or a source has no such option."""
+    """No source has this name."""
 
 
 def source_called(name: str) -> Source:
@@ -36,72 +36,49 @@ def source_called(name: str) -> Source:
     return SOURCES[name]
 
 
-def _ingest_sample_world(
-    path: Path, storage: Storage, arrival_date: date, options: Mapping[str, str]
-) -> Landed:
-    """`path` is a TOML file of SampleWorld's fields; the world's last day is `arrival_date`.
+def world_from(file: Path, last_day: date) -> SampleWorld:
+    """The sample world whose options a TOML file has; it ends on `last_day`.
 
-    `options` win over the file. A `first_day` in either wins over `arrival_date`.
-    """
-    return write_sample_world(world_from(path, arrival_date, options), storage)
-
-
-def world_from(path: Path, arrival_date: date, options: Mapping[str, str]) -> SampleWorld:
-    """The sample world that a TOML file and options describe, ending on `arrival_date`.
+    A `first_day` in the file wins over `last_day`.
 
     Raises:
         SampleWorldError: the file is missing, or a name or a value is not one of SampleWorld.
     """
-    chosen: dict[str, object] = {**_options_in(path), **options}
+    chosen = _options_in(file)
     known = {option.name for option in fields(SampleWorld)}
     if unknown := sorted(chosen.keys() - known):
         raise SampleWorldError(
-            f"sample world {path}: option {unknown[0]!r} must be one of {', '.join(sorted(known))}"
+            f"sample world {file}: option {unknown[0]!r} must be one of {', '.join(sorted(known))}"
         )
     try:
         world = TypeAdapter(SampleWorld).validate_python(chosen)
-        first_day = arrival_date - timedelta(days=world.n_days - 1)
+        first_day = last_day - timedelta(days=world.n_days - 1)
         return TypeAdapter(SampleWorld).validate_python({"first_day": first_day, **chosen})
     except ValidationError as error:
         found = error.errors()[0]
         raise SampleWorldError(
-            f"sample world {path}: {'.'.join(map(str, found['loc']))}: {found['msg']}, "
-            f"not {found['input']!r}"
+            f"sample world {file}: {'.'.join(map(str, found['loc']))}: {found['msg']}, "
+            f"not {found['input']!r}; correct the file"
         ) from error
 
 
-def _options_in(path: Path) -> dict[str, object]:
-    if not path.is_file():
+def _options_in(file: Path) -> dict[str, object]:
+    if not file.is_file():
         raise SampleWorldError(
-            f"sample world {path}: must be a TOML file of options (an empty one will do)"
+            f"sample world {file}: must be a TOML file of options (an empty one will do)"
         )
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SampleWorldError(f"sample world {path}: must be TOML in UTF-8: {error}") from error
+        raise SampleWorldError(f"sample world {file}: must be TOML in UTF-8: {error}") from error
 
 
-def _ingest_music_folder(
-    path: Path, storage: Storage, arrival_date: date, options: Mapping[str, str]
-) -> Landed:
-    _refuse_options("music-folder", options)
-    return write_music_folder(path, storage, arrival_date=arrival_date)
-
-
-def _ingest_hetrec(
-    path: Path, storage: Storage, arrival_date: date, options: Mapping[str, str]
-) -> Landed:
-    _refuse_options("hetrec", options)
-    return write_hetrec(path, storage, arrival_date=arrival_date)
-
-
-def _refuse_options(source: str, options: Mapping[str, str]) -> None:
-    if options:
-        raise SourceError(f"{source}: takes no options; leave out {', '.join(options)}")
+def _write_world_of_file(path: Path, storage: Storage, arrival_date: date) -> Landed:
+    return write_sample_world(world_from(path, arrival_date), storage)
 
 
 SOURCES: dict[str, Source] = {
-    "sample-world": _ingest_sample_world,
-    "music-folder": _ingest_music_folder,
-    "hetrec": _ingest_hetrec,
+    "sample-world": _write_world_of_file,
+    "music-folder": write_music_folder,
+    "hetrec": write_hetrec,
 }

@@ -1,68 +1,78 @@
-"""Sources by name, with options as people type them."""
+"""Sources by name; the sample world by a file of options."""
 
 from datetime import date
 
 import pytest
 
 from feature_store.storage import FolderStorage
+from jobs.sources.hetrec import HetrecError
 from jobs.sources.landed import Landed
+from jobs.sources.music_folder import MusicFolderError
 from jobs.sources.registry import SOURCES, SourceError, source_called, world_from
-from jobs.sources.sample.world import SampleWorldError
+from jobs.sources.sample.world import SampleWorld, SampleWorldError
 
 ARRIVAL = date(2026, 3, 1)
 
 
 @pytest.fixture
 def options_file(tmp_path):
-    file = tmp_path / "world.toml"
-    file.write_text("n_days = 3\nn_users_at_start = 7\n")
-    return file
+    return tmp_path / "world.toml"
 
 
-def test_a_world_ends_on_the_arrival_date_and_typed_options_win(options_file):
+def test_a_world_ends_on_the_day_that_is_given(options_file):
     """Three days up to 1 March begin on 27 February."""
-    world = world_from(options_file, ARRIVAL, {"n_users_at_start": "9", "has_faults": "false"})
+    options_file.write_text("n_days = 3\nn_users_at_start = 7\nhas_faults = false\n")
+    world = world_from(options_file, ARRIVAL)
 
     assert (world.first_day, world.last_day) == (date(2026, 2, 27), ARRIVAL)
-    assert (world.n_days, world.n_users_at_start, world.has_faults) == (3, 9, False)
+    assert (world.n_days, world.n_users_at_start, world.has_faults) == (3, 7, False)
 
 
-def test_a_first_day_that_is_given_stays(options_file):
-    world = world_from(options_file, ARRIVAL, {"first_day": "2026-01-01"})
-    assert world.last_day == date(2026, 1, 3)
+def test_a_first_day_in_the_file_stays(options_file):
+    options_file.write_text("n_days = 3\nfirst_day = 2026-01-01\n")
+    assert world_from(options_file, ARRIVAL).last_day == date(2026, 1, 3)
+
+
+def test_an_empty_file_is_the_world_of_the_defaults(options_file):
+    options_file.write_text("")
+    first_day = date(2026, 1, 16)  # 45 days up to 1 March 2026
+    assert world_from(options_file, ARRIVAL) == SampleWorld(first_day=first_day)
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("text", "message"),
     [
-        ({"n_user": "9"}, "option 'n_user' must be one of .*n_users_at_start"),
-        ({"n_days": "many"}, "n_days: .*valid integer.* not 'many'"),
-        ({"n_days": "0"}, "n_days = 0; must be at least 1"),
+        ("n_user = 9", "option 'n_user' must be one of .*n_users_at_start"),
+        ("n_days = 'many'", "n_days: .*valid integer.* not 'many'"),
+        ("n_days = 0", "n_days = 0; must be at least 1"),
+        ("n_days = = 3", "world.toml: must be TOML in UTF-8"),
     ],
 )
-def test_a_wrong_option_is_refused_by_name(options_file, options, message):
+def test_a_wrong_option_is_refused_by_name(options_file, text, message):
+    options_file.write_text(text)
     with pytest.raises(SampleWorldError, match=message):
-        world_from(options_file, ARRIVAL, options)
+        world_from(options_file, ARRIVAL)
 
 
-def test_a_file_that_is_no_toml_is_refused(tmp_path):
-    with pytest.raises(SampleWorldError, match="must be a TOML file"):
-        world_from(tmp_path / "absent.toml", ARRIVAL, {})
-    (tmp_path / "wrong.toml").write_text("n_days = = 3")
-    with pytest.raises(SampleWorldError, match=r"wrong.toml: must be TOML in UTF-8"):
-        world_from(tmp_path / "wrong.toml", ARRIVAL, {})
+def test_a_missing_file_is_refused(options_file):
+    with pytest.raises(SampleWorldError, match="must be a TOML file of options"):
+        world_from(options_file, ARRIVAL)
 
 
 def test_the_sample_world_is_landed_by_name(options_file, tmp_path):
-    options = {"n_artists": "8", "n_tracks_at_start": "2", "clip_s": "0.5", "cover_px": "16"}
-    landed = source_called("sample-world")(options_file, FolderStorage(tmp_path), ARRIVAL, options)
+    options_file.write_text(
+        "n_days = 3\nn_users_at_start = 7\nn_artists = 8\nn_tracks_at_start = 2\n"
+        "clip_s = 0.5\ncover_px = 16\n"
+    )
+    landed = source_called("sample-world")(options_file, FolderStorage(tmp_path), ARRIVAL)
     assert landed.counts["audio"] == 6  # two at the start, two on each day after the first
 
 
 @pytest.mark.parametrize("name", ["music-folder", "hetrec"])
-def test_a_source_without_options_refuses_them(name, tmp_path):
-    with pytest.raises(SourceError, match=f"{name}: takes no options; leave out depth"):
-        SOURCES[name](tmp_path, FolderStorage(tmp_path), ARRIVAL, {"depth": "2"})
+def test_every_source_is_called_the_same_way(name, tmp_path):
+    """An empty folder reaches the source itself, which refuses it in its own words."""
+    with pytest.raises((MusicFolderError, HetrecError), match=str(tmp_path)):
+        SOURCES[name](tmp_path, FolderStorage(tmp_path / "lake"), ARRIVAL)
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones():
