@@ -146,7 +146,7 @@ LOUDNESS_DB = Column(
     "loudness_db", Kind.FLOAT, "Root mean square against full scale.", "dB"
 ).or_null("when the audio could not be read")
 TEMPO_BPM = Column("tempo_bpm", Kind.FLOAT, "Beats per minute.", "bpm").or_null(
-    "when the audio could not be read"
+    "when the audio could not be read or has no pulse"
 )
 ONSET_RATE_HZ = Column("onset_rate_hz", Kind.FLOAT, "Note onsets per second.", "1/s").or_null(
     "when the audio could not be read"

@@ -72,6 +72,7 @@ PNG = saved(Image.fromarray(np.random.default_rng(5).integers(0, 256, (64, 64, 3
         (b"", Reason.EMPTY),
         (b"GIF89a and nothing more", Reason.UNREADABLE),
         (PNG[: len(PNG) // 2], Reason.UNREADABLE),
+        (PNG[:8] + b"\x00\x00\x00\x05" + PNG[12:], Reason.UNREADABLE),  # a header of 5 bytes
         (PNG[:60] + b"\x00" * 200 + PNG[260:], Reason.UNREADABLE),
         (saved(Image.new("1", (10_000, 5_001))), Reason.TOO_LARGE),
     ],
