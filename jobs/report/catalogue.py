@@ -1,4 +1,4 @@
-"""The catalogue in pictures: covers, where tracks lie in feeling, how fast and how loud they are."""
+"""The catalogue in pictures: covers, feeling, how fast and how loud the tracks are."""
 
 from __future__ import annotations
 

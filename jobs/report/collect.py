@@ -85,7 +85,7 @@ def _named(lists: Lists, similar: Similar, changes: Changes | None) -> Iterator[
 
 
 def _audible(lists: Lists, similar: Similar) -> Iterator[TrackRef]:
-    """In the order in which excerpts are given out: similar tracks, then every list's first, second …"""
+    """By who gets an excerpt first: similar tracks, then each list's first, second and so on."""
     for shown in similar.shown:
         yield shown.track
         yield from (neighbour.track for neighbour in shown.neighbours[:3])

@@ -1,6 +1,6 @@
-"""Charts as geometry: where bars, dots and lines lie; figures.svg.j2 draws them in the page's colours.
+"""Charts as geometry: where bars, dots and lines lie; figures.svg.j2 draws them.
 
-Every chart has its origin at the top left, as SVG has: y grows downwards, larger values get smaller y.
+The origin is at the top left, as in SVG: y grows downwards, so larger values get smaller y.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _N_TICKS = 4
 _NICE_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _LAYOUT_STEPS = 160
 _COOLING = 0.97
+_GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))  # spreads the points of a spiral evenly
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +193,8 @@ def network(
 ) -> Network:
     """Place nodes so that connected ones lie near each other (Fruchterman and Reingold 1991).
 
-    Starts from a circle in the order of `names` and draws no random number: equal graphs give
-    equal pictures.
+    Starts from a spiral in the order of `names` and draws no random number: equal graphs give equal
+    pictures. (A circle is so symmetric that the forces cannot part two crossing ties.)
     """
     index = {name: place for place, name in enumerate(names)}
     pairs = np.array([(index[one], index[other]) for one, other in edges], dtype=int).reshape(-1, 2)
@@ -251,8 +252,8 @@ def _tick_label(value: float) -> str:
 
 
 def _laid_out(n_nodes: int, pairs: NDArray[np.int_]) -> NDArray[np.float64]:
-    angles = 2 * np.pi * np.arange(n_nodes) / n_nodes
-    places = np.column_stack([np.cos(angles), np.sin(angles)])  # (n_nodes, 2)
+    turns, radii = np.arange(n_nodes) * _GOLDEN_ANGLE, np.sqrt((np.arange(n_nodes) + 0.5) / n_nodes)
+    places = np.column_stack([radii * np.cos(turns), radii * np.sin(turns)])  # (n_nodes, 2)
     ideal = np.sqrt(4.0 / n_nodes)  # side of the square that each node would have to itself
     longest_step = 0.2
     for _ in range(_LAYOUT_STEPS):

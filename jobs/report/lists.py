@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobs.report.lake import RunView
 
 _SAMPLES = {"personal": 2, "warm": 1, "social": 1, "popular": 1}  # listeners shown of each tier
-_SHOWN_ENTRIES = 10
+_SHOWN_ENTRIES = 8
 _SHOWN_RECENT = 5
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jobs.report.lake import RunView
 
 MAX_COVERS = 160  # of about 6 kB each
-MAX_EXCERPTS = 30  # of about 60 kB each: together with the covers well under 5 MB
+MAX_EXCERPTS = 36  # of about 60 kB each: together with the covers well under 5 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -34,7 +35,8 @@ def write_report(night: Night, *, now: datetime) -> str:
         now: when the page is written; it says so at its end.
     """
     page = rendered(collect(night), now=now)
-    path = f"reports/{night.as_of:%Y-%m-%d}/{night.run_id}.html"
+    # Airflow's run ids hold ":" and "+", which file names may; a "/" would make a folder.
+    path = f"reports/{night.as_of:%Y-%m-%d}/{quote(night.run_id, safe=':+')}.html"
     content = page.encode()
     open_storage(night.settings.lake).write(path, content)
     LOG.info("wrote report", path=path, as_of=night.as_of.isoformat(), byte_count=len(content))

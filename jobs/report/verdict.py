@@ -78,7 +78,7 @@ def header_of(view: RunView, gates: tuple[GateRow, ...]) -> Header:
         readers_run_id=current.run_id if current else None,
         readers_as_of=current.as_of if current else None,
         day_listens=sum(by_hour),
-        horizon=horizon(by_hour, HORIZON_WIDTH, HORIZON_HEIGHT) if any(by_hour) else "",
+        horizon=_skyline(by_hour) if any(by_hour) else "",
     )
 
 
@@ -120,6 +120,11 @@ def verdict(event: Event | None, current: Event | None, gates: tuple[GateRow, ..
     if current is not None and current.run_id == event.run_id:
         return f"Readers have this night’s lists; {passed}."
     return f"Published with {passed}, then replaced. {kept.replace('keep', 'have')}"
+
+
+def _skyline(by_hour: list[int]) -> str:
+    """Each hour stands where it begins; the last one reaches to midnight."""
+    return horizon([*by_hour, by_hour[-1]], HORIZON_WIDTH, HORIZON_HEIGHT)
 
 
 def _gates(number: int) -> str:

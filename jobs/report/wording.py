@@ -107,7 +107,7 @@ def metric(name: str) -> str:
 
 
 def hue(text: str) -> int:
-    """A colour angle in degrees that belongs to `text`: an artist without covers keeps one colour."""
+    """A colour angle in degrees that belongs to `text`: an artist keeps one colour."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:4], 16) % 360
 
 

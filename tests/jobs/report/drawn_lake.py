@@ -1,0 +1,403 @@
+"""A lake drawn by hand for the report: three listeners, four tracks, one night, answers to be counted."""
+
+import io
+import json
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+from deltalake import write_deltalake
+from PIL import Image
+
+from feature_store.delta_tables import ensure_table
+from feature_store.settings import Night
+from feature_store.storage import open_storage
+from feature_store.tables import table_called
+
+AS_OF = date(2026, 3, 1)
+AT_NIGHT = datetime(2026, 3, 2, 2, 10, tzinfo=UTC)
+HOSTILE_TITLE = "<script>alert('song')</script>"
+VERSION = "f00d" * 16
+
+
+def write(night: Night, table_name: str, *rows: dict) -> int:
+    """Append rows; columns that are not given are null. Returns the table's version."""
+    table = table_called(table_name)
+    full = [{name: row.get(name) for name in table.column_names} for row in rows]
+    opened = ensure_table(night.settings.lake, table)
+    write_deltalake(opened, pa.Table.from_pylist(full, schema=table.arrow_schema), mode="append")
+    return opened.version()
+
+
+def tone(seconds: float, rate_hz: int = 16_000) -> bytes:
+    """A stereo FLAC of 440 Hz at half scale."""
+    times_s = np.arange(int(seconds * rate_hz)) / rate_hz
+    samples = 0.5 * np.sin(2 * np.pi * 440 * times_s)
+    sink = io.BytesIO()
+    soundfile.write(sink, np.column_stack([samples, samples]), rate_hz, format="FLAC")
+    return sink.getvalue()
+
+
+def picture(width: int, height: int) -> bytes:
+    """A PNG whose left half is red and whose right half is blue."""
+    image = Image.new("RGB", (width, height), "red")
+    image.paste("blue", (width // 2, 0, width, height))
+    sink = io.BytesIO()
+    image.save(sink, format="PNG")
+    return sink.getvalue()
+
+
+def draw_catalogue(night: Night) -> None:
+    """Four available tracks and a withdrawn one; audio of `a` is good, of `b` broken, of `c` not encoded, `d` has none."""
+    storage = open_storage(night.settings.lake)
+    storage.write("landing/audio/2026-03-01/a.flac", tone(12.0))
+    storage.write("landing/audio/2026-03-01/b.flac", b"no audio at all")
+    storage.write("landing/covers/2026-03-01/a.png", picture(30, 20))
+    audio = {"a": "a.flac", "b": "b.flac", "c": "b.flac"}
+    titles = {"a": HOSTILE_TITLE, "b": "Low Tide", "c": "Night Bus", "d": "Paper Moon", "x": "Gone"}
+    write(
+        night,
+        "core_tracks",
+        *(
+            {
+                "track_id": track_id,
+                "title": title,
+                "artist_id": "ar1" if track_id in "ab" else "ar2",
+                "artist_name": "Ines & Co",
+                "artist_match_key": "inesco",
+                "title_match_key": "t",
+                "is_available": track_id != "x",
+                "audio_hash": f"audio-{track_id}" if track_id in audio else None,
+                "audio_uri": f"landing/audio/2026-03-01/{audio[track_id]}"
+                if track_id in audio
+                else None,
+                "cover_hash": "cover-a" if track_id == "a" else None,
+                "cover_uri": "landing/covers/2026-03-01/a.png" if track_id == "a" else None,
+                "known_from_date": AS_OF,
+            }
+            for track_id, title in titles.items()
+        ),
+    )
+    identity = {
+        "encoder_id": night.settings.encoders.audio,
+        "weights_sha256": "w",
+        "preprocessing_id": "p",
+    }
+    write(
+        night,
+        "feat_audio",
+        {**identity, "content_hash": "audio-a", "tempo_bpm": 120.0, "loudness_db": -12.0},
+        {**identity, "content_hash": "audio-b", "failure_reason": "undecodable_audio"},
+        # Another encoder has heard `c`; the one of the settings has not.
+        {**identity, "content_hash": "audio-c", "encoder_id": "other", "tempo_bpm": 60.0},
+    )
+
+
+def draw_people(night: Night) -> None:
+    """Ada and Ben listened, Cy only follows Ada; Ada has 3 + 1 listens on two tracks, Ben 2 on one."""
+    known = {"known_from_date": AS_OF}
+    write(
+        night,
+        "core_users",
+        *(
+            {"user_id": name, "is_opted_out": False, "is_named_to_others": True, **known}
+            for name in ("ada", "ben", "cy", "dora")
+        ),
+    )
+    write(
+        night,
+        "core_listens",
+        *(
+            {
+                "listen_id": f"l{place}",
+                "user_id": user_id,
+                "track_id": track_id,
+                "listened_at_utc": datetime(2026, *moment, tzinfo=UTC),
+                "played_ms": 1000,
+                "duration_ms": 1000,
+                "completion_ratio": 1.0,
+                "is_organic": True,
+                "session_id": "s",
+                **known,
+            }
+            for place, (user_id, track_id, moment) in enumerate(
+                [
+                    ("ada", "a", (3, 1, 9)),
+                    ("ada", "b", (3, 1, 21)),
+                    ("ada", "a", (2, 27, 8)),
+                    ("ben", "b", (3, 1, 9)),
+                ]
+            )
+        ),
+    )
+    day = {"as_of_date": AS_OF}
+    write(
+        night,
+        "graph_user_listened_track",
+        *(
+            {
+                **day,
+                "user_id": user,
+                "track_id": track,
+                "listen_count": count,
+                "completion_permille": 1,
+                "edge_weight": 1.0,
+            }
+            for user, track, count in (("ada", "a", 3), ("ada", "b", 1), ("ben", "b", 2))
+        ),
+    )
+    write(night, "graph_user_follows_user", {**day, "user_id": "cy", "followed_user_id": "ada"})
+    nodes = [
+        ("user", "ada"),
+        ("user", "ben"),
+        ("user", "cy"),
+        ("track", "a"),
+        ("track", "b"),
+        ("artist", "ar1"),
+    ]
+    write(
+        night,
+        "graph_nodes",
+        *(
+            {**day, "node_kind": k, "node_id": n, "node_index": i}
+            for i, (k, n) in enumerate(nodes, 1)
+        ),
+    )
+
+
+def draw_lists(night: Night) -> dict[str, int]:
+    """Ada's list is personal but for one place, Cy's social, Ben's popular; returns versions by table."""
+    places = [
+        ("ada", 1, "a", "personal"), ("ada", 2, "b", "personal"), ("ada", 3, "c", "popular"),
+        ("ben", 1, "c", "popular"),
+        ("cy", 1, "a", "social"), ("cy", 2, "c", "popular"),
+    ]  # fmt: skip
+    track = {
+        "artist_id": "ar1",
+        "artist_name": "Ines & Co",
+        "artist_match_key": "i",
+        "title_match_key": "t",
+    }
+    titles = {"a": HOSTILE_TITLE, "b": "Low Tide", "c": "Night Bus", "d": "Paper Moon"}
+    mine = {"as_of_date": AS_OF, "run_id": night.run_id}
+    topk = write(
+        night,
+        "rec_topk",
+        *(
+            {**mine, **track, "user_id": user, "rank": rank, "track_id": track_id, "title": titles[track_id],
+             "score": 1.0, "tier": tier, "reason_kind": "popular", "reason_text": f"Because of {tier}"}
+            for user, rank, track_id, tier in places
+        ),
+    )  # fmt: skip
+    similar = write(
+        night,
+        "rec_similar_tracks",
+        {
+            **mine,
+            **track,
+            "track_id": "b",
+            "rank": 1,
+            "similar_track_id": "a",
+            "title": HOSTILE_TITLE,
+            "score": 0.75,
+            "modalities": ["audio"],
+        },
+        {
+            **mine,
+            **track,
+            "track_id": "d",
+            "rank": 1,
+            "similar_track_id": "b",
+            "title": "Low Tide",
+            "score": 0.5,
+            "modalities": ["audio", "cover"],
+        },
+    )
+    compared = {"compared_as_of_date": date(2026, 2, 28), "compared_run_id": "run-before"}
+    changes = write(
+        night,
+        "rec_changes",
+        {**mine, **compared, "user_id": "ada", "track_id": "a", "change": "entered", "to_rank": 1},
+        {**mine, **compared, "user_id": "cy", "track_id": "a", "change": "entered", "to_rank": 1},
+        {**mine, **compared, "user_id": "ben", "track_id": "a", "change": "left", "from_rank": 1},
+        {**mine, **compared, "user_id": "ben", "track_id": "d", "change": "left", "from_rank": 2},
+        {
+            **mine,
+            **compared,
+            "user_id": "ada",
+            "track_id": "b",
+            "change": "moved",
+            "from_rank": 1,
+            "to_rank": 2,
+        },
+    )
+    return {"rec_topk": topk, "rec_similar_tracks": similar, "rec_changes": changes}
+
+
+def draw_arrivals(night: Night) -> None:
+    """Two listens on the day and one before; two rejects of one reason on the day, an older one of another."""
+    origin = {"source_file": "landing/listens/2026-03-01/p.parquet", "arrival_date": AS_OF}
+    listen = {
+        "user_id": "ada",
+        "track_id": "a",
+        "listened_at_utc": AT_NIGHT,
+        "played_ms": 1,
+        "duration_ms": 1,
+        "is_organic": True,
+    }
+    write(
+        night,
+        "raw_listens",
+        {**origin, **listen, "source_row": 0},
+        {**origin, **listen, "source_row": 1},
+        {**origin, **listen, "source_row": 2, "arrival_date": date(2026, 2, 28)},
+        {**origin, **listen, "source_row": 3, "arrival_date": date(2026, 3, 2)},
+    )
+    reject = {
+        **origin,
+        "table_name": "raw_follows",
+        "reject_detail": "dora follows dora",
+        "original_text": json.dumps({"user_id": "dora", "followed_user_id": "dora"}),
+    }
+    write(
+        night,
+        "raw_rejects",
+        {**reject, "source_row": 7, "reject_reason": "self_follow"},
+        {**reject, "source_row": 8, "reject_reason": "self_follow"},
+        {
+            **reject,
+            "source_row": 9,
+            "reject_reason": "missing_value",
+            "arrival_date": date(2026, 2, 28),
+        },
+    )
+
+
+def draw_run(night: Night) -> None:
+    """rec_topk was written twice: the newer row counts. Another run of the day is none of ours."""
+    task = {
+        "as_of_date": AS_OF,
+        "run_id": night.run_id,
+        "table_version": 1,
+        "content_sha256": "c",
+        "added_bytes": 2000,
+    }
+    later = AT_NIGHT.replace(minute=40)
+    write(
+        night,
+        "run_metrics",
+        {
+            **task,
+            "stage": "recommendations",
+            "task": "rec_topk",
+            "row_count": 99,
+            "elapsed_s": 50.0,
+            "recorded_at_utc": AT_NIGHT,
+        },
+        {
+            **task,
+            "stage": "recommendations",
+            "task": "rec_topk",
+            "row_count": 6,
+            "elapsed_s": 4.0,
+            "recorded_at_utc": later,
+        },
+        {
+            **task,
+            "stage": "ingest",
+            "task": "raw_listens",
+            "row_count": 2,
+            "elapsed_s": 1.5,
+            "recorded_at_utc": AT_NIGHT,
+        },
+        {
+            **task,
+            "run_id": "another",
+            "stage": "graph",
+            "task": "graph_nodes",
+            "row_count": 5,
+            "elapsed_s": 900.0,
+            "recorded_at_utc": AT_NIGHT,
+        },
+    )
+    mine = {"as_of_date": AS_OF, "run_id": night.run_id, "n_users": 40}
+    write(
+        night,
+        "run_quality",
+        {**mine, "subject": "mm_gnn", "split": "test", "metric": "recall_at_10", "value": 0.3},
+        {**mine, "subject": "popularity", "split": "test", "metric": "recall_at_10", "value": 0.2},
+        {**mine, "subject": "rec_topk", "split": "next_day", "metric": "hit_rate", "value": 0.25},
+    )
+
+
+def draw_model(night: Night, *, trained_by: str) -> None:
+    """One model with three epochs, of which the second was kept."""
+    mine = {"as_of_date": AS_OF, "run_id": night.run_id}
+    write(
+        night,
+        "score_candidates",
+        {
+            **mine,
+            "user_id": "ada",
+            "rank": 1,
+            "track_id": "a",
+            "score": 1.0,
+            "heads": ["audio"],
+            "family": "mm_gnn",
+            "model_version": VERSION,
+        },
+    )
+    write(
+        night,
+        "run_models",
+        {"family": "mm_gnn", "model_version": VERSION, "trained_as_of_date": AS_OF, "promoted_as_of_date": AS_OF,
+         "checkpoint_uri": "models/m", "checkpoint_sha256": "c", "data_sha256": "d", "config_json": "{}",
+         "mlflow_run_id": "m", "run_id": trained_by, "recorded_at_utc": AT_NIGHT},
+    )  # fmt: skip
+    epochs = [
+        {"number": number, "losses": {"rank": 4.0 / number}, "validation": figure}
+        for number, figure in ((1, None), (2, 0.31), (3, 0.29))
+    ]
+    history = {"selection": {"epochs": epochs, "best_epoch": 2}}
+    open_storage(night.settings.lake).write("models/m/history.json", json.dumps(history).encode())
+
+
+def draw_event(
+    night: Night, versions: dict[str, int], *, action: str, number: int = 1, is_broken: bool = False
+) -> None:
+    """An event of the run with two gates; the second may be broken, and its example names Dora."""
+    pin = {"row_count": 1, "content_sha256": "c"}
+    gate = {
+        "table_name": "rec_topk",
+        "is_passed": True,
+        "value": 0.0,
+        "threshold": "at most 0",
+        "examples": "",
+    }
+    short = {
+        "rule": "full_list_ratio",
+        "value": 0.9971,
+        "threshold": "at least 0.999",
+        "is_passed": not is_broken,
+        "examples": "dora has 2 tracks",
+    }
+    write(
+        night,
+        "published_runs",
+        {"event_number": number, "action": action, "run_id": night.run_id, "as_of_date": night.as_of, "actor": "airflow",
+         "tables": [{"table_name": name, "table_version": version, **pin} for name, version in versions.items()],
+         "gates": [{**gate, "rule": "unique_keys"}, {**gate, **short}], "inputs": [], "model_versions": [],
+         "code_version": "0.1.0", "contract_version": "c", "recorded_at_utc": AT_NIGHT},
+    )  # fmt: skip
+
+
+def draw_all(night: Night, *, action: str = "publish") -> None:
+    """Everything above."""
+    draw_catalogue(night)
+    draw_people(night)
+    versions = draw_lists(night)
+    draw_arrivals(night)
+    draw_run(night)
+    draw_model(night, trained_by=night.run_id)
+    draw_event(night, versions, action=action, is_broken=action == "blocked")
