@@ -1,0 +1,60 @@
+"""Writes a benchmark's section of README.md: results stand there because a run put them there, and only so."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+README = Path(__file__).parent / "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What a benchmark found.
+
+    Attributes:
+        title: heading, which also finds the section again.
+        command: what was run.
+        day: when.
+        seeds: how many.
+        header: column names.
+        rows: cells.
+    """
+
+    title: str
+    command: str
+    day: date
+    seeds: int
+    header: list[str]
+    rows: list[list[str]]
+
+    @property
+    def markdown(self) -> str:
+        """Heading, circumstances and table."""
+        lines = [
+            f"## {self.title}",
+            "",
+            f"`{self.command}` · {self.day.isoformat()} · {machine_size()} · {self.seeds} seeds, mean ± sd",
+            "",
+            "| " + " | ".join(self.header) + " |",
+            "|" + "---|" * len(self.header),
+            *("| " + " | ".join(row) + " |" for row in self.rows),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def record_section(section: Section, readme: Path = README) -> None:
+    """Replace the section of that title, or add it at the end."""
+    text = readme.read_text(encoding="utf-8")
+    old = re.compile(rf"^## {re.escape(section.title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    kept = old.sub("", text).rstrip("\n")
+    readme.write_text(f"{kept}\n\n{section.markdown}", encoding="utf-8")
+
+
+def machine_size() -> str:
+    """Cores and memory of this machine."""
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{len(os.sched_getaffinity(0))} cores, {gib:.0f} GiB"

@@ -1,0 +1,148 @@
+"""How well each family recommends on the sample world's time split. Synthetic: its tastes were planted by us.
+
+    python -m tests.benchmarks.sample_world [--seeds 3] [--quick] [--record]
+
+Each seed is a world of its own, written and brought through every job up to the graph once, then kept under
+EVENSONG_STATE. Families are fitted before the validation window, chosen inside it, and measured on the test window.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table as Printed
+
+from feature_store.settings import Night, Settings, load_settings
+from feature_store.spark_session import make_spark
+from feature_store.storage import open_storage, sha256_of
+from jobs.ingest import close_landing
+from jobs.registry import job_names
+from jobs.run import run_job
+from jobs.sources.sample.world import SampleWorld
+from jobs.sources.sample_world import write_sample_world
+from tests.benchmarks.record import Section, record_section
+from training.config import load_recipe
+from training.data.splits import Unsplit
+from training.data.world import World, read_world
+from training.learning import choose, split_of
+from training.loop import deterministic
+from training.train import device_of
+
+FAMILIES = ("popularity", "item_knn", "ease", "mm_gnn")
+METRICS = ("recall_at_10", "ndcg_at_10")
+SOURCES = Path(__file__).parents[2]
+FIRST_SEED = 11
+QUICK_USERS, QUICK_TRACKS = 100, 80
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A metric of a family over the seeds."""
+
+    mean: float
+    sd: float
+
+
+def build_world(options: SampleWorld, settings: Settings) -> World:
+    """The world as training reads it; jobs run only when this code has not built it before."""
+    kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options)
+    here = settings.model_copy(update={"lake": str((kept / "lake").resolve())})
+    night = Night(options.last_day, "benchmark", here)
+    if not (kept / "built").exists():
+        write_sample_world(options, open_storage(here.lake))
+        close_landing(night)
+        spark = make_spark(here)
+        for name in job_names():
+            if not name.startswith(("rec_", "run_")):
+                run_job(name, night, spark)
+        (kept / "built").touch()
+    return read_world(here.lake, options.last_day)
+
+
+def measure(world: World, settings: Settings, seed: int) -> dict[str, dict[str, float]]:
+    """Test metrics by family; every family is given the same split."""
+    figures: dict[str, dict[str, float]] = {}
+    device = device_of(Night(world.as_of, "benchmark", settings))
+    for family in FAMILIES:
+        recipe = load_recipe(family)
+        split = split_of(world, recipe, seed)
+        if isinstance(split, Unsplit):
+            raise typer.BadParameter(f"the world of seed {seed} holds nothing out: {split.reason}")
+        with deterministic(seed, settings.training.n_threads):
+            _, _, (_, test) = choose(world, split, recipe, seed=seed, device=device)
+        figures[family] = {name: test.quality.values[name] for name in METRICS}
+    return figures
+
+
+def summarised(runs: list[dict[str, dict[str, float]]]) -> dict[str, Figure]:
+    """Mean and standard deviation over seeds, by `<family>.<metric>`."""
+    return {
+        f"{family}.{metric}": Figure(
+            statistics.fmean(run[family][metric] for run in runs),
+            statistics.stdev(run[family][metric] for run in runs) if len(runs) > 1 else 0.0,
+        )
+        for family in FAMILIES
+        for metric in METRICS
+    }
+
+
+def rows_of(figures: dict[str, Figure]) -> list[list[str]]:
+    """A line per family: each metric with its deviation, and as a multiple of popularity's."""
+    lines = []
+    for family in FAMILIES:
+        line = [family]
+        for metric in METRICS:
+            found, bar = figures[f"{family}.{metric}"], figures[f"popularity.{metric}"]
+            line += [f"{found.mean:.4f} ± {found.sd:.4f}", f"{found.mean / bar.mean:.2f}"]
+        lines.append(line)
+    return lines
+
+
+def _world_hash(options: SampleWorld) -> str:
+    """Names a built world: the options and all code that makes tables."""
+    files = sorted(
+        file for folder in ("jobs", "feature_store") for file in (SOURCES / folder).rglob("*.py")
+    )
+    code = "".join(sha256_of(file.read_bytes()) for file in files)
+    return f"seed-{options.seed}-{sha256_of((repr(options) + code).encode())[:12]}"
+
+
+def main(
+    seeds: Annotated[int, typer.Option(min=1, help="Worlds to measure.")] = 3,
+    quick: Annotated[bool, typer.Option(help="A smaller world, to see that it runs.")] = False,
+    record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
+    on: Annotated[str, typer.Option(help="Date to record; today's when left out.")] = "",
+) -> None:
+    """Measure, print, and record when asked."""
+    settings = load_settings()
+    runs = []
+    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+        smaller = {"n_users_at_start": QUICK_USERS, "n_tracks_at_start": QUICK_TRACKS}
+        options = SampleWorld(seed=seed, **(smaller if quick else {}))
+        runs.append(measure(build_world(options, settings), settings, seed))
+    figures = summarised(runs)
+    header = ["family", "recall@10", "× popularity", "nDCG@10", "× popularity"]
+    printed = Printed(*header, title=f"Sample world (synthetic), {seeds} seeds, test window")
+    for line in rows_of(figures):
+        printed.add_row(*line)
+    Console().print(printed)
+    if record:
+        day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
+        command = f"python -m tests.benchmarks.sample_world --seeds {seeds} --record"
+        record_section(
+            Section("Sample world (synthetic)", command, day, seeds, header, rows_of(figures))
+        )
+    flat = {name: round(figure.mean, 6) for name, figure in figures.items()}
+    flat |= {f"{name}_sd": round(figure.sd, 6) for name, figure in figures.items()}
+    print(json.dumps(flat))
+
+
+if __name__ == "__main__":
+    typer.run(main)

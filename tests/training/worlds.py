@@ -1,0 +1,111 @@
+"""Tiny worlds for training's tests, drawn here, with answers that can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import torch
+
+from training.data.content import Modality
+from training.data.graph import Edges, SocialGraph
+from training.data.interactions import Listens, Pairs, day_number, listens_of
+from training.data.nodes import IdList, Nodes
+from training.data.world import DatedEdges, Evidence, World
+
+CPU = torch.device("cpu")
+WITHHELD = "a6"
+LISTENER = "ann"
+
+
+def ids(prefix: str, n: int) -> list[str]:
+    return [f"{prefix}{number}" for number in range(n)]
+
+
+def nodes_of(users: Sequence[str], tracks: Sequence[str]) -> Nodes:
+    return Nodes(
+        IdList.of("user", users), IdList.of("track", tracks), IdList.of("artist", ["x", "y"]), IdList.of("tag", ["t"])
+    )
+
+
+def edges(pairs: Sequence[tuple[int, int]]) -> Edges:
+    source, target = torch.tensor(list(pairs), dtype=torch.int64).reshape(-1, 2).T
+    return Edges(source, target)
+
+
+def pairs_of(pairs: Sequence[tuple[int, int]]) -> Pairs:
+    together = edges(sorted(pairs))
+    return Pairs(together.source, together.target, torch.ones(len(together)))
+
+
+def two_taste_evidence(content: dict[str, Modality] | None = None) -> Evidence:
+    """12 people hear a0..a6 and 6 hear b0..b5; ann, of the first taste, has not heard a6.
+
+    a6 has 11 listeners, each b track 6: of what ann has not heard, a6 is first by taste and by popularity.
+    """
+    first, second = [LISTENER, *ids("amy", 11)], ids("bob", 6)
+    a_tracks, b_tracks = ids("a", 7), ids("b", 6)
+    nodes = nodes_of(first + second, a_tracks + b_tracks)
+    heard = [(user, track) for user in first for track in a_tracks if (user, track) != (LISTENER, WITHHELD)]
+    heard += [(user, track) for user in second for track in b_tracks]
+    places = list(
+        zip(
+            nodes.users.positions([user for user, _ in heard], "test").tolist(),
+            nodes.tracks.positions([track for _, track in heard], "test").tolist(),
+            strict=True,
+        )
+    )
+    graph = SocialGraph(nodes, pairs_of(places), edges([(0, 1), (12, 13)]), edges([(0, 0), (1, 0)]), edges([]))
+    return Evidence(graph, content or {})
+
+
+def modality(n_tracks: int, dim: int, seed: int, lacking: Sequence[int] = ()) -> Modality:
+    """Random vectors; the tracks at `lacking` have none."""
+    generator = torch.Generator().manual_seed(seed)
+    has = torch.ones(n_tracks, dtype=torch.bool)
+    has[list(lacking)] = False
+    return Modality(
+        encoder=f"encoder-{seed}",
+        embedding=torch.randn(n_tracks, dim, generator=generator) * has[:, None],
+        has=has,
+        emotion=torch.rand(n_tracks, 2, generator=generator) * has[:, None],
+        has_emotion=has.clone(),
+    )
+
+
+def three_modalities(n_tracks: int, lacking_lyrics: Sequence[int] = ()) -> dict[str, Modality]:
+    return {
+        "audio": modality(n_tracks, 5, 1),
+        "lyrics": modality(n_tracks, 4, 2, lacking_lyrics),
+        "cover": modality(n_tracks, 3, 3),
+    }
+
+
+def listens_on(rows: Sequence[tuple[int, int, date]]) -> Listens:
+    """One full listen per row: user, track, day."""
+    users, tracks = edges([(user, track) for user, track, _ in rows]).source, edges(
+        [(user, track) for user, track, _ in rows]
+    ).target
+    days = torch.tensor([day_number(day) for *_, day in rows], dtype=torch.int64)
+    ones = torch.ones(len(rows), dtype=torch.int64)
+    return listens_of(users, tracks, days, ones, 1000 * ones)
+
+
+def world_of(nodes: Nodes, listens: Listens, as_of: date, content: dict[str, Modality] | None = None) -> World:
+    """A world with listens and content, and without any other edge."""
+    nothing = edges([])
+    undated = DatedEdges(nothing, nothing.source, nothing.source, nothing.source > 0)
+    n_tracks = len(nodes.tracks)
+    return World(
+        as_of=as_of,
+        nodes=nodes,
+        listens=listens,
+        follows=nothing,
+        made_by=nothing,
+        tagged=nothing,
+        tagger_count=nothing.source,
+        follow_starts=undated,
+        tag_events=undated,
+        content=content or three_modalities(n_tracks),
+        is_available=torch.ones(n_tracks, dtype=torch.bool),
+    )
