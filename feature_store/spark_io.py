@@ -1,4 +1,7 @@
-"""The only Spark + Delta reader and writer: as-of reads, slices replaced in one commit, hashes that ride along."""
+"""The only Spark + Delta reader and writer: as-of reads, slices replaced in one commit.
+
+A hash of the rows rides along with every write.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from feature_store.lease import writer_lease
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Observation, SparkSession
 
+_ROW_HASH = "_row_hash"
 _HASH_PARTS = 4
 _HEX_DIGITS_A_PART = 15  # 60 bits: fits a signed 64-bit integer, and sums of them a DECIMAL(38, 0)
 
@@ -110,7 +114,7 @@ def write(
 
 def fingerprint(frame: DataFrame, table: Table) -> tuple[int, str]:
     """Rows, and the hash of their content columns whatever their order."""
-    totals = frame.agg(*_fingerprint_columns(frame, table)).first()
+    totals = _hashed(frame, table).agg(*_totals()).first()
     if totals is None:  # an aggregate without groups always has its one row
         raise AssertionError
     return totals["row_count"], _digest(totals.asDict())
@@ -146,24 +150,28 @@ def _in_contract_order(frame: DataFrame, table: Table) -> DataFrame:
 
 
 def _observe(frame: DataFrame, table: Table, observation: Observation) -> DataFrame:
-    return frame.observe(observation, *_fingerprint_columns(frame, table))
+    return _hashed(frame, table).observe(observation, *_totals()).drop(_ROW_HASH)
 
 
-def _fingerprint_columns(frame: DataFrame, table: Table) -> Sequence[Column]:
-    """Row count and sums of slices of each row's SHA-256: integers, so that order cannot change them."""
+def _hashed(frame: DataFrame, table: Table) -> DataFrame:
+    """`frame` and a SHA-256 of each row's content."""
     from pyspark.sql import functions as F
 
-    as_json = F.to_json(
-        F.struct(*[frame[name] for name in table.content_columns]), {"ignoreNullFields": "false"}
-    )
-    row_hash = F.sha2(as_json, 256)
+    content = F.struct(*[frame[name] for name in table.content_columns])
+    as_json = F.to_json(content, {"ignoreNullFields": "false"})
+    return frame.withColumn(_ROW_HASH, F.sha2(as_json, 256))
+
+
+def _totals() -> Sequence[Column]:
+    """Row count and sums of parts of the rows' hashes: integers, so that order cannot change them."""
+    from pyspark.sql import functions as F
+
+    starts = range(1, 1 + _HASH_PARTS * _HEX_DIGITS_A_PART, _HEX_DIGITS_A_PART)
     parts = [
         F.sum(
-            F.conv(
-                F.substring(row_hash, 1 + part * _HEX_DIGITS_A_PART, _HEX_DIGITS_A_PART), 16, 10
-            ).cast("decimal(20,0)")
-        ).alias(f"part_{part}")
-        for part in range(_HASH_PARTS)
+            F.conv(F.substring(_ROW_HASH, start, _HEX_DIGITS_A_PART), 16, 10).cast("decimal(20,0)")
+        ).alias(f"part_{number}")
+        for number, start in enumerate(starts)
     ]
     return [F.count(F.lit(1)).alias("row_count"), *parts]
 

@@ -1,0 +1,50 @@
+"""Settings: where they come from, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from feature_store.settings import SettingsError, load_settings
+
+
+def test_variables_beat_the_file_and_arguments_beat_both(monkeypatch):
+    Path("evensong.toml").write_text('lake = "from-file"\nseed = 1\n[lists]\nlength = 7\n')
+    monkeypatch.setenv("EVENSONG_SEED", "2")
+    monkeypatch.setenv("EVENSONG_LISTS__MAX_PER_ARTIST", "3")
+
+    found = load_settings(lake="from-argument")
+
+    assert Path(found.lake).name == "from-argument"
+    assert (found.seed, found.lists.length, found.lists.max_per_artist) == (2, 7, 3)
+
+
+def test_a_misspelt_variable_is_an_error_and_not_ignored(monkeypatch):
+    monkeypatch.setenv("EVENSONG_LAEK", "/somewhere")
+
+    with pytest.raises(SettingsError, match="EVENSONG_LAEK names no setting; known: .*EVENSONG_LAKE"):
+        load_settings()
+
+
+def test_an_unknown_key_in_the_file_is_an_error():
+    Path("evensong.toml").write_text("[lists]\nlenght = 7\n")
+
+    with pytest.raises(SettingsError, match=r"lists.lenght = 7: .*correct evensong.toml"):
+        load_settings()
+
+
+def test_an_impossible_value_is_named():
+    with pytest.raises(SettingsError, match="lists.length = 0"):
+        load_settings(lists={"length": 0})
+
+
+def test_settings_cannot_be_changed_after_they_were_read():
+    with pytest.raises(ValidationError):
+        load_settings().seed = 3
+
+
+def test_an_object_store_address_is_kept_and_a_folder_made_absolute():
+    assert load_settings(lake="s3://bucket/lake").lake == "s3://bucket/lake"
+    assert Path(load_settings(lake="here").lake).is_absolute()

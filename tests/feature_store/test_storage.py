@@ -1,0 +1,92 @@
+"""Storage: the same promises on a folder and on the S3 protocol."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from feature_store.storage import FolderStorage, ObjectStorage, StorageError, open_storage
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3", "s3-with-prefix"])
+def storage(request, tmp_path, monkeypatch):
+    if request.param == "folder":
+        return FolderStorage(tmp_path / "lake")
+    for name, value in {
+        "AWS_ENDPOINT_URL": request.getfixturevalue("s3_endpoint"),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"bucket-{abs(hash(request.node.name)) % 10**8}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    return ObjectStorage(bucket, "lake/deep" if request.param == "s3-with-prefix" else "")
+
+
+def test_what_was_written_is_read_back_and_replaced_whole(storage):
+    storage.write("landing/a.txt", b"first, and longer")
+    storage.write("landing/a.txt", b"second")
+
+    assert storage.read("landing/a.txt") == b"second"
+
+
+def test_listing_is_in_path_order_and_stays_below_the_folder(storage):
+    for path in ("landing/b", "landing/a/2", "landing/a/1", "landing-not/x"):
+        storage.write(path, path.encode())
+
+    found = [(file.path, file.byte_count) for file in storage.list("landing")]
+
+    assert found == [("landing/a/1", 11), ("landing/a/2", 11), ("landing/b", 9)]
+
+
+def test_listing_a_folder_that_is_not_there_gives_nothing(storage):
+    assert list(storage.list("nowhere")) == []
+
+
+def test_of_many_creators_of_one_name_exactly_one_wins(storage):
+    with ThreadPoolExecutor(8) as pool:
+        contents = [b"%d" % number for number in range(8)]
+        won = list(pool.map(lambda content: storage.put_if_absent("lock", content), contents))
+
+    assert won.count(True) == 1
+    assert storage.read("lock") == contents[won.index(True)]
+
+
+def test_a_missing_file_is_named_with_its_address(storage):
+    with pytest.raises(StorageError, match=r"nowhere/at/all: cannot be read"):
+        storage.read("nowhere/at/all")
+
+
+def test_a_deleted_file_is_gone_and_deleting_twice_is_fine(storage):
+    storage.write("x", b"1")
+    storage.delete("x")
+    storage.delete("x")
+
+    assert not storage.exists("x")
+
+
+def test_no_half_written_file_is_ever_listed(tmp_path):
+    """Writers work beside the target under a hidden name and leave nothing behind."""
+    storage = FolderStorage(tmp_path)
+    storage.write("a", b"1")
+    storage.put_if_absent("a", b"2")
+
+    assert [file.path for file in storage.list("")] == ["a"]
+
+
+def test_another_scheme_is_refused_with_the_next_step():
+    with pytest.raises(StorageError, match="neither a folder nor s3://; set EVENSONG_LAKE"):
+        open_storage("gs://bucket")
