@@ -220,6 +220,8 @@ def draw_lists(night: Night) -> dict[str, int]:
         "rec_changes",
         {**mine, **compared, "user_id": "ada", "track_id": "a", "change": "entered", "to_rank": 1},
         {**mine, **compared, "user_id": "cy", "track_id": "a", "change": "entered", "to_rank": 1},
+        {**mine, **compared, "user_id": "cy", "track_id": "c", "change": "entered", "to_rank": 1},
+        {**mine, **compared, "user_id": "ada", "track_id": "c", "change": "entered", "to_rank": 1},
         {**mine, **compared, "user_id": "ben", "track_id": "a", "change": "left", "from_rank": 1},
         {**mine, **compared, "user_id": "ben", "track_id": "d", "change": "left", "from_rank": 2},
         {
@@ -236,7 +238,7 @@ def draw_lists(night: Night) -> dict[str, int]:
 
 
 def draw_arrivals(night: Night) -> None:
-    """Two listens on the day and one before; two rejects of one reason on the day, an older one of another."""
+    """Two listens on the day, two before, one after; two rejects of one reason on the day, an older one of another."""
     origin = {"source_file": "landing/listens/2026-03-01/p.parquet", "arrival_date": AS_OF}
     listen = {
         "user_id": "ada",
@@ -252,6 +254,7 @@ def draw_arrivals(night: Night) -> None:
         {**origin, **listen, "source_row": 0},
         {**origin, **listen, "source_row": 1},
         {**origin, **listen, "source_row": 2, "arrival_date": date(2026, 2, 28)},
+        {**origin, **listen, "source_row": 4, "arrival_date": date(2026, 2, 28)},
         {**origin, **listen, "source_row": 3, "arrival_date": date(2026, 3, 2)},
     )
     reject = {

@@ -67,11 +67,11 @@ def test_ids_of_people_who_are_no_samples_stay_off_the_page(night):
 
 
 def test_what_came_in_counts_up_to_the_day_and_no_further(contents):
-    """Three of four listens arrived by 1 March; the run wrote two; two rejects are of the day."""
+    """Four of five listens arrived by 1 March; the run wrote two; two rejects are of the day."""
     [listens] = contents.intake.arrivals
     follows, older = contents.intake.rejects
 
-    assert (listens.table_name, listens.run_rows, listens.all_rows) == ("raw_listens", 2, 3)
+    assert (listens.table_name, listens.run_rows, listens.all_rows) == ("raw_listens", 2, 4)
     assert (follows.reason, follows.day_rows, follows.all_rows) == ("self_follow", 2, 2)
     assert (older.reason, older.day_rows, older.all_rows) == ("missing_value", 0, 1)
     assert [example.source_row for example in follows.examples] == [7, 8]
@@ -145,11 +145,11 @@ def test_similar_tracks_include_one_that_nobody_has_heard(contents):
 
 
 def test_changes_rank_tracks_by_lists_gained_less_lists_lost(contents):
-    """Track a entered two lists and left one: +1; d left one: −1; b moved only."""
+    """Track c entered two lists: +2; a entered two and left one: +1; d left one: −1; b moved."""
     changes = contents.changes
 
-    assert changes.counts == (("entered", 2), ("left", 2), ("moved", 1))
-    assert [(move.track.track_id, move.net) for move in changes.gained] == [("a", 1)]
+    assert changes.counts == (("entered", 4), ("left", 2), ("moved", 1))
+    assert [(move.track.track_id, move.net) for move in changes.gained] == [("c", 2), ("a", 1)]
     assert [(move.track.track_id, move.net) for move in changes.lost] == [("d", -1)]
 
 
