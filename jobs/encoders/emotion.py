@@ -34,7 +34,7 @@ HAPPY_TAGS = ("dance", "pop", "fast", "country", "beat")
 SAD_TAGS = ("slow", "quiet", "ambient", "cello", "weird")
 
 AUDIO_SD = 0.5
-LYRICS_VALENCE_SD, LYRICS_AROUSAL_SD = 0.35, 0.48
+LYRICS_VALENCE_SD, LYRICS_AROUSAL_SD = 0.35, 0.43
 
 
 @dataclass(frozen=True, slots=True)

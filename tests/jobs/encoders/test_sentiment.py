@@ -20,8 +20,8 @@ def test_lines_are_read_one_by_one():
 
 
 def test_load_is_the_share_of_words_that_carry_feeling():
-    """A line of nothing but a loaded word has load 1, a line without one 0: the mean is 1/2."""
-    assert sentiment.read("love\nthe table").load_ratio == pytest.approx(0.5)
+    """A line of nothing but a loaded word has load 1, two lines without one 0: the mean is 1/3."""
+    assert sentiment.read("love\nthe table\nthe chair").load_ratio == pytest.approx(1 / 3)
 
 
 def test_lines_without_a_letter_do_not_count():
