@@ -114,7 +114,7 @@ def close_days(storage: Storage, as_of: date) -> tuple[date, ...]:
     """
     waiting = {file.path: file for file in _landed(storage) if file.folder_date <= as_of}
     closed = closed_days(storage)
-    if not waiting or (closed and closed[0] > as_of):
+    if closed[0] > as_of if closed else not waiting:
         raise LandingError(
             f"landing: no file in {storage.uri(_LANDING)} up to {as_of}; bring some in with "
             "`evensong ingest SOURCE PATH`, or give a later day"

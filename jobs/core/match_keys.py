@@ -28,4 +28,4 @@ def match_key(name: str) -> str:
 
 def match_key_column(name: str) -> Column:
     """The match key of a column; Spark has no Unicode decomposition of its own."""
-    return F.udf(match_key, "string")(F.col(name))
+    return F.udf(match_key, "string", useArrow=False)(F.col(name))

@@ -30,6 +30,7 @@ from pyspark.sql.types import DataType, NumericType, StringType
 
 from feature_store.contract import Column, Kind
 from feature_store.storage import Storage, open_storage, sha256_of
+from feature_store.tables import columns as c
 from feature_store.tables.raw import RAW_AUDIO
 from jobs.inputs import Slice
 from jobs.landing import FILE_SOURCES, ListedFile, files_of
@@ -44,7 +45,6 @@ READING_COLUMNS = (
 )
 """What a landing row carries besides its values and where it came from."""
 
-_ORIGIN_DDL = "source_file STRING, source_row BIGINT, arrival_date DATE"
 _HEAD_BYTES = 1024
 """So much of an unreadable file goes into its reject."""
 
@@ -79,11 +79,11 @@ def _hashed_files(spark: SparkSession, lake: str, arrivals: Sequence[_Arrival]) 
     """One row per file; the workers hash what the driver only names."""
     listed = _frame(
         spark,
+        (c.TRACK_ID, c.FILE_URI, c.BYTE_COUNT, c.ARRIVAL_DATE),
         [
             (_track_id_in(each.file.path), each.file.path, each.file.byte_count, each.arrival_date)
             for each in arrivals
         ],
-        "track_id STRING, file_uri STRING, byte_count BIGINT, arrival_date DATE",
     )
     # A partition per core: hashing waits for the disk or the network, not for the shuffle.
     spread = listed.repartition(spark.sparkContext.defaultParallelism, "file_uri")
@@ -154,8 +154,8 @@ def _unreadable_rows(
         )
         for each, problem in unreadable
     ]
-    reading = ", ".join(f"{column.name} {column.kind.sql}" for column in READING_COLUMNS)
-    frame = _frame(spark, rows, f"{_ORIGIN_DDL}, {reading}")
+    origin = (c.SOURCE_FILE, c.SOURCE_ROW, c.ARRIVAL_DATE)
+    frame = _frame(spark, (*origin, *READING_COLUMNS), rows)
     return _in_order(frame, source, absent=[column.name for column in ROW_SOURCES[source].columns])
 
 
@@ -245,8 +245,8 @@ def _arrival_dates(spark: SparkSession, arrivals: Sequence[_Arrival]) -> DataFra
     """The small table from file to day; a file's folder does not say it, for late files."""
     return _frame(
         spark,
+        (c.SOURCE_FILE, c.ARRIVAL_DATE),
         [(each.file.path, each.arrival_date) for each in arrivals],
-        "source_file STRING, arrival_date DATE",
     )
 
 
@@ -256,5 +256,13 @@ def _spark_path(storage: Storage, path: str) -> str:
     return storage.uri(escaped).replace("s3://", "s3a://", 1)
 
 
-def _frame(spark: SparkSession, rows: Sequence[tuple[object, ...]], ddl: str) -> DataFrame:
-    return spark.createDataFrame(list(rows), ddl)
+def _frame(
+    spark: SparkSession, columns: Sequence[Column], rows: Sequence[tuple[object, ...]]
+) -> DataFrame:
+    """A small frame; from Arrow, because Spark starts Python workers for rows of Python."""
+    values = zip(*rows, strict=True) if rows else [()] * len(columns)
+    arrays = [
+        pa.array(each, column.kind.arrow) for each, column in zip(values, columns, strict=True)
+    ]
+    names = [column.name for column in columns]
+    return spark.createDataFrame(pa.Table.from_arrays(arrays, names=names))

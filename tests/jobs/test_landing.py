@@ -130,6 +130,15 @@ def test_files_of_later_days_do_not_fill_an_empty_landing(storage):
         close_days(storage, FEB_27)
 
 
+def test_files_that_were_taken_away_after_their_day_do_not_empty_the_landing(storage):
+    """What is closed has been there: the next day is closed as usual, with nothing in it."""
+    path = land(storage, FEB_27)
+    close_days(storage, FEB_27)
+    storage.delete(path)
+
+    assert close_days(storage, FEB_28) == (FEB_28,)
+
+
 def test_no_manifest_is_an_error_that_names_the_next_step(storage):
     with pytest.raises(LandingError, match=r"no manifest in .*evensong night"):
         first_closed_day(str(storage.root))

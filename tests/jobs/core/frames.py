@@ -1,0 +1,36 @@
+"""Small frames in a table's columns, with only what a test speaks of filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from feature_store.contract import Table
+
+FEB_27, FEB_28, FEB_29, MAR_1 = (
+    date(2024, 2, 27),
+    date(2024, 2, 28),
+    date(2024, 2, 29),
+    date(2024, 3, 1),
+)
+
+
+def frame(spark: SparkSession, table: Table, names: str, *rows: Sequence[object]) -> DataFrame:
+    """Rows with the columns `names`; the others are null, source_file is "f", source_row counts."""
+    given = [dict(zip(names.split(), row, strict=True)) for row in rows]
+    filled = [{"source_file": "f", "source_row": number, **row} for number, row in enumerate(given)]
+    schema = pa.schema([(column.name, column.kind.arrow) for column in table.columns])
+    return spark.createDataFrame(pa.Table.from_pylist(filled, schema))
+
+
+def at(day: date, clock: str) -> datetime:
+    """A time of day in UTC; the clock reads like 09:30:00."""
+    return datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC)
+
+
+def rows_of(result: DataFrame, names: str) -> list[tuple[object, ...]]:
+    """The named columns of every row, sorted."""
+    return sorted((tuple(row) for row in result.select(*names.split()).collect()), key=repr)

@@ -1,0 +1,148 @@
+"""graph_: nodes with indices, and edges whose weights are worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from math import log
+
+import pytest
+
+from feature_store.tables.core import (
+    CORE_DAILY_LISTENS,
+    CORE_FOLLOWS,
+    CORE_LISTEN_COUNTS,
+    CORE_TAGS,
+    CORE_TRACKS,
+    CORE_USERS,
+)
+from jobs.graph import nodes, track_by_artist, track_has_tag, user_follows_user, user_listened_track
+from tests.jobs.core.frames import FEB_27, FEB_28, FEB_29, MAR_1, frame, rows_of
+
+
+@pytest.fixture
+def leap_night(night):
+    """The night of 29 February 2024."""
+    return replace(night, as_of=FEB_29)
+
+
+def test_every_user_track_artist_and_tag_is_a_node_with_its_index(spark, leap_night):
+    """Known earlier, hymn comes before aria.
+
+    A withdrawn track and an artist whose track moved to another stay.
+    """
+    found = nodes.build(
+        frame(spark, CORE_USERS, "user_id known_from_date", ("bo", FEB_27), ("ada", FEB_28)),
+        frame(
+            spark,
+            CORE_TRACKS,
+            "track_id artist_id is_available known_from_date",
+            ("hymn", "choir", True, FEB_27),
+            ("hymn", "organ", False, FEB_29),
+            ("aria", "diva", True, FEB_28),
+        ),
+        frame(spark, CORE_TAGS, "tag known_from_date", ("slow", FEB_28), ("slow", FEB_27)),
+        night=leap_night,
+    )
+
+    assert rows_of(found, "as_of_date node_kind node_id node_index") == [
+        (FEB_29, "artist", "choir", 1),
+        (FEB_29, "artist", "diva", 2),
+        (FEB_29, "artist", "organ", 3),
+        (FEB_29, "tag", "slow", 1),
+        (FEB_29, "track", "aria", 2),
+        (FEB_29, "track", "hymn", 1),
+        (FEB_29, "user", "ada", 2),
+        (FEB_29, "user", "bo", 1),
+    ]
+
+
+def test_listen_edges_weigh_as_the_contract_says(spark, leap_night):
+    """60 days before 29 February 2024 is 31 December 2023: half the weight. Two rows add up.
+
+    ada hymn: 2 + 1 listens, 2,400 of 3,000 thousandths, last on the 31st: ln 4 x .8 x .5.
+    ada aria: 3 counted and 1 timed (half heard) today: ln 5 x 3,500/4,000.
+    bo hymn: 7 counted: ln 8. The listen of 1 March is not seen yet.
+    """
+    found = user_listened_track.build(
+        frame(
+            spark,
+            CORE_DAILY_LISTENS,
+            "user_id track_id listened_date listen_count completion_permille",
+            ("ada", "hymn", date(2023, 12, 30), 2, 1900),
+            ("ada", "hymn", date(2023, 12, 31), 1, 500),
+            ("ada", "aria", FEB_29, 1, 500),
+            ("ada", "aria", MAR_1, 1, 1000),
+        ),
+        frame(
+            spark,
+            CORE_LISTEN_COUNTS,
+            "user_id track_id listen_count",
+            ("ada", "aria", 3),
+            ("bo", "hymn", 7),
+        ),
+        night=leap_night,
+    )
+
+    shown = "user_id track_id listen_count completion_permille last_listened_date edge_weight"
+    assert rows_of(found, shown) == [
+        ("ada", "aria", 4, 3500, FEB_29, round(log(5) * 0.875, 6)),
+        ("ada", "hymn", 3, 2400, date(2023, 12, 31), round(log(4) * 0.8 * 0.5, 6)),
+        ("bo", "hymn", 7, 7000, None, round(log(8), 6)),
+    ]
+
+
+def test_a_follow_is_an_edge_while_it_lasts_and_both_people_are_known(spark, leap_night):
+    """One has ended, one comes from and one leads to a person whom nobody knows."""
+    found = user_follows_user.build(
+        frame(
+            spark,
+            CORE_FOLLOWS,
+            "user_id followed_user_id is_active",
+            ("ada", "bo", True),
+            ("bo", "ada", False),
+            ("erased", "ada", True),
+            ("ada", "erased", True),
+        ),
+        frame(spark, CORE_USERS, "user_id", ("ada",), ("bo",)),
+        night=leap_night,
+    )
+
+    assert rows_of(found, "as_of_date user_id followed_user_id") == [(FEB_29, "ada", "bo")]
+
+
+def test_a_track_belongs_to_its_artist_also_when_withdrawn(spark, leap_night):
+    tracks = frame(
+        spark,
+        CORE_TRACKS,
+        "track_id artist_id is_available",
+        ("hymn", "choir", False),
+        ("aria", "diva", True),
+    )
+
+    found = track_by_artist.build(tracks, night=leap_night)
+
+    assert rows_of(found, "as_of_date track_id artist_id") == [
+        (FEB_29, "aria", "diva"),
+        (FEB_29, "hymn", "choir"),
+    ]
+
+
+def test_a_tag_edge_counts_its_taggers_and_needs_an_announced_track(spark, leap_night):
+    """Slow was given by two people and the catalogue; the track `never` was not announced."""
+    found = track_has_tag.build(
+        frame(
+            spark,
+            CORE_TAGS,
+            "tag_event_id track_id tag user_id",
+            ("1", "hymn", "slow", "ada"),
+            ("2", "hymn", "slow", "bo"),
+            ("3", "hymn", "slow", None),
+            ("4", "hymn", "old", "ada"),
+            ("5", "never", "slow", "ada"),
+        ),
+        frame(spark, CORE_TRACKS, "track_id", ("hymn",)),
+        night=leap_night,
+    )
+
+    assert rows_of(found, "track_id tag tagger_count") == [("hymn", "old", 1), ("hymn", "slow", 3)]
