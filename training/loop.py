@@ -25,14 +25,14 @@ class NotANumberError(RuntimeError):
 class LoopConfig:
     """How a model is descended."""
 
-    max_epochs: int = 60
+    max_epochs: int = 30
     learning_rate: float = 0.005
     batch_users: int = 64
     max_candidates: int = 8_000  # tracks that a batch ranks against
     max_shared: int = 2_000  # of these, tracks on which heads compare what they think
     validate_every: int = 2  # epochs
-    patience: int = 5  # validations without a better one until the fit stops
-    epochs_without_validation: int = 30  # of a world too small to hold anything out
+    patience: int = 3  # validations without a better one until the fit stops
+    epochs_without_validation: int = 10  # of a world too small to hold anything out
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,34 +34,34 @@ def mutual_divergence(
     each other: p = softmax(z / temperature). Reference: Zhang et al. 2018, arXiv:1706.00384.
 
     Args:
-        student: scores, shape (batch, candidates).
-        teacher: scores, shape (batch, candidates).
-        takes_part: candidates that both heads have, shape (candidates,) bool.
+        student: scores, shape (..., batch, candidates).
+        teacher: scores, likewise.
+        takes_part: candidates that both heads have, shape (..., 1, candidates) or (candidates,).
         temperature: of p; a higher one compares more than the top.
+
+    Returns:
+        Shape (...): one divergence for each pair of heads; 0 where they share no candidate.
     """
-    mask = takes_part.expand_as(student)
+    mask = takes_part.expand(torch.broadcast_shapes(student.shape, teacher.shape))
     teacher_log_p = _log_p(teacher.detach(), mask, temperature)
-    student_log_p = _log_p(student, mask, temperature)
-    gap = (teacher_log_p - student_log_p).masked_fill(~mask, 0)
-    has_any = mask.any(dim=1)
-    per_person = (teacher_log_p.exp() * gap).masked_fill(~mask, 0).sum(dim=1)
-    return per_person[has_any].sum() / has_any.sum().clamp(min=1)
+    gap = (teacher_log_p - _log_p(student, mask, temperature)).masked_fill(~mask, 0)
+    return (teacher_log_p.exp() * gap).sum(dim=-1).mean(dim=-1)
 
 
 def standardised(scores: Tensor, takes_part: Tensor) -> Tensor:
     """Each person's scores with mean 0 and deviation 1 over the tracks that take part; 0 elsewhere.
 
     Args:
-        scores: shape (batch, tracks).
-        takes_part: shape (batch, tracks) bool.
+        scores: shape (..., tracks).
+        takes_part: likewise, bool.
 
     Example: (1, 3) gives (-1, 1); three equal scores give zeros.
     """
-    count = takes_part.sum(dim=1, keepdim=True).clamp(min=1)
+    count = takes_part.sum(dim=-1, keepdim=True).clamp(min=1)
     present = scores.masked_fill(~takes_part, 0)
-    centred = (present - present.sum(dim=1, keepdim=True) / count).masked_fill(~takes_part, 0)
+    centred = (present - present.sum(dim=-1, keepdim=True) / count).masked_fill(~takes_part, 0)
     # The floor stands inside the root, whose slope at zero is infinite: gradients would be NaN.
-    spread = (centred.square().sum(dim=1, keepdim=True) / count + _LEAST**2).sqrt()
+    spread = (centred.square().sum(dim=-1, keepdim=True) / count + _LEAST**2).sqrt()
     return centred / spread
 
 
@@ -70,4 +70,4 @@ def _log_p(scores: Tensor, mask: Tensor, temperature: float) -> Tensor:
     logits = (standardised(scores, mask) / temperature).masked_fill(
         ~mask, torch.finfo(scores.dtype).min
     )
-    return logits.log_softmax(dim=1)
+    return logits.log_softmax(dim=-1)

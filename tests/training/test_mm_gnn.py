@@ -36,7 +36,12 @@ def test_a_modality_s_raw_input_reaches_no_other_head(changed):
     after = made({**content, changed: other})
     after.load_state_dict(before.state_dict())
 
-    scores = zip(before.head_names, before.head_scores(EVERYBODY).scores, after.head_scores(EVERYBODY).scores, strict=True)
+    scores = zip(
+        before.head_names,
+        before.head_scores(EVERYBODY).scores,
+        after.head_scores(EVERYBODY).scores,
+        strict=True,
+    )
     is_equal = {name: torch.equal(one, two) for name, one, two in scores}
 
     assert is_equal == {name: name != changed for name in before.head_names}
@@ -55,7 +60,9 @@ def test_a_head_s_score_has_no_slope_in_another_modality(head):
     scores = model.head_scores(EVERYBODY).scores[model.head_names.index(head)]
     (scores * torch.arange(N_TRACKS)).sum().backward()
 
-    has_slope = {name: leaf.grad is not None and bool(leaf.grad.any()) for name, leaf in features.items()}
+    has_slope = {
+        name: leaf.grad is not None and bool(leaf.grad.any()) for name, leaf in features.items()
+    }
     assert has_slope == {name: name == head for name in features}
 
 
@@ -73,11 +80,21 @@ def test_the_teacher_feels_nothing():
 def test_mutual_learning_reaches_every_encoder_and_no_other_through_it():
     """Each student's divergence moves that student's own parameters and nobody else's."""
     model = made(three_modalities(N_TRACKS))
-    batch = LearningBatch(torch.arange(18), torch.arange(N_TRACKS), torch.tensor([0]), torch.tensor([0]), torch.arange(N_TRACKS))
+    batch = LearningBatch(
+        torch.arange(18),
+        torch.arange(N_TRACKS),
+        torch.tensor([0]),
+        torch.tensor([0]),
+        torch.arange(N_TRACKS),
+    )
 
     model.training_loss(batch)["mutual.audio"].backward()
 
-    moved = {name.split(".")[1] for name, value in model.named_parameters() if value.grad is not None and bool(value.grad.any())}
+    moved = {
+        name.split(".")[1]
+        for name, value in model.named_parameters()
+        if value.grad is not None and bool(value.grad.any())
+    }
     assert moved == {"audio"}
 
 
@@ -106,19 +123,34 @@ def test_an_unheard_track_is_voted_on_by_its_content_alone():
     votes = model.head_scores(UserBatch(torch.tensor([0]))).votes[:, 0, 9]
 
     assert dict(zip(model.head_names, votes.tolist(), strict=True)) == {
-        "collaborative": False, "audio": True, "lyrics": True, "cover": True, "linear": False,
+        "collaborative": False,
+        "audio": True,
+        "lyrics": True,
+        "cover": True,
+        "linear": False,
     }
 
 
 def test_emotion_belongs_to_audio_and_lyrics_where_they_have_it():
     """A cover without valence and arousal has no emotion loss; audio and lyrics have one each."""
     content = three_modalities(N_TRACKS)
-    content["cover"] = replace(content["cover"], has_emotion=torch.zeros(N_TRACKS, dtype=torch.bool))
-    batch = LearningBatch(torch.arange(18), torch.arange(N_TRACKS), torch.tensor([0]), torch.tensor([0]), torch.arange(N_TRACKS))
+    content["cover"] = replace(
+        content["cover"], has_emotion=torch.zeros(N_TRACKS, dtype=torch.bool)
+    )
+    batch = LearningBatch(
+        torch.arange(18),
+        torch.arange(N_TRACKS),
+        torch.tensor([0]),
+        torch.tensor([0]),
+        torch.arange(N_TRACKS),
+    )
 
     losses = made(content).training_loss(batch)
 
-    assert {name for name in losses if name.startswith("emotion")} == {"emotion.audio", "emotion.lyrics"}
+    assert {name for name in losses if name.startswith("emotion")} == {
+        "emotion.audio",
+        "emotion.lyrics",
+    }
 
 
 def test_the_heads_live_on_one_device():

@@ -24,7 +24,10 @@ def ids(prefix: str, n: int) -> list[str]:
 
 def nodes_of(users: Sequence[str], tracks: Sequence[str]) -> Nodes:
     return Nodes(
-        IdList.of("user", users), IdList.of("track", tracks), IdList.of("artist", ["x", "y"]), IdList.of("tag", ["t"])
+        IdList.of("user", users),
+        IdList.of("track", tracks),
+        IdList.of("artist", ["x", "y"]),
+        IdList.of("tag", ["t"]),
     )
 
 
@@ -46,7 +49,12 @@ def two_taste_evidence(content: dict[str, Modality] | None = None) -> Evidence:
     first, second = [LISTENER, *ids("amy", 11)], ids("bob", 6)
     a_tracks, b_tracks = ids("a", 7), ids("b", 6)
     nodes = nodes_of(first + second, a_tracks + b_tracks)
-    heard = [(user, track) for user in first for track in a_tracks if (user, track) != (LISTENER, WITHHELD)]
+    heard = [
+        (user, track)
+        for user in first
+        for track in a_tracks
+        if (user, track) != (LISTENER, WITHHELD)
+    ]
     heard += [(user, track) for user in second for track in b_tracks]
     places = list(
         zip(
@@ -55,7 +63,9 @@ def two_taste_evidence(content: dict[str, Modality] | None = None) -> Evidence:
             strict=True,
         )
     )
-    graph = SocialGraph(nodes, pairs_of(places), edges([(0, 1), (12, 13)]), edges([(0, 0), (1, 0)]), edges([]))
+    graph = SocialGraph(
+        nodes, pairs_of(places), edges([(0, 1), (12, 13)]), edges([(0, 0), (1, 0)]), edges([])
+    )
     return Evidence(graph, content or {})
 
 
@@ -83,15 +93,18 @@ def three_modalities(n_tracks: int, lacking_lyrics: Sequence[int] = ()) -> dict[
 
 def listens_on(rows: Sequence[tuple[int, int, date]]) -> Listens:
     """One full listen per row: user, track, day."""
-    users, tracks = edges([(user, track) for user, track, _ in rows]).source, edges(
-        [(user, track) for user, track, _ in rows]
-    ).target
+    users, tracks = (
+        edges([(user, track) for user, track, _ in rows]).source,
+        edges([(user, track) for user, track, _ in rows]).target,
+    )
     days = torch.tensor([day_number(day) for *_, day in rows], dtype=torch.int64)
     ones = torch.ones(len(rows), dtype=torch.int64)
     return listens_of(users, tracks, days, ones, 1000 * ones)
 
 
-def world_of(nodes: Nodes, listens: Listens, as_of: date, content: dict[str, Modality] | None = None) -> World:
+def world_of(
+    nodes: Nodes, listens: Listens, as_of: date, content: dict[str, Modality] | None = None
+) -> World:
     """A world with listens and content, and without any other edge."""
     nothing = edges([])
     undated = DatedEdges(nothing, nothing.source, nothing.source, nothing.source > 0)

@@ -41,7 +41,9 @@ class MMGNNConfig:
 
     dim: int = 64
     n_layers: int = 3
-    temperature: float = 0.12  # of the ranking softmax over cosines
+    temperature: float = (
+        0.2  # of the softmax over cosines; sample world's validation: .192 nDCG, .12 gives .184
+    )
     listened_weight: float = 1.0
     follows_weight: float = 1.0
     made_by_weight: float = 1.0
@@ -116,29 +118,30 @@ class MMGNN(nn.Module):
             losses |= encoder.emotion_loss(name, tracks)
         scores[LINEAR] = self._linear.score(batch.users)[:, batch.candidates]
         takes_part[LINEAR] = self._linear.covers.to(batch.users.device)[batch.candidates]
-        compared = {name: values[:, batch.shared] for name, values in scores.items()}
-        in_both = {name: mask[batch.shared] for name, mask in takes_part.items()}
-        return losses | self._mutual_losses(compared, in_both)
+        return losses | self._mutual_losses(
+            torch.stack([scores[name][:, batch.shared] for name in self.head_names]),
+            torch.stack([takes_part[name][batch.shared] for name in self.head_names]),
+        )
 
-    def _mutual_losses(
-        self, scores: dict[str, Tensor], takes_part: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """Mean divergence of each encoder from every peer, over the candidates that both have."""
-        losses: dict[str, Tensor] = {}
-        for student in self._encoders:
-            divergences = [
-                mutual_divergence(
-                    scores[student],
-                    scores[teacher],
-                    takes_part[student] & takes_part[teacher],
-                    self.config.mutual_temperature,
-                )
-                for teacher in self.head_names
-                if teacher != student
-            ]
-            mean = torch.stack(divergences).mean()
-            losses[f"mutual.{student}"] = self.config.mutual_weight * mean
-        return losses
+    def _mutual_losses(self, scores: Tensor, has: Tensor) -> dict[str, Tensor]:
+        """Mean divergence of each encoder from every peer, over the candidates that both have.
+
+        Args:
+            scores: shape (heads, batch, shared); the encoders come first, then the linear peer.
+            has: shape (heads, shared) bool.
+        """
+        n_students, n_heads = len(self._encoders), len(self.head_names)
+        divergences = mutual_divergence(
+            scores[:n_students, None],
+            scores[None],
+            (has[:n_students, None] & has[None])[:, :, None],
+            self.config.mutual_temperature,
+        )  # (students, teachers); nobody diverges from itself
+        means = divergences.sum(dim=1) / (n_heads - 1)
+        return {
+            f"mutual.{name}": self.config.mutual_weight * mean
+            for name, mean in zip(self._encoders, means, strict=True)
+        }
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
         """Cosines of each encoder, and the linear peer's scores; votes inside the head's graph."""
