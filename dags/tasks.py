@@ -18,8 +18,8 @@ from feature_store.settings import Night, load_settings
 
 RUN_JOB = "jobs.run:run_job"
 CLOSE_LANDING = "jobs.ingest:close_landing"
-TRAIN = "training.train:run"
-SCORE = "training.score:run"
+TRAIN = "training.train:train"
+SCORE = "training.score:score"
 PUBLISH = "jobs.publication:publish_night"
 REPORT = "jobs.report.report:write_report"
 

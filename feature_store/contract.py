@@ -204,8 +204,11 @@ class Table:
 
     @property
     def partition_columns(self) -> list[str]:
-        """The slicing column; never an id, which would make as many folders as there are people."""
-        return [self.time.column] if self.time is not Time.NONE else []
+        """Folders: one per as_of for complete states; never an id, never a day of arrival or knowledge.
+
+        A night's file of the latter holds one day anyway, and its statistics let readers skip it.
+        """
+        return [self.time.column] if self.time is Time.AS_OF else []
 
     @property
     def ddl(self) -> str:

@@ -36,6 +36,10 @@ class Spark(BaseModel):
     master: str = "local[2]"
     driver_memory: str = "3g"
     shuffle_partitions: int = Field(4, ge=1)
+    quick_start: bool = Field(
+        default=True,
+        description="Compile less: right for nights of minutes on one machine, wrong for a cluster.",
+    )
     packages_from: str = Field(
         "", description="Maven repository for the jars; empty for Maven Central."
     )

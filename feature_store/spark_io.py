@@ -77,11 +77,19 @@ def read_history(
 
 
 def newest_day(lake: str, table: Table) -> date | None:
-    """The newest day that has a slice; None for a table that is missing or empty."""
+    """The newest day that has a row; None for a table that is missing or empty.
+
+    From the statistics in the table's log: no data file is opened.
+    """
+    import polars as pl
+
     if not exists(lake, table):
         return None
-    days = [part[table.time.column] for part in open_table(lake, table).partitions()]
-    return max((date.fromisoformat(str(day)) for day in days), default=None)
+    files = pl.DataFrame(open_table(lake, table).get_add_actions(flatten=True))
+    column = table.time.column
+    name = f"partition.{column}" if column in table.partition_columns else f"max.{column}"
+    newest = files[name].max() if name in files.columns else None
+    return date.fromisoformat(str(newest)) if newest is not None else None
 
 
 def write(

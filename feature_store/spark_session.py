@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 S3_PACKAGE = "org.apache.hadoop:hadoop-aws:3.5.0"
 
+_QUICK_START = {
+    # A night over a small catalogue spends its time compiling plans that run once for milliseconds.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+}
+
 
 def make_spark(settings: Settings) -> SparkSession:
     """The session of this process: made on the first call, shared afterwards."""
@@ -26,8 +36,9 @@ def make_spark(settings: Settings) -> SparkSession:
     builder = SparkSession.builder.appName("evensong").master(settings.spark.master)
     for key, value in session_options(settings).items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
+    with _errors_of_children_into(settings.state / "spark.log"):
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
     return session
 
 
@@ -47,17 +58,39 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
+        # Each Column call would walk the Python stack for a call site that only error messages show.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
         # One folder per slice and few, large files: writers pack rows instead of leaving one file per task.
         "spark.databricks.delta.optimizeWrite.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "2",
     }
+    if settings.spark.quick_start:
+        options |= _QUICK_START
     if settings.spark.packages_from:
         options["spark.jars.repositories"] = settings.spark.packages_from
     if on_s3:
         options |= _s3_options()
     return options
+
+
+@contextmanager
+def _errors_of_children_into(log: Path) -> Iterator[None]:
+    """Processes started meanwhile write their standard error to `log`.
+
+    Spark's JVM tells pages about resolving jars and starting up; a person at the terminal should see
+    the night instead. Errors that matter reach Python as exceptions.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with log.open("a") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _prepare_environment(settings: Settings) -> None:

@@ -68,9 +68,14 @@ def test_provenance_is_no_content():
     assert table.content_columns == ["as_of_date", "loudness_db", "mood"]
 
 
-def test_a_table_is_never_partitioned_by_an_id():
+def test_only_complete_states_have_folders_and_never_one_per_id():
+    known = Column("known_from_date", Kind.DATE, "First day.")
+
     assert declared().partition_columns == ["as_of_date"]
     assert declared(time=Time.NONE).partition_columns == []
+    assert (
+        declared(time=Time.KNOWN, columns=(DAY, known, LOUDNESS, MOOD)).partition_columns == []
+    )
 
 
 def test_an_unknown_column_is_named_with_those_there_are():

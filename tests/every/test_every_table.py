@@ -1,0 +1,87 @@
+"""One exam for every table: what its contract promises, Delta keeps."""
+
+from __future__ import annotations
+
+import pytest
+
+from feature_store.contract import Kind, Time
+from feature_store.delta_tables import ensure_table
+from feature_store.tables import PUBLISHED_TABLES, TABLES
+from jobs.registry import job_names
+
+WRITTEN_ELSEWHERE = {
+    "score_candidates": "training/score.py",
+    "score_evaluation": "training/train.py",
+    "run_metrics": "feature_store/run_log.py",
+    "run_models": "training/registry.py",
+    "published_runs": "feature_store/publish.py",
+}
+
+UNIT_OF_SUFFIX = {"_ms": "ms", "_s": "s", "_hz": "1/s", "_db": "dB", "_bpm": "bpm", "_ratio": "0..1"}
+
+every_table = pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+
+
+@every_table
+def test_delta_itself_keeps_the_rules(table, tmp_path):
+    """NOT NULL and CHECK are the table's own, so that no writer gets around them."""
+    made = ensure_table(str(tmp_path), table)
+
+    nullable = {field.name: field.nullable for field in made.schema().fields}
+    constraints = {
+        key.removeprefix("delta.constraints."): text
+        for key, text in made.metadata().configuration.items()
+        if key.startswith("delta.constraints.")
+    }
+    assert nullable == {column.name: column.is_nullable for column in table.columns}
+    assert constraints == table.checks
+
+
+@every_table
+def test_any_reader_of_plain_delta_can_read_it(table, tmp_path):
+    """No reader features: DuckDB, Polars, pandas and Spark read the same files."""
+    protocol = ensure_table(str(tmp_path), table).protocol()
+
+    assert protocol.min_reader_version == 1
+    assert not protocol.reader_features
+
+
+@every_table
+def test_making_it_twice_changes_nothing(table, tmp_path):
+    first = ensure_table(str(tmp_path), table).version()
+
+    assert ensure_table(str(tmp_path), table).version() == first
+
+
+@every_table
+def test_every_column_says_what_it_means_and_its_unit(table):
+    for column in table.columns:
+        assert column.meaning.endswith("."), column.name
+        for suffix, unit in UNIT_OF_SUFFIX.items():
+            if column.name.endswith(suffix):
+                assert column.unit == unit, f"{column.name} is in {column.unit!r}, not {unit!r}"
+
+
+@every_table
+def test_utc_columns_are_instants_and_date_columns_days(table):
+    for column in table.columns:
+        if column.name.endswith("_utc"):
+            assert column.kind is Kind.TIMESTAMP, column.name
+        if column.name.endswith("_date"):
+            assert column.kind is Kind.DATE, column.name
+
+
+@every_table
+def test_somebody_writes_it(table):
+    assert (table.name in job_names()) != (table.name in WRITTEN_ELSEWHERE)
+
+
+@pytest.mark.parametrize("table", PUBLISHED_TABLES, ids=lambda table: table.name)
+def test_a_published_row_says_which_run_and_day_it_is_of(table):
+    assert {"as_of_date", "run_id"} <= set(table.column_names)
+    assert table.time is Time.AS_OF
+
+
+@pytest.mark.parametrize("table", PUBLISHED_TABLES, ids=lambda table: table.name)
+def test_no_dense_index_is_published(table):
+    assert not [name for name in table.column_names if name.endswith("_index")]
