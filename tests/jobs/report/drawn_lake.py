@@ -1,19 +1,16 @@
 """A lake drawn by hand for the report: three listeners, four tracks, one night, answers to be counted."""
 
-import io
 import json
 from datetime import UTC, date, datetime
 
-import numpy as np
 import pyarrow as pa
-import soundfile
 from deltalake import write_deltalake
-from PIL import Image
 
 from feature_store.delta_tables import ensure_table
 from feature_store.settings import Night
 from feature_store.storage import open_storage
 from feature_store.tables import table_called
+from tests.jobs.report.drawn_content import picture, tone
 
 AS_OF = date(2026, 3, 1)
 AT_NIGHT = datetime(2026, 3, 2, 2, 10, tzinfo=UTC)
@@ -28,24 +25,6 @@ def write(night: Night, table_name: str, *rows: dict) -> int:
     opened = ensure_table(night.settings.lake, table)
     write_deltalake(opened, pa.Table.from_pylist(full, schema=table.arrow_schema), mode="append")
     return opened.version()
-
-
-def tone(seconds: float, rate_hz: int = 16_000) -> bytes:
-    """A stereo FLAC of 440 Hz at half scale."""
-    times_s = np.arange(int(seconds * rate_hz)) / rate_hz
-    samples = 0.5 * np.sin(2 * np.pi * 440 * times_s)
-    sink = io.BytesIO()
-    soundfile.write(sink, np.column_stack([samples, samples]), rate_hz, format="FLAC")
-    return sink.getvalue()
-
-
-def picture(width: int, height: int) -> bytes:
-    """A PNG whose left half is red and whose right half is blue."""
-    image = Image.new("RGB", (width, height), "red")
-    image.paste("blue", (width // 2, 0, width, height))
-    sink = io.BytesIO()
-    image.save(sink, format="PNG")
-    return sink.getvalue()
 
 
 def draw_catalogue(night: Night) -> None:

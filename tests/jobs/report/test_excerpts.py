@@ -14,7 +14,7 @@ from jobs.report.excerpts import (
     audio_excerpt,
     cover_thumbnail,
 )
-from tests.jobs.report.drawn_lake import picture, tone
+from tests.jobs.report.drawn_content import picture, tone
 
 
 def _decoded(uri: str, media_type: str) -> io.BytesIO:
