@@ -169,6 +169,6 @@ def _refuse_nan(
     for name, loss in losses.items():
         if not bool(torch.isfinite(loss)):
             raise NotANumberError(
-                f"loss {name} is {float(loss)} at epoch {epoch}, step {step}, people at positions "
+                f"loss {name} is {loss.item()} at epoch {epoch}, step {step}, people at positions "
                 f"{batch.users.tolist()}; lower learning_rate, or look for NaN in the features"
             )

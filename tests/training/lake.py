@@ -1,0 +1,116 @@
+"""A lake with everything that training reads, written without Spark: 14 people of two tastes, 16 tracks, 20 days."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from feature_store.arrow_io import append, write_slice
+from feature_store.contract import Table, Time
+from feature_store.tables import core, features, graph
+
+FIRST_DAY = date(2026, 2, 10)
+TRACKS = [f"t{number:02}" for number in range(16)]
+USERS = [f"u{number:02}" for number in range(14)]
+WITHDRAWN = "t15"
+
+
+def fill(lake: str, as_of: date) -> None:
+    """Write core_, feat_ and graph_ tables as of a day."""
+    _write(lake, core.CORE_TRACKS, as_of, [_track(number) for number in range(len(TRACKS))])
+    _write(lake, core.CORE_DAILY_LISTENS, as_of, _listens(as_of))
+    _write(lake, core.CORE_LISTEN_COUNTS, as_of, [])
+    _write(lake, core.CORE_FOLLOWS, as_of, [])
+    _write(lake, core.CORE_TAGS, as_of, [])
+    for table, column, n_columns in (
+        (features.FEAT_AUDIO, "audio_embedding", 4),
+        (features.FEAT_LYRICS, "lyrics_embedding", 3),
+        (features.FEAT_COVER, "cover_embedding", 2),
+    ):
+        _write(
+            lake, table, as_of, [_vector(table, column, n, n_columns) for n in range(len(TRACKS))]
+        )
+    _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
+    nodes = [("user", USERS), ("track", TRACKS), ("artist", ["x"]), ("tag", [])]
+    _write(
+        lake,
+        graph.GRAPH_NODES,
+        as_of,
+        [
+            {"node_kind": kind, "node_id": name, "node_index": place}
+            for kind, names in nodes
+            for place, name in enumerate(names, start=1)
+        ],
+    )
+    _write(
+        lake, graph.GRAPH_USER_FOLLOWS_USER, as_of, [{"user_id": "u00", "followed_user_id": "u02"}]
+    )
+    _write(
+        lake,
+        graph.GRAPH_TRACK_BY_ARTIST,
+        as_of,
+        [{"track_id": name, "artist_id": "x"} for name in TRACKS],
+    )
+    _write(lake, graph.GRAPH_TRACK_HAS_TAG, as_of, [])
+
+
+def _listens(as_of: date) -> list[dict[str, object]]:
+    """Even people hear even tracks, odd ones odd tracks: two a day, further on each day, none of them u13."""
+    n_days = (as_of - FIRST_DAY).days + 1
+    return [
+        {
+            "user_id": user,
+            "track_id": TRACKS[(2 * ((number + day * step) % 8) + number % 2)],
+            "listened_date": FIRST_DAY + timedelta(days=day),
+            "listen_count": 1,
+            "completion_permille": 900,
+            "organic_count": 1,
+            "known_from_date": FIRST_DAY + timedelta(days=day),
+        }
+        for number, user in enumerate(USERS[:-1])
+        for day in range(0, n_days, 3)
+        for step in (1,)
+    ]
+
+
+def _track(number: int) -> dict[str, object]:
+    name = TRACKS[number]
+    return {
+        "track_id": name,
+        "title": name,
+        "artist_id": "x",
+        "artist_name": "x",
+        "artist_match_key": "x",
+        "title_match_key": name,
+        "is_available": name != WITHDRAWN,
+        "track_duration_ms": 200_000,
+        "audio_hash": f"content-{number}",
+        "lyrics_hash": f"content-{number}" if number else None,
+        "cover_hash": f"content-{number}",
+        "known_from_date": FIRST_DAY,
+    }
+
+
+def _vector(table: Table, column: str, number: int, n_columns: int) -> dict[str, object]:
+    """Even and odd tracks lie on different sides."""
+    side = 1.0 if number % 2 else -1.0
+    return {
+        "content_hash": f"content-{number}",
+        "encoder_id": table.name,
+        "weights_sha256": "w",
+        "preprocessing_id": "p",
+        "sentiment_compound": 0.0,
+        "emotional_load_ratio": 0.0,
+        column: [side * (place + 1) + 0.1 * number for place in range(n_columns)],
+    }
+
+
+def _write(lake: str, table: Table, as_of: date, rows: list[dict[str, object]]) -> None:
+    if table.time is Time.AS_OF:
+        rows = [{"as_of_date": as_of, **row} for row in rows]
+    frame = pa.Table.from_pylist(rows, schema=table.arrow_schema)
+    if table.time is Time.AS_OF:
+        write_slice(lake, table, frame, as_of=as_of)
+    else:
+        append(lake, table, frame)

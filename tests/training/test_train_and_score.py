@@ -1,0 +1,136 @@
+"""From tables to a model, a row and candidates, without Spark."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from feature_store.arrow_io import read_table
+from feature_store.settings import Night
+from feature_store.storage import open_storage
+from feature_store.tables.runs import RUN_MODELS
+from feature_store.tables.scores import SCORE_CANDIDATES, SCORE_EVALUATION
+from tests.training import lake as sample
+from training import registry, train
+from training.checkpoint import CheckpointError
+from training.registry import NoModelError
+from training.score import score
+
+FAMILY = "mm_gnn"
+
+
+@pytest.fixture(autouse=True)
+def no_mlflow(monkeypatch):
+    """MLflow's database takes seconds to create; one test of its own looks at it."""
+    monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
+
+
+@pytest.fixture
+def filled(night: Night) -> Night:
+    sample.fill(night.settings.lake, night.as_of)
+    return night
+
+
+def candidates(night: Night):
+    return read_table(night.settings.lake, SCORE_CANDIDATES, as_of=night.as_of)
+
+
+def models(night: Night):
+    return read_table(night.settings.lake, RUN_MODELS).to_pylist()
+
+
+def test_a_night_trains_once_and_the_next_night_uses_the_same_model(filled):
+    """The second training finds the first one's row; its evaluation stands in its own slice again."""
+    first = train.train(filled)
+    again = train.train(filled)
+
+    assert again.model_version == first.model_version
+    assert len(models(filled)) == 1
+    rows = read_table(filled.settings.lake, SCORE_EVALUATION, as_of=filled.as_of).to_pylist()
+    measured = {(row["subject"], row["split"]) for row in rows}
+    assert measured == {
+        (family, split)
+        for family in (FAMILY, "popularity", "item_knn")
+        for split in ("validation", "test")
+    }
+    assert {row["metric"] for row in rows} == {
+        "recall_at_10", "ndcg_at_10", "mrr", "coverage", "novelty",
+    }  # fmt: skip
+
+
+def test_training_again_overwrites_the_checkpoint_with_equal_bytes(filled):
+    """A killed run leaves files and no row; the next run must not differ from it in one byte."""
+    storage = open_storage(filled.settings.lake)
+    row = train.train(filled)
+    before = {file.path: storage.read(file.path) for file in storage.list(row.checkpoint_uri)}
+
+    again = train.train(filled, retrain="always")
+
+    assert again.checkpoint_sha256 == row.checkpoint_sha256
+    assert {
+        file.path: storage.read(file.path) for file in storage.list(row.checkpoint_uri)
+    } == before
+    assert len(models(filled)) == 1
+
+
+def test_every_listener_gets_ranked_available_tracks(filled):
+    """13 people listened and u13 did not; t15 is withdrawn; ranks run from 1 with falling scores."""
+    train.train(filled)
+    score(filled)
+
+    rows = candidates(filled).to_pylist()
+    assert {row["user_id"] for row in rows} == set(sample.USERS) - {"u13"}
+    assert {row["track_id"] for row in rows} == set(sample.TRACKS) - {sample.WITHDRAWN}
+    mine = [row for row in rows if row["user_id"] == "u04"]
+    assert [row["rank"] for row in mine] == list(range(1, 16))
+    assert [row["score"] for row in mine] == sorted((row["score"] for row in mine), reverse=True)
+    without_lyrics = [row["heads"] for row in rows if row["track_id"] == "t00"]
+    assert all("lyrics" not in heads for heads in without_lyrics)
+
+
+def test_another_seed_is_another_model(filled):
+    other = replace(
+        filled, settings=filled.settings.model_copy(update={"seed": filled.settings.seed + 1})
+    )
+
+    assert (
+        train.train(filled, family="popularity").model_version
+        != train.train(other, family="popularity", retrain="always").model_version
+    )
+
+
+def test_a_model_from_the_future_or_too_old_is_not_used(filled):
+    """Trained for 1 March: unknown to 28 February, known on 8 March, too old on 9 March."""
+    train.train(filled, family="popularity")
+
+    def usable_on(days: int) -> bool:
+        night = replace(filled, as_of=filled.as_of + timedelta(days=days))
+        return registry.find_usable(night, "popularity") is not None
+
+    assert [usable_on(days) for days in (-1, 0, 7, 8)] == [False, True, True, False]
+
+
+def test_no_model_is_an_error_that_says_what_to_run(filled):
+    with pytest.raises(NoModelError, match=r"training\.train --as-of 2026-03-01"):
+        train.train(filled, retrain="never")
+
+
+def test_a_changed_checkpoint_is_refused(filled):
+    row = train.train(filled, family="popularity")
+    open_storage(filled.settings.lake).write(f"{row.checkpoint_uri}/history.json", b"{}")
+
+    with pytest.raises(CheckpointError, match="run_models says"):
+        score(filled, family="popularity")
+
+
+def test_two_days_of_listens_train_without_an_evaluation(night):
+    """Nothing can be held out of two days: a model there is, evaluation rows there are none."""
+    early = replace(night, as_of=sample.FIRST_DAY + timedelta(days=1))
+    sample.fill(early.settings.lake, early.as_of)
+
+    row = train.train(early)
+
+    assert row.trained_as_of_date == early.as_of
+    assert read_table(early.settings.lake, SCORE_EVALUATION, as_of=early.as_of).num_rows == 0
