@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from feature_store.settings import Night
+from feature_store.settings import Night, load_settings
 from feature_store.storage import open_storage
 from jobs.report.collect import Contents, collect
 from jobs.report.report import rendered, write_report
@@ -12,13 +12,17 @@ from tests.jobs.report import drawn_lake
 from tests.jobs.report.drawn_lake import AT_NIGHT, HOSTILE_TITLE
 
 
-@pytest.fixture
-def drawn(night: Night) -> Night:
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """One lake for the tests that only read it; those that add to a lake draw their own."""
+    root = tmp_path_factory.mktemp("drawn")
+    settings = load_settings(lake=str(root / "lake"), state=root / "state")
+    night = Night(as_of=drawn_lake.AS_OF, run_id="test-run", settings=settings)
     drawn_lake.draw_all(night)
     return night
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def contents(drawn: Night) -> Contents:
     return collect(drawn)
 
@@ -218,11 +222,12 @@ def test_a_staged_run_names_the_day_that_readers_keep(night):
     assert (header.is_current, header.readers_run_id) == (False, "test-run")
 
 
-def test_lists_are_read_at_the_version_that_the_event_pins(drawn):
+def test_lists_are_read_at_the_version_that_the_event_pins(night):
     """A later write into the slice, which no event pins, does not change the page."""
-    drawn_lake.draw_lists(replace(drawn, run_id="later"))
+    drawn_lake.draw_all(night)
+    drawn_lake.draw_lists(replace(night, run_id="later"))
 
-    assert collect(drawn).lists.entries == 6
+    assert collect(night).lists.entries == 6
 
 
 def test_the_skyline_counts_the_listens_of_the_day_only(contents):
