@@ -37,7 +37,7 @@ def once_announced(
 
 def _rows_of(announced: DataFrame, history: DataFrame, late_track_days: int) -> DataFrame:
     """Rows of newly announced tracks that came with them or wait for them."""
-    # A scalar, so that Spark prunes the days of the log before it reads them.
+    # A scalar reaches the Parquet reader, which passes over older days by their statistics.
     waiting_since = announced.agg(F.date_sub(F.min("announced_date"), late_track_days)).scalar()
     waited_days = F.date_diff("announced_date", "arrival_date")
     return (

@@ -61,5 +61,5 @@ def _listen_id() -> Column:
 
 
 def _day_before_oldest(listens: DataFrame) -> Column:
-    """As a scalar, so that Spark leaves out the older days of the log before it reads them."""
+    """A scalar: it reaches the Parquet reader, which passes over older days by their statistics."""
     return listens.agg(F.date_sub(F.to_date(F.min("listened_at_utc")), 1)).scalar()
