@@ -1,4 +1,7 @@
-"""Airflow in this process: its home below EVENSONG_STATE, its database made on first use, one DAG run by dag.test()."""
+"""Airflow in this process.
+
+Its home below EVENSONG_STATE, its database made on first use, one DAG run by dag.test().
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ class NightFailed(RuntimeError):
 
 
 def prepare(settings: Settings) -> None:
-    """Point Airflow at its home and make its database; must come before the first import of Airflow."""
+    """Point Airflow at its home and make its database.
+
+    Must come before the first import of Airflow.
+    """
     home = settings.state / "airflow"
     home.mkdir(parents=True, exist_ok=True)
     os.environ |= {

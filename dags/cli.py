@@ -74,7 +74,7 @@ def demo(
     *,
     as_json: Json = False,
 ) -> None:
-    """Make a sample world, run a real night over it through the real DAG, and show what came out."""
+    """Make a sample world, run one real night over it, and show what came out."""
     from dags.world import demo_days, land_demo_world
 
     console = Console(stderr=as_json)

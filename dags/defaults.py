@@ -8,7 +8,9 @@ from typing import Any
 from airflow.sdk import CronDataIntervalTimetable
 
 NIGHTLY = CronDataIntervalTimetable("0 2 * * *", "UTC")
-"""At 02:00 UTC, for the interval that began 24 hours earlier: as_of is the date of data_interval_start."""
+"""At 02:00 UTC, for the interval that began 24 hours earlier: as_of is the date of
+data_interval_start.
+"""
 
 FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 

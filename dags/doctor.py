@@ -54,13 +54,16 @@ def _lake(settings: Settings) -> Check:
         storage.delete(probe)
     except (StorageError, OSError) as error:
         return Check(
-            "lake", False, f"{settings.lake}: {error}", "check EVENSONG_LAKE and its rights"
+            "lake",
+            is_fine=False,
+            found=f"{settings.lake}: {error}",
+            next_step="check EVENSONG_LAKE and its rights",
         )
     return Check(
         "lake",
-        is_exclusive,
-        f"{settings.lake}: {'exclusive creation works' if is_exclusive else 'two writers both won'}",
-        "use a store with conditional puts; turn versioning off",
+        is_fine=is_exclusive,
+        found=f"{settings.lake}: of two writers {'one' if is_exclusive else 'not exactly one'} wins",
+        next_step="use a store with conditional puts; turn versioning off",
     )
 
 

@@ -1,17 +1,20 @@
 """Every night: from what arrived to published recommendation tables.
 
-**Reads** the landing folders up to the run's as_of (the date of its data interval's start). **Writes** the raw_,
-core_, feat_, graph_, score_, rec_ and run_ tables; the last task is the only one that readers notice.
+**Reads** the landing folders up to the run's as_of (the date of its data interval's start).
+**Writes** the raw_, core_, feat_, graph_, score_, rec_ and run_ tables; the last task is the only
+one that readers notice.
 
 **When late:** readers keep yesterday's whole set. Nothing has to be done before 06:00 UTC.
 
-**When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked` event in
-published_runs and is not retried. Everything else was retried twice.
+**When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked`
+event in published_runs and is not retried. Everything else was retried twice.
 
-**To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for the same as_of.
+**To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for
+the same as_of.
 
-**To backfill:** Trigger → Run Backfill. With `publish = auto` a date older than what readers see is only staged;
-`make_current` makes it current all the same. `retrain = never` keeps the model that was promoted by then.
+**To backfill:** Trigger → Run Backfill. With `publish = auto` a date older than what readers see is
+only staged; `make_current` makes it current all the same. `retrain = never` keeps the model that
+was promoted by then.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""What a person sees while a night runs: one line a stage as it ends, and a moving line for the task in hand."""
+"""What a person sees while a night runs.
+
+One line a stage as it ends, and a moving line for the task in hand.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from airflow.listeners import hookimpl
 from rich.console import Console
@@ -40,7 +43,7 @@ class NightProgress:
         )
         self._line = self._bar.add_task("starting Airflow", total=None)
 
-    def __enter__(self) -> NightProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

@@ -1,6 +1,7 @@
 """How a task of a DAG runs: by the name of a function, as of the run's data interval.
 
-DAG files name jobs by string and load neither Spark nor Torch; a function is looked up when its task runs.
+DAG files name jobs by string and load neither Spark nor Torch; a function is looked up when its
+task runs.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def landing_task() -> Any:
 
 
 def training_task(family: str) -> Any:
-    """The task that trains a model, or finds one that is young enough; its id is the family's name."""
+    """The task that trains a model, or finds a young one; its id is the family's name."""
 
     @task(task_id=family)
     def train(**context: Any) -> None:
@@ -67,7 +68,10 @@ def scoring_task(table_name: str) -> Any:
 
 
 def publishing_task() -> Any:
-    """The task that audits what was staged and makes it current; red without retry when a gate fails."""
+    """The task that audits what was staged and makes it current.
+
+    Red without retry when a gate fails.
+    """
 
     @task(task_id="published_runs")
     def publish(**context: Any) -> None:

@@ -22,7 +22,7 @@ def demo_days(options: dict[str, int], nights: int) -> list[date]:
 def land_demo_world(
     settings: Settings, options: dict[str, int], as_of: date, console: Console
 ) -> None:
-    """Land the days of the world up to `as_of`: all of them for its last day, one for a later day."""
+    """Land the world up to `as_of`: all days for its last day, one day for a later one."""
     world = _world(options)
     first = world.first_day if as_of == world.last_day else as_of
     days = resolve_name("jobs.inputs:Slice")(first, as_of + timedelta(days=1))

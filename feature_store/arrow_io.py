@@ -43,7 +43,9 @@ def read_table(
     columns: Sequence[str] | None = None,
     version: int | None = None,
 ) -> pa.Table:
-    """Rows in key order: of one AS_OF slice, or everything known by `as_of` with the newest row of each entity.
+    """Rows in key order.
+
+    Of one AS_OF slice, or everything known by `as_of` with the newest row of each entity.
 
     Without `as_of` every row of the table comes, older versions of entities included.
 
@@ -65,7 +67,8 @@ def write_slice(lake: str, table: Table, rows: pa.Table, *, as_of: date) -> Writ
     """Replace the slice of one as_of, whole.
 
     Raises:
-        ContractError: a column is missing or extra, a row belongs to another day, or a rule is broken.
+        ContractError: a column is missing or extra, a row belongs to another day, or a rule is
+        broken.
     """
     from deltalake import write_deltalake
 
@@ -94,8 +97,8 @@ def append(lake: str, table: Table, rows: pa.Table) -> Written:
 def content_sha256(table: Table, rows: pa.Table) -> str:
     """Hash of the content columns in key order.
 
-    Comparable between writes of this module; Spark's writer hashes rows in its own way, and each table
-    has one kind of writer.
+    Comparable between writes of this module; Spark's writer hashes rows in its own way, and each
+    table has one kind of writer.
     """
     import polars as pl
     import pyarrow as pa
@@ -144,7 +147,8 @@ def _refuse_other_days(table: Table, rows: pa.Table, as_of: date) -> None:
     days = set(rows.column("as_of_date").to_pylist())
     if days - {as_of}:
         raise ContractError(
-            f"{table.name}: rows of {sorted(days - {as_of})} in the slice of {as_of}; nothing was written"
+            f"{table.name}: rows of {sorted(days - {as_of})} in the slice of {as_of}; nothing was"
+            " written"
         )
 
 

@@ -1,7 +1,9 @@
-"""Tables as typed values: one declaration renders the Arrow and Spark schemas, the checks and the docs.
+"""Tables as typed values.
 
-A `Column` says type, unit and meaning once; a `Table` says which columns make one row, which of them are its key,
-which rules hold for every row, and how the table moves through time.
+One declaration renders the Arrow and Spark schemas, the checks and the docs.
+
+A `Column` says type, unit and meaning once; a `Table` says which columns make one row, which of
+them are its key, which rules hold for every row, and how the table moves through time.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ class Kind(Enum):
     FLOATS = ("ARRAY<FLOAT>", pa.list_(pa.float32()))
     STRINGS = ("ARRAY<STRING>", pa.list_(pa.string()))
     PINS = (
-        "ARRAY<STRUCT<table_name: STRING, table_version: BIGINT, row_count: BIGINT, content_sha256: STRING>>",
+        (
+            "ARRAY<STRUCT<table_name: STRING, table_version: BIGINT, row_count: BIGINT, "
+            "content_sha256: STRING>>"
+        ),
         pa.list_(
             pa.struct(
                 [
@@ -44,8 +49,11 @@ class Kind(Enum):
         ),
     )
     GATE_RESULTS = (
-        "ARRAY<STRUCT<rule: STRING, table_name: STRING, is_passed: BOOLEAN, value: DOUBLE, threshold: STRING, "
-        "examples: STRING>>",
+        (
+            "ARRAY<STRUCT<rule: STRING, table_name: STRING, is_passed: BOOLEAN, value: DOUBLE, "
+            "threshold: STRING, "
+            "examples: STRING>>"
+        ),
         pa.list_(
             pa.struct(
                 [
@@ -90,7 +98,8 @@ class Column:
 
     Attributes:
         unit: for people ("ms", "0..1"); empty where the name says it.
-        is_provenance: says who wrote the row and when; left out of content hashes, which compare results.
+        is_provenance: says who wrote the row and when; left out of content hashes, which compare
+        results.
     """
 
     name: str
@@ -146,8 +155,8 @@ class Table:
 
     Attributes:
         key: columns that identify a row over the whole table.
-        entity: for `Time.KNOWN`, the columns that identify what a row is about; a reader as of a day gets the newest
-            row of each entity. Empty where rows are events that never change.
+        entity: for `Time.KNOWN`, the columns that identify what a row is about; a reader as of a
+            day gets the newest row of each entity. Empty where rows are events that never change.
         gates: rules that hold for every single row; they become CHECK constraints in Delta.
     """
 
@@ -199,12 +208,17 @@ class Table:
 
     @property
     def layer(self) -> str:
-        """The part of the name before the first underscore: raw, core, feat, graph, score, rec, run."""
+        """The part of the name before the first underscore.
+
+        Raw, core, feat, graph, score, rec, run.
+        """
         return self.name.split("_", 1)[0]
 
     @property
     def partition_columns(self) -> list[str]:
-        """Folders: one per as_of for complete states; never an id, never a day of arrival or knowledge.
+        """Folders: one per as_of for complete states.
+
+        Never an id, never a day of arrival or knowledge.
 
         A night's file of the latter holds one day anyway, and its statistics let readers skip it.
         """

@@ -1,4 +1,7 @@
-"""Where a table lives, and how it is made: one Delta table per contract, its rules enforced by Delta itself."""
+"""Where a table lives, and how it is made.
+
+One Delta table per contract, its rules enforced by Delta itself.
+"""
 
 from __future__ import annotations
 
@@ -104,6 +107,7 @@ def _refuse_other_columns(table: Table, opened: DeltaTable) -> None:
     found = [field.name for field in opened.schema().fields]
     if sorted(found) != sorted(table.column_names):
         raise ContractError(
-            f"{table.name}: the table has columns {sorted(found)}, the contract {sorted(table.column_names)}; "
+            f"{table.name}: the table has columns {sorted(found)}, the contract "
+            f"{sorted(table.column_names)}; "
             "migrate the table, or restore the contract that wrote it"
         )

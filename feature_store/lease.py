@@ -1,7 +1,8 @@
 """One writer per table at a time.
 
-Locally a lock file that the operating system releases when its holder dies. On object storage an object that only one
-writer can create, with a heartbeat in it: a holder that stopped beating for `EXPIRES_S` has lost the lease.
+Locally a lock file that the operating system releases when its holder dies. On object storage an
+object that only one writer can create, with a heartbeat in it: a holder that stopped beating for
+`EXPIRES_S` has lost the lease.
 """
 
 from __future__ import annotations

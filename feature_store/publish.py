@@ -1,7 +1,9 @@
-"""Write-audit-publish: staged slices become what readers see by one exclusive commit to published_runs.
+"""Write-audit-publish.
 
-A night stages its rec_ slices; `audited_pins` reads them back; the gates judge them; `append_event` is the switch.
-Killed anywhere before that commit, readers keep the earlier set.
+Staged slices become what readers see by one exclusive commit to published_runs.
+
+A night stages its rec_ slices; `audited_pins` reads them back; the gates judge them; `append_event`
+is the switch. Killed anywhere before that commit, readers keep the earlier set.
 """
 
 from __future__ import annotations
@@ -139,7 +141,9 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
 
 
 def append_event(lake: str, event: Event) -> Event:
-    """Commit one event, exclusively: numbered after the newest, replacing what `event` says it replaces.
+    """Commit one event, exclusively.
+
+    Numbered after the newest, replacing what `event` says it replaces.
 
     Raises:
         CurrentMoved: what is current is not what `event` replaces any more.
@@ -154,7 +158,7 @@ def append_event(lake: str, event: Event) -> Event:
         _refuse_moved(event, current_event(so_far))
         numbered = replace(event, event_number=len(so_far) + 1)
         try:
-            # No retries: a commit that lost the race must look at the new events before it tries again.
+            # No retries: a commit that lost the race must look at the new events first.
             write_deltalake(
                 opened,
                 _as_rows(numbered),
@@ -170,7 +174,10 @@ def append_event(lake: str, event: Event) -> Event:
 
 
 def contract_version() -> str:
-    """Hash of the contracts of all published tables: changes when readers' columns or their meaning do."""
+    """Hash of the contracts of all published tables.
+
+    Changes when readers' columns or their meaning do.
+    """
     text = "\n".join(table.markdown for table in PUBLISHED_TABLES)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -183,7 +190,8 @@ def _audited_pin(spark: SparkSession, night: Night, table: Table) -> Pin:
     row_count, content_sha256 = spark_io.fingerprint(slice_of_night, table)
     if (row_count, content_sha256) != (staged.row_count, staged.content_sha256):
         raise ReadBackMismatch(
-            f"{table.name} v{staged.table_version}: {row_count} rows with hash {content_sha256[:12]} "
+            f"{table.name} v{staged.table_version}: {row_count} rows with hash "
+            f"{content_sha256[:12]} "
             f"were read back, {staged.row_count} with {staged.content_sha256[:12]} were computed; "
             "nothing was published; clear the task that writes the table"
         )
@@ -213,7 +221,8 @@ def _refuse_moved(event: Event, current: Event | None) -> None:
     found = current.event_number if current else None
     if found != event.replaces_event:
         raise CurrentMoved(
-            f"published_runs: event {found} is current, this run was to replace {event.replaces_event}; "
+            f"published_runs: event {found} is current, this run was to replace "
+            f"{event.replaces_event}; "
             "look at `evensong published`, then clear the task to publish after all"
         )
 

@@ -1,7 +1,7 @@
 """One frozen `Settings`, from EVENSONG_* variables and evensong.toml; an unknown key is an error.
 
-`EVENSONG_LAKE` and `EVENSONG_STATE` say where everything lives. Nested settings use two underscores:
-`EVENSONG_LISTS__LENGTH=30`.
+`EVENSONG_LAKE` and `EVENSONG_STATE` say where everything lives. Nested settings use two
+underscores: `EVENSONG_LISTS__LENGTH=30`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Spark(BaseModel):
     shuffle_partitions: int = Field(4, ge=1)
     quick_start: bool = Field(
         default=True,
-        description="Compile less: right for nights of minutes on one machine, wrong for a cluster.",
+        description="Compile less: right for nights of minutes on one machine, wrong for a "
+        "cluster.",
     )
     packages_from: str = Field(
         "", description="Maven repository for the jars; empty for Maven Central."
@@ -164,7 +165,10 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """One run: the day it covers, its id, and the settings it runs under. Passed down; nobody asks the clock."""
+    """One run: the day it covers, its id, and the settings it runs under.
+
+    Passed down; nobody asks the clock.
+    """
 
     as_of: date
     run_id: str
@@ -194,7 +198,10 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _refuse_unknown_variables() -> None:
-    """pydantic-settings passes over variables that match no field; a misspelt one would silently do nothing."""
+    """pydantic-settings passes over variables that match no field.
+
+    A misspelt one would silently do nothing.
+    """
     known = {name.upper() for name in Settings.model_fields}
     for variable in os.environ:
         if (

@@ -3,8 +3,8 @@
     from feature_store import open_snapshot
     lists = open_snapshot().read("rec_topk")        # a pyarrow.Table
 
-The newest publish, rollback or erase event pins a version of every table; a snapshot reads those versions at
-that event's as_of_date, so several reads never mix two runs.
+The newest publish, rollback or erase event pins a version of every table; a snapshot reads those
+versions at that event's as_of_date, so several reads never mix two runs.
 """
 
 from __future__ import annotations

@@ -95,10 +95,11 @@ def newest_day(lake: str, table: Table) -> date | None:
 def write(
     frame: DataFrame, lake: str, table: Table, *, first: date | None = None, end: date | None = None
 ) -> Written:
-    """Replace the days [first, end) of a table with `frame`, or add to a timeless one, in one commit.
+    """Replace the days [first, end) of a table, or add to a timeless one, in one commit.
 
     Raises:
-        ContractError: the frame's columns or types are not the contract's, or a row lies outside the days.
+        ContractError: the frame's columns or types are not the contract's, or a row lies outside
+        the days.
         RuleBroken: a row breaks NOT NULL or a rule of the contract; names table, rule and values.
         LeaseTaken: another writer keeps the table.
     """
@@ -148,7 +149,8 @@ def _in_contract_order(frame: DataFrame, table: Table) -> DataFrame:
         )
     declared = {field.name: field.dataType for field in table.spark_schema().fields}
     wrong = [
-        f"{field.name} is {field.dataType.simpleString()}, not {declared[field.name].simpleString()}"
+        f"{field.name} is {field.dataType.simpleString()}, not "
+        f"{declared[field.name].simpleString()}"
         for field in frame.schema.fields
         if field.dataType.simpleString() != declared[field.name].simpleString()
     ]
@@ -171,7 +173,7 @@ def _hashed(frame: DataFrame, table: Table) -> DataFrame:
 
 
 def _totals() -> Sequence[Column]:
-    """Row count and sums of parts of the rows' hashes: integers, so that order cannot change them."""
+    """Row count and sums of parts of the rows' hashes: integers, whatever the order."""
     from pyspark.sql import functions as F
 
     starts = range(1, 1 + _HASH_PARTS * _HEX_DIGITS_A_PART, _HEX_DIGITS_A_PART)
@@ -199,7 +201,10 @@ def _days(table: Table, first: date | None, end: date | None) -> str:
 
 
 def _explained(table: Table, error: Exception) -> Exception:
-    """Delta's message without the JVM's stack, when it is about the rows; the error itself otherwise."""
+    """Delta's message without the JVM's stack, when it is about the rows.
+
+    The error itself otherwise.
+    """
     found = re.search(
         r"\[(DELTA_VIOLATE_CONSTRAINT\w*|DELTA_NOT_NULL_CONSTRAINT\w*|DELTA_REPLACE_WHERE_MISMATCH)\]"
         r"(.*?)(?:\n\s+at |\Z)",
@@ -210,7 +215,8 @@ def _explained(table: Table, error: Exception) -> Exception:
         return error
     what = " ".join(found[2].split())
     return RuleBroken(
-        f"{table.name}: {what}; nothing was written, earlier rows stay; correct the job or the rows it reads"
+        f"{table.name}: {what}; nothing was written, earlier rows stay; correct the job or the "
+        "rows it reads"
     )
 
 

@@ -58,11 +58,11 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
-        # Each Column call would walk the Python stack for a call site that only error messages show.
+        # Each Column call would walk the Python stack for a call site that only errors show.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
-        # One folder per slice and few, large files: writers pack rows instead of leaving one file per task.
+        # Few, large files: writers pack rows instead of leaving one file per task.
         "spark.databricks.delta.optimizeWrite.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "2",
     }
@@ -79,8 +79,8 @@ def session_options(settings: Settings) -> dict[str, str]:
 def _errors_of_children_into(log: Path) -> Iterator[None]:
     """Processes started meanwhile write their standard error to `log`.
 
-    Spark's JVM tells pages about resolving jars and starting up; a person at the terminal should see
-    the night instead. Errors that matter reach Python as exceptions.
+    Spark's JVM tells pages about resolving jars and starting up; a person at the terminal should
+    see the night instead. Errors that matter reach Python as exceptions.
     """
     sys.stderr.flush()
     kept = os.dup(2)

@@ -1,7 +1,7 @@
 """Files and objects by URI: a local folder or an s3:// address, through one small interface.
 
-Paths inside the lake are relative and use "/". `put_if_absent` is exclusive on both kinds: it is what leases and
-manifests rest on.
+Paths inside the lake are relative and use "/". `put_if_absent` is exclusive on both kinds: it is
+what leases and manifests rest on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class Storage(Protocol):
         """Absolute address of `path`, as Spark and delta-rs take it."""
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        """Every file below the folder `prefix`, in path order; nothing when the folder is not there."""
+        """Every file below the folder `prefix`, in path order.
+
+        Nothing when the folder is not there.
+        """
 
     def exists(self, path: str) -> bool:
         """Whether a file (not a folder) is there."""
@@ -144,7 +147,10 @@ class FolderStorage:
 
 @dataclass(frozen=True)
 class ObjectStorage:
-    """A bucket, or a prefix in one. Endpoint and credentials come from the AWS_ variables, as boto3 reads them."""
+    """A bucket, or a prefix in one.
+
+    Endpoint and credentials come from the AWS_ variables, as boto3 reads them.
+    """
 
     bucket: str
     prefix: str

@@ -1,7 +1,7 @@
 """What the gates judge: figures about the staged rec_ tables, each with the bound it must keep.
 
-Row rules look for rows that must not be there and are absolute; all of them together are one Spark job.
-Population rules have thresholds in `Settings.gates`.
+Row rules look for rows that must not be there and are absolute; all of them together are one Spark
+job. Population rules have thresholds in `Settings.gates`.
 """
 
 from __future__ import annotations

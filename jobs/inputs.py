@@ -1,6 +1,9 @@
-"""What a job may ask for: a table and the part of it that the run may see. The runner does the reading.
+"""What a job may ask for: a table and the part of it that the run may see.
 
-A night for `as_of` computes one slice of its output: the days `[first, end)` that the table lacks, usually one day.
+The runner does the reading.
+
+A night for `as_of` computes one slice of its output: the days `[first, end)` that the table lacks,
+usually one day.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The state as of the night: an AS_OF slice; for KNOWN tables the newest row of each entity known by then."""
+    """The state as of the night: an AS_OF slice.
+
+    For KNOWN tables the newest row of each entity known by then.
+    """
 
     table: Table
 
@@ -64,7 +70,10 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What was known before the slice that the run computes (newest row of each entity); may be the output itself."""
+    """What was known before the slice that the run computes (newest row of each entity).
+
+    May be the output itself.
+    """
 
     table: Table
 
@@ -78,7 +87,10 @@ class Everything:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A table as readers see it at the start of the night, or as the newest event with an earlier as_of left it."""
+    """A table as readers see it at the start of the night.
+
+    Or as the newest event with an earlier as_of left it.
+    """
 
     table: Table
 

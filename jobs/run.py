@@ -35,7 +35,7 @@ from jobs.inputs import (
 )
 from jobs.landing import first_closed_day
 from jobs.raw.reading import read_landing
-from jobs.registry import Job, job_called
+from jobs.registry import job_called
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -75,8 +75,8 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
 def slice_of(table: Table, night: Night) -> Slice:
     """Days that the night computes: all since the newest that is written, or again as_of alone.
 
-    A first night takes every closed landing day at once. Rows of days that were written stay as they
-    are, so the as_of of a backfill replaces its own day and nothing else.
+    A first night takes every closed landing day at once. Rows of days that were written stay as
+    they are, so the as_of of a backfill replaces its own day and nothing else.
     """
     end = night.as_of + timedelta(days=1)
     if table.time in {Time.AS_OF, Time.NONE}:

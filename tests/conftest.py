@@ -17,7 +17,10 @@ MARCH_1 = date(2026, 3, 1)
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A developer's own lake is never touched: no EVENSONG_ variable and no evensong.toml reaches a test."""
+    """A developer's own lake is never touched.
+
+    No EVENSONG_ variable and no evensong.toml reaches a test.
+    """
     import os
 
     for variable in [name for name in os.environ if name.startswith("EVENSONG_")]:

@@ -1,8 +1,11 @@
-"""Every column once: name, type, unit, meaning. A table picks from here, so one word means one thing everywhere."""
+"""Every column once: name, type, unit, meaning.
+
+A table picks from here, so one word means one thing everywhere.
+"""
 
 from feature_store.contract import Column, Kind
 
-# --- time and provenance ---------------------------------------------------------------------------------------------
+# --- time and provenance -----------------------------------------------------------------------
 AS_OF_DATE = Column(
     "as_of_date", Kind.DATE, "Last day (UTC) that the run which wrote the row covers."
 )
@@ -17,7 +20,7 @@ RECORDED_AT_UTC = Column(
 SOURCE_FILE = Column("source_file", Kind.STRING, "Landing file, relative to the lake.")
 SOURCE_ROW = Column("source_row", Kind.LONG, "Row in that file, counted from 0.")
 
-# --- who and what ----------------------------------------------------------------------------------------------------
+# --- who and what ------------------------------------------------------------------------------
 USER_ID = Column("user_id", Kind.STRING, "The service's id of a person.")
 FOLLOWED_USER_ID = Column("followed_user_id", Kind.STRING, "The person who is followed.")
 TRACK_ID = Column("track_id", Kind.STRING, "The service's id of a track.")
@@ -72,7 +75,7 @@ FOLLOWED_FROM_DATE = Column("followed_from_date", Kind.DATE, "Day the follow beg
 )
 IS_ACTIVE = Column("is_active", Kind.BOOL, "False once the follow was taken back.")
 
-# --- listens and feedback --------------------------------------------------------------------------------------------
+# --- listens and feedback ----------------------------------------------------------------------
 LISTEN_ID = Column(
     "listen_id", Kind.STRING, "Hash of user, track and time: the same listen sent twice is one."
 )
@@ -106,7 +109,7 @@ FEEDBACK_ACTION = Column(
 )
 GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When it was pressed.", "UTC")
 
-# --- content and features --------------------------------------------------------------------------------------------
+# --- content and features ----------------------------------------------------------------------
 CONTENT_HASH = Column(
     "content_hash", Kind.STRING, "SHA-256 of the content's bytes (lyrics: of the UTF-8 text)."
 )
@@ -181,7 +184,7 @@ AROUSAL_SD = Column(
     "arousal_sd", Kind.DOUBLE, "Standard deviation of the arousal estimate.", "-1..1 scale"
 )
 
-# --- graph -----------------------------------------------------------------------------------------------------------
+# --- graph -------------------------------------------------------------------------------------
 NODE_KIND = Column("node_kind", Kind.STRING, "user, track, artist or tag.")
 NODE_ID = Column("node_id", Kind.STRING, "user_id, track_id, artist_id or tag.")
 NODE_INDEX = Column(
@@ -190,7 +193,7 @@ NODE_INDEX = Column(
     "Dense from 1 within a kind, in order of first appearance; 0 is padding.",
 )
 
-# --- models, scores, lists -------------------------------------------------------------------------------------------
+# --- models, scores, lists ---------------------------------------------------------------------
 FAMILY = Column("family", Kind.STRING, "Model family, a name in training's registry.")
 MODEL_VERSION = Column(
     "model_version", Kind.STRING, "Hash of data, configuration, code of the family and seed."

@@ -6,7 +6,8 @@ from feature_store.tables.raw import FEEDBACK_ACTIONS
 
 CORE_USERS = Table(
     name="core_users",
-    meaning="People: those the service announced and those only seen in listens, follows or feedback.",
+    meaning="People: those the service announced and those only seen in listens, follows or "
+    "feedback.",
     columns=(c.USER_ID, c.REGISTERED_DATE, c.IS_OPTED_OUT, c.IS_NAMED_TO_OTHERS, c.KNOWN_FROM_DATE),
     key=("user_id", "known_from_date"),
     entity=("user_id",),
@@ -15,7 +16,8 @@ CORE_USERS = Table(
 
 CORE_TRACKS = Table(
     name="core_tracks",
-    meaning="The catalogue, with the content that each track has. A new row when metadata or any content changed.",
+    meaning="The catalogue, with the content that each track has. A new row when metadata or any "
+    "content changed.",
     columns=(
         c.TRACK_ID,
         c.TITLE,
@@ -59,7 +61,8 @@ CORE_TAGS = Table(
 
 CORE_LISTENS = Table(
     name="core_listens",
-    meaning="Listens, each once. A listen of a track announced later is known from the track's first day.",
+    meaning="Listens, each once. A listen of a track announced later is known from the track's "
+    "first day.",
     columns=(
         c.LISTEN_ID,
         c.USER_ID,
@@ -79,7 +82,8 @@ CORE_LISTENS = Table(
 
 CORE_DAILY_LISTENS = Table(
     name="core_daily_listens",
-    meaning="Integer sums of core_listens by user, track and day: what the graph and training read, never the whole log.",
+    meaning="Integer sums of core_listens by user, track and day: what the graph and training "
+    "read, never the whole log.",
     columns=(
         c.USER_ID,
         c.TRACK_ID,
@@ -96,7 +100,8 @@ CORE_DAILY_LISTENS = Table(
 
 CORE_LISTEN_COUNTS = Table(
     name="core_listen_counts",
-    meaning="Listens per user and track where the source has no times; the newest count replaces the earlier.",
+    meaning="Listens per user and track where the source has no times; the newest count replaces "
+    "the earlier.",
     columns=(c.USER_ID, c.TRACK_ID, c.LISTEN_COUNT, c.KNOWN_FROM_DATE),
     key=("user_id", "track_id", "known_from_date"),
     entity=("user_id", "track_id"),
@@ -115,7 +120,8 @@ CORE_FOLLOWS = Table(
 
 CORE_FEEDBACK = Table(
     name="core_feedback",
-    meaning="The last button of each pair (like/unlike, hide/unhide) that a person pressed on a track on a day.",
+    meaning="The last button of each pair (like/unlike, hide/unhide) that a person pressed on a "
+    "track on a day.",
     columns=(c.USER_ID, c.TRACK_ID, c.FEEDBACK_ACTION, c.GIVEN_AT_UTC, c.KNOWN_FROM_DATE),
     key=("user_id", "track_id", "feedback_action", "known_from_date"),
     time=Time.KNOWN,

@@ -1,4 +1,7 @@
-"""feat_: what encoders found in content. Keyed by content, encoder, weights and preprocessing: nothing is done twice."""
+"""feat_: what encoders found in content.
+
+Keyed by content, encoder, weights and preprocessing: nothing is done twice.
+"""
 
 from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
@@ -50,7 +53,8 @@ FEAT_COVER = Table(
 
 FEAT_TRACK_EMOTION = Table(
     name="feat_track_emotion",
-    meaning="Valence and arousal of each track, one row as heard and one as read; never blended here. "
+    meaning="Valence and arousal of each track, one row as heard and one as read; never blended "
+    "here. "
     "Interim estimators, until the text model writes the lyrics' rows.",
     columns=(
         c.AS_OF_DATE,

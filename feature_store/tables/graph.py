@@ -20,7 +20,8 @@ GRAPH_NODES = Table(
 GRAPH_USER_LISTENED_TRACK = Table(
     name="graph_user_listened_track",
     meaning="Who listened to what. edge_weight = ln(1 + listen_count) x mean completion "
-    f"x 0.5 ^ (days since the last listen / {RECENCY_HALF_LIFE_DAYS}); counts without times have completion 1, no decay.",
+    f"x 0.5 ^ (days since the last listen / {RECENCY_HALF_LIFE_DAYS}); counts without times have "
+    "completion 1, no decay.",
     columns=(
         c.AS_OF_DATE,
         c.USER_ID,

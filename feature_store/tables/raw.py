@@ -1,4 +1,7 @@
-"""raw_: rows as received, typed, with the file and row they came from. What cannot be used lands in raw_rejects."""
+"""raw_: rows as received, typed, with the file and row they came from.
+
+What cannot be used lands in raw_rejects.
+"""
 
 from feature_store.contract import Column, Kind, OneOf, Table, Time, Within
 from feature_store.tables import columns as c
@@ -27,7 +30,8 @@ RAW_LISTENS = Table(
 
 RAW_LISTEN_COUNTS = Table(
     name="raw_listen_counts",
-    meaning="Listens per user and track from sources that have counts and no times; never expanded into listens.",
+    meaning="Listens per user and track from sources that have counts and no times; never "
+    "expanded into listens.",
     columns=(c.USER_ID, c.TRACK_ID, c.LISTEN_COUNT, *_ORIGIN),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
@@ -52,7 +56,8 @@ RAW_USERS = Table(
 
 RAW_TRACKS = Table(
     name="raw_tracks",
-    meaning="Catalogue rows; a later row of the same track replaces the earlier, is_available = false withdraws it.",
+    meaning="Catalogue rows; a later row of the same track replaces the earlier, is_available = "
+    "false withdraws it.",
     columns=(
         c.TRACK_ID,
         c.TITLE,
@@ -98,7 +103,8 @@ _FILE_COLUMNS = (c.TRACK_ID, c.FILE_URI, c.CONTENT_HASH, c.BYTE_COUNT, *_ORIGIN)
 
 RAW_AUDIO = Table(
     name="raw_audio",
-    meaning="Audio files that arrived; the file's name without its ending is the track id, percent-encoded.",
+    meaning="Audio files that arrived; the file's name without its ending is the track id, "
+    "percent-encoded.",
     columns=_FILE_COLUMNS,
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
@@ -106,7 +112,8 @@ RAW_AUDIO = Table(
 
 RAW_COVERS = Table(
     name="raw_covers",
-    meaning="Cover pictures that arrived; the file's name without its ending is the track id, percent-encoded.",
+    meaning="Cover pictures that arrived; the file's name without its ending is the track id, "
+    "percent-encoded.",
     columns=_FILE_COLUMNS,
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
@@ -136,7 +143,8 @@ REJECT_REASONS = {
 
 RAW_REJECTS = Table(
     name="raw_rejects",
-    meaning="Rows that no raw_ table could take, and listens of tracks nobody has announced: the original and why.",
+    meaning="Rows that no raw_ table could take, and listens of tracks nobody has announced: the "
+    "original and why.",
     columns=(
         Column("table_name", Kind.STRING, "The table that the row was meant for."),
         Column("reject_reason", Kind.STRING, "Reason code, a key of REJECT_REASONS."),

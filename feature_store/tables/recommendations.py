@@ -1,4 +1,7 @@
-"""rec_: what other teams read in the morning. Read them through a snapshot: `feature_store.open_snapshot()`."""
+"""rec_: what other teams read in the morning.
+
+Read them through a snapshot: `feature_store.open_snapshot()`.
+"""
 
 from feature_store.contract import Column, Kind, OneOf, Table, Time, Within
 from feature_store.tables import columns as c
@@ -72,7 +75,8 @@ REC_SIMILAR_TRACKS = Table(
 
 REC_CHANGES = Table(
     name="rec_changes",
-    meaning="What changed in each person's rec_topk against the run that the row names; empty on a first night.",
+    meaning="What changed in each person's rec_topk against the run that the row names; empty on "
+    "a first night.",
     columns=(
         c.AS_OF_DATE,
         c.USER_ID,

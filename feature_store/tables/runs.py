@@ -8,7 +8,8 @@ ACTIONS = ("publish", "stage_only", "rollback", "blocked", "erase")
 
 RUN_METRICS = Table(
     name="run_metrics",
-    meaning="What a run wrote and how long it took. A task that was re-run has several rows; the newest counts.",
+    meaning="What a run wrote and how long it took. A task that was re-run has several rows; the "
+    "newest counts.",
     columns=(
         c.RUN_ID,
         c.AS_OF_DATE,
@@ -31,7 +32,8 @@ RUN_METRICS = Table(
 
 RUN_QUALITY = Table(
     name="run_quality",
-    meaning="How good the models and lists are: offline metrics on the held-out tail, and how often people played "
+    meaning="How good the models and lists are: offline metrics on the held-out tail, and how "
+    "often people played "
     "yesterday's published list today.",
     columns=QUALITY_COLUMNS,
     key=("as_of_date", "subject", "split", "metric"),
@@ -40,7 +42,8 @@ RUN_QUALITY = Table(
 
 RUN_MODELS = Table(
     name="run_models",
-    meaning="Trained models. A model exists from the moment its row does; a night uses the newest one promoted by then.",
+    meaning="Trained models. A model exists from the moment its row does; a night uses the newest"
+    " one promoted by then.",
     columns=(
         c.FAMILY,
         c.MODEL_VERSION,
@@ -60,7 +63,8 @@ RUN_MODELS = Table(
 
 PUBLISHED_RUNS = Table(
     name="published_runs",
-    meaning="Publication events, numbered. The newest publish, rollback or erase event is what readers see: each table "
+    meaning="Publication events, numbered. The newest publish, rollback or erase event is what "
+    "readers see: each table "
     "at the version pinned there.",
     columns=(
         Column("event_number", Kind.LONG, "1, 2, 3 and so on, without holes."),

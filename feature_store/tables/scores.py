@@ -5,7 +5,8 @@ from feature_store.tables import columns as c
 
 SCORE_CANDIDATES = Table(
     name="score_candidates",
-    meaning="The best tracks of each listener by the promoted model, before filters. Only tracks of the catalogue that "
+    meaning="The best tracks of each listener by the promoted model, before filters. Only tracks "
+    "of the catalogue that "
     "are available; heard ones included, because whether to repeat them is the list's decision.",
     columns=(
         c.AS_OF_DATE,
@@ -40,7 +41,8 @@ QUALITY_COLUMNS = (
 
 SCORE_EVALUATION = Table(
     name="score_evaluation",
-    meaning="Offline metrics of each family on the held-out tail, as training/evaluate.py measured them.",
+    meaning="Offline metrics of each family on the held-out tail, as training/evaluate.py "
+    "measured them.",
     columns=QUALITY_COLUMNS,
     key=("as_of_date", "subject", "split", "metric"),
     time=Time.AS_OF,

@@ -1,6 +1,7 @@
 """rec_changes: what entered, left or moved in each list since the run that was published before.
 
-"Before" goes by day, not by the time of publication, so that a backfill compares with what its night had.
+"Before" goes by day, not by the time of publication, so that a backfill compares with what its
+night had.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""run_quality: how good the models are on the held-out tail, and how often published lists were played the next day."""
+"""run_quality: how good the models are on the held-out tail.
+
+How often published lists were played the next day.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,17 @@ OUTPUT = RUN_QUALITY
 def build(
     evaluation: DataFrame, lists: DataFrame, daily_listens: DataFrame, *, night: Night
 ) -> DataFrame:
-    """The evaluation's rows, and hit rates of the list published before against the listens of as_of."""
+    """The evaluation's rows and the next day's hit rates.
+
+    These hold the list published before against the listens of as_of.
+    """
     today = daily_listens.where(F.col("listened_date") == F.lit(night.as_of))
     rows = evaluation.drop("run_id").unionByName(_next_day(lists, today, night))
     return rows.withColumn("run_id", F.lit(night.run_id)).select(*OUTPUT.column_names)
 
 
 def _next_day(lists: DataFrame, today: DataFrame, night: Night) -> DataFrame:
-    """Over people who had a list and listened: the share who played a track of it, and of which tiers.
+    """Of people who had a list and listened: the share who played a track of it; also by tier.
 
     hit_rate = people with at least one played track of the list / people with a list who listened.
     Example: of two such people one played her rank 3: hit_rate .5.

@@ -1,7 +1,8 @@
 """rec_similar_tracks: tracks that sound and read alike, for every available track, heard or not.
 
-The score is the mean, over the modalities that both tracks have, of the cosine between their embeddings after
-the catalogue's mean is taken away (encoders put all music into one corner; the differences are what counts).
+The score is the mean, over the modalities that both tracks have, of the cosine between their
+embeddings after the catalogue's mean is taken away (encoders put all music into one corner; the
+differences are what counts).
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ INPUTS = (Known(CORE_TRACKS), Everything(FEAT_AUDIO), Everything(FEAT_LYRICS))
 OUTPUT = REC_SIMILAR_TRACKS
 
 N_BLOCKS = 8
-"""The catalogue is compared block by block: memory is that of two blocks, not of the catalogue's square."""
+"""The catalogue is compared block by block: memory is that of two blocks, not of the catalogue's
+square.
+"""
 
 
 def build(tracks: DataFrame, audio: DataFrame, lyrics: DataFrame, *, night: Night) -> DataFrame:
-    """The `lists.similar_length` nearest available tracks of each available track with any embedding."""
+    """The nearest available tracks of each available track that has any embedding."""
     available = tracks.where("is_available")
     blocks = _blocks(_vectors(available, audio, lyrics, night))
     length = night.settings.lists.similar_length
@@ -56,7 +59,7 @@ def build(tracks: DataFrame, audio: DataFrame, lyrics: DataFrame, *, night: Nigh
 
 
 def _vectors(available: DataFrame, audio: DataFrame, lyrics: DataFrame, night: Night) -> DataFrame:
-    """track_id, audio, lyrics: the embeddings less the catalogue's mean; null where there is none."""
+    """Embeddings less the catalogue's mean (track_id, audio, lyrics); null where there is none."""
     encoders = night.settings.encoders
     vectors = available.select("track_id", "audio_hash", "lyrics_hash")
     for modality, features, encoder_id in (

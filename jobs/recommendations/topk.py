@@ -1,8 +1,9 @@
 """rec_topk: what to recommend to each person, best first, with the reason.
 
-A list is filled tier by tier: what the model says of a listener (personal, or warm after few listens), what the
-people followed play (for those who have not listened yet), and what is popular. Every entry passes the same
-filters; none is hidden, unavailable or heard just now, and no artist takes more than his share.
+A list is filled tier by tier: what the model says of a listener (personal, or warm after few
+listens), what the people followed play (for those who have not listened yet), and what is popular.
+Every entry passes the same filters; none is hidden, unavailable or heard just now, and no artist
+takes more than his share.
 """
 
 from __future__ import annotations

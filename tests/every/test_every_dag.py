@@ -29,7 +29,11 @@ def airflow_home(tmp_path_factory):
 @pytest.fixture(params=FILES)
 def dag(request):
     module = importlib.import_module(f"dags.{request.param}")
-    made = [value for value in vars(module).values() if callable(value) and hasattr(value, "__wrapped__")]
+    made = [
+        value
+        for value in vars(module).values()
+        if callable(value) and hasattr(value, "__wrapped__")
+    ]
     [factory] = [value for value in made if value.__module__ == module.__name__]
     return factory()
 
@@ -54,7 +58,10 @@ def test_every_task_has_an_owner_retries_and_a_limit(dag):
 
 
 def test_every_table_that_a_job_reads_is_written_before(dag):
-    """The wiring covers each job's INPUTS, except what earlier nights left (Before, Everything of itself)."""
+    """The wiring covers each job's INPUTS.
+
+    Except what earlier nights left (Before, Everything of itself).
+    """
     from jobs.inputs import Landing, Published
     from jobs.registry import job_called, job_names
 
@@ -67,7 +74,9 @@ def test_every_table_that_a_job_reads_is_written_before(dag):
             for wanted in job.inputs
             if not isinstance(wanted, Published)
         } - {name}
-        needed.discard("score_evaluation")  # written by the training task, which is named after its family
+        needed.discard(
+            "score_evaluation"
+        )  # written by the training task, which is named after its family
         assert needed <= upstream, f"{name} does not wait for {sorted(needed - upstream)}"
 
 
@@ -111,7 +120,9 @@ def test_its_file_only_wires(name):
         module
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
-        for module in ([node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+        for module in (
+            [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        )
     }
 
     assert {module.split(".")[0] for module in imported} <= {"__future__", "airflow", "dags"}

@@ -1,4 +1,7 @@
-"""One exam for every job: pure, in contract order, and at ease with a lake where nothing has happened."""
+"""One exam for every job.
+
+Pure, in contract order, and at ease with a lake where nothing has happened.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ def test_its_file_is_named_after_its_table_and_says_what_it_is_for(name):
 
 @every_job
 def test_build_neither_reads_nor_writes(name):
-    """Whatever build() does is in the frame that it returns: no action of Spark is called in its file."""
+    """Whatever build() does is in the frame that it returns.
+
+    No action of Spark is called in its file.
+    """
     tree = ast.parse(inspect.getsource(importlib.import_module(module_of(name))))
     called = {
         node.func.attr
@@ -57,14 +63,16 @@ def test_on_a_lake_where_nothing_has_happened_it_gives_its_columns_and_no_row(na
 
 
 @every_job
-def test_a_first_night_and_a_re_run_compute_the_days_they_should(name, settings, monkeypatch, night):
+def test_a_first_night_and_a_re_run_compute_the_days_they_should(
+    name, settings, monkeypatch, night
+):
     """A first night takes every closed day; a re-run of an older date only that day."""
     from jobs import run
     from jobs.inputs import Slice
 
     job = job_called(name)
-    monkeypatch.setattr(run, "first_closed_day", lambda lake: night.as_of.replace(day=1))
-    monkeypatch.setattr(run.spark_io, "newest_day", lambda lake, table: night.as_of)
+    monkeypatch.setattr(run, "first_closed_day", lambda _lake: night.as_of.replace(day=1))
+    monkeypatch.setattr(run.spark_io, "newest_day", lambda _lake, _table: night.as_of)
 
     again = slice_of(job.output, Night(night.as_of, "again", settings))
 

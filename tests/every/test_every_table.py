@@ -17,7 +17,14 @@ WRITTEN_ELSEWHERE = {
     "published_runs": "feature_store/publish.py",
 }
 
-UNIT_OF_SUFFIX = {"_ms": "ms", "_s": "s", "_hz": "1/s", "_db": "dB", "_bpm": "bpm", "_ratio": "0..1"}
+UNIT_OF_SUFFIX = {
+    "_ms": "ms",
+    "_s": "s",
+    "_hz": "1/s",
+    "_db": "dB",
+    "_bpm": "bpm",
+    "_ratio": "0..1",
+}
 
 every_table = pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 

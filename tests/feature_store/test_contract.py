@@ -73,9 +73,7 @@ def test_only_complete_states_have_folders_and_never_one_per_id():
 
     assert declared().partition_columns == ["as_of_date"]
     assert declared(time=Time.NONE).partition_columns == []
-    assert (
-        declared(time=Time.KNOWN, columns=(DAY, known, LOUDNESS, MOOD)).partition_columns == []
-    )
+    assert declared(time=Time.KNOWN, columns=(DAY, known, LOUDNESS, MOOD)).partition_columns == []
 
 
 def test_an_unknown_column_is_named_with_those_there_are():

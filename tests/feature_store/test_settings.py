@@ -24,7 +24,9 @@ def test_variables_beat_the_file_and_arguments_beat_both(monkeypatch):
 def test_a_misspelt_variable_is_an_error_and_not_ignored(monkeypatch):
     monkeypatch.setenv("EVENSONG_LAEK", "/somewhere")
 
-    with pytest.raises(SettingsError, match="EVENSONG_LAEK names no setting; known: .*EVENSONG_LAKE"):
+    with pytest.raises(
+        SettingsError, match=r"EVENSONG_LAEK names no setting; known: .*EVENSONG_LAKE"
+    ):
         load_settings()
 
 
@@ -36,7 +38,7 @@ def test_an_unknown_key_in_the_file_is_an_error():
 
 
 def test_an_impossible_value_is_named():
-    with pytest.raises(SettingsError, match="lists.length = 0"):
+    with pytest.raises(SettingsError, match=r"lists\.length = 0"):
         load_settings(lists={"length": 0})
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 TIER_ORDER = {"personal": 1, "warm": 1, "social": 2, "popular": 3}
 
 POPULAR_POOL = 500
-"""Popular tracks considered for lists that are short: enough to survive the filters many times over."""
+"""Popular tracks considered for lists that are short: enough to survive the filters many times
+over.
+"""
 
 
 def from_model(scores: DataFrame, listened: DataFrame, wanted: Lists) -> DataFrame:
@@ -33,7 +35,7 @@ def from_model(scores: DataFrame, listened: DataFrame, wanted: Lists) -> DataFra
 
 
 def from_followed(listened: DataFrame, follows: DataFrame) -> DataFrame:
-    """For people who follow others and have not listened: what those others play, by summed weight."""
+    """For people who follow and have not listened: what the followed play, by summed weight."""
     listeners = listened.select("user_id").distinct()
     theirs = listened.select(
         F.col("user_id").alias("followed_user_id"),

@@ -1,8 +1,9 @@
 """Why a track is in a list, as a kind, a subject, and a sentence.
 
-The first that holds is given: an artist the listener plays, people followed who play the track, a tag the
-listener plays, a new release, and otherwise taste or popularity. A followed person is named only with consent;
-without it the reason needs two people, because one would be known to be that one.
+The first that holds is given: an artist the listener plays, people followed who play the track, a
+tag the listener plays, a new release, and otherwise taste or popularity. A followed person is named
+only with consent; without it the reason needs two people, because one would be known to be that
+one.
 """
 
 from __future__ import annotations

@@ -47,7 +47,10 @@ def mean_vector(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def packed_block(rows: pa.Table) -> pa.Table:
-    """One block's tracks in id order; vectors of unit length as float32 bytes, zeros where there is none."""
+    """One block's tracks in id order.
+
+    Vectors of unit length as float32 bytes, zeros where there is none.
+    """
     ordered = rows.sort_by("track_id").combine_chunks()
     packed = {
         "block": [ordered.column("block")[0].as_py()],
@@ -59,7 +62,10 @@ def packed_block(rows: pa.Table) -> pa.Table:
 
 
 def nearest_in_blocks(batches: Iterator[pa.RecordBatch], length: int) -> Iterator[pa.RecordBatch]:
-    """For each pair of blocks, the `length` tracks of the second nearest to each track of the first."""
+    """Nearest tracks, for each pair of blocks.
+
+    The `length` tracks of the second block that are nearest to each track of the first.
+    """
     for batch in batches:
         for row in batch.to_pylist():
             yield _nearest_in_pair(row, length)
@@ -93,7 +99,10 @@ def _nearest_in_pair(row: dict[str, object], length: int) -> pa.RecordBatch:
 
 
 def _cosines(row: dict[str, object], n_left: int, n_right: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per modality: cosines (0 where one has none), and whether both have it; each (2, left, right)."""
+    """Per modality: cosines (0 where one has none), and whether both have it.
+
+    Each (2, left, right).
+    """
     cosines, shared = [], []
     for modality in MODALITIES:
         left = _from_bytes(row[modality], n_left)
