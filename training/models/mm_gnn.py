@@ -16,6 +16,7 @@ target of that encoder alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -241,9 +242,10 @@ class ContentInput(nn.Module):
 
     def forward(self) -> Tensor:
         """Unit vectors, shape (n_tracks, dim); zeros and no edge where the modality is missing."""
-        projected = self.project((self.features - self.mean) / self.scale)
+        projected: Tensor = self.project((self.features - self.mean) / self.scale)
         projected = projected + self.project_emotion(self.emotion) * self.has_emotion[:, None]
-        return functional.normalize(projected, dim=1) * self.has[:, None]
+        vectors: Tensor = functional.normalize(projected, dim=1) * self.has[:, None]
+        return vectors
 
     def emotion_error(self, tracks: Tensor) -> Tensor:
         """Mean squared error of valence and arousal, over the tracks that have them."""
@@ -254,4 +256,4 @@ class ContentInput(nn.Module):
 
 def _unit_rows(n_rows: int, dim: int) -> Tensor:
     """Random rows of about unit length, like the projected features that they meet."""
-    return torch.randn(n_rows, dim) / dim**0.5
+    return torch.randn(n_rows, dim) / math.sqrt(dim)
