@@ -62,7 +62,7 @@ def _lake(settings: Settings) -> Check:
     return Check(
         "lake",
         is_fine=is_exclusive,
-        found=f"{settings.lake}: of two writers {'one' if is_exclusive else 'not exactly one'} wins",
+        found=f"{settings.lake}: {'one' if is_exclusive else 'not one'} of two writers wins",
         next_step="use a store with conditional puts; turn versioning off",
     )
 

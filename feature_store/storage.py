@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -112,37 +112,32 @@ class FolderStorage:
             ) from error
 
     def write(self, path: str, content: bytes) -> None:
-        target = self._folder_of(path)
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=".writing-", delete=False
-        ) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(target)
+        self._written_beside(path, content).replace(self.root / path)
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
         # A hard link is created whole or not at all, so nobody ever reads a half-written manifest.
-        target = self._folder_of(path)
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=".writing-", delete=False
-        ) as file:
-            file.write(content)
+        beside = self._written_beside(path, content)
         try:
-            os.link(file.name, target)
+            (self.root / path).hardlink_to(beside)
         except FileExistsError:
             return False
         finally:
-            Path(file.name).unlink()
+            beside.unlink()
         return True
 
     def delete(self, path: str) -> None:
         (self.root / path).unlink(missing_ok=True)
 
-    def _folder_of(self, path: str) -> Path:
+    def _written_beside(self, path: str, content: bytes) -> Path:
+        """A new file in the target's folder, with the rights that the umask gives: others read it."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        return target
+        beside = target.with_name(f".writing-{uuid.uuid4().hex}")
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return beside
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ def _refuse_wrong_signature(module: str, build: Callable[..., object], n_inputs:
     named = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
     if len(frames) != n_inputs or named != ["night"]:
         raise ContractError(
-            f"{module}.build takes {[p.name for p in parameters]}; INPUTS asks for {n_inputs} frames "
+            f"{module}.build takes {[p.name for p in parameters]}; INPUTS asks for {n_inputs} "
+            "frames "
             "and the keyword `night`"
         )

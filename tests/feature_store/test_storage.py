@@ -87,6 +87,18 @@ def test_no_half_written_file_is_ever_listed(tmp_path):
     assert [file.path for file in storage.list("")] == ["a"]
 
 
+def test_other_teams_may_read_what_was_written(tmp_path):
+    """Files get the rights that the umask gives, not those of a private temporary file."""
+    storage = FolderStorage(tmp_path)
+    storage.write("report.html", b"1")
+    storage.put_if_absent("manifest.json", b"1")
+    (tmp_path / "plain").write_bytes(b"1")
+
+    rights = {file.name: file.stat().st_mode for file in tmp_path.iterdir()}
+
+    assert rights["report.html"] == rights["manifest.json"] == rights["plain"]
+
+
 def test_another_scheme_is_refused_with_the_next_step():
     with pytest.raises(StorageError, match="neither a folder nor s3://; set EVENSONG_LAKE"):
         open_storage("gs://bucket")

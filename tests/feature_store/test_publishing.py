@@ -1,0 +1,265 @@
+"""Publishing: one switch, numbered events, readers that never go back in time unasked."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from feature_store import arrow_io, publish, run_log
+from feature_store.gates import GateFailed, GateResult
+from feature_store.settings import Night
+from feature_store.snapshot import (
+    NothingPublished,
+    Pin,
+    current_event,
+    events,
+    open_snapshot,
+    snapshot_before,
+)
+from feature_store.tables import PUBLISHED_TABLES
+from feature_store.tables.recommendations import REC_TOPK
+
+MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+PASSED = GateResult("full_list_ratio", "rec_topk", True, 1.0, "at least 0.999", "")
+BROKEN = GateResult("hidden_tracks_topk", "rec_topk", False, 2, "at most 0", '{"user_id":"u1"}')
+
+
+@pytest.fixture
+def lake(settings):
+    return settings.lake
+
+
+@pytest.fixture
+def run_of(settings):
+    """A run that staged one list: run_of(day, run_id, track) gives its night and pins."""
+
+    def stage(day, run_id, track="t1"):
+        night = Night(day, run_id, settings)
+        pins = [_stage(night, table, track) for table in PUBLISHED_TABLES]
+        return night, pins
+
+    return stage
+
+
+def _stage(night, table, track):
+    rows = [_topk_row(night, track)] if table is REC_TOPK else []
+    written = arrow_io.write_slice(
+        night.settings.lake,
+        table,
+        pa.Table.from_pylist(rows, schema=table.arrow_schema),
+        as_of=night.as_of,
+    )
+    run_log.record_task(night, written, elapsed_s=1.0, now=NOON)
+    return Pin(table.name, written.table_version, written.row_count, written.content_sha256)
+
+
+def _topk_row(night, track):
+    empty = dict.fromkeys(REC_TOPK.column_names)
+    return empty | {
+        "as_of_date": night.as_of,
+        "user_id": "u1",
+        "rank": 1,
+        "track_id": track,
+        "title": track,
+        "artist_id": "a",
+        "artist_name": "A",
+        "artist_match_key": "a",
+        "title_match_key": track,
+        "score": 1.0,
+        "tier": "popular",
+        "reason_kind": "popular",
+        "reason_text": "Many listeners play this",
+        "run_id": night.run_id,
+    }
+
+
+def publish_run(run, *, mode="auto", gates=(PASSED,)):
+    night, pins = run
+    return publish.publish(
+        night,
+        pins=pins,
+        gates=gates,
+        inputs=(),
+        model_versions=["mm_gnn:1"],
+        mode=mode,
+        actor="test",
+        now=NOON,
+    )
+
+
+def test_readers_see_nothing_before_the_switch_and_the_whole_set_after(lake, run_of):
+    run = run_of(MARCH_1, "r1")
+    with pytest.raises(NothingPublished, match="nothing is published"):
+        open_snapshot(lake)
+
+    publish_run(run)
+
+    assert open_snapshot(lake).read("rec_topk", columns=["track_id"]).to_pylist() == [
+        {"track_id": "t1"}
+    ]
+
+
+def test_a_snapshot_stays_whole_while_another_run_is_published(lake, run_of):
+    """Whoever opened yesterday's set goes on reading it, though the slice was replaced since."""
+    publish_run(run_of(MARCH_1, "r1", "old"))
+    yesterday = open_snapshot(lake)
+
+    publish_run(run_of(MARCH_1, "r2", "new"))
+
+    assert yesterday.read("rec_topk", columns=["track_id"]).to_pylist() == [{"track_id": "old"}]
+    assert open_snapshot(lake).read("rec_topk")["track_id"].to_pylist() == ["new"]
+
+
+def test_an_older_date_is_staged_and_current_does_not_move(lake, run_of):
+    publish_run(run_of(MARCH_2, "r2"))
+
+    event = publish_run(run_of(MARCH_1, "r1"))
+
+    assert (event.action, event.event_number) == ("stage_only", 2)
+    assert open_snapshot(lake).run_id == "r2"
+
+
+def test_make_current_takes_readers_back_when_a_person_asks_for_it(lake, run_of):
+    publish_run(run_of(MARCH_2, "r2"))
+
+    publish_run(run_of(MARCH_1, "r1"), mode="make_current")
+
+    assert open_snapshot(lake).as_of == MARCH_1
+
+
+def test_the_same_date_again_is_published_again(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1", "old"))
+
+    event = publish_run(run_of(MARCH_1, "r1", "new"))
+
+    assert (event.action, event.replaces_event) == ("publish", 1)
+
+
+def test_a_broken_gate_leaves_a_blocked_event_that_says_why_and_readers_keep_yesterdays(
+    lake, run_of
+):
+    publish_run(run_of(MARCH_1, "r1"))
+
+    with pytest.raises(
+        GateFailed, match=r"hidden_tracks_topk is 2, must be at most 0; for example .*event 1 stays"
+    ):
+        publish_run(run_of(MARCH_2, "r2"), gates=(PASSED, BROKEN))
+
+    blocked = events(lake)[-1]
+    assert (blocked.action, blocked.reason) == ("blocked", "hidden_tracks_topk")
+    assert blocked.gates[1]["examples"] == '{"user_id":"u1"}'
+    assert open_snapshot(lake).run_id == "r1"
+
+
+def test_publishing_fails_when_somebody_else_published_meanwhile(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1"))
+    stale = replace(events(lake)[0], event_number=2, replaces_event=1, run_id="late")
+    publish_run(run_of(MARCH_2, "r2"))
+
+    with pytest.raises(publish.CurrentMoved, match="event 2 is current, this run was to replace 1"):
+        publish.append_event(lake, stale)
+
+    assert open_snapshot(lake).run_id == "r2"
+
+
+def test_of_many_publishers_at_once_one_wins_and_numbers_have_no_hole(lake, run_of):
+    """Eight runs want to replace the same event; the losers are told, and no event is lost."""
+    publish_run(run_of(MARCH_1, "r0"))
+    first = events(lake)[0]
+    rivals = [replace(first, replaces_event=1, run_id=f"rival-{n}") for n in range(8)]
+
+    def attempt(event):
+        try:
+            return publish.append_event(lake, event)
+        except publish.CurrentMoved:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        won = [event for event in pool.map(attempt, rivals) if event]
+
+    assert len(won) == 1
+    assert [event.event_number for event in events(lake)] == [1, 2]
+
+
+def test_staged_events_of_many_writers_all_stand_with_their_own_numbers(lake, run_of):
+    publish_run(run_of(MARCH_1, "r0"))
+    staged = [
+        replace(events(lake)[0], replaces_event=1, action="stage_only", run_id=f"s{n}")
+        for n in range(4)
+    ]
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda event: publish.append_event(lake, event), staged))
+
+    assert [event.event_number for event in events(lake)] == [1, 2, 3, 4, 5]
+    assert {event.run_id for event in events(lake)} == {"r0", "s0", "s1", "s2", "s3"}
+
+
+def test_rollback_brings_the_earlier_rows_back_by_one_event(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1", "old"))
+    publish_run(run_of(MARCH_2, "r2", "new"))
+
+    event = publish.rollback(lake, "r1", actor="ann", reason="too loud", now=NOON)
+
+    restored = open_snapshot(lake)
+    assert (event.action, event.actor, event.reason) == ("rollback", "ann", "too loud")
+    assert restored.as_of == MARCH_1
+    assert restored.read("rec_topk")["track_id"].to_pylist() == ["old"]
+
+
+def test_rolling_back_to_a_run_that_was_never_published_names_those_that_were(lake, run_of):
+    publish_run(run_of(MARCH_2, "r2"))
+    publish_run(run_of(MARCH_1, "r1"))
+
+    with pytest.raises(NothingPublished, match="'r1'; published: r2; see `evensong published`"):
+        publish.rollback(lake, "r1", actor="ann", reason=None, now=NOON)
+
+
+def test_after_a_rollback_the_next_night_is_published(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1"))
+    publish_run(run_of(MARCH_2, "r2"))
+    publish.rollback(lake, "r1", actor="ann", reason=None, now=NOON)
+
+    assert publish_run(run_of(MARCH_3, "r3")).action == "publish"
+
+
+def test_compared_is_the_newest_day_before_and_not_the_newest_event(lake, run_of):
+    """A backfill of 2 March compares with 1 March, though 3 March was published since."""
+    for day, run_id in ((MARCH_1, "r1"), (MARCH_3, "r3")):
+        publish_run(run_of(day, run_id))
+
+    assert snapshot_before(lake, MARCH_2).run_id == "r1"
+    assert snapshot_before(lake, MARCH_1) is None
+
+
+def test_a_slice_that_differs_from_what_was_computed_is_not_published(spark, lake, run_of):
+    from feature_store import spark_io
+
+    night, _ = run_of(MARCH_1, "r1")
+    rows = spark_io.read(spark, lake, REC_TOPK, as_of=MARCH_1)
+    computed = spark_io.write(rows, lake, REC_TOPK, first=MARCH_1, end=MARCH_2)
+    tampered = replace(computed, row_count=computed.row_count + 1)
+    run_log.record_task(night, tampered, elapsed_s=1, now=NOON + timedelta(seconds=1))
+
+    with pytest.raises(publish.ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 2 with .* computed"):
+        publish.audited_pins(spark, night)
+
+
+def test_a_table_that_the_run_has_not_written_stops_publication(spark, settings):
+    night = Night(MARCH_1, "r1", settings)
+    other = Night(MARCH_1, "another", settings)
+    _stage(other, REC_TOPK, "t1")
+
+    with pytest.raises(publish.ReadBackMismatch, match="run r1 has not written its slice"):
+        publish.audited_pins(spark, night)
+
+
+def test_nothing_is_current_where_only_blocked_and_staged_runs_are(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1"), mode="stage_only")
+
+    assert current_event(events(lake)) is None

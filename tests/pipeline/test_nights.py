@@ -1,0 +1,168 @@
+"""Nights of a tiny world: known answers, known rejects, and readers that never notice a re-run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from feature_store.arrow_io import read_table
+from feature_store.snapshot import Snapshot, events, open_snapshot
+from feature_store.tables import table_called
+from tests import worlds
+
+REC_TABLES = ("rec_topk", "rec_similar_tracks", "rec_changes")
+
+
+def rows(nights, name, as_of=worlds.LAST_DAY):
+    return read_table(nights.lake, table_called(name), as_of=as_of).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def lists(nights):
+    """rec_topk of the first night as readers saw it: user → rows by rank."""
+    first = next(event for event in events(nights.lake) if event.action == "publish")
+    found = {}
+    for row in Snapshot(nights.lake, first).read("rec_topk").to_pylist():
+        found.setdefault(row["user_id"], []).append(row)
+    return found
+
+
+@pytest.mark.parametrize(
+    "user", sorted(set(worlds.LISTENERS) - {worlds.HIDER, worlds.OPTED_OUT, "rock-6"})
+)
+def test_the_track_that_all_taste_twins_play_comes_first(lists, user):
+    assert lists[user][0]["track_id"] == worlds.left_out(user)
+    assert lists[user][0]["tier"] == "personal"
+
+
+def test_a_person_who_only_follows_gets_what_the_followed_play(lists):
+    """r6 is withdrawn, r2 and r3 are played by one of the two only: r1, r4, r5 remain, equally loved."""
+    mine = lists[worlds.FOLLOWER]
+
+    assert [row["track_id"] for row in mine] == ["r1", "r4", "r5"]
+    assert {row["tier"] for row in mine} == {"social"}
+    assert {row["reason_text"] for row in mine} == {"2 people you follow play this"}
+
+
+def test_a_stranger_gets_what_is_popular_two_tracks_an_artist(lists):
+    """Every track has five listeners: ids decide, and the first artist's third track gives way."""
+    mine = lists[worlds.STRANGER]
+
+    assert [row["track_id"] for row in mine] == ["j1", "j2", "j4"]
+    assert {row["tier"] for row in mine} == {"popular"}
+    assert {row["model_version"] for row in mine} == {None}
+
+
+def test_hidden_withdrawn_and_recently_heard_tracks_are_in_no_list(lists):
+    everything = {(user, row["track_id"]) for user, mine in lists.items() for row in mine}
+
+    assert (worlds.HIDER, worlds.left_out(worlds.HIDER)) not in everything
+    assert worlds.WITHDRAWN not in {track for _, track in everything}
+    heard = {
+        (user, track)
+        for user in worlds.LISTENERS
+        for track in worlds.TRACKS
+        if track[0] == worlds.left_out(user)[0] and track != worlds.left_out(user)
+    }
+    assert not heard & everything
+
+
+def test_who_opted_out_gets_no_list_and_all_others_a_full_one(lists):
+    assert worlds.OPTED_OUT not in lists
+    assert set(lists) == {*worlds.LISTENERS, worlds.FOLLOWER, worlds.STRANGER} - {worlds.OPTED_OUT}
+    assert {len(mine) for mine in lists.values()} == {3}
+
+
+def test_similar_tracks_are_found_for_every_available_track_with_content(nights):
+    similar = rows(nights, "rec_similar_tracks")
+    first = {row["track_id"]: row for row in similar if row["rank"] == 1}
+
+    assert set(first) == set(worlds.TRACKS) - {worlds.WITHDRAWN}
+    assert first["r1"]["similar_track_id"][0] == "r"
+    assert first["r1"]["modalities"] == ["audio", "lyrics"]
+    assert first["r3"]["modalities"] == ["lyrics"]
+
+
+def test_every_bad_row_is_in_the_rejects_with_its_reason_and_original(nights):
+    rejects = rows(nights, "raw_rejects")
+
+    assert Counter(row["reject_reason"] for row in rejects) == worlds.REJECTS
+    [unknown] = [row for row in rejects if row["reject_reason"] == "unknown_track"]
+    assert '"track_id":"nobody-knows-it"' in unknown["original_text"]
+
+
+def test_a_listen_sent_twice_counts_once(nights):
+    assert len(rows(nights, "raw_listens")) == worlds.N_LISTENS + 2  # the copy, the unknown track
+    assert len(rows(nights, "core_listens")) == worlds.N_LISTENS
+
+
+def test_broken_content_has_a_reason_and_stops_nothing(nights):
+    audio = [row["failure_reason"] for row in rows(nights, "feat_audio") if row["failure_reason"]]
+    covers = [row["failure_reason"] for row in rows(nights, "feat_cover") if row["failure_reason"]]
+
+    assert audio == ["unreadable"]
+    assert covers == ["unreadable"]
+
+
+def test_the_second_night_encodes_the_new_release_and_nothing_else(nights):
+    """9 audio files, 11 lyrics and 12 covers of the first night are not touched again."""
+    features = ("feat_audio", "feat_lyrics", "feat_cover")
+
+    assert [nights.first["tables"][name]["rows"] for name in features] == [10, 11, 12]
+    assert [nights.second["tables"][name]["rows"] for name in features] == [1, 1, 1]
+
+
+def test_the_next_days_hit_rate_is_that_of_the_one_listener_who_followed_her_list(nights):
+    """Of the 11 people with a list who listened, rock-2 alone played one of hers: 1/11."""
+    quality = rows(nights, "run_quality", worlds.NEXT_DAY)
+    [hit_rate] = [row for row in quality if row["metric"] == "hit_rate"]
+
+    assert (hit_rate["subject"], hit_rate["n_users"]) == ("rec_topk", 11)
+    assert hit_rate["value"] == pytest.approx(1 / 11, abs=1e-6)
+
+
+def test_changes_are_told_against_the_night_before(nights):
+    changes = rows(nights, "rec_changes", worlds.NEXT_DAY)
+
+    assert nights.first["tables"]["rec_changes"]["rows"] == 0
+    assert {row["compared_run_id"] for row in changes} == {nights.first["run_id"]}
+    left = {(row["user_id"], row["track_id"]) for row in changes if row["change"] == "left"}
+    assert ("rock-2", "r2") in left  # heard today, so it gives way
+
+
+def test_re_running_an_older_date_gives_the_same_rows_and_does_not_move_current(nights):
+    """Though a day has landed since, the night of LAST_DAY sees what it saw then."""
+    published = open_snapshot(nights.lake)
+
+    assert published.as_of == worlds.NEXT_DAY
+    assert [event.action for event in events(nights.lake)] == ["publish", "publish", "stage_only"]
+    for name in REC_TABLES:
+        assert nights.again["tables"][name] == nights.first["tables"][name], name
+
+
+def test_the_same_night_into_another_lake_gives_the_same_rows_in_every_table(nights):
+    assert nights.elsewhere["tables"] == nights.first["tables"]
+
+
+def test_the_report_is_one_file_that_loads_nothing(nights):
+    [page] = Path(nights.lake).glob(f"reports/{worlds.LAST_DAY}/{nights.first['run_id']}.html")
+    text = page.read_text()
+
+    assert nights.first["run_id"] in text
+    assert 'src="http' not in text
+    assert 'href="http' not in text
+
+
+def test_every_published_row_names_its_run_and_inputs_are_pinned(nights):
+    event = events(nights.lake)[0]
+
+    assert {row["run_id"] for row in Snapshot(nights.lake, event).read("rec_topk").to_pylist()} == {
+        nights.first["run_id"]
+    }
+    assert {"core_tracks", "feat_audio", "score_candidates"} <= {
+        pin.table_name for pin in event.inputs
+    }
+    assert all(gate["is_passed"] for gate in event.gates)
+    assert event.model_versions[0].startswith("mm_gnn:")
