@@ -64,8 +64,8 @@ def _options() -> None:
 
 @app.command()
 def demo(
-    tracks: Annotated[int, typer.Option(help="Tracks in the catalogue on the last day.")] = 260,
-    users: Annotated[int, typer.Option(help="People registered on the last day.")] = 220,
+    tracks: Annotated[int, typer.Option(help="Tracks in the catalogue on the last day.")] = 245,
+    users: Annotated[int, typer.Option(help="People registered on the last day.")] = 205,
     days: Annotated[int, typer.Option(help="Days of listening.")] = 45,
     nights: Annotated[
         int, typer.Option(min=1, help="Nights to run: the next ones see new days.")

@@ -12,6 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from feature_store.settings import Settings
 from feature_store.storage import open_storage
 
+_CLIP_S = 6.0
+"""Two of the music encoder's patches: a newcomer should not wait for more."""
+
 
 def demo_days(options: dict[str, int], nights: int) -> list[date]:
     """as_of of each night: the world's last day, and the days after it."""
@@ -53,6 +56,7 @@ def _world(options: dict[str, int]) -> Any:
     return make(
         n_days=options["days"],
         seed=options["seed"],
+        clip_s=_CLIP_S,
         n_tracks_at_start=max(options["tracks"] - grown_tracks, 1),
         n_users_at_start=max(options["users"] - grown_users, 4),
     )

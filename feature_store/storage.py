@@ -129,7 +129,7 @@ class FolderStorage:
         (self.root / path).unlink(missing_ok=True)
 
     def _written_beside(self, path: str, content: bytes) -> Path:
-        """A new file in the target's folder, with the rights that the umask gives: others read it."""
+        """A new file in the target's folder, with the umask's rights: other teams read it."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".writing-{uuid.uuid4().hex}")

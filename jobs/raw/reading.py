@@ -115,7 +115,8 @@ def _rows(
             frames.append(_group(spark, storage, source, group))
         except AnalysisException as error:  # a Parquet type that Spark does not have
             unreadable += [(each, str(error)) for each in group]
-    frames.append(_unreadable_rows(spark, storage, source, unreadable))
+    if unreadable or not frames:
+        frames.append(_unreadable_rows(spark, storage, source, unreadable))
     return reduce(lambda above, below: above.unionByName(below), frames)
 
 
@@ -179,9 +180,7 @@ def _group(
         ).alias("reading_detail"),
     )
     reason = F.when(F.col("reading_detail").isNotNull(), F.lit("wrong_type"))
-    dated = typed.withColumn("reading_reason", reason).join(
-        F.broadcast(_arrival_dates(spark, arrivals)), on="source_file", how="inner"
-    )
+    dated = typed.withColumns({"reading_reason": reason, "arrival_date": _arrival_date(arrivals)})
     return _in_order(dated, source, absent=[name for name in columns if name not in dated.columns])
 
 
@@ -241,13 +240,16 @@ def _lake_path() -> SparkColumn:
     return F.url_decode(F.replace(encoded, F.lit("+"), F.lit("%2B")))
 
 
-def _arrival_dates(spark: SparkSession, arrivals: Sequence[_Arrival]) -> DataFrame:
-    """The small table from file to day; a file's folder does not say it, for late files."""
-    return _frame(
-        spark,
-        (c.SOURCE_FILE, c.ARRIVAL_DATE),
-        [(each.file.path, each.arrival_date) for each in arrivals],
+def _arrival_date(arrivals: Sequence[_Arrival]) -> SparkColumn:
+    """The folder's day; for the few files that came after it was closed, the day they count for."""
+    folder_date = F.to_date(F.regexp_extract("source_file", r"^landing/[^/]+/([^/]+)/", 1))
+    late = [each for each in arrivals if each.arrival_date != each.file.folder_date]
+    if not late:
+        return folder_date
+    counts_for = F.create_map(
+        *[F.lit(part) for each in late for part in (each.file.path, each.arrival_date)]
     )
+    return F.coalesce(counts_for[F.col("source_file")], folder_date)
 
 
 def _spark_path(storage: Storage, path: str) -> str:
