@@ -35,7 +35,7 @@ class Spark(BaseModel):
 
     master: str = "local[2]"
     driver_memory: str = "3g"
-    shuffle_partitions: int = Field(200, ge=1, description="Without quick_start.")
+    shuffle_partitions: int = Field(2, ge=1, description="As many as there are cores, or more.")
     quick_start: bool = Field(
         default=True,
         description="Compile less: right for nights of minutes on one machine, wrong for a "

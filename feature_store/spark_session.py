@@ -23,7 +23,6 @@ _QUICK_START = {
     # A night over a small catalogue spends its time compiling plans that run once for milliseconds.
     "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
     "spark.databricks.delta.optimizeWrite.enabled": "false",
-    "spark.sql.shuffle.partitions": "2",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",

@@ -25,8 +25,22 @@ from feature_store.tables.recommendations import REC_TOPK
 
 MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-PASSED = GateResult("full_list_ratio", "rec_topk", True, 1.0, "at least 0.999", "")
-BROKEN = GateResult("hidden_tracks_topk", "rec_topk", False, 2, "at most 0", '{"user_id":"u1"}')
+PASSED = GateResult(
+    rule="full_list_ratio",
+    table_name="rec_topk",
+    is_passed=True,
+    value=1.0,
+    threshold="at least 0.999",
+    examples="",
+)
+BROKEN = GateResult(
+    rule="hidden_tracks_topk",
+    table_name="rec_topk",
+    is_passed=False,
+    value=2,
+    threshold="at most 0",
+    examples='{"user_id":"u1"}',
+)
 
 
 @pytest.fixture
@@ -36,7 +50,7 @@ def lake(settings):
 
 @pytest.fixture
 def run_of(settings):
-    """A run that staged one list: run_of(day, run_id, track) gives its night and pins."""
+    """Stage a list of one track as a run of a day; gives the night and its pins."""
 
     def stage(day, run_id, track="t1"):
         night = Night(day, run_id, settings)
@@ -246,7 +260,9 @@ def test_a_slice_that_differs_from_what_was_computed_is_not_published(spark, lak
     tampered = replace(computed, row_count=computed.row_count + 1)
     run_log.record_task(night, tampered, elapsed_s=1, now=NOON + timedelta(seconds=1))
 
-    with pytest.raises(publish.ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 2 with .* computed"):
+    with pytest.raises(
+        publish.ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 2 with .* computed"
+    ):
         publish.audited_pins(spark, night)
 
 

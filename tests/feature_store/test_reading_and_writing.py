@@ -181,7 +181,9 @@ def test_the_newest_day_is_found_without_opening_a_file(spark, lake_of_titles, t
 
 
 def test_a_missing_table_is_named_with_the_job_that_writes_it(tmp_path):
-    with pytest.raises(TableMissing, match=r"feat_mood: no table at .*python -m jobs.run feat_mood"):
+    with pytest.raises(
+        TableMissing, match=r"feat_mood: no table at .*python -m jobs.run feat_mood"
+    ):
         arrow_io.read_table(str(tmp_path), MOODS)
 
 

@@ -65,9 +65,7 @@ def run_night(session_settings: Settings, spark: object) -> Callable[..., dict[s
 
 
 @pytest.fixture(scope="session")
-def nights(
-    tmp_path_factory: pytest.TempPathFactory, run_night: Callable[..., Any]
-) -> Nights:
+def nights(tmp_path_factory: pytest.TempPathFactory, run_night: Callable[..., Any]) -> Nights:
     root = tmp_path_factory.mktemp("nights")
     lake, elsewhere = root / "lake", root / "elsewhere"
     worlds.write_tiny_world(open_storage(str(lake)))
