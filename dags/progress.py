@@ -59,6 +59,8 @@ class NightProgress:
         """Show the task in hand."""
         self._started_at_s[task_instance.task_id] = time.monotonic()
         self._bar.update(self._line, description=task_instance.task_id)
+        if not self.console.is_terminal:  # a log file has no moving line
+            self._bar.console.print(f"  · {task_instance.task_id}", highlight=False)
 
     @hookimpl
     def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:  # noqa: ARG002  Airflow's signature

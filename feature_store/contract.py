@@ -250,10 +250,17 @@ class Table:
 
     @property
     def checks(self) -> dict[str, str]:
-        """CHECK constraints by name: the gates, each letting null pass where the contract does."""
+        """CHECK constraints by name: the gates, each letting null pass where the contract does.
+
+        Delta, unlike SQL, takes a constraint that is null for broken.
+        """
         return {
-            f"{gate.column}_{type(gate).__name__.lower()}": gate.predicate for gate in self.gates
+            f"{gate.column}_{type(gate).__name__.lower()}": self._check(gate) for gate in self.gates
         }
+
+    def _check(self, gate: Gate) -> str:
+        may_be_null = self.column(gate.column).is_nullable
+        return f"{gate.column} IS NULL OR ({gate.predicate})" if may_be_null else gate.predicate
 
     @property
     def markdown(self) -> str:

@@ -47,7 +47,7 @@ def test_one_declaration_renders_ddl_arrow_and_checks():
     assert [field.nullable for field in table.arrow_schema] == [False, False, True]
     assert table.checks == {
         "loudness_db_within": "loudness_db >= -90 AND loudness_db <= 0",
-        "mood_oneof": "mood IN ('calm', 'wild')",
+        "mood_oneof": "mood IS NULL OR (mood IN ('calm', 'wild'))",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
@@ -109,6 +110,16 @@ def test_a_row_that_breaks_a_rule_is_named_and_nothing_is_written(spark, tmp_pat
         write_moods(spark, lake, MARCH_1, ("a", "angry"))
 
     assert arrow_io.read_table(lake, MOODS, columns=["mood"]).to_pylist() == [{"mood": "calm"}]
+
+
+def test_a_null_passes_the_rule_of_a_column_that_may_be_null(spark, tmp_path):
+    """Delta would take a constraint on null for broken."""
+    maybe = replace(MOODS, columns=(c.AS_OF_DATE, c.TRACK_ID, MOOD.or_null("at night"), c.RUN_ID))
+    rows = spark.createDataFrame([(MARCH_1, "a", None, "r1")], maybe.spark_schema())
+
+    written = spark_io.write(rows, str(tmp_path), maybe, first=MARCH_1, end=MARCH_2)
+
+    assert written.row_count == 1
 
 
 def test_a_row_of_another_day_is_refused(spark, tmp_path):

@@ -77,12 +77,20 @@ def test_who_opted_out_gets_no_list_and_all_others_a_full_one(lists):
 
 def test_similar_tracks_are_found_for_every_available_track_with_content(nights):
     similar = rows(nights, "rec_similar_tracks")
-    first = {row["track_id"]: row for row in similar if row["rank"] == 1}
 
-    assert set(first) == set(worlds.TRACKS) - {worlds.WITHDRAWN}
-    assert first["r1"]["similar_track_id"][0] == "r"
-    assert first["r1"]["modalities"] == ["audio", "lyrics"]
-    assert first["r3"]["modalities"] == ["lyrics"]
+    assert {row["track_id"] for row in similar} == set(worlds.TRACKS) - {worlds.WITHDRAWN}
+    assert {row["track_id"][0] for row in similar if row["similar_track_id"][0] == "j"} == {"j"}
+
+
+def test_tracks_are_compared_by_what_both_have(nights):
+    """r3, j3 and the broken r4 have no sound to compare; r5's lyrics were rejected."""
+    without = {"audio": {*worlds.SILENT_TRACKS, worlds.BROKEN_AUDIO}, "lyrics": {"r5"}}
+
+    for row in rows(nights, "rec_similar_tracks"):
+        pair = {row["track_id"], row["similar_track_id"]}
+        assert row["modalities"] == [
+            name for name in ("audio", "lyrics") if not pair & without[name]
+        ]
 
 
 def test_every_bad_row_is_in_the_rejects_with_its_reason_and_original(nights):

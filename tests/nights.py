@@ -24,11 +24,13 @@ class Nights:
 
     Attributes:
         lake: where the night of LAST_DAY ran, then that of NEXT_DAY, then LAST_DAY again.
+        before_next_day: a copy of it after that first night, NEXT_DAY landed and not yet run.
         first, second, again: what those runs recorded.
         elsewhere: the night of LAST_DAY in a lake of its own.
     """
 
     lake: str
+    before_next_day: str
     first: dict[str, Any]
     second: dict[str, Any]
     again: dict[str, Any]
@@ -74,6 +76,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory, run_night: Callable[..., An
     worlds.write_next_day(open_storage(str(lake)))
     return Nights(
         lake=str(lake),
+        before_next_day=str(shutil.copytree(lake, root / "before-next-day")),
         first=first,
         second=run_night(lake, worlds.NEXT_DAY),
         again=run_night(lake, worlds.LAST_DAY),
