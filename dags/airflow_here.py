@@ -34,12 +34,13 @@ def prepare(settings: Settings) -> None:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "EVENSONG_LAKE": settings.lake,
         "EVENSONG_STATE": str(settings.state),
     }
+    # The night's error is told once, at its end; --debug asks for Airflow's own pages as well.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "CRITICAL")
     if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
         os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home / 'airflow.db'}"
     _make_database(home / _MARKER)
@@ -74,7 +75,7 @@ def run_night(as_of: date, conf: dict[str, str], listener: Any) -> FinishedNight
     # Of a manual run Airflow takes the newest interval that has ended: the one that began on as_of.
     ended = datetime.combine(as_of + timedelta(days=1), time(2), UTC)
     run = night.test(logical_date=ended, run_conf=conf)
-    if run.state != "success":
+    if run.state != "success" or listener.failure:
         raise NightFailed(listener.failure or f"evensong_nightly of {as_of} ended {run.state}")
     return FinishedNight(
         run_id=run_id_of(as_of.isoformat(), run.run_id),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -46,6 +47,8 @@ class Format(StrEnum):
 def main() -> None:
     """Run the command; an error is one message and exit status 1, with --debug a traceback."""
     debug = "--debug" in sys.argv
+    if debug:
+        os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         app()
@@ -53,7 +56,7 @@ def main() -> None:
         if debug:
             raise
         ERRORS.print(f"[bold red]error[/] {type(error).__name__}: ", end="", highlight=False)
-        ERRORS.print(str(error), markup=False, highlight=False)
+        ERRORS.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

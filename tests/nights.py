@@ -26,7 +26,7 @@ class Nights:
         lake: where the night of LAST_DAY ran, then that of NEXT_DAY, then LAST_DAY again.
         before_next_day: a copy of it after that first night, NEXT_DAY landed and not yet run.
         first, second, again: what those runs recorded.
-        elsewhere: the night of LAST_DAY in a lake of its own.
+        elsewhere, elsewhere_lake: the night of LAST_DAY in a lake of its own.
     """
 
     lake: str
@@ -35,6 +35,7 @@ class Nights:
     second: dict[str, Any]
     again: dict[str, Any]
     elsewhere: dict[str, Any]
+    elsewhere_lake: str
 
 
 @pytest.fixture(scope="session")
@@ -81,4 +82,5 @@ def nights(tmp_path_factory: pytest.TempPathFactory, run_night: Callable[..., An
         second=run_night(lake, worlds.NEXT_DAY),
         again=run_night(lake, worlds.LAST_DAY),
         elsewhere=run_night(elsewhere, worlds.LAST_DAY),
+        elsewhere_lake=str(elsewhere),
     )

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyspark.sql import functions as F
 
+from feature_store import spark_io
 from feature_store.arrow_io import read_table
+from feature_store.gates import GateFailed
+from feature_store.run_log import record_task
+from feature_store.settings import Night, load_settings
 from feature_store.snapshot import Snapshot, events, open_snapshot
 from feature_store.tables import table_called
+from feature_store.tables.recommendations import REC_TOPK
+from jobs.publication import publish_night
+from jobs.run import run_job
 from tests import worlds
+from training.score import score
+from training.train import train
+
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 REC_TABLES = ("rec_topk", "rec_similar_tracks", "rec_changes")
 
@@ -154,6 +168,19 @@ def test_the_same_night_into_another_lake_gives_the_same_rows_in_every_table(nig
     assert nights.elsewhere["tables"] == nights.first["tables"]
 
 
+def test_another_seed_gives_other_lists(nights, spark, tmp_path):
+    """The seed reaches the model and, through its scores, the published rows."""
+    lake = str(shutil.copytree(nights.elsewhere_lake, tmp_path / "lake"))
+    settings = load_settings(lake=lake, state=tmp_path / "state", seed=7, lists={"length": 3})
+    night = Night(worlds.LAST_DAY, "another-seed", settings)
+
+    train(night, retrain="always")
+    score(night)
+    rescored = run_job("rec_topk", night, spark)
+
+    assert rescored.content_sha256 != nights.first["tables"]["rec_topk"]["content_sha256"]
+
+
 def test_the_report_is_one_file_that_loads_nothing(nights):
     [page] = Path(nights.lake).glob(f"reports/{worlds.LAST_DAY}/{nights.first['run_id']}.html")
     text = page.read_text()
@@ -174,3 +201,43 @@ def test_every_published_row_names_its_run_and_inputs_are_pinned(nights):
     }
     assert all(gate["is_passed"] for gate in event.gates)
     assert event.model_versions[0].startswith("mm_gnn:")
+
+
+def test_a_broken_population_rule_blocks_the_night_and_readers_keep_what_they_had(
+    nights, spark, tmp_path
+):
+    """The stranger's list rests on popularity; where that is not allowed, nothing is switched."""
+    lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
+    strict = load_settings(lake=lake, state=tmp_path, gates={"max_popular_tier_ratio": 0.0})
+    night = Night(worlds.NEXT_DAY, nights.second["run_id"], strict)
+
+    with pytest.raises(
+        GateFailed, match=r"rec_topk: popular_tier_ratio is 0\.\d+, must be at most 0"
+    ):
+        publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
+
+    assert (events(lake)[-1].action, events(lake)[-1].reason) == ("blocked", "popular_tier_ratio")
+    assert open_snapshot(lake).event.event_number == 2
+
+
+def test_a_row_that_breaks_an_absolute_rule_blocks_the_night_by_name(nights, spark, tmp_path):
+    """A hidden track smuggled into a staged list is found, and shown as the example."""
+    lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
+    settings = load_settings(lake=lake, state=tmp_path, lists={"length": 3})
+    night = Night(worlds.NEXT_DAY, nights.second["run_id"], settings)
+    staged = spark_io.read(spark, lake, REC_TOPK, as_of=worlds.NEXT_DAY)
+    is_first_of_hider = (staged["user_id"] == worlds.HIDER) & (staged["rank"] == 1)
+    smuggled = staged.withColumn(
+        "track_id", F.when(is_first_of_hider, "r1").otherwise(staged["track_id"])
+    )
+    written = spark_io.write(
+        smuggled,
+        lake,
+        REC_TOPK,
+        first=worlds.NEXT_DAY,
+        end=worlds.NEXT_DAY + timedelta(days=1),
+    )
+    record_task(night, written, elapsed_s=0, now=datetime.now(UTC))
+
+    with pytest.raises(GateFailed, match=r'hidden_tracks_topk is 1, .*"user_id":"rock-1"'):
+        publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
