@@ -89,8 +89,8 @@ def judge(measures: Sequence[Measure]) -> list[GateResult]:
 def _expectations_met(measures: Sequence[Measure]) -> dict[str, bool]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which would call home
     import great_expectations as gx
-    from great_expectations.expectations.core import (
-        ExpectColumnValuesToBeBetween,  # type: ignore[attr-defined]  # re-exported without __all__
+    from great_expectations.expectations.core.expect_column_values_to_be_between import (
+        ExpectColumnValuesToBeBetween,
     )
 
     figures = pd.DataFrame([{measure.rule: measure.value for measure in measures}])

@@ -109,11 +109,16 @@ def _cosines(row: dict[str, object], n_left: int, n_right: int) -> tuple[np.ndar
         right = _from_bytes(row[f"other_{modality}"], n_right)
         if left.shape[1] and right.shape[1]:
             cosines.append(left @ right.T)
-            shared.append(left.any(axis=1)[:, None] & right.any(axis=1)[None, :])
+            shared.append(np.logical_and.outer(_has_vector(left), _has_vector(right)))
         else:
             cosines.append(np.zeros((n_left, n_right), np.float32))
             shared.append(np.zeros((n_left, n_right), bool))
     return np.stack(cosines), np.stack(shared)
+
+
+def _has_vector(vectors: np.ndarray) -> np.ndarray:
+    """Which rows are not the zeros that stand for none, (n,)."""
+    return np.asarray(np.linalg.norm(vectors, axis=1) > 0)
 
 
 def _from_bytes(content: object, n_rows: int) -> np.ndarray:
@@ -136,4 +141,5 @@ def _unit_vectors(column: pa.ChunkedArray) -> np.ndarray:
 
 def _matrix(lists: pa.Array) -> np.ndarray:
     """(n, dim) float32 of a column of equally long lists without nulls."""
-    return lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(lists), -1)
+    values = np.asarray(lists.flatten(), dtype=np.float32)
+    return values.reshape(len(lists), -1)
