@@ -50,3 +50,22 @@ def test_settings_cannot_be_changed_after_they_were_read():
 def test_an_object_store_address_is_kept_and_a_folder_made_absolute():
     assert load_settings(lake="s3://bucket/lake").lake == "s3://bucket/lake"
     assert Path(load_settings(lake="here").lake).is_absolute()
+
+
+@pytest.mark.parametrize("name", ["local", "production"])
+def test_the_settings_for_other_places_are_settings(name):
+    """A key that was renamed in code must be renamed there too."""
+    shipped = Path(__file__).parents[2] / "infra" / "settings" / f"{name}.toml"
+    Path("evensong.toml").write_text(shipped.read_text())
+
+    found = load_settings()
+
+    assert found.spark.quick_start == (name == "local")
+
+
+def test_the_laptops_settings_are_the_defaults():
+    plain = load_settings()
+    shipped = Path(__file__).parents[2] / "infra" / "settings" / "local.toml"
+    Path("evensong.toml").write_text(shipped.read_text())
+
+    assert load_settings() == plain
