@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,65 @@ from tests import worlds
 LISTS = {"EVENSONG_LISTS__LENGTH": "3"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Nights:
-    """What the module's tests look at.
+    """Nights that several files look at, each run when the first test asks for it.
 
     Attributes:
-        lake: where the night of LAST_DAY ran, then that of NEXT_DAY, then LAST_DAY again.
-        before_next_day: a copy of it after that first night, NEXT_DAY landed and not yet run.
-        first, second, again: what those runs recorded.
-        elsewhere, elsewhere_lake: the night of LAST_DAY in a lake of its own.
+        root: a folder for their lakes.
+        run: runs one night, see `run_night`.
     """
 
-    lake: str
-    before_next_day: str
-    first: dict[str, Any]
-    second: dict[str, Any]
-    again: dict[str, Any]
-    elsewhere: dict[str, Any]
-    elsewhere_lake: str
+    root: Path
+    run: Callable[..., dict[str, Any]]
+
+    @cached_property
+    def first(self) -> dict[str, Any]:
+        """What the night of LAST_DAY recorded."""
+        worlds.write_tiny_world(open_storage(str(self._lake)))
+        ran = self.run(self._lake, worlds.LAST_DAY)
+        worlds.write_next_day(open_storage(str(self._lake)))
+        shutil.copytree(self._lake, self.root / "before-next-day")
+        return ran
+
+    @cached_property
+    def second(self) -> dict[str, Any]:
+        """What the night of NEXT_DAY recorded, in the same lake."""
+        assert self.first
+        return self.run(self._lake, worlds.NEXT_DAY)
+
+    @cached_property
+    def again(self) -> dict[str, Any]:
+        """What the night of LAST_DAY recorded when it was run once more, after NEXT_DAY."""
+        assert self.second
+        return self.run(self._lake, worlds.LAST_DAY)
+
+    @cached_property
+    def elsewhere(self) -> dict[str, Any]:
+        """What the night of LAST_DAY recorded in a lake of its own."""
+        worlds.write_tiny_world(open_storage(self.elsewhere_lake))
+        return self.run(Path(self.elsewhere_lake), worlds.LAST_DAY)
+
+    @property
+    def lake(self) -> str:
+        """The lake after first, second and again."""
+        assert self.again
+        return str(self._lake)
+
+    @property
+    def before_next_day(self) -> str:
+        """A copy of the lake after first: NEXT_DAY has landed and was not run."""
+        assert self.first
+        return str(self.root / "before-next-day")
+
+    @property
+    def elsewhere_lake(self) -> str:
+        """The lake of `elsewhere`."""
+        return str(self.root / "elsewhere")
+
+    @property
+    def _lake(self) -> Path:
+        return self.root / "lake"
 
 
 @pytest.fixture(scope="session")
@@ -68,19 +110,7 @@ def run_night(session_settings: Settings, spark: object) -> Callable[..., dict[s
 
 
 @pytest.fixture(scope="session")
-def nights(tmp_path_factory: pytest.TempPathFactory, run_night: Callable[..., Any]) -> Nights:
-    root = tmp_path_factory.mktemp("nights")
-    lake, elsewhere = root / "lake", root / "elsewhere"
-    worlds.write_tiny_world(open_storage(str(lake)))
-    shutil.copytree(lake, elsewhere)
-    first = run_night(lake, worlds.LAST_DAY)
-    worlds.write_next_day(open_storage(str(lake)))
-    return Nights(
-        lake=str(lake),
-        before_next_day=str(shutil.copytree(lake, root / "before-next-day")),
-        first=first,
-        second=run_night(lake, worlds.NEXT_DAY),
-        again=run_night(lake, worlds.LAST_DAY),
-        elsewhere=run_night(elsewhere, worlds.LAST_DAY),
-        elsewhere_lake=str(elsewhere),
-    )
+def nights(
+    tmp_path_factory: pytest.TempPathFactory, run_night: Callable[..., dict[str, Any]]
+) -> Nights:
+    return Nights(tmp_path_factory.mktemp("nights"), run_night)

@@ -170,6 +170,7 @@ def test_the_same_night_into_another_lake_gives_the_same_rows_in_every_table(nig
 
 def test_another_seed_gives_other_lists(nights, spark, tmp_path):
     """The seed reaches the model and, through its scores, the published rows."""
+    assert nights.elsewhere
     lake = str(shutil.copytree(nights.elsewhere_lake, tmp_path / "lake"))
     settings = load_settings(lake=lake, state=tmp_path / "state", seed=7, lists={"length": 3})
     night = Night(worlds.LAST_DAY, "another-seed", settings)
