@@ -252,10 +252,13 @@ def _read_follow_starts(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
 def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
     """Who gave which tag when, for the tags that the graph has."""
     rows = read_table(lake, CORE_TAGS, as_of=as_of).to_pydict()
-    in_graph = set(nodes.tags.ids.tolist())
-    kept = [row for row, tag in enumerate(rows["tag"]) if tag in in_graph]
+    # A tag waits in core_tags until its track is announced, and has no edge till then.
+    tags, tracks = set(nodes.tags.ids.tolist()), set(nodes.tracks.ids.tolist())
+    pairs = enumerate(zip(rows["tag"], rows["track_id"], strict=True))
+    kept = [row for row, (tag, track) in pairs if tag in tags and track in tracks]
     user = torch.full((len(kept),), -1)
-    given = [place for place, row in enumerate(kept) if rows["user_id"][row] is not None]
+    people = set(nodes.users.ids.tolist())
+    given = [place for place, row in enumerate(kept) if rows["user_id"][row] in people]
     user[given] = nodes.users.positions(
         (rows["user_id"][kept[place]] for place in given), CORE_TAGS.name
     )
