@@ -221,13 +221,14 @@ def doctor() -> None:
     console = Console()
     for check in results:
         mark = "[green]✓[/]" if check.is_fine else "[red]✗[/]"
-        console.print(f"{mark} {check.what:<12} {check.found}", highlight=False)
+        console.print(f"{mark} {check.what:<12} {check.found}", highlight=False, soft_wrap=True)
         if not check.is_fine:
-            console.print(f"  → {check.next_step}", highlight=False)
+            console.print(f"  → {check.next_step}", highlight=False, soft_wrap=True)
     if not all(check.is_fine for check in results):
         raise typer.Exit(1)
 
 
+_COLUMN_CHARACTERS = 18
 _LONG_FIELDS = {"gates", "inputs", "tables", "model_versions", "code_version", "contract_version"}
 
 
@@ -271,7 +272,10 @@ def _print_dicts(rows: list[dict[str, Any]], output: Format) -> None:
     table = RichTable(*headings)
     for row in rows:
         table.add_row(*["" if value is None else str(value) for value in row.values()])
-    Console().print(table)
+    # Fourteen columns squeezed into eighty characters say nothing; a wide line can be scrolled.
+    console = Console()
+    console.width = max(console.width, _COLUMN_CHARACTERS * len(headings))
+    console.print(table)
 
 
 def _uri(lake: str, path: str) -> str:

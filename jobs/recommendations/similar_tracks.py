@@ -70,7 +70,11 @@ def _vectors(available: DataFrame, audio: DataFrame, lyrics: DataFrame, night: N
             F.col("content_hash").alias(f"{modality}_hash"),
             F.col(f"{modality}_embedding").alias(modality),
         )
-        known = embedded.where(F.col(modality).isNotNull())
+        # Only this catalogue's content: a mean that took in what arrives later would be another
+        # one when an older date is run again.
+        known = embedded.where(F.col(modality).isNotNull()).join(
+            available, on=f"{modality}_hash", how="left_semi"
+        )
         vectors = vectors.join(_centred(known, modality), on=f"{modality}_hash", how="left")
     return vectors.select("track_id", "audio", "lyrics").where(
         F.col("audio").isNotNull() | F.col("lyrics").isNotNull()
