@@ -68,13 +68,16 @@ def run_night(as_of: date, conf: dict[str, str], listener: Any) -> FinishedNight
     night = evensong_nightly()
     listener.expect(len(night.tasks))
     for task in night.tasks:
-        task.retries = (
-            0  # a person is watching: they see the error now instead of after the retries
-        )
-    get_listener_manager().add_listener(listener)
+        # A person is watching: they see the error now instead of after the retries.
+        task.retries = 0
+    listeners = get_listener_manager()
+    listeners.add_listener(listener)
     # Of a manual run Airflow takes the newest interval that has ended: the one that began on as_of.
     ended = datetime.combine(as_of + timedelta(days=1), time(2), UTC)
-    run = night.test(logical_date=ended, run_conf=conf)
+    try:
+        run = night.test(logical_date=ended, run_conf=conf)
+    finally:
+        listeners.pm.unregister(listener)
     if run.state != "success" or listener.failure:
         raise NightFailed(listener.failure or f"evensong_nightly of {as_of} ended {run.state}")
     return FinishedNight(

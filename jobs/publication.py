@@ -49,7 +49,7 @@ def publish_night(
         actor=actor,
         now=now,
     )
-    LOG.info("published", run_id=event.run_id, event=event.event_number, action=event.action)
+    LOG.info("published", run_id=event.run_id, event_number=event.event_number, action=event.action)
     return event
 
 
