@@ -19,6 +19,7 @@ from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS
 from feature_store.tables.recommendations import REC_SIMILAR_TRACKS
 from jobs.inputs import Everything, Known
 from jobs.recommendations.lists import similarity
+from jobs.recommendations.lists.filters import SHOWN_COLUMNS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -40,16 +41,7 @@ def build(tracks: DataFrame, audio: DataFrame, lyrics: DataFrame, *, night: Nigh
     blocks = _blocks(_vectors(available, audio, lyrics, night))
     length = night.settings.lists.similar_length
     nearest = _nearest(blocks, length)
-    shown = available.select(
-        F.col("track_id").alias("similar_track_id"),
-        "title",
-        "artist_id",
-        "artist_name",
-        "artist_match_key",
-        "title_match_key",
-        "isrc",
-        "recording_mbid",
-    )
+    shown = available.select(F.col("track_id").alias("similar_track_id"), *SHOWN_COLUMNS)
     return (
         nearest.join(shown, on="similar_track_id", how="inner")
         .withColumn("as_of_date", F.lit(night.as_of))

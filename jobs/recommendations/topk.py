@@ -23,7 +23,7 @@ from feature_store.tables.recommendations import REC_TOPK
 from feature_store.tables.scores import SCORE_CANDIDATES
 from jobs.inputs import History, Known
 from jobs.recommendations.lists.candidates import from_followed, from_model, from_popularity
-from jobs.recommendations.lists.filters import eligible_users, passing
+from jobs.recommendations.lists.filters import SHOWN_COLUMNS, eligible_users, passing
 from jobs.recommendations.lists.reasons import with_reasons
 
 if TYPE_CHECKING:
@@ -76,13 +76,7 @@ def build(
         "user_id",
         "rank",
         "track_id",
-        "title",
-        "artist_id",
-        "artist_name",
-        "artist_match_key",
-        "title_match_key",
-        "isrc",
-        "recording_mbid",
+        *SHOWN_COLUMNS,
         F.round("score", 6).alias("score"),
         "tier",
         "reason_kind",

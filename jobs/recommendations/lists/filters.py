@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from feature_store.settings import Night
 
-TRACK_COLUMNS = (
-    "track_id",
+SHOWN_COLUMNS = (
     "title",
     "artist_id",
     "artist_name",
@@ -22,8 +21,8 @@ TRACK_COLUMNS = (
     "title_match_key",
     "isrc",
     "recording_mbid",
-    "released_date",
 )
+"""What a published row says of a track besides its id."""
 
 
 def eligible_users(users: DataFrame) -> DataFrame:
@@ -40,7 +39,7 @@ def passing(
     night: Night,
 ) -> DataFrame:
     """Candidates of eligible people that are available, not hidden and not heard just now."""
-    available = tracks.where("is_available").select(*TRACK_COLUMNS)
+    available = tracks.where("is_available").select("track_id", *SHOWN_COLUMNS, "released_date")
     pair = ["user_id", "track_id"]
     return (
         candidates.join(eligible, on="user_id", how="left_semi")
