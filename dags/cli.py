@@ -11,16 +11,13 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from feature_store.settings import Night, load_settings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 app = typer.Typer(
     name="evensong",
@@ -141,7 +138,7 @@ def read(
         if "user_id" not in rows.column_names:
             raise typer.BadParameter(f"{table} has no user_id", param_hint="--user")
         rows = rows.filter(pc.equal(rows["user_id"], user))
-    _print_rows(rows.slice(0, limit), output)
+    _print_dicts(rows.slice(0, limit).to_pylist(), output)
 
 
 @app.command()
@@ -155,23 +152,8 @@ def published(
 
     so_far = events(load_settings().lake)
     current = current_event(so_far)
-    rows = [
-        {
-            "is_current": event == current,
-            **{key: value for key, value in asdict(event).items() if key not in _LONG_FIELDS},
-            "tables": {pin.table_name: pin.row_count for pin in event.tables},
-        }
-        for event in so_far
-    ]
-    if output is Format.JSON:
-        sys.stdout.write(
-            json.dumps(
-                [asdict(event) | {"is_current": event == current} for event in so_far], default=str
-            )
-            + "\n"
-        )
-    else:
-        _print_dicts(rows, output)
+    whole = [asdict(event) | {"is_current": event == current} for event in so_far]
+    _print_dicts(whole if output is Format.JSON else [_short(event) for event in whole], output)
 
 
 @app.command()
@@ -255,8 +237,11 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise typer.BadParameter(f"{value!r}; use {', '.join(allowed)}", param_hint=name)
 
 
-def _print_rows(rows: pa.Table, output: Format) -> None:
-    _print_dicts(rows.to_pylist(), output)
+def _short(event: dict[str, Any]) -> dict[str, Any]:
+    """What of an event fits a line: tables as their row counts, the current one marked first."""
+    shown = {key: value for key, value in event.items() if key not in _LONG_FIELDS}
+    tables = {pin["table_name"]: pin["row_count"] for pin in event["tables"]}
+    return {"is_current": shown.pop("is_current"), **shown, "tables": tables}
 
 
 def _print_dicts(rows: list[dict[str, Any]], output: Format) -> None:
