@@ -127,6 +127,7 @@ def _batches(
         heard=evidence.graph.listened,
         n_tracks=len(evidence.graph.nodes.tracks),
         batch_users=recipe.loop.batch_users,
+        min_batches=recipe.loop.min_batches,
         max_candidates=recipe.loop.max_candidates,
         max_shared=recipe.loop.max_shared,
         generator=torch.Generator().manual_seed(seed),

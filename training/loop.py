@@ -27,7 +27,8 @@ class LoopConfig:
 
     max_epochs: int = 30
     learning_rate: float = 0.005
-    batch_users: int = 64
+    batch_users: int = 256
+    min_batches: int = 4  # of an epoch; a world of few people takes smaller batches instead
     max_candidates: int = 8_000  # tracks that a batch ranks against
     max_shared: int = 2_000  # of these, tracks on which heads compare what they think
     validate_every: int = 2  # epochs

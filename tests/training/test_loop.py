@@ -18,7 +18,7 @@ LOOP = LoopConfig(validate_every=1, patience=2)
 def batches(seed: int = 1, max_candidates: int = 100) -> LearningBatches:
     heard = two_taste_evidence().graph.listened
     generator = torch.Generator().manual_seed(seed)
-    return LearningBatches(heard, N_TRACKS, 8, max_candidates, 100, generator, CPU)
+    return LearningBatches(heard, N_TRACKS, 8, 1, max_candidates, 100, generator, CPU)
 
 
 def fitted_bytes(seed: int) -> bytes:

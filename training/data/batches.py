@@ -58,12 +58,14 @@ class LearningBatches:
 
     The candidates are all tracks while there are at most `max_candidates`; of a larger catalogue
     they are the batch's positives and tracks drawn at random without replacement, so that memory
-    does not grow with the catalogue.
+    does not grow with the catalogue. A batch has `batch_users` people, or fewer where an epoch would
+    otherwise have less than `min_batches` steps.
     """
 
     heard: Pairs
     n_tracks: int
     batch_users: int
+    min_batches: int
     max_candidates: int
     max_shared: int
     generator: torch.Generator
@@ -73,7 +75,8 @@ class LearningBatches:
         """One epoch."""
         users = self.heard.users.unique()
         shuffled = users[torch.randperm(len(users), generator=self.generator)]
-        for block in shuffled.split(self.batch_users):
+        size = min(self.batch_users, -(-len(users) // self.min_batches))
+        for block in shuffled.split(max(1, size)):
             yield self._batch(block.sort().values).to(self.device)
 
     def _batch(self, users: Tensor) -> LearningBatch:

@@ -148,7 +148,7 @@ class MMGNN(nn.Module):
         """Cosines of each encoder, and the linear peer's scores; votes inside the head's graph."""
         scores, votes = [], []
         for encoder in self._encoders.values():
-            people, tracks = encoder()
+            people, tracks = encoder.encoded()
             scores.append(people[batch.users] @ tracks.T)  # (batch, n_tracks)
             votes.append(encoder.has_user[batch.users, None] & encoder.may_vote)
         scores.append(self._linear.score(batch.users))
@@ -199,6 +199,21 @@ class GraphEncoder(nn.Module):
         self.register_buffer("has_user", degree[:n_users] > 0, persistent=False)
         may_vote = has_track if modality is not None else graph.listener_count() > 0
         self.register_buffer("may_vote", may_vote, persistent=False)
+        self._encoded: tuple[Tensor, Tensor] | None = None
+
+    def train(self, mode: bool = True) -> GraphEncoder:
+        """Change the mode, and forget what was encoded: the parameters may be others by now."""
+        self._encoded = None
+        return super().train(mode)
+
+    def encoded(self) -> tuple[Tensor, Tensor]:
+        """What `forward` gives, computed once for all blocks of people between changes of mode."""
+        if self.training or torch.is_grad_enabled():
+            encoded: tuple[Tensor, Tensor] = self()
+            return encoded
+        if self._encoded is None:
+            self._encoded = self()
+        return self._encoded
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Unit vectors of people, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
