@@ -41,6 +41,10 @@ class Spark(BaseModel):
         description="Compile less: right for nights of minutes on one machine, wrong for a "
         "cluster.",
     )
+    preload: tuple[str, ...] = Field(
+        ("pandas", "torch"),
+        description="Modules that the Python daemon imports once, before it forks workers.",
+    )
     packages_from: str = Field(
         "", description="Maven repository for the jars; empty for Maven Central."
     )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from feature_store.settings import Settings
 
+PRELOAD_VARIABLE = "EVENSONG_SPARK_PRELOADED"  # what python_daemon reads
+
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 S3_PACKAGE = "org.apache.hadoop:hadoop-aws:3.5.0"
 
@@ -63,6 +65,8 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
+        "spark.python.daemon.module": "feature_store.python_daemon",
+        f"spark.executorEnv.{PRELOAD_VARIABLE}": ",".join(settings.spark.preload),
         # Few, large files: writers pack rows instead of leaving one file per task.
         "spark.databricks.delta.optimizeWrite.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "2",

@@ -58,8 +58,8 @@ class LearningBatches:
 
     The candidates are all tracks while there are at most `max_candidates`; of a larger catalogue
     they are the batch's positives and tracks drawn at random without replacement, so that memory
-    does not grow with the catalogue. A batch has `batch_users` people, or fewer where an epoch would
-    otherwise have less than `min_batches` steps.
+    does not grow with the catalogue. A batch has `batch_users` people, or fewer where an epoch
+    would otherwise have less than `min_batches` steps.
     """
 
     heard: Pairs

@@ -14,13 +14,13 @@ deviation is that of knowing little: a uniform guess would have .58.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
-import numpy as np
-from numpy.typing import NDArray
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 from jobs.encoders.musicnn import TAGS
-
-Floats = NDArray[np.float64]
 
 # Centre and spread of each cue: spread above the centre it counts fully, +1; so far below, -1.
 LOUDNESS_DB = (-20.0, 10.0)
@@ -39,27 +39,27 @@ LYRICS_VALENCE_SD, LYRICS_AROUSAL_SD = 0.35, 0.43
 
 @dataclass(frozen=True, slots=True)
 class Emotion:
-    """Estimates of n contents, each (n,), and their standard deviations."""
+    """An estimate of each row, and its standard deviation."""
 
-    valence: Floats
-    arousal: Floats
+    valence: Column
+    arousal: Column
     valence_sd: float
     arousal_sd: float
 
 
 def as_heard(
-    loudness_db: Floats, tempo_bpm: Floats, onset_rate_hz: Floats, tag_probabilities: Floats
+    loudness_db: Column, tempo_bpm: Column, onset_rate_hz: Column, tag_probabilities: Column
 ) -> Emotion:
-    """Emotion of n recordings by their sound.
+    """Emotion of recordings by their sound.
 
     Args:
-        loudness_db: (n,).
-        tempo_bpm: (n,); NaN where there is no pulse, which says nothing for either side.
-        onset_rate_hz: (n,).
-        tag_probabilities: (n, 50) in the order of `TAGS`.
+        loudness_db: of each.
+        tempo_bpm: null where there is no pulse, which says nothing for either side.
+        onset_rate_hz: of each.
+        tag_probabilities: arrays of 50 in the order of `TAGS`.
     """
     loud, dense = _cue(loudness_db, LOUDNESS_DB), _cue(onset_rate_hz, ONSET_RATE_HZ)
-    fast = np.nan_to_num(_cue(tempo_bpm, TEMPO_BPM), nan=0.0)
+    fast = F.coalesce(_cue(tempo_bpm, TEMPO_BPM), F.lit(0.0))
     exciting = _contrast(tag_probabilities, EXCITING_TAGS, CALM_TAGS)
     happy = _contrast(tag_probabilities, HAPPY_TAGS, SAD_TAGS)
     return Emotion(
@@ -70,26 +70,35 @@ def as_heard(
     )
 
 
-def as_read(sentiment_compound: Floats, emotional_load_ratio: Floats) -> Emotion:
-    """Emotion of n lyrics by their words, both arguments (n,)."""
+def as_read(sentiment_compound: Column, emotional_load_ratio: Column) -> Emotion:
+    """Emotion of lyrics by their words."""
     return Emotion(
-        valence=np.clip(sentiment_compound, -1, 1),
+        valence=_within_one(sentiment_compound),
         arousal=_cue(emotional_load_ratio, LOAD_RATIO),
         valence_sd=LYRICS_VALENCE_SD,
         arousal_sd=LYRICS_AROUSAL_SD,
     )
 
 
-def _cue(values: Floats, scale: tuple[float, float]) -> Floats:
-    """Values in spreads from the centre, at most 1 to either side."""
+def _cue(value: Column, scale: tuple[float, float]) -> Column:
+    """The value in spreads from the centre, at most 1 to either side; null stays null."""
     centre, spread = scale
-    return np.clip((values - centre) / spread, -1, 1)
+    return _within_one((value - centre) / spread)
 
 
 def _contrast(
-    tag_probabilities: Floats, raising: tuple[str, ...], lowering: tuple[str, ...]
-) -> Floats:
+    tag_probabilities: Column, raising: tuple[str, ...], lowering: tuple[str, ...]
+) -> Column:
     """Summed probabilities of some tags less those of others, at most 1 to either side."""
-    direction = np.array([(tag in raising) * 1.0 - (tag in lowering) * 1.0 for tag in TAGS])
-    contrast: Floats = np.clip(tag_probabilities @ direction, -1, 1)
-    return contrast
+    terms = [
+        F.get(tag_probabilities, F.lit(place)).cast("double") * (1.0 if tag in raising else -1.0)
+        for place, tag in enumerate(TAGS)
+        if tag in raising or tag in lowering
+    ]
+    return _within_one(reduce(add, terms))
+
+
+def _within_one(value: Column) -> Column:
+    """Cut at -1 and 1; null stays null, which greatest and least alone would pass over."""
+    cut = F.greatest(F.lit(-1.0), F.least(F.lit(1.0), value.cast("double")))
+    return F.when(value.isNotNull(), cut)
