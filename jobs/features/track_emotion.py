@@ -7,13 +7,14 @@ jobs/features/emotion.py.
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_EMOTION
 from jobs.encoders import registry
+from jobs.encoders.identity import Identity
 from jobs.features.emotion import Emotion, as_heard, as_read
 from jobs.features.pending import of_encoder
 from jobs.inputs import Everything, Known
@@ -28,38 +29,44 @@ _LYRICS_CUES = ("sentiment_compound", "emotional_load_ratio")
 def build(tracks: DataFrame, audio: DataFrame, lyrics: DataFrame, *, night: Night) -> DataFrame:
     """At most two rows per track of `tracks`; content without features gives none."""
     encoders = night.settings.encoders
-    heard = of_encoder(audio, registry.audio_identity(encoders))
-    read = of_encoder(lyrics, registry.lyrics_identity(encoders))
-    estimates = _estimates(
-        _of_tracks(tracks, "audio_hash", heard, _AUDIO_CUES),
-        "audio",
-        as_heard(*(F.col(name) for name in _AUDIO_CUES)),
-    ).unionByName(
-        _estimates(
-            _of_tracks(tracks, "lyrics_hash", read, _LYRICS_CUES),
-            "lyrics",
-            as_read(*(F.col(name) for name in _LYRICS_CUES)),
+    heard = _usable(audio, registry.audio_identity(encoders), "audio_hash", _AUDIO_CUES)
+    read = _usable(lyrics, registry.lyrics_identity(encoders), "lyrics_hash", _LYRICS_CUES)
+    # Both joins before the two rows of a track are told apart: the catalogue is gone through once.
+    cues = tracks.join(heard, on="audio_hash", how="left").join(read, on="lyrics_hash", how="left")
+    estimates = F.array(
+        _estimate("audio", "audio_hash_found", as_heard(*map(F.col, _AUDIO_CUES))),
+        _estimate("lyrics", "lyrics_hash_found", as_read(*map(F.col, _LYRICS_CUES))),
+    )
+    return (
+        cues.select("track_id", F.explode(estimates).alias("estimate"))
+        .where(F.col("estimate").isNotNull())
+        .select("track_id", "estimate.*", F.lit(night.as_of).alias("as_of_date"))
+        .select(*OUTPUT.column_names)
+    )
+
+
+def _usable(
+    features: DataFrame, identity: Identity, hash_column: str, cues: tuple[str, ...]
+) -> DataFrame:
+    """Cues of each content that this encoder could read; `<hash_column>_found` is never null."""
+    return (
+        of_encoder(features, identity)
+        .where(F.col("failure_reason").isNull())
+        .select(
+            F.col("content_hash").alias(hash_column),
+            F.col("content_hash").alias(f"{hash_column}_found"),
+            *cues,
         )
     )
-    return estimates.withColumn("as_of_date", F.lit(night.as_of)).select(*OUTPUT.column_names)
 
 
-def _of_tracks(
-    tracks: DataFrame, hash_column: str, features: DataFrame, cues: tuple[str, ...]
-) -> DataFrame:
-    """The cues of each track whose content could be encoded."""
-    usable = features.where(F.col("failure_reason").isNull())
-    contents = tracks.select("track_id", F.col(hash_column).alias("content_hash"))
-    return contents.join(usable, on="content_hash", how="inner").select("track_id", *cues)
-
-
-def _estimates(cues: DataFrame, source: str, estimate: Emotion) -> DataFrame:
-    """Valence and arousal of each row of cues."""
-    return cues.select(
-        "track_id",
+def _estimate(source: str, found: str, estimate: Emotion) -> Column:
+    """One source's row of a track; null where the track has no features of it."""
+    row = F.struct(
         F.lit(source).alias("emotion_source"),
         estimate.valence.alias("valence"),
         estimate.arousal.alias("arousal"),
         F.lit(estimate.valence_sd).alias("valence_sd"),
         F.lit(estimate.arousal_sd).alias("arousal_sd"),
     )
+    return F.when(F.col(found).isNotNull(), row)

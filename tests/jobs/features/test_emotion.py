@@ -12,48 +12,44 @@ CENTRE = {"loudness_db": -20.0, "tempo_bpm": 110.0, "onset_rate_hz": 4.0}
 SCHEMA = "loudness_db double, tempo_bpm double, onset_rate_hz double, tags array<float>"
 
 
+LOUD_FAST_DENSE = {"loudness_db": 0.0, "tempo_bpm": 220.0, "onset_rate_hz": 12.0}
+QUIET_SLOW_SPARSE = {"loudness_db": -90.0, "tempo_bpm": 40.0, "onset_rate_hz": 0.0}
+
+# What a recording has besides cues at their centres; its valence; its arousal.
+CASES = {
+    "neutral at the centre of all cues": ({}, 0.0, 0.0),
+    "half a spread louder, .35 / 2": ({"loudness_db": -15.0}, 0.0, 0.175),
+    "half a spread faster, .4 / 2 and .2 / 2": ({"tempo_bpm": 135.0}, 0.2, 0.1),
+    "a spread less dense": ({"onset_rate_hz": 1.0}, -0.2, -0.25),
+    "happy, .4 x .5": ({"pop": 0.5}, 0.2, 0.0),
+    "sad and calm, .4 x .5 and .2 x .5": ({"quiet": 0.5}, -0.2, -0.1),
+    "exciting, neither happy nor sad": ({"metal": 0.5}, 0.0, 0.1),
+    "no pulse leans to neither side": ({"tempo_bpm": None}, 0.0, 0.0),
+    # The weights of an axis sum to 1, so all cues at their ends reach exactly 1.
+    "the upper end": ({**LOUD_FAST_DENSE, "dance": 1.0, "fast": 1.0}, 1.0, 1.0),
+    "the lower end": ({**QUIET_SLOW_SPARSE, "slow": 1.0, "quiet": 1.0}, -1.0, -1.0),
+}
+
+
 @pytest.fixture(scope="session")
 def heard(spark):
-    """Valence and arousal of one recording whose cues are at their centres unless named; tags by name."""
-
-    def estimate(**cues):
-        tags = [cues.pop(tag, 0.0) for tag in musicnn.TAGS]
-        rows = spark.createDataFrame([(*(CENTRE | cues).values(), tags)], SCHEMA)
-        found = emotion.as_heard(*(F.col(name) for name in rows.columns))
-        return tuple(rows.select(found.valence, found.arousal).first())
-
-    return estimate
-
-
-def test_the_centre_of_all_cues_is_neutral(heard):
-    assert heard() == (0.0, 0.0)
+    """Valence and arousal of each case, by its name; one job for all."""
+    rows = []
+    for name, (cues, _, _) in CASES.items():
+        tags = [cues.get(tag, 0.0) for tag in musicnn.TAGS]
+        rows.append((name, *(cues.get(cue, centre) for cue, centre in CENTRE.items()), tags))
+    found = emotion.as_heard(*(F.col(name) for name in (*CENTRE, "tags")))
+    frame = spark.createDataFrame(rows, f"name string, {SCHEMA}")
+    return {
+        row[0]: (row[1], row[2])
+        for row in frame.select("name", found.valence, found.arousal).collect()
+    }
 
 
-@pytest.mark.parametrize(
-    ("cue", "valence", "arousal"),
-    [
-        ({"loudness_db": -15.0}, 0.0, 0.175),  # half a spread: .35 / 2
-        ({"tempo_bpm": 135.0}, 0.2, 0.1),  # half a spread: .4 / 2 and .2 / 2
-        ({"onset_rate_hz": 1.0}, -0.2, -0.25),  # a spread below
-        ({"pop": 0.5}, 0.2, 0.0),  # .4 x .5
-        ({"quiet": 0.5}, -0.2, -0.1),  # sad and calm: .4 x .5 and .2 x .5
-        ({"metal": 0.5}, 0.0, 0.1),  # exciting, neither happy nor sad
-    ],
-)
-def test_each_cue_moves_its_own_axes(heard, cue, valence, arousal):
-    assert heard(**cue) == pytest.approx((valence, arousal))
-
-
-def test_extremes_stay_inside_the_plane(heard):
-    """Weights sum to 1 on each axis, so all cues at their ends reach exactly 1."""
-    high = {"loudness_db": 0.0, "tempo_bpm": 220.0, "onset_rate_hz": 12.0}
-    low = {"loudness_db": -90.0, "tempo_bpm": 40.0, "onset_rate_hz": 0.0}
-    assert heard(**high, dance=1.0, fast=1.0) == pytest.approx((1.0, 1.0))
-    assert heard(**low, slow=1.0, quiet=1.0) == pytest.approx((-1.0, -1.0))
-
-
-def test_a_recording_without_a_pulse_leans_to_neither_side(heard):
-    assert heard(tempo_bpm=None) == (0.0, 0.0)
+@pytest.mark.parametrize("name", CASES)
+def test_each_cue_moves_its_own_axes(heard, name):
+    _, valence, arousal = CASES[name]
+    assert heard[name] == pytest.approx((valence, arousal))
 
 
 def test_lyrics_take_vader_s_compound_and_load(spark):
