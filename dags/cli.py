@@ -174,6 +174,44 @@ def rollback(
 
 
 @app.command()
+def publish(
+    run: Annotated[str, typer.Argument(help="The staged run; see `published`.")],
+    reason: Annotated[str | None, typer.Option(help="Why, for those who read the events.")] = None,
+    actor: Annotated[str, typer.Option(help="Who asks for it.")] = "command line",
+) -> None:
+    """Show readers a run that was only staged."""
+    from feature_store.hand_publication import publish_by_hand
+
+    event = publish_by_hand(
+        load_settings().lake, run, actor=actor, reason=reason, now=datetime.now(UTC)
+    )
+    Console().print(
+        f"[green]✓[/] event {event.event_number}: readers see run {event.run_id} for {event.as_of}",
+        highlight=False,
+    )
+
+
+@app.command()
+def waive(
+    run: Annotated[str, typer.Argument(help="The blocked run; see `published`.")],
+    rule: Annotated[str, typer.Argument(help="The population rule that blocks it.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the publication.")],
+    actor: Annotated[str, typer.Option(help="Who lets it through.")],
+) -> None:
+    """Let one population rule through for one blocked run; then `publish` it."""
+    from feature_store.waivers import waive as let_through
+
+    gate = let_through(
+        load_settings().lake, run, rule, actor=actor, reason=reason, now=datetime.now(UTC)
+    )
+    Console().print(
+        f"[green]✓[/] {gate}: waived for run {run} by {actor}; now `evensong publish {run}`",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def report(
     run: Annotated[str | None, typer.Argument(help="A run; without it the current one.")] = None,
 ) -> None:

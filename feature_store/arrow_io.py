@@ -114,7 +114,8 @@ def content_sha256(table: Table, rows: pa.Table) -> str:
 def _read_raw(opened: DeltaTable, table: Table, as_of: date | None) -> pa.Table:
     import pyarrow.dataset as ds
 
-    dataset = opened.to_pyarrow_dataset()
+    # Of a version older than a column the contract gained, that column reads as null.
+    dataset = opened.to_pyarrow_dataset(schema=table.arrow_schema)
     condition = None
     if as_of is not None and table.time is not Time.NONE:
         field = ds.field(table.time.column)

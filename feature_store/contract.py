@@ -51,8 +51,7 @@ class Kind(Enum):
     GATE_RESULTS = (
         (
             "ARRAY<STRUCT<rule: STRING, table_name: STRING, is_passed: BOOLEAN, value: DOUBLE, "
-            "threshold: STRING, "
-            "examples: STRING>>"
+            "threshold: STRING, examples: STRING, is_absolute: BOOLEAN, waived_by: STRING>>"
         ),
         pa.list_(
             pa.struct(
@@ -63,6 +62,8 @@ class Kind(Enum):
                     pa.field("value", pa.float64()),
                     pa.field("threshold", pa.string()),
                     pa.field("examples", pa.string()),
+                    pa.field("is_absolute", pa.bool_()),
+                    pa.field("waived_by", pa.string()),
                 ]
             )
         ),

@@ -60,6 +60,9 @@ def open_table(lake: str, table: Table, version: int | None = None) -> DeltaTabl
 def ensure_table(lake: str, table: Table) -> DeltaTable:
     """Make the table unless it is there, with NOT NULL and CHECK from its contract.
 
+    A column that the contract gained and that may be null is added to a table that is there; its
+    earlier rows and versions read as null.
+
     Raises:
         ContractError: a table is there whose columns contradict the contract.
     """
@@ -67,7 +70,7 @@ def ensure_table(lake: str, table: Table) -> DeltaTable:
 
     if exists(lake, table):
         opened = open_table(lake, table)
-        _refuse_other_columns(table, opened)
+        _add_columns(table, opened)
         return opened
     made = DeltaTable.create(
         table_uri(lake, table),
@@ -103,11 +106,42 @@ def _documented(table: Table) -> pa.Schema:
     )
 
 
-def _refuse_other_columns(table: Table, opened: DeltaTable) -> None:
-    found = [field.name for field in opened.schema().fields]
-    if sorted(found) != sorted(table.column_names):
+def _add_columns(table: Table, opened: DeltaTable) -> None:
+    """Bring the table's columns up to the contract's, if that takes nothing away from readers."""
+    import pyarrow as pa
+    from deltalake import Field, Schema
+
+    found = {field.name: field for field in pa.schema(opened.schema().to_arrow())}
+    wanted = {field.name: field for field in _documented(table)}
+    lost = sorted(found.keys() - wanted.keys())
+    retyped = sorted(
+        name
+        for name in found.keys() & wanted.keys()
+        if not _same_type(found[name].type, wanted[name].type)
+    )
+    added = [name for name in wanted if name not in found]
+    required = [name for name in added if not wanted[name].nullable]
+    if lost or retyped or required:
         raise ContractError(
-            f"{table.name}: the table has columns {sorted(found)}, the contract "
-            f"{sorted(table.column_names)}; "
-            "migrate the table, or restore the contract that wrote it"
+            f"{table.name}: the contract takes away {lost or 'no'} columns, changes the type of "
+            f"{retyped or 'none'} and adds {required or 'none'} that may not be null; readers of "
+            "the table would break: give the new shape a column or a table of its own, or restore "
+            "the contract"
         )
+    if added:
+        schema = Schema.from_arrow(pa.schema([wanted[name] for name in added]))
+        fields: list[Field] = list(schema.fields)
+        opened.alter.add_columns(fields)
+        opened.update_incremental()
+
+
+def _same_type(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether Delta writes both alike: it knows one kind of string, list and binary each."""
+    import pyarrow as pa
+    from deltalake import Schema
+
+    as_delta = [
+        Schema.from_arrow(pa.schema([pa.field("x", kind)])).fields[0].type
+        for kind in (found, wanted)
+    ]
+    return bool(as_delta[0] == as_delta[1])

@@ -26,6 +26,7 @@ class Measure:
         low: smallest value that passes; None for no bound.
         high: largest value that passes; None for no bound.
         examples: a few of the rows that count against it, for people.
+        is_absolute: nobody may waive it.
     """
 
     rule: str
@@ -34,6 +35,7 @@ class Measure:
     low: float | None = None
     high: float | None = None
     examples: str = ""
+    is_absolute: bool = False
 
     @property
     def threshold(self) -> str:
@@ -45,7 +47,11 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What became of one rule; the shape of `published_runs.gates`."""
+    """What became of one rule; the shape of `published_runs.gates`.
+
+    Attributes:
+        waived_by: who let a broken rule through and why; None for a rule that nobody waived.
+    """
 
     rule: str
     table_name: str
@@ -53,6 +59,13 @@ class GateResult:
     value: float
     threshold: str
     examples: str
+    is_absolute: bool = False
+    waived_by: str | None = None
+
+    @property
+    def stops(self) -> bool:
+        """Whether the rule is broken and nobody let it through."""
+        return not self.is_passed and self.waived_by is None
 
     def as_row(self) -> dict[str, object]:
         """As a row of the contract's GATE_RESULTS."""
@@ -81,6 +94,7 @@ def judge(measures: Sequence[Measure]) -> list[GateResult]:
             value=measure.value,
             threshold=measure.threshold,
             examples=measure.examples,
+            is_absolute=measure.is_absolute,
         )
         for measure in measures
     ]

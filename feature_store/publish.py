@@ -33,6 +33,7 @@ from feature_store.snapshot import (
 )
 from feature_store.tables import PUBLISHED_TABLES
 from feature_store.tables.runs import PUBLISHED_RUNS, RUN_METRICS
+from feature_store.waivers import with_waivers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -74,6 +75,7 @@ def publish(
     """Append the night's event: `publish`, `stage_only`, or `blocked` when a gate failed.
 
     With mode `auto`, a run older than what readers see is only staged: no backfill takes them back.
+    A broken rule that somebody waived for this run stops nothing.
 
     Raises:
         GateFailed: a rule is broken; the blocked event is recorded first.
@@ -81,7 +83,8 @@ def publish(
     """
     so_far = events(night.settings.lake)
     current = current_event(so_far)
-    broken = [gate for gate in gates if not gate.is_passed]
+    judged = with_waivers(night.settings.lake, night.run_id, gates)
+    broken = [gate for gate in judged if gate.stops]
     event = Event(
         event_number=len(so_far) + 1,
         replaces_event=current.event_number if current else None,
@@ -91,7 +94,7 @@ def publish(
         actor=actor,
         reason="; ".join(gate.rule for gate in broken) or None,
         tables=tuple(pins),
-        gates=tuple(gate.as_row() for gate in gates),
+        gates=tuple(gate.as_row() for gate in judged),
         inputs=tuple(inputs),
         model_versions=tuple(model_versions),
         code_version=version("evensong"),
@@ -103,7 +106,8 @@ def publish(
         kept = f"event {current.event_number} stays current" if current else "nothing is published"
         raise GateFailed(
             f"{'; '.join(str(gate) for gate in broken)} (event {appended.event_number}, blocked); "
-            f"{kept}; correct the data or the rule's setting, then clear the task"
+            f"{kept}; correct the data or the rule's setting and clear the task, or look at "
+            f"`evensong waive --help`"
         )
     return appended
 

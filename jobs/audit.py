@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from feature_store import spark_io
+from feature_store.delta_tables import open_table
 from feature_store.gates import Measure
 from feature_store.settings import Night
 from feature_store.snapshot import Pin, Snapshot
@@ -50,6 +51,7 @@ def measures(
         _churn(_staged(spark, night, REC_CHANGES.name, pins), lists, night),
         _freshness(night),
         *_row_counts(pins, current, night),
+        _columns_lost(pins, current, lake),
     ]
 
 
@@ -110,6 +112,7 @@ def _row_rules(broken: dict[tuple[str, str], DataFrame]) -> list[Measure]:
             value=seen[rule]["rows"] if rule in seen else 0,
             high=0,
             examples="; ".join(seen[rule]["examples"]) if rule in seen else "",
+            is_absolute=True,
         )
         for rule, table_name in broken
     ]
@@ -251,6 +254,29 @@ def _row_counts(pins: Sequence[Pin], current: Snapshot | None, night: Night) -> 
         for pin in pins
         if pin.table_name != REC_CHANGES.name
     ]
+
+
+def _columns_lost(pins: Sequence[Pin], current: Snapshot | None, lake: str) -> Measure:
+    """Columns that readers have now and would miss, or find with another type."""
+    lost = []
+    for pin in pins:
+        table = table_called(pin.table_name)
+        if current is None or table.name not in {old.table_name for old in current.event.tables}:
+            continue
+        before = open_table(lake, table, current.version_of(table)).schema().fields
+        after = {
+            (one.name, one.type)
+            for one in open_table(lake, table, pin.table_version).schema().fields
+        }
+        lost += [f"{table.name}.{one.name}" for one in before if (one.name, one.type) not in after]
+    return Measure(
+        "columns_lost",
+        REC_TOPK.name,
+        len(lost),
+        high=0,
+        examples="; ".join(lost[:_EXAMPLES]),
+        is_absolute=True,
+    )
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -61,6 +61,20 @@ RUN_MODELS = Table(
     time=Time.NONE,
 )
 
+RUN_WAIVERS = Table(
+    name="run_waivers",
+    meaning="Population rules that a person let through, each for one run.",
+    columns=(
+        c.RUN_ID,
+        Column("rule", Kind.STRING, "The gate's name, as published_runs.gates has it."),
+        Column("actor", Kind.STRING, "Who let it through."),
+        Column("reason", Kind.STRING, "Why."),
+        c.RECORDED_AT_UTC,
+    ),
+    key=("run_id", "rule", "recorded_at_utc"),
+    time=Time.NONE,
+)
+
 PUBLISHED_RUNS = Table(
     name="published_runs",
     meaning="Publication events, numbered. The newest publish, rollback or erase event is what "
@@ -95,4 +109,4 @@ PUBLISHED_RUNS = Table(
     gates=(OneOf("action", ACTIONS),),
 )
 
-TABLES = (RUN_METRICS, RUN_QUALITY, RUN_MODELS, PUBLISHED_RUNS)
+TABLES = (RUN_METRICS, RUN_QUALITY, RUN_MODELS, RUN_WAIVERS, PUBLISHED_RUNS)

@@ -15,6 +15,7 @@ WRITTEN_ELSEWHERE = {
     "run_metrics": "feature_store/run_log.py",
     "run_models": "training/registry.py",
     "published_runs": "feature_store/publish.py",
+    "run_waivers": "feature_store/waivers.py",
 }
 
 UNIT_OF_SUFFIX = {

@@ -4,42 +4,32 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
-import pyarrow as pa
 import pytest
 
-from feature_store import arrow_io, publish, run_log
-from feature_store.gates import GateFailed, GateResult
+from feature_store import publish, run_log
+from feature_store.gates import GateFailed
 from feature_store.settings import Night
 from feature_store.snapshot import (
     NothingPublished,
-    Pin,
     current_event,
     events,
     open_snapshot,
     snapshot_before,
 )
-from feature_store.tables import PUBLISHED_TABLES
 from feature_store.tables.recommendations import REC_TOPK
-
-MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-PASSED = GateResult(
-    rule="full_list_ratio",
-    table_name="rec_topk",
-    is_passed=True,
-    value=1.0,
-    threshold="at least 0.999",
-    examples="",
-)
-BROKEN = GateResult(
-    rule="hidden_tracks_topk",
-    table_name="rec_topk",
-    is_passed=False,
-    value=2,
-    threshold="at most 0",
-    examples='{"user_id":"u1"}',
+from tests.feature_store.staging import (
+    BROKEN,
+    MARCH_1,
+    MARCH_2,
+    MARCH_3,
+    NOON,
+    PASSED,
+    publish_run,
+    stage_table,
+    staged_run,
 )
 
 
@@ -50,60 +40,7 @@ def lake(settings):
 
 @pytest.fixture
 def run_of(settings):
-    """Stage a list of one track as a run of a day; gives the night and its pins."""
-
-    def stage(day, run_id, track="t1"):
-        night = Night(day, run_id, settings)
-        pins = [_stage(night, table, track) for table in PUBLISHED_TABLES]
-        return night, pins
-
-    return stage
-
-
-def _stage(night, table, track):
-    rows = [_topk_row(night, track)] if table is REC_TOPK else []
-    written = arrow_io.write_slice(
-        night.settings.lake,
-        table,
-        pa.Table.from_pylist(rows, schema=table.arrow_schema),
-        as_of=night.as_of,
-    )
-    run_log.record_task(night, written, elapsed_s=1.0, now=NOON)
-    return Pin(table.name, written.table_version, written.row_count, written.content_sha256)
-
-
-def _topk_row(night, track):
-    empty = dict.fromkeys(REC_TOPK.column_names)
-    return empty | {
-        "as_of_date": night.as_of,
-        "user_id": "u1",
-        "rank": 1,
-        "track_id": track,
-        "title": track,
-        "artist_id": "a",
-        "artist_name": "A",
-        "artist_match_key": "a",
-        "title_match_key": track,
-        "score": 1.0,
-        "tier": "popular",
-        "reason_kind": "popular",
-        "reason_text": "Many listeners play this",
-        "run_id": night.run_id,
-    }
-
-
-def publish_run(run, *, mode="auto", gates=(PASSED,)):
-    night, pins = run
-    return publish.publish(
-        night,
-        pins=pins,
-        gates=gates,
-        inputs=(),
-        model_versions=["mm_gnn:1"],
-        mode=mode,
-        actor="test",
-        now=NOON,
-    )
+    return partial(staged_run, settings)
 
 
 def test_readers_see_nothing_before_the_switch_and_the_whole_set_after(lake, run_of):
@@ -269,7 +206,7 @@ def test_a_slice_that_differs_from_what_was_computed_is_not_published(spark, lak
 def test_a_table_that_the_run_has_not_written_stops_publication(spark, settings):
     night = Night(MARCH_1, "r1", settings)
     other = Night(MARCH_1, "another", settings)
-    _stage(other, REC_TOPK, "t1")
+    stage_table(other, REC_TOPK, "t1")
 
     with pytest.raises(publish.ReadBackMismatch, match="run r1 has not written its slice"):
         publish.audited_pins(spark, night)

@@ -1,0 +1,55 @@
+"""How a table's columns may change under its readers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from feature_store import arrow_io, spark_io
+from feature_store.contract import Column, ContractError, Kind, Table, Time
+from feature_store.delta_tables import ensure_table
+
+NAME = Column("name", Kind.STRING, "Who.")
+COUNT = Column("listen_count", Kind.LONG, "How often.")
+PEOPLE = Table("core_people", "People.", (NAME, COUNT), key=("name",), time=Time.NONE)
+MOOD = Column("mood", Kind.STRING, "How they feel.").or_null("when they did not say")
+WITH_MOOD = replace(PEOPLE, columns=(*PEOPLE.columns, MOOD))
+
+
+@pytest.fixture
+def lake(settings):
+    """Ann is there, in the shape without moods."""
+    rows = pa.table({"name": ["ann"], "listen_count": [3]}, PEOPLE.arrow_schema)
+    arrow_io.append(settings.lake, PEOPLE, rows)
+    return settings.lake
+
+
+def test_a_column_that_may_be_null_is_added_and_reads_as_null_before(spark, lake):
+    """Both readers, at the newest version and at the one that readers may have pinned before."""
+    before = ensure_table(lake, PEOPLE).version()
+
+    rows = pa.table(
+        {"name": ["bob"], "listen_count": [5], "mood": ["glad"]}, WITH_MOOD.arrow_schema
+    )
+    arrow_io.append(lake, WITH_MOOD, rows)
+
+    ann, bob = ({"name": "ann", "listen_count": 3, "mood": None}, rows.to_pylist()[0])
+    assert arrow_io.read_table(lake, WITH_MOOD).to_pylist() == [ann, bob]
+    assert arrow_io.read_table(lake, WITH_MOOD, version=before).to_pylist() == [ann]
+    by_spark = spark_io.read(spark, lake, WITH_MOOD).orderBy("name").collect()
+    assert [row.asDict() for row in by_spark] == [ann, bob]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ((NAME,), r"takes away \['listen_count'\]"),
+        ((NAME, replace(COUNT, kind=Kind.STRING)), r"changes the type of \['listen_count'\]"),
+        ((NAME, COUNT, replace(MOOD, is_nullable=False)), r"adds \['mood'\] that may not be null"),
+    ],
+)
+def test_a_change_that_would_break_readers_is_refused(lake, columns, said):
+    with pytest.raises(ContractError, match=said):
+        ensure_table(lake, replace(PEOPLE, columns=columns))
