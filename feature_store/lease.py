@@ -1,8 +1,8 @@
 """One writer per table at a time.
 
 Locally a lock file that the operating system releases when its holder dies. On object storage an
-object that only one writer can create, with a heartbeat in it: a holder that stopped beating for
-`EXPIRES_S` has lost the lease.
+object that is replaced only by whoever saw its newest state (a conditional put); its holder writes
+a new state now and then, and one that was silent for `EXPIRES_S` can be taken over.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from feature_store.storage import FolderStorage, Storage, StorageError, open_storage
+from feature_store.storage import FolderStorage, ObjectStorage, open_storage
 
 WAIT_S = 900.0
 HEARTBEAT_S = 10.0
@@ -27,19 +26,24 @@ class LeaseTaken(TimeoutError):
     """Another writer kept the table longer than we were ready to wait."""
 
 
+class LeaseLost(RuntimeError):
+    """Another writer took the lease while this one was silent."""
+
+
 @contextmanager
 def writer_lease(lake: str, table_name: str, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """Hold the right to write one table.
 
     Raises:
         LeaseTaken: another writer still holds it after `wait_s` seconds.
+        LeaseLost: another writer took it from us; nobody knows whose commit stands.
     """
     storage = open_storage(lake)
     path = f"leases/{table_name}.lock"
     if isinstance(storage, FolderStorage):
         with _file_lease(storage.root / path, table_name, wait_s):
             yield
-    else:
+    elif isinstance(storage, ObjectStorage):
         with _object_lease(storage, path, table_name, wait_s):
             yield
 
@@ -61,47 +65,72 @@ def _file_lease(path: Path, table_name: str, wait_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _object_lease(storage: Storage, path: str, table_name: str, wait_s: float) -> Iterator[None]:
-    holder = uuid.uuid4().hex
-    _take(storage, path, holder, table_name, wait_s)
-    stopped = threading.Event()
-    heart = threading.Thread(target=_beat, args=(storage, path, holder, stopped), daemon=True)
+def _object_lease(
+    storage: ObjectStorage, path: str, table_name: str, wait_s: float
+) -> Iterator[None]:
+    """Every step replaces the very state that was seen, or fails: none can hit another's lease."""
+    held = _Held(storage, path, _taken_over(storage, path, table_name, wait_s))
+    heart = threading.Thread(target=held.beat, daemon=True)
     heart.start()
     try:
         yield
     finally:
-        stopped.set()
+        held.stopped.set()
         heart.join()
-        storage.delete(path)
+        was_ours = held.release()
+    if not was_ours:
+        raise LeaseLost(
+            f"{table_name}: this writer was silent for more than {EXPIRES_S:.0f} s and another one "
+            f"took the lease {storage.uri(path)}; what was written may be lost: clear this task"
+        )
 
 
-def _take(storage: Storage, path: str, holder: str, table_name: str, wait_s: float) -> None:
+class _Held:
+    """A lease in our hands, by the tag of the state that we wrote last."""
+
+    def __init__(self, storage: ObjectStorage, path: str, tag: str) -> None:
+        self._storage, self._path = storage, path
+        self._tag: str | None = tag
+        self.stopped = threading.Event()
+
+    def beat(self) -> None:
+        """Write a new state now and then, until stopped or until the lease is somebody else's."""
+        while not self.stopped.wait(HEARTBEAT_S) and self._tag is not None:
+            self._tag = self._storage.put_if_tag(self._path, _state(is_free=False), self._tag)
+
+    def release(self) -> bool:
+        """Mark it free; False when it was not ours any more."""
+        if self._tag is None:
+            return False
+        return self._storage.put_if_tag(self._path, _state(is_free=True), self._tag) is not None
+
+
+def _taken_over(storage: ObjectStorage, path: str, table_name: str, wait_s: float) -> str:
+    """The tag of our own first state.
+
+    A holder is dead when its state did not change for EXPIRES_S while we looked: by our clock
+    alone, so clocks that disagree do no harm.
+    """
     deadline = time.monotonic() + wait_s
-    while not storage.put_if_absent(path, _heartbeat(holder)):
-        if _is_expired(storage, path):
-            # Two waiters may both delete a dead lease; put_if_absent then lets only one of them in.
-            storage.delete(path)
-            continue
+    seen_tag, seen_since_s = "", time.monotonic()
+    while True:
+        found = storage.read_tagged(path)
+        tag = found[1] if found else None
+        if tag != seen_tag:
+            seen_tag, seen_since_s = tag or "", time.monotonic()
+        is_dead = time.monotonic() - seen_since_s > EXPIRES_S
+        if found is None or is_dead or json.loads(found[0])["is_free"]:
+            mine = storage.put_if_tag(path, _state(is_free=False), tag)
+            if mine is not None:
+                return mine
         if time.monotonic() > deadline:
             raise _taken(table_name, wait_s, storage.uri(path))
-        time.sleep(min(1.0, wait_s / 10))
+        time.sleep(min(1.0, wait_s / 10, EXPIRES_S / 10))
 
 
-def _beat(storage: Storage, path: str, holder: str, stopped: threading.Event) -> None:
-    while not stopped.wait(HEARTBEAT_S):
-        storage.write(path, _heartbeat(holder))
-
-
-def _heartbeat(holder: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> bytes:
-    return json.dumps({"holder": holder, "beat_at_utc": now().isoformat()}).encode()
-
-
-def _is_expired(storage: Storage, path: str) -> bool:
-    try:
-        beat = datetime.fromisoformat(json.loads(storage.read(path))["beat_at_utc"])
-    except StorageError:
-        return False  # released between our two looks; the next try will get it
-    return datetime.now(UTC) - beat > timedelta(seconds=EXPIRES_S)
+def _state(*, is_free: bool) -> bytes:
+    """A state like no other: equal bytes would have an equal tag."""
+    return json.dumps({"is_free": is_free, "state": uuid.uuid4().hex}).encode()
 
 
 def _taken(table_name: str, wait_s: float, where: str) -> LeaseTaken:

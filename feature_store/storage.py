@@ -60,6 +60,10 @@ class Storage(Protocol):
         """Remove a file; nothing happens when it is not there."""
 
 
+_NOT_FOUND = 404
+_WAS_NOT_FIRST = {404, 409, 412}  # it is gone, is being written, or has another tag
+
+
 def open_storage(address: str) -> Storage:
     """The storage at a folder or an s3:// address.
 
@@ -174,7 +178,7 @@ class ObjectStorage:
         try:
             self._client.head_object(Bucket=self.bucket, Key=self._key(path))
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:  # noqa: PLR2004  HTTP's "not found"
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == _NOT_FOUND:
                 return False
             raise
         return True
@@ -193,20 +197,37 @@ class ObjectStorage:
         self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content)
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
+        return self.put_if_tag(path, content, None) is not None
+
+    def put_if_tag(self, path: str, content: bytes, tag: str | None) -> str | None:
+        """Replace `path` if it still has `tag` (None: if it is absent).
+
+        Gives the new tag; None when somebody else was first.
+        """
+        from botocore.exceptions import ClientError
+
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        try:
+            written = self._client.put_object(
+                Bucket=self.bucket, Key=self._key(path), Body=content, **condition
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in _WAS_NOT_FIRST:
+                return None
+            raise
+        return str(written["ETag"])
+
+    def read_tagged(self, path: str) -> tuple[bytes, str] | None:
+        """The object and the tag of this very state of it; None while it is absent."""
         from botocore.exceptions import ClientError
 
         try:
-            self._client.put_object(
-                Bucket=self.bucket, Key=self._key(path), Body=content, IfNoneMatch="*"
-            )
+            found = self._client.get_object(Bucket=self.bucket, Key=self._key(path))
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in {
-                409,
-                412,
-            }:  # somebody else was first
-                return False
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == _NOT_FOUND:
+                return None
             raise
-        return True
+        return bytes(found["Body"].read()), str(found["ETag"])
 
     def delete(self, path: str) -> None:
         self._client.delete_object(Bucket=self.bucket, Key=self._key(path))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from feature_store import lease
-from feature_store.lease import LeaseTaken, writer_lease
-from feature_store.storage import FolderStorage
+from feature_store.lease import LeaseLost, LeaseTaken, writer_lease
+from feature_store.storage import open_storage
 
 HOLD = """
 import sys, time
@@ -57,40 +56,62 @@ def test_a_killed_writer_holds_nothing(tmp_path):
 
 
 @pytest.fixture
-def as_objects(monkeypatch, tmp_path):
-    """The object-store lease, over a folder: both give exclusive creation, and that is all it asks."""
-    storage = FolderStorage(tmp_path)
-
-    def hold(wait_s):
-        return lease._object_lease(storage, "leases/t.lock", "t", wait_s)
-
-    return storage, hold
+def on_objects(bucket, monkeypatch):
+    """A lake on object storage, where holders beat and expire within moments."""
+    monkeypatch.setattr(lease, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(lease, "EXPIRES_S", 2.0)
+    return f"s3://{bucket}/lake"
 
 
-def test_on_objects_a_living_holder_keeps_the_lease(as_objects):
-    _, hold = as_objects
-    with hold(1), pytest.raises(LeaseTaken), hold(0.3):
-        pytest.fail("two writers held one lease")
+def test_on_objects_a_living_holder_keeps_the_lease_past_its_expiry(on_objects):
+    with writer_lease(on_objects, "t"), pytest.raises(LeaseTaken):  # noqa: SIM117
+        with writer_lease(on_objects, "t", wait_s=3 * lease.EXPIRES_S):
+            pytest.fail("two writers held one lease")
 
 
-def test_on_objects_a_holder_that_stopped_beating_has_lost_it(as_objects):
-    storage, hold = as_objects
-    silent_since = datetime.now(UTC) - timedelta(seconds=lease.EXPIRES_S + 1)
-    dead = {"holder": "dead", "beat_at_utc": silent_since.isoformat()}
-    storage.write("leases/t.lock", json.dumps(dead).encode())
-
-    with hold(5):
-        assert json.loads(storage.read("leases/t.lock"))["holder"] != "dead"
+def test_on_objects_a_released_lease_is_free_at_once(on_objects):
+    for _ in range(2):
+        with writer_lease(on_objects, "t", wait_s=0.5):
+            pass
 
 
-def test_on_objects_the_heart_beats_while_the_lease_is_held(as_objects, monkeypatch):
-    monkeypatch.setattr(lease, "HEARTBEAT_S", 0.05)
-    storage, hold = as_objects
-    with hold(1):
-        first = storage.read("leases/t.lock")
-        deadline = time.monotonic() + 5
-        while storage.read("leases/t.lock") == first and time.monotonic() < deadline:
+def test_on_objects_a_silent_holder_is_replaced_and_told(on_objects, monkeypatch):
+    """The first writer's heart stops; a second one takes over, and the first learns of it."""
+    monkeypatch.setattr(lease, "HEARTBEAT_S", 1000)
+
+    def write_silently():
+        with writer_lease(on_objects, "t"), writer_lease(on_objects, "t", wait_s=30):
+            pass
+
+    with pytest.raises(LeaseLost, match=r"t: this writer was silent .* clear this task"):
+        write_silently()
+
+
+def test_on_objects_a_writer_that_failed_leaves_the_lease_free(on_objects):
+    def fail():
+        with writer_lease(on_objects, "t"):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with writer_lease(on_objects, "t", wait_s=0.5):
+        pass
+
+
+def test_on_objects_of_many_who_wait_for_a_dead_one_only_one_at_a_time_gets_in(on_objects):
+    """All see the same dead state; each takes it over by replacing that very state."""
+    storage = open_storage(on_objects)
+    storage.put_if_absent("leases/t.lock", b'{"is_free": false, "state": "dead"}')
+    inside, most = [], []
+
+    def write(number):
+        with writer_lease(on_objects, "t", wait_s=60):
+            inside.append(number)
+            most.append(len(inside))
             time.sleep(0.05)
-        assert storage.read("leases/t.lock") != first
+            inside.remove(number)
 
-    assert not storage.exists("leases/t.lock")
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(6)))
+
+    assert most == [1] * 6

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from feature_store.storage import FolderStorage, ObjectStorage, StorageError, open_storage
 
 
-@pytest.fixture(scope="module")
-def s3_endpoint():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture(params=["folder", "s3", "s3-with-prefix"])
-def storage(request, tmp_path, monkeypatch):
+def storage(request, tmp_path):
     if request.param == "folder":
         return FolderStorage(tmp_path / "lake")
-    for name, value in {
-        "AWS_ENDPOINT_URL": request.getfixturevalue("s3_endpoint"),
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    bucket = f"bucket-{abs(hash(request.node.name)) % 10**8}"
-    boto3.client("s3").create_bucket(Bucket=bucket)
+    bucket = request.getfixturevalue("bucket")
     return ObjectStorage(bucket, "lake/deep" if request.param == "s3-with-prefix" else "")
 
 
@@ -102,3 +83,16 @@ def test_other_teams_may_read_what_was_written(tmp_path):
 def test_another_scheme_is_refused_with_the_next_step():
     with pytest.raises(StorageError, match="neither a folder nor s3://; set EVENSONG_LAKE"):
         open_storage("gs://bucket")
+
+
+def test_an_object_is_replaced_only_by_who_saw_its_newest_state(bucket):
+    """Ann and Bob saw the same state; Ann's replacement stands, Bob's is refused."""
+    storage = ObjectStorage(bucket, "")
+    assert storage.read_tagged("x") is None
+    seen = storage.put_if_tag("x", b"first", None)
+
+    by_ann = storage.put_if_tag("x", b"ann", seen)
+
+    assert storage.put_if_tag("x", b"bob", seen) is None
+    assert storage.put_if_tag("x", b"late", None) is None
+    assert storage.read_tagged("x") == (b"ann", by_ann)
