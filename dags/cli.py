@@ -93,10 +93,43 @@ def night(
     as_json: Json = False,
 ) -> None:
     """Run the night of one date over what has landed."""
+    from dags.backfill import refuse_unfinished
+
     _one_of("--publish", publish, ("auto", "stage_only", "make_current"))
     _one_of("--retrain", retrain, ("auto", "always", "never"))
+    refuse_unfinished(as_of.date(), datetime.now(UTC))
     conf = {"publish": publish, "retrain": retrain}
     _night(as_of.date(), conf, Console(stderr=as_json), as_json=as_json)
+
+
+@app.command()
+def backfill(
+    first: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="First date.")],
+    last: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Last date.")],
+    publish: Annotated[
+        str, typer.Option(help="auto, stage_only or make_current (switches once, at the last).")
+    ] = "auto",
+    retrain: Annotated[str, typer.Option(help="auto, always or never.")] = "auto",
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the nights of past dates again, in order; readers move only when asked to."""
+    from dags.backfill import planned
+    from dags.backfill import show as show_plan
+
+    _one_of("--publish", publish, ("auto", "stage_only", "make_current"))
+    _one_of("--retrain", retrain, ("auto", "always", "never"))
+    console = Console(stderr=as_json)
+    plan = planned(load_settings(), first.date(), last.date(), publish, datetime.now(UTC))
+    show_plan(plan, console)
+    if dry_run:
+        if as_json:
+            sys.stdout.write(json.dumps([night.as_json() for night in plan]) + "\n")
+        return
+    for night in plan:
+        conf = {"publish": night.publish, "retrain": retrain}
+        _night(night.as_of, conf, console, as_json=as_json)
 
 
 @app.command()

@@ -146,6 +146,13 @@ def closed_days(storage: Storage) -> tuple[date, ...]:
     )
 
 
+def first_landing_day(storage: Storage) -> date | None:
+    """The earliest day that anything landed on, closed or not; None for an empty landing folder."""
+    closed = closed_days(storage)
+    waiting = () if closed else [file.folder_date for file in _landed(storage)]
+    return closed[0] if closed else min(waiting, default=None)
+
+
 def first_closed_day(lake: str) -> date:
     """The first day that the lake knows anything about.
 
