@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import boto3
 import pytest
@@ -15,9 +16,9 @@ import pytest
 REGION = "us-east-1"
 
 
-@pytest.fixture(scope="session")
-def object_store() -> Iterator[dict[str, str]]:
-    """Environment variables with which boto3, delta-rs and hadoop-aws find the server."""
+@contextmanager
+def running_object_store() -> Iterator[dict[str, str]]:
+    """Environment variables with which boto3, delta-rs and hadoop-aws find a server that ends with the `with`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -26,16 +27,25 @@ def object_store() -> Iterator[dict[str, str]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as server:
-        _wait_for(port, server)
-        yield {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ALLOW_HTTP": "true",
-        }
-        server.terminate()
+        try:
+            _wait_for(port, server)
+            yield {
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_REGION": REGION,
+                "AWS_DEFAULT_REGION": REGION,
+                "AWS_ALLOW_HTTP": "true",
+            }
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[dict[str, str]]:
+    """The server of the whole session."""
+    with running_object_store() as variables:
+        yield variables
 
 
 @pytest.fixture

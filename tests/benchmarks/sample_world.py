@@ -12,7 +12,6 @@ import json
 import statistics
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +26,7 @@ from jobs.registry import job_names
 from jobs.run import run_job
 from jobs.sources.sample.world import SampleWorld
 from jobs.sources.sample_world import write_sample_world
+from tests.benchmarks.code import code_sha256
 from tests.benchmarks.record import Section, record_section
 from training.config import load_recipe
 from training.data.splits import Unsplit
@@ -37,7 +37,6 @@ from training.train import device_of
 
 FAMILIES = ("popularity", "item_knn", "ease", "mm_gnn")
 METRICS = ("recall_at_10", "ndcg_at_10")
-SOURCES = Path(__file__).parents[2]
 FIRST_SEED = 11
 QUICK_USERS, QUICK_TRACKS = 100, 80
 
@@ -107,10 +106,7 @@ def rows_of(figures: dict[str, Figure]) -> list[list[str]]:
 
 def _world_hash(options: SampleWorld) -> str:
     """Names a built world: the options and all code that makes tables."""
-    files = sorted(
-        file for folder in ("jobs", "feature_store") for file in (SOURCES / folder).rglob("*.py")
-    )
-    code = "".join(sha256_of(file.read_bytes()) for file in files)
+    code = code_sha256(("jobs", "feature_store"))
     return f"seed-{options.seed}-{sha256_of((repr(options) + code).encode())[:12]}"
 
 

@@ -1,0 +1,264 @@
+"""Kills nights in every window while a reader reads on, and lets writers race: what is mixed, lost or different?
+
+    python -m tests.benchmarks.faults [--kills 10] [--where local|s3] [--concurrent] [--record]
+
+Each kill has a lake of its own in which the tiny world's first night is published and the next day landed. The second
+night dies; a reader opens snapshots all the while; the night is run again, and every table's hash is compared with an
+undisturbed night's. Kills add up over runs: they are kept under EVENSONG_STATE until the code changes.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as Printed
+
+from feature_store import publish
+from feature_store.settings import load_settings
+from feature_store.snapshot import Event, events
+from feature_store.storage import open_storage
+from tests import worlds
+from tests.benchmarks.code import code_sha256
+from tests.benchmarks.reading import Reader
+from tests.benchmarks.record import Section, record_section
+from tests.kills import WINDOWS, NotKilled, Window, finished, kill_in, start_night
+from tests.object_store import running_object_store
+
+WRITERS, EVENTS_EACH = 8, 5
+STRETCHES = (0.3, 3.0)  # a kill comes so many times its window's seconds after the window opened
+CONSOLE = Console()
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What one kill and the re-run after it left.
+
+    Attributes:
+        reads: snapshots that the reader opened and read whole.
+        mixed_reads: of these, those that were not one run's rows.
+        lost_rows: rows that the undisturbed night has and the re-run lacks.
+        hash_mismatches: tables whose content differs.
+    """
+
+    where: str
+    window: str
+    reads: int
+    mixed_reads: int
+    lost_rows: int
+    hash_mismatches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The lake before the second night, and what that night records when nobody disturbs it."""
+
+    lake: Path
+    tables: dict[str, dict[str, Any]]
+    older_tables: dict[str, dict[str, Any]]
+
+
+def reference(folder: Path) -> Reference:
+    """Run both nights once; later runs of the benchmark find them."""
+    done = folder / "reference.json"
+    lake = folder / "lake"
+    if not done.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        worlds.write_tiny_world(open_storage(str(lake)))
+        first = finished(start_night(str(lake), folder / "state", worlds.LAST_DAY))
+        worlds.write_next_day(open_storage(str(lake)))
+        undisturbed = shutil.copytree(lake, folder / "undisturbed")
+        second = finished(start_night(str(undisturbed), folder / "state", worlds.NEXT_DAY))
+        done.write_text(json.dumps({"first": first["tables"], "second": second["tables"]}))
+    nights = json.loads(done.read_text())
+    return Reference(lake, nights["second"], nights["first"])
+
+
+def kill_once(reference: Reference, window: Window, where: str, number: int) -> Kill:
+    """Copy the lake, kill the night, run it again, compare."""
+    stretch = random.Random(number).uniform(*STRETCHES)  # noqa: S311  a jitter, no secret
+    with _copy(reference, where, number) as (lake, state), Reader(lake) as reader:
+        kill_in(window, start_night(lake, state, worlds.NEXT_DAY), lake, stretch=stretch)
+        again = finished(start_night(lake, state, worlds.NEXT_DAY))["tables"]
+    wanted = reference.tables
+    return Kill(
+        where,
+        window.name,
+        reads=reader.reads,
+        mixed_reads=reader.mixed_reads,
+        lost_rows=_lost_rows(wanted, again),
+        hash_mismatches=_mismatches(wanted, again),
+    )
+
+
+def race_publishers(lake: str) -> int:
+    """Rows missing after several processes appended events at once."""
+    before = events(lake)
+    template = before[-1]
+    with multiprocessing.get_context("spawn").Pool(WRITERS) as pool:
+        pool.starmap(_append_events, [(lake, template, number) for number in range(WRITERS)])
+    found = Counter(event.run_id for event in events(lake)[len(before) :])
+    wanted = {f"writer-{writer}-{n}" for writer in range(WRITERS) for n in range(EVENTS_EACH)}
+    return sum(abs(found[run_id] - 1) for run_id in wanted)
+
+
+def night_beside_backfill(reference: Reference, where: str) -> tuple[float, int, int]:
+    """Seconds in which both ran, rows missing, and tables that differ from nights that ran alone."""
+    with _copy(reference, where, 0) as (lake, state):
+        started_at = time.monotonic()
+        night = start_night(lake, state, worlds.NEXT_DAY)
+        older = start_night(lake, state.with_name("state-of-backfill"), worlds.LAST_DAY)
+        with multiprocessing.pool.ThreadPool(2) as pool:
+            (new, new_s), (old, old_s) = pool.map(
+                lambda one: (finished(one)["tables"], time.monotonic() - started_at), (night, older)
+            )
+    missing = _lost_rows(reference.tables, new) + _lost_rows(reference.older_tables, old)
+    different = _mismatches(reference.tables, new) + _mismatches(reference.older_tables, old)
+    return min(new_s, old_s), missing, different
+
+
+def _append_events(lake: str, template: Event, writer: int) -> None:
+    """EVENTS_EACH staged events, each tried until it is in."""
+    from dataclasses import replace
+
+    for number in range(EVENTS_EACH):
+        event = replace(template, action="stage_only", run_id=f"writer-{writer}-{number}")
+        while True:
+            current = publish.current_event(events(lake))
+            try:
+                publish.append_event(
+                    lake,
+                    replace(event, replaces_event=current.event_number if current else None),
+                )
+            except publish.CurrentMoved:
+                continue
+            break
+
+
+def _lost_rows(wanted: dict[str, dict[str, Any]], found: dict[str, dict[str, Any]]) -> int:
+    return sum(
+        max(0, table["rows"] - found.get(name, {"rows": 0})["rows"])
+        for name, table in wanted.items()
+    )
+
+
+def _mismatches(wanted: dict[str, dict[str, Any]], found: dict[str, dict[str, Any]]) -> int:
+    return sum(
+        found.get(name, {}).get("content_sha256") != table["content_sha256"]
+        for name, table in wanted.items()
+    )
+
+
+@contextmanager
+def _copy(reference: Reference, where: str, number: int) -> Iterator[tuple[str, Path]]:
+    """A lake and a state folder that nobody else uses; both go afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "state"
+        if where == "local":
+            yield str(shutil.copytree(reference.lake, Path(folder) / "lake")), state
+            return
+        with running_object_store() as variables:
+            import boto3
+
+            os.environ |= variables
+            boto3.client("s3").create_bucket(Bucket="faults")
+            source, target = open_storage(str(reference.lake)), open_storage("s3://faults/lake")
+            for file in source.list(""):
+                target.write(file.path, source.read(file.path))
+            yield "s3://faults/lake", state
+            for name in variables:
+                del os.environ[name]
+
+
+def _kept(file: Path) -> list[Kill]:
+    if not file.exists():
+        return []
+    return [Kill(**json.loads(line)) for line in file.read_text().splitlines()]
+
+
+def _figures(kills: list[Kill], raced: dict[str, Any]) -> dict[str, Any]:
+    by_place = Counter(kill.where for kill in kills)
+    return {
+        "kills_local": by_place["local"],
+        "kills_s3": by_place["s3"],
+        "windows_covered": len({kill.window for kill in kills}),
+        "reads": sum(kill.reads for kill in kills),
+        "mixed_reads": sum(kill.mixed_reads for kill in kills),
+        "lost_rows": sum(kill.lost_rows for kill in kills),
+        "hash_mismatches": sum(kill.hash_mismatches for kill in kills),
+        **raced,
+    }
+
+
+def main(
+    kills: Annotated[int, typer.Option(min=0, help="Kills to add to those kept.")] = 10,
+    where: Annotated[str, typer.Option(help="local or s3.")] = "local",
+    concurrent: Annotated[bool, typer.Option(help="Let writers and nights race too.")] = False,
+    record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
+) -> None:
+    """Kill, compare, print, and record when asked."""
+    folder = load_settings().state.resolve() / "benchmarks" / "faults" / code_sha256()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    known = reference(folder / "nights")
+    results = folder / "kills.jsonl"
+    for number in range(len(_kept(results)), len(_kept(results)) + kills):
+        window = WINDOWS[number % len(WINDOWS)]
+        try:
+            kill = kill_once(known, window, where, number)
+        except NotKilled as error:
+            CONSOLE.print(f"{number}: {error}", markup=False)
+            continue
+        with results.open("a") as file:
+            file.write(json.dumps(asdict(kill)) + "\n")
+        CONSOLE.print(f"{number}: {kill}", markup=False, highlight=False)
+    raced_file = folder / f"raced-{where}.json"
+    if concurrent:
+        overlap_s, missing, different = night_beside_backfill(known, where)
+        with _copy(known, where, 0) as (lake, _):
+            rows_missing = race_publishers(lake)
+        raced_file.write_text(
+            json.dumps(
+                {
+                    f"overlap_s_{where}": round(overlap_s, 1),
+                    f"concurrent_writers_rows_missing_{where}": rows_missing + missing,
+                    f"concurrent_hash_mismatches_{where}": different,
+                }
+            )
+        )
+    raced: dict[str, Any] = {}
+    for file in sorted(folder.glob("raced-*.json")):
+        raced |= json.loads(file.read_text())
+    figures = _figures(_kept(results), raced)
+    printed = Printed("figure", "value")
+    for name, value in figures.items():
+        printed.add_row(name, str(value))
+    CONSOLE.print(printed)
+    if record:
+        section = Section(
+            "Faults",
+            "python -m tests.benchmarks.faults --record",
+            datetime.now(UTC).date(),
+            1,
+            ["figure", "value"],
+            [[name, str(value)] for name, value in figures.items()],
+        )
+        record_section(section)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    typer.run(main)
