@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import pyarrow as pa
 
 from feature_store.arrow_io import Written, append
+from feature_store.lineage import emit_written
 from feature_store.settings import Night
 from feature_store.tables import table_called
 from feature_store.tables.runs import RUN_METRICS
@@ -22,8 +24,13 @@ STAGES = {
 }
 
 
-def record_task(night: Night, written: Written, *, elapsed_s: float, now: datetime) -> None:
-    """Append what a task wrote and how long it took."""
+def record_task(
+    night: Night, written: Written, inputs: Mapping[str, int], *, elapsed_s: float, now: datetime
+) -> None:
+    """Append what a task wrote and how long it took, and tell lineage what it read.
+
+    `inputs` is the version of each table that the task read.
+    """
     row = {
         "run_id": night.run_id,
         "as_of_date": night.as_of,
@@ -41,3 +48,4 @@ def record_task(night: Night, written: Written, *, elapsed_s: float, now: dateti
         RUN_METRICS,
         pa.Table.from_pylist([row], schema=RUN_METRICS.arrow_schema),
     )
+    emit_written(night, written, inputs, now)

@@ -145,6 +145,9 @@ class Settings(BaseSettings):
         Path(".evensong/state"), description="Local folder of databases and caches."
     )
     seed: int = 20260301
+    lineage_url: str = Field(
+        "", description="OpenLineage server; empty: events are appended to a file in the state."
+    )
     late_track_days: int = Field(
         30, ge=0, description="How long a listen waits for its track to be announced."
     )

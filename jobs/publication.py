@@ -9,6 +9,7 @@ import structlog
 
 from feature_store.arrow_io import read_table
 from feature_store.gates import judge
+from feature_store.lineage import emit_published
 from feature_store.publish import Mode, audited_pins, publish
 from feature_store.settings import Night
 from feature_store.snapshot import Event, Pin, Snapshot, current_event, events
@@ -49,6 +50,7 @@ def publish_night(
         actor=actor,
         now=now,
     )
+    emit_published(night, event, judged, now)
     LOG.info("published", run_id=event.run_id, event_number=event.event_number, action=event.action)
     return event
 

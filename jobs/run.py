@@ -18,6 +18,7 @@ from feature_store import spark_io
 from feature_store.arrow_io import Written
 from feature_store.contract import Table, Time
 from feature_store.delta_tables import ensure_table, exists
+from feature_store.lineage import versions_of
 from feature_store.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.snapshot import snapshot_before
@@ -56,11 +57,12 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
     lake = night.settings.lake
     days = slice_of(job.output, night)
     ensure_table(lake, job.output)
+    inputs = versions_of(lake, [one.table for one in job.inputs if not isinstance(one, Landing)])
     frames = [_read(session, wanted, days, night) for wanted in job.inputs]
     built = job.build(*frames, night=night)
     written = spark_io.write(built, lake, job.output, first=days.first, end=days.end)
     elapsed_s = time.monotonic() - started_at_s
-    record_task(night, written, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
     LOG.info(
         "wrote",
         table=name,

@@ -20,6 +20,7 @@ import typer
 from torch import Tensor
 
 from feature_store.arrow_io import Written, write_slice
+from feature_store.lineage import versions_of
 from feature_store.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.storage import open_storage
@@ -28,7 +29,7 @@ from training import checkpoint, registry
 from training.blending import HeadScores, blend
 from training.config import recipe_from_json
 from training.data.batches import UserBatch, blocks
-from training.data.world import World, read_world
+from training.data.world import TABLES_READ, World, read_world
 from training.loop import deterministic, scoring
 from training.measuring import BLOCK_USERS
 from training.models.registry import Recommender
@@ -53,13 +54,14 @@ def score(night: Night, *, family: str | None = None) -> Written:
     """
     started_at_s = time.monotonic()
     row = registry.usable_model(night, family or night.settings.training.family)
+    inputs = versions_of(night.settings.lake, TABLES_READ)
     world = read_world(night.settings.lake, night.as_of)
     with deterministic(night.settings.seed, night.settings.training.n_threads):
         model = load_model(night, row, world)
         rows = candidate_rows(night, row, model, world)
     written = write_slice(night.settings.lake, SCORE_CANDIDATES, rows, as_of=night.as_of)
     elapsed_s = time.monotonic() - started_at_s
-    record_task(night, written, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
     LOG.info(
         "scored",
         table=SCORE_CANDIDATES.name,

@@ -17,13 +17,14 @@ import structlog
 import torch
 import typer
 
+from feature_store.lineage import versions_of
 from feature_store.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.storage import open_storage
 from training import checkpoint, registry
 from training.config import Recipe, load_recipe
 from training.data.splits import Unsplit
-from training.data.world import World, read_world
+from training.data.world import TABLES_READ, World, read_world
 from training.evaluation_rows import repeat_measured, write_measured
 from training.learning import Measured, choose, learn, split_of
 from training.loop import deterministic
@@ -63,7 +64,7 @@ def train(night: Night, *, family: str | None = None, retrain: Retrain = "auto")
         return _trained(night, load_recipe(wanted), started_at_s)
     written = repeat_measured(night, found)
     elapsed_s = time.monotonic() - started_at_s
-    record_task(night, written, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    record_task(night, written, {}, elapsed_s=elapsed_s, now=datetime.now(UTC))
     LOG.info("model_reused", family=wanted, version=found.model_version, as_of=str(night.as_of))
     return found
 
@@ -80,6 +81,7 @@ def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
     """Train, and write everything about it, the row last."""
     settings, device = night.settings, device_of(night)
     storage = open_storage(settings.lake)
+    inputs = versions_of(settings.lake, TABLES_READ)
     world = read_world(settings.lake, night.as_of)
     data_sha256 = world.sha256()
     version = registry.version_of(recipe, data_sha256, settings.seed)
@@ -107,7 +109,7 @@ def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
         recorded_at_utc=datetime.now(UTC),
     )
     elapsed_s = time.monotonic() - started_at_s
-    record_task(night, written, elapsed_s=elapsed_s, now=row.recorded_at_utc)
+    record_task(night, written, inputs, elapsed_s=elapsed_s, now=row.recorded_at_utc)
     LOG.info(
         "model_trained",
         family=recipe.family,

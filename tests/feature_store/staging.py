@@ -57,7 +57,7 @@ def stage_table(night, table, track):
         pa.Table.from_pylist(rows, schema=table.arrow_schema),
         as_of=night.as_of,
     )
-    run_log.record_task(night, written, elapsed_s=1.0, now=NOON)
+    run_log.record_task(night, written, {}, elapsed_s=1.0, now=NOON)
     return Pin(table.name, written.table_version, written.row_count, written.content_sha256)
 
 

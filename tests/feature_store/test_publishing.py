@@ -195,7 +195,7 @@ def test_a_slice_that_differs_from_what_was_computed_is_not_published(spark, lak
     rows = spark_io.read(spark, lake, REC_TOPK, as_of=MARCH_1)
     computed = spark_io.write(rows, lake, REC_TOPK, first=MARCH_1, end=MARCH_2)
     tampered = replace(computed, row_count=computed.row_count + 1)
-    run_log.record_task(night, tampered, elapsed_s=1, now=NOON + timedelta(seconds=1))
+    run_log.record_task(night, tampered, {}, elapsed_s=1, now=NOON + timedelta(seconds=1))
 
     with pytest.raises(
         publish.ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 2 with .* computed"

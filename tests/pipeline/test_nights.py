@@ -242,7 +242,7 @@ def test_a_row_that_breaks_an_absolute_rule_blocks_the_night_by_name(nights, spa
         first=worlds.NEXT_DAY,
         end=worlds.NEXT_DAY + timedelta(days=1),
     )
-    record_task(night, written, elapsed_s=0, now=datetime.now(UTC))
+    record_task(night, written, {}, elapsed_s=0, now=datetime.now(UTC))
 
     with pytest.raises(GateFailed, match=r'hidden_tracks_topk is 1, .*"user_id":"rock-1"'):
         publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)

@@ -43,6 +43,7 @@ MODALITIES = {
     "cover": Source(FEAT_COVER, "cover_hash", "cover_embedding"),
 }
 
+FEATURES_READ = (*(source.table for source in MODALITIES.values()), FEAT_TRACK_EMOTION)
 
 _ENCODER_COLUMNS = ("encoder_id", "weights_sha256", "preprocessing_id")
 

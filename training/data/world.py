@@ -23,7 +23,7 @@ from feature_store.tables.graph import (
     GRAPH_TRACK_HAS_TAG,
     GRAPH_USER_FOLLOWS_USER,
 )
-from training.data.content import MODALITIES, Content, read_content
+from training.data.content import FEATURES_READ, MODALITIES, Content, read_content
 from training.data.graph import Edges, SocialGraph
 from training.data.interactions import (
     Listens,
@@ -39,6 +39,20 @@ from training.data.splits import Holdout
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
+
+TABLES_READ = (
+    CORE_DAILY_LISTENS,
+    CORE_LISTEN_COUNTS,
+    CORE_FOLLOWS,
+    CORE_TAGS,
+    CORE_TRACKS,
+    GRAPH_NODES,
+    GRAPH_USER_FOLLOWS_USER,
+    GRAPH_TRACK_BY_ARTIST,
+    GRAPH_TRACK_HAS_TAG,
+    *FEATURES_READ,
+)
+"""What `read_world` reads, for the lineage of whoever calls it."""
 
 MIN_HEARD_TRACKS = (
     5  # of a modality; HetRec beside 14 recordings that nobody played must not get an audio head
