@@ -1,4 +1,4 @@
-"""What all DAGs share: schedule, owner, retries."""
+"""What all DAGs share: schedule, owner, retries, whom to tell."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable
+
+from dags.notices import task_failed
 
 NIGHTLY = CronDataIntervalTimetable("0 2 * * *", "UTC")
 """At 02:00 UTC, for the interval that began 24 hours earlier: as_of is the date of
@@ -21,4 +23,5 @@ DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=20),
     "execution_timeout": timedelta(hours=3),
+    "on_failure_callback": task_failed,
 }

@@ -11,8 +11,8 @@ import pkgutil
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import Asset, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from feature_store.gates import GateFailed
 from feature_store.settings import Night, load_settings
@@ -24,11 +24,16 @@ SCORE = "training.score:score"
 PUBLISH = "jobs.publication:publish_night"
 REPORT = "jobs.report.report:write_report"
 
+ANNOUNCED = [
+    Asset(name, group="evensong") for name in ("rec_topk", "rec_similar_tracks", "rec_changes")
+]
+"""Other teams' DAGs wait for these; a run that only stages, or is blocked, leaves them alone."""
+
 
 def spark_job(table_name: str) -> Any:
     """The task that writes one table; its id is the table's name."""
 
-    @task(task_id=table_name)
+    @task(task_id=table_name, pool=table_name)
     def write(**context: Any) -> None:
         pkgutil.resolve_name(RUN_JOB)(table_name, night_of(context))
 
@@ -38,7 +43,7 @@ def spark_job(table_name: str) -> Any:
 def landing_task() -> Any:
     """The task that closes the landing days up to as_of."""
 
-    @task(task_id="landing")
+    @task(task_id="landing", pool="landing")
     def close(**context: Any) -> None:
         pkgutil.resolve_name(CLOSE_LANDING)(night_of(context))
 
@@ -48,7 +53,7 @@ def landing_task() -> Any:
 def training_task(family: str) -> Any:
     """The task that trains a model, or finds a young one; its id is the family's name."""
 
-    @task(task_id=family)
+    @task(task_id=family, pool=family)
     def train(**context: Any) -> None:
         pkgutil.resolve_name(TRAIN)(
             night_of(context), family=family, retrain=context["params"]["retrain"]
@@ -60,7 +65,7 @@ def training_task(family: str) -> Any:
 def scoring_task(table_name: str) -> Any:
     """The task that scores everybody with the promoted model."""
 
-    @task(task_id=table_name)
+    @task(task_id=table_name, pool=table_name)
     def score(**context: Any) -> None:
         pkgutil.resolve_name(SCORE)(night_of(context))
 
@@ -73,10 +78,10 @@ def publishing_task() -> Any:
     Red without retry when a gate fails.
     """
 
-    @task(task_id="published_runs")
-    def publish(**context: Any) -> None:
+    @task(task_id="published_runs", pool="published_runs")
+    def publish(**context: Any) -> str:
         try:
-            pkgutil.resolve_name(PUBLISH)(
+            event = pkgutil.resolve_name(PUBLISH)(
                 night_of(context),
                 mode=context["params"]["publish"],
                 actor=f"airflow:{context['dag'].dag_id}",
@@ -85,8 +90,20 @@ def publishing_task() -> Any:
         except GateFailed as error:
             # The same rows would fail the same gate again: no retry.
             raise AirflowFailException(str(error)) from error
+        return str(event.action)
 
     return publish()
+
+
+def announcing_task(action: Any) -> Any:
+    """The task that tells whoever waits for the rec_ assets; skipped unless `action` is publish."""
+
+    @task(task_id="announced", outlets=ANNOUNCED)
+    def announce(action: str) -> None:
+        if action != "publish":
+            raise AirflowSkipException(f"the run ended with {action}: readers see what they saw")
+
+    return announce(action)
 
 
 def report_task() -> Any:

@@ -41,6 +41,11 @@ class Spark(BaseModel):
         description="Compile less: right for nights of minutes on one machine, wrong for a "
         "cluster.",
     )
+    gateway: str = Field(
+        "",
+        description="File of a Java that `evensong up` keeps for its tasks; empty: each process "
+        "starts its own.",
+    )
     packages_from: str = Field(
         "", description="Maven repository for the jars; empty for Maven Central."
     )
@@ -141,6 +146,10 @@ class Settings(BaseSettings):
         Path(".evensong/state"), description="Local folder of databases and caches."
     )
     seed: int = 20260301
+    notifier: str = Field(
+        "dags.notices:to_log",
+        description="Function (alert, text) that tells whoever is on call, as module:name.",
+    )
     late_track_days: int = Field(
         30, ge=0, description="How long a listen waits for its track to be announced."
     )
