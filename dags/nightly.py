@@ -1,6 +1,7 @@
 """Every night: from what arrived to published recommendation tables.
 
 **Reads** the landing folders up to the run's as_of (the date of its data interval's start).
+
 **Writes** the raw_, core_, feat_, graph_, score_, rec_ and run_ tables; the last task is the only
 one that readers notice.
 
@@ -16,8 +17,8 @@ the same as_of.
 
 **To backfill:** Trigger → Backfill, From the first day 00:00, To the last day 23:59 (a day's run
 begins at 02:00: with 00:00 the last day is left out). With `publish = auto` a date older than what
-readers see is only staged; `make_current` makes it current all the same. `retrain = never` keeps the
-model that was promoted by then.
+readers see is only staged; `make_current` makes it current all the same. `retrain = never` keeps
+the model that was promoted by then.
 """
 
 from __future__ import annotations
@@ -134,9 +135,10 @@ def evensong_nightly() -> None:
         changes, quality = spark_job("rec_changes"), spark_job("run_quality")
         chain(scores, topk, changes)
         chain(scores, [similar, quality])
-    published = publishing_task()
-    chain([changes, similar, quality, rejects], published, report_task())
-    announcing_task(published)
+    with TaskGroup("publish", prefix_group_id=False):
+        published = publishing_task()
+        chain([changes, similar, quality, rejects], published, report_task())
+        announcing_task(published)
 
 
 evensong_nightly()
