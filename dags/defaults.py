@@ -14,6 +14,9 @@ NIGHTLY = CronDataIntervalTimetable("0 2 * * *", "UTC")
 data_interval_start.
 """
 
+EVERY_NOON = CronDataIntervalTimetable("0 12 * * *", "UTC")
+"""When the night is over and nobody waits for a table."""
+
 FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 
 DEFAULTS: dict[str, Any] = {

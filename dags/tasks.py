@@ -24,6 +24,12 @@ SCORE = "training.score:score"
 PUBLISH = "jobs.publication:publish_night"
 REPORT = "jobs.report.report:write_report"
 
+ROLLBACK = "feature_store.publish:rollback"
+EXPIRE_LANDING = "jobs.maintenance:expire_landing"
+EXPIRE_SLICES = "feature_store.maintenance:expire_slices"
+COMPACT_FILES = "feature_store.maintenance:compact_files"
+VACUUM_FILES = "feature_store.maintenance:vacuum_files"
+
 ANNOUNCED = [
     Asset(name, group="evensong") for name in ("rec_topk", "rec_similar_tracks", "rec_changes")
 ]
@@ -104,6 +110,38 @@ def announcing_task(action: Any) -> Any:
             raise AirflowSkipException(f"the run ended with {action}: readers see what they saw")
 
     return announce(action)
+
+
+def rollback_task() -> Any:
+    """The task that makes an earlier published run current again; readers of its assets are told.
+
+    Red without retry: a run that cannot be restored cannot be restored a minute later either.
+    """
+
+    @task(task_id="published_runs", pool="published_runs", outlets=ANNOUNCED)
+    def restore(**context: Any) -> None:
+        try:
+            pkgutil.resolve_name(ROLLBACK)(
+                load_settings().lake,
+                context["params"]["run_id"],
+                actor=f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}",
+                reason=context["params"]["reason"],
+                now=datetime.now(UTC),
+            )
+        except LookupError as error:
+            raise AirflowFailException(str(error)) from error
+
+    return restore()
+
+
+def maintenance_task(step: str) -> Any:
+    """The task that does one step of the maintenance over all tables; its id is the function's."""
+
+    @task(task_id=step.rpartition(":")[2])
+    def maintain() -> None:
+        pkgutil.resolve_name(step)(load_settings(), datetime.now(UTC))
+
+    return maintain()
 
 
 def report_task() -> Any:

@@ -128,6 +128,25 @@ class Encoders(BaseModel):
     )
 
 
+class Maintenance(BaseModel):
+    """What maintenance keeps. Files that the current run pins stay at any age."""
+
+    model_config = _FROZEN
+
+    restorable_days: int = Field(
+        30, ge=1, description="Runs published or staged so recently can be made current again."
+    )
+    slice_days: int = Field(
+        400, ge=1, description="Older as_of slices of graph_, score_ and rec_ tables are dropped."
+    )
+    landing_days: int | None = Field(
+        None, ge=1, description="Older landing files are deleted; none are when it is not set."
+    )
+    max_files: int = Field(
+        200, ge=2, description="A table of more files has its small ones packed into large ones."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
@@ -158,6 +177,7 @@ class Settings(BaseSettings):
     gates: Gates = Gates()
     training: Training = Training()
     encoders: Encoders = Encoders()
+    maintenance: Maintenance = Maintenance()
 
     @classmethod
     def settings_customise_sources(

@@ -78,7 +78,7 @@ def _gateway_at(file: Path) -> Any:
     }
     os.environ |= told
     try:
-        return launch_gateway()
+        return launch_gateway()  # type: ignore[no-untyped-call]  # pyspark has no types for it
     finally:
         for name in told:
             del os.environ[name]

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 _STARTED_WITHIN_S = 300
 _NIGHT_WITHIN_S = 900
-_LOOK_EVERY_S = 5
+_LOOK_EVERY_S = 15
 
 
 @dataclass
@@ -169,6 +169,7 @@ class Pages:
             assert "Failed" not in seen.values(), seen
             assert time.monotonic() < deadline, seen
             time.sleep(_LOOK_EVERY_S)
+        self.open_dag("evensong_nightly", "/runs")
         self.keep(f"runs-{state.lower()}")
 
     def keep(self, what: str) -> None:
@@ -184,6 +185,7 @@ class Pages:
             row = rows.filter(has_text=run_id)
             expect(row).to_be_visible(timeout=60_000)
             [found[run_id]] = re.findall(r"Success|Failed|Running|Queued", row.inner_text())
+        self.page.goto("about:blank")  # the page draws all the while, and the night needs the cores
         return found
 
     def _fill_moment(self, field: Locator, day: str, at: str) -> None:
