@@ -13,8 +13,6 @@ import structlog
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from feature_store.settings import load_settings
-
 LOG = structlog.get_logger()
 
 ALERTS = ("late", "failed")
@@ -28,6 +26,8 @@ def to_log(alert: str, text: str) -> None:
 
 def tell(alert: str, text: str) -> None:
     """Tell whoever is on call, as the setting `notifier` says."""
+    from feature_store.settings import load_settings
+
     pkgutil.resolve_name(load_settings().notifier)(alert, text)
 
 
@@ -50,6 +50,7 @@ async def deadline_passed(context: dict[str, Any]) -> None:
 
 def late_notice(run: dict[str, Any]) -> str:
     """What to read at 06:00: the run, what readers have instead, and the next step."""
+    from feature_store.settings import load_settings
     from feature_store.snapshot import current_event, events
 
     current = current_event(events(load_settings().lake))

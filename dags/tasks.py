@@ -1,7 +1,7 @@
 """How a task of a DAG runs: by the name of a function, as of the run's data interval.
 
-DAG files name jobs by string and load neither Spark nor Torch; a function is looked up when its
-task runs.
+DAG files name jobs by string and load neither Spark nor Torch, and not even our settings: Airflow
+parses them again and again. What a task needs is imported when it runs.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import pkgutil
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from feature_store.gates import GateFailed
-from feature_store.settings import Night, load_settings
+if TYPE_CHECKING:
+    from feature_store.settings import Night, Settings
 
 RUN_JOB = "jobs.run:run_job"
 CLOSE_LANDING = "jobs.ingest:close_landing"
@@ -86,6 +86,8 @@ def publishing_task() -> Any:
 
     @task(task_id="published_runs", pool="published_runs")
     def publish(**context: Any) -> str:
+        from feature_store.gates import GateFailed
+
         try:
             event = pkgutil.resolve_name(PUBLISH)(
                 night_of(context),
@@ -122,7 +124,7 @@ def rollback_task() -> Any:
     def restore(**context: Any) -> None:
         try:
             pkgutil.resolve_name(ROLLBACK)(
-                load_settings().lake,
+                _settings().lake,
                 context["params"]["run_id"],
                 actor=f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}",
                 reason=context["params"]["reason"],
@@ -139,7 +141,7 @@ def maintenance_task(step: str) -> Any:
 
     @task(task_id=step.rpartition(":")[2])
     def maintain() -> None:
-        pkgutil.resolve_name(step)(load_settings(), datetime.now(UTC))
+        pkgutil.resolve_name(step)(_settings(), datetime.now(UTC))
 
     return maintain()
 
@@ -160,8 +162,17 @@ def report_task() -> Any:
 
 def night_of(context: Any) -> Night:
     """The night that an Airflow task instance belongs to."""
+    from feature_store.settings import Night
+
     as_of = context["data_interval_start"].date()
-    return Night(as_of, run_id_of(as_of.isoformat(), context["run_id"]), load_settings())
+    return Night(as_of, run_id_of(as_of.isoformat(), context["run_id"]), _settings())
+
+
+def _settings() -> Settings:
+    """Read when a task runs, not when its file is parsed."""
+    from feature_store.settings import load_settings
+
+    return load_settings()
 
 
 def run_id_of(as_of: str, dag_run_id: str) -> str:
