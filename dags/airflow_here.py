@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from feature_store.settings import Settings
 
 _MARKER = "database-is-ready"
+_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
 class NightFailed(RuntimeError):
@@ -29,21 +30,29 @@ def prepare(settings: Settings) -> None:
     Must come before the first import of Airflow.
     """
     home = settings.state / "airflow"
+    os.environ |= airflow_variables(settings, home)
+    # The night's error is told once, at its end; --debug asks for Airflow's own pages as well.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "CRITICAL")
+    make_database(home / _MARKER)
+
+
+def airflow_variables(settings: Settings, home: Path) -> dict[str, str]:
+    """What every Airflow of ours is told: its home, our DAGs and no others, our two places.
+
+    SQLite in its home, unless AIRFLOW__DATABASE__SQL_ALCHEMY_CONN names another database.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    os.environ |= {
+    database = f"sqlite:///{home / 'airflow.db'}"
+    return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": os.environ.get(_DATABASE, database),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "EVENSONG_LAKE": settings.lake,
         "EVENSONG_STATE": str(settings.state),
     }
-    # The night's error is told once, at its end; --debug asks for Airflow's own pages as well.
-    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "CRITICAL")
-    if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
-        os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home / 'airflow.db'}"
-    _make_database(home / _MARKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,9 @@ def run_night(as_of: date, conf: dict[str, str], listener: Any) -> FinishedNight
     night = evensong_nightly()
     listener.expect(len(night.tasks))
     for task in night.tasks:
-        # A person is watching: they see the error now instead of after the retries.
+        # A person is watching: they see the error now, once, instead of after retries.
         task.retries = 0
+        task.on_failure_callback = []
     listeners = get_listener_manager()
     listeners.add_listener(listener)
     # Of a manual run Airflow takes the newest interval that has ended: the one that began on as_of.
@@ -86,7 +96,8 @@ def run_night(as_of: date, conf: dict[str, str], listener: Any) -> FinishedNight
     )
 
 
-def _make_database(marker: Path) -> None:
+def make_database(marker: Path) -> None:
+    """Make or migrate Airflow's database; once, which `marker` remembers."""
     warnings.filterwarnings("ignore", module="airflow")
     logging.disable(logging.WARNING)
     from airflow.utils.db import initdb

@@ -266,6 +266,21 @@ def report(
 
 
 @app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8080,
+    *,
+    one_java: Annotated[
+        bool,
+        typer.Option("--one-java/--java-per-task", help="Whether tasks share a Java kept warm."),
+    ] = True,
+) -> None:
+    """Run Airflow on this machine until Ctrl-C: pages, scheduler and tasks."""
+    from dags.up import up as run_airflow
+
+    run_airflow(load_settings(), port, Console(), has_one_java=one_java)
+
+
+@app.command()
 def doctor() -> None:
     """Check what a night needs on this machine, and say what to change."""
     from dags.doctor import checks

@@ -1,4 +1,4 @@
-"""What all DAGs share: schedule, owner, retries."""
+"""What all DAGs share: schedule, owner, retries, whom to tell."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable
 
+from dags.notices import task_failed
+
 NIGHTLY = CronDataIntervalTimetable("0 2 * * *", "UTC")
 """At 02:00 UTC, for the interval that began 24 hours earlier: as_of is the date of
 data_interval_start.
 """
+
+EVERY_NOON = CronDataIntervalTimetable("0 12 * * *", "UTC")
+"""When the night is over and nobody waits for a table."""
 
 FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -21,4 +26,5 @@ DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=20),
     "execution_timeout": timedelta(hours=3),
+    "on_failure_callback": task_failed,
 }

@@ -1,20 +1,24 @@
 """Every night: from what arrived to published recommendation tables.
 
 **Reads** the landing folders up to the run's as_of (the date of its data interval's start).
+
 **Writes** the raw_, core_, feat_, graph_, score_, rec_ and run_ tables; the last task is the only
 one that readers notice.
 
-**When late:** readers keep yesterday's whole set. Nothing has to be done before 06:00 UTC.
+**When late:** readers keep yesterday's whole set. Nothing has to be done before 06:00 UTC; a
+run that is not published by then raises the alert "late".
 
 **When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked`
-event in published_runs and is not retried. Everything else was retried twice.
+event in published_runs and is not retried. Everything else was retried twice. What to do about each
+rule: infra/runbook.md.
 
 **To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for
 the same as_of.
 
-**To backfill:** Trigger → Run Backfill. With `publish = auto` a date older than what readers see is
-only staged; `make_current` makes it current all the same. `retrain = never` keeps the model that
-was promoted by then.
+**To backfill:** Trigger → Backfill, From the first day 00:00, To the last day 23:59 (a day's run
+begins at 02:00: with 00:00 the last day is left out). With `publish = auto` a date older than what
+readers see is only staged; `make_current` makes it current all the same. `retrain = never` keeps
+the model that was promoted by then.
 """
 
 from __future__ import annotations
@@ -22,8 +26,11 @@ from __future__ import annotations
 from airflow.sdk import Param, TaskGroup, dag
 from airflow.sdk.bases.operator import chain
 
+from dags.access import RUNNER, may_act
 from dags.defaults import DEFAULTS, FIRST_DAY, NIGHTLY
+from dags.notices import PUBLISHED_BY_SIX
 from dags.tasks import (
+    announcing_task,
     landing_task,
     publishing_task,
     report_task,
@@ -61,17 +68,32 @@ CORE_TABLES = (
     max_active_runs=1,
     default_args=DEFAULTS,
     doc_md=__doc__,
+    description="From what arrived to published recommendation tables.",
+    access_control=may_act(RUNNER),
+    deadline=PUBLISHED_BY_SIX,
     tags=["evensong", "nightly"],
     params={
         "publish": Param(
             "auto",
             enum=["auto", "stage_only", "make_current"],
-            description="auto: readers never go back in time; make_current: even then.",
+            values_display={
+                "auto": "auto: publish, unless readers have a newer day",
+                "stage_only": "stage_only: write everything, publish nothing",
+                "make_current": "make_current: publish, even if readers go back in time",
+            },
+            title="Publish",
+            description="What readers see when the run has ended well.",
         ),
         "retrain": Param(
             "auto",
             enum=["auto", "always", "never"],
-            description="auto: when no promoted model is young enough.",
+            values_display={
+                "auto": "auto: train when no model promoted by that day is young enough",
+                "always": "always: train a new model",
+                "never": "never: keep the newest model promoted by that day",
+            },
+            title="Retrain",
+            description="Which model scores. A backfill never uses a later day's model.",
         ),
     },
 )
@@ -113,8 +135,10 @@ def evensong_nightly() -> None:
         changes, quality = spark_job("rec_changes"), spark_job("run_quality")
         chain(scores, topk, changes)
         chain(scores, [similar, quality])
-    published = publishing_task()
-    chain([changes, similar, quality, rejects], published, report_task())
+    with TaskGroup("publish", prefix_group_id=False):
+        published = publishing_task()
+        chain([changes, similar, quality, rejects], published, report_task())
+        announcing_task(published)
 
 
 evensong_nightly()

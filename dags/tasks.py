@@ -1,7 +1,7 @@
 """How a task of a DAG runs: by the name of a function, as of the run's data interval.
 
-DAG files name jobs by string and load neither Spark nor Torch; a function is looked up when its
-task runs.
+DAG files name jobs by string and load neither Spark nor Torch, and not even our settings: Airflow
+parses them again and again. What a task needs is imported when it runs.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import pkgutil
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import Asset, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from feature_store.gates import GateFailed
-from feature_store.settings import Night, load_settings
+if TYPE_CHECKING:
+    from feature_store.settings import Night, Settings
 
 RUN_JOB = "jobs.run:run_job"
 CLOSE_LANDING = "jobs.ingest:close_landing"
@@ -24,11 +24,22 @@ SCORE = "training.score:score"
 PUBLISH = "jobs.publication:publish_night"
 REPORT = "jobs.report.report:write_report"
 
+ROLLBACK = "feature_store.publish:rollback"
+EXPIRE_LANDING = "jobs.maintenance:expire_landing"
+EXPIRE_SLICES = "feature_store.maintenance:expire_slices"
+COMPACT_FILES = "feature_store.maintenance:compact_files"
+VACUUM_FILES = "feature_store.maintenance:vacuum_files"
+
+ANNOUNCED = [
+    Asset(name, group="evensong") for name in ("rec_topk", "rec_similar_tracks", "rec_changes")
+]
+"""Other teams' DAGs wait for these; a run that only stages, or is blocked, leaves them alone."""
+
 
 def spark_job(table_name: str) -> Any:
     """The task that writes one table; its id is the table's name."""
 
-    @task(task_id=table_name)
+    @task(task_id=table_name, pool=table_name)
     def write(**context: Any) -> None:
         pkgutil.resolve_name(RUN_JOB)(table_name, night_of(context))
 
@@ -38,7 +49,7 @@ def spark_job(table_name: str) -> Any:
 def landing_task() -> Any:
     """The task that closes the landing days up to as_of."""
 
-    @task(task_id="landing")
+    @task(task_id="landing", pool="landing")
     def close(**context: Any) -> None:
         pkgutil.resolve_name(CLOSE_LANDING)(night_of(context))
 
@@ -48,7 +59,7 @@ def landing_task() -> Any:
 def training_task(family: str) -> Any:
     """The task that trains a model, or finds a young one; its id is the family's name."""
 
-    @task(task_id=family)
+    @task(task_id=family, pool=family)
     def train(**context: Any) -> None:
         pkgutil.resolve_name(TRAIN)(
             night_of(context), family=family, retrain=context["params"]["retrain"]
@@ -60,7 +71,7 @@ def training_task(family: str) -> Any:
 def scoring_task(table_name: str) -> Any:
     """The task that scores everybody with the promoted model."""
 
-    @task(task_id=table_name)
+    @task(task_id=table_name, pool=table_name)
     def score(**context: Any) -> None:
         pkgutil.resolve_name(SCORE)(night_of(context))
 
@@ -73,10 +84,12 @@ def publishing_task() -> Any:
     Red without retry when a gate fails.
     """
 
-    @task(task_id="published_runs")
-    def publish(**context: Any) -> None:
+    @task(task_id="published_runs", pool="published_runs")
+    def publish(**context: Any) -> str:
+        from feature_store.gates import GateFailed
+
         try:
-            pkgutil.resolve_name(PUBLISH)(
+            event = pkgutil.resolve_name(PUBLISH)(
                 night_of(context),
                 mode=context["params"]["publish"],
                 actor=f"airflow:{context['dag'].dag_id}",
@@ -85,8 +98,52 @@ def publishing_task() -> Any:
         except GateFailed as error:
             # The same rows would fail the same gate again: no retry.
             raise AirflowFailException(str(error)) from error
+        return str(event.action)
 
     return publish()
+
+
+def announcing_task(action: Any) -> Any:
+    """The task that tells whoever waits for the rec_ assets; skipped unless `action` is publish."""
+
+    @task(task_id="announced", outlets=ANNOUNCED)
+    def announce(action: str) -> None:
+        if action != "publish":
+            raise AirflowSkipException(f"the run ended with {action}: readers see what they saw")
+
+    return announce(action)
+
+
+def rollback_task() -> Any:
+    """The task that makes an earlier published run current again; readers of its assets are told.
+
+    Red without retry: a run that cannot be restored cannot be restored a minute later either.
+    """
+
+    @task(task_id="published_runs", pool="published_runs", outlets=ANNOUNCED)
+    def restore(**context: Any) -> None:
+        try:
+            pkgutil.resolve_name(ROLLBACK)(
+                _settings().lake,
+                context["params"]["run_id"],
+                actor=f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}",
+                reason=context["params"]["reason"],
+                now=datetime.now(UTC),
+            )
+        except LookupError as error:
+            raise AirflowFailException(str(error)) from error
+
+    return restore()
+
+
+def maintenance_task(step: str) -> Any:
+    """The task that does one step of the maintenance over all tables; its id is the function's."""
+
+    @task(task_id=step.rpartition(":")[2])
+    def maintain() -> None:
+        pkgutil.resolve_name(step)(_settings(), datetime.now(UTC))
+
+    return maintain()
 
 
 def report_task() -> Any:
@@ -105,8 +162,17 @@ def report_task() -> Any:
 
 def night_of(context: Any) -> Night:
     """The night that an Airflow task instance belongs to."""
+    from feature_store.settings import Night
+
     as_of = context["data_interval_start"].date()
-    return Night(as_of, run_id_of(as_of.isoformat(), context["run_id"]), load_settings())
+    return Night(as_of, run_id_of(as_of.isoformat(), context["run_id"]), _settings())
+
+
+def _settings() -> Settings:
+    """Read when a task runs, not when its file is parsed."""
+    from feature_store.settings import load_settings
+
+    return load_settings()
 
 
 def run_id_of(as_of: str, dag_run_id: str) -> str:

@@ -34,6 +34,10 @@ class Spark(BaseModel):
     model_config = _FROZEN
 
     master: str = "local[2]"
+    submit: bool = Field(
+        default=False,
+        description="Each job through spark-submit to the master, not in the task's own process.",
+    )
     driver_memory: str = "3g"
     shuffle_partitions: int = Field(2, ge=1, description="As many as there are cores, or more.")
     quick_start: bool = Field(
@@ -44,6 +48,11 @@ class Spark(BaseModel):
     preload: tuple[str, ...] = Field(
         ("pandas", "torch"),
         description="Modules that the Python daemon imports once, before it forks workers.",
+    )
+    gateway: str = Field(
+        "",
+        description="File of a Java that `evensong up` keeps for its tasks; empty: each process "
+        "starts its own.",
     )
     packages_from: str = Field(
         "", description="Maven repository for the jars; empty for Maven Central."
@@ -127,6 +136,25 @@ class Encoders(BaseModel):
     )
 
 
+class Maintenance(BaseModel):
+    """What maintenance keeps. Files that the current run pins stay at any age."""
+
+    model_config = _FROZEN
+
+    restorable_days: int = Field(
+        30, ge=1, description="Runs published or staged so recently can be made current again."
+    )
+    slice_days: int = Field(
+        400, ge=1, description="Older as_of slices of graph_, score_ and rec_ tables are dropped."
+    )
+    landing_days: int | None = Field(
+        None, ge=1, description="Older landing files are deleted; none are when it is not set."
+    )
+    max_files: int = Field(
+        200, ge=2, description="A table of more files has its small ones packed into large ones."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
@@ -148,6 +176,10 @@ class Settings(BaseSettings):
     lineage_url: str = Field(
         "", description="OpenLineage server; empty: events are appended to a file in the state."
     )
+    notifier: str = Field(
+        "dags.notices:to_log",
+        description="Function (alert, text) that tells whoever is on call, as module:name.",
+    )
     late_track_days: int = Field(
         30, ge=0, description="How long a listen waits for its track to be announced."
     )
@@ -156,6 +188,7 @@ class Settings(BaseSettings):
     gates: Gates = Gates()
     training: Training = Training()
     encoders: Encoders = Encoders()
+    maintenance: Maintenance = Maintenance()
 
     @classmethod
     def settings_customise_sources(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_store.java import java_home
+from feature_store.spark_gateway import connect
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,10 +33,15 @@ _QUICK_START = {
 
 
 def make_spark(settings: Settings) -> SparkSession:
-    """The session of this process: made on the first call, shared afterwards."""
+    """The session of this process: made on the first call, shared afterwards.
+
+    With the setting `spark.gateway` it lives in the Java that `evensong up` keeps.
+    """
     from pyspark.sql import SparkSession
 
     _prepare_environment(settings)
+    if settings.spark.gateway:
+        return connect(Path(settings.spark.gateway))
     builder = SparkSession.builder.appName("evensong").master(settings.spark.master)
     for key, value in session_options(settings).items():
         builder = builder.config(key, value)

@@ -111,7 +111,7 @@ def test_a_run_is_red_when_publication_fails_though_the_report_is_written():
     assert "published_runs" in dag.task_dict["report"].upstream_task_ids
     leaves = {task.task_id for task in dag.tasks if not task.is_teardown and not (
         task.downstream_task_ids - {"report"})}  # fmt: skip
-    assert leaves == {"published_runs"}
+    assert leaves == {"announced"}  # which fails with published_runs, and is skipped when it stages
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -131,7 +131,7 @@ def test_its_file_only_wires(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_parsing_it_loads_neither_spark_nor_torch(name):
+def test_parsing_it_loads_nothing_but_airflow_and_wiring(name):
     said = subprocess.run(
         [sys.executable, "-c", f"import dags.{name}, sys; print(*sys.modules)"],
         capture_output=True,
@@ -140,4 +140,4 @@ def test_parsing_it_loads_neither_spark_nor_torch(name):
         cwd=DAGS.parent,
     ).stdout.split()
 
-    assert not {"pyspark", "torch", "jobs", "training"} & set(said)
+    assert not {"pyspark", "torch", "pandas", "feature_store", "jobs", "training"} & set(said)

@@ -1,0 +1,128 @@
+"""Keep tables small: expire old slices, compact small files, vacuum what nothing can read any more.
+
+Nothing that a reader may still open goes: every file that the current event pins, however old it
+is, and every file that an event of the last `maintenance.restorable_days` days pins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import structlog
+
+from feature_store.contract import Table, Time
+from feature_store.delta_tables import exists, open_table
+from feature_store.lease import writer_lease
+from feature_store.settings import Settings
+from feature_store.snapshot import Event, current_event, events
+from feature_store.tables import TABLES
+
+LOG = structlog.get_logger()
+
+_UNPUBLISHED_HOURS = 7 * 24
+"""Files replaced so recently stay: a night that is not published yet, or a slow reader, has them
+open.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """What was done to one table; `count` is of slices or files, as the task's name says."""
+
+    table_name: str
+    count: int
+
+
+def expire_slices(settings: Settings, now: datetime) -> tuple[Maintained, ...]:
+    """Drop the slices of days before `maintenance.slice_days`, the one that readers see excepted.
+
+    Restorable runs keep theirs: they read an older version of the table.
+    """
+    current = current_event(events(settings.lake))
+    oldest = now.date() - timedelta(days=settings.maintenance.slice_days)
+    kept = {current.as_of} if current else set()
+    done = []
+    for table in _existing(settings.lake):
+        if table.time is Time.AS_OF and table.layer != "run":
+            days = sorted(_days_of(settings.lake, table, before=oldest) - kept)
+            _drop(settings.lake, table, days)
+            done.append(Maintained(table.name, len(days)))
+    return _told("expired slices", done)
+
+
+def compact_files(settings: Settings, now: datetime) -> tuple[Maintained, ...]:  # noqa: ARG001  all steps are called alike
+    """Pack the small files of tables that have many; rows and pinned versions stay what they are.
+
+    A table with few files is left alone: one file a night lets readers skip the other days.
+    """
+    done = []
+    for table in _existing(settings.lake):
+        if len(open_table(settings.lake, table).file_uris()) > settings.maintenance.max_files:
+            with writer_lease(settings.lake, table.name):
+                packed = open_table(settings.lake, table).optimize.compact()
+            done.append(Maintained(table.name, packed["numFilesRemoved"]))
+    return _told("compacted files", done)
+
+
+def vacuum_files(
+    settings: Settings, now: datetime, *, unpublished_hours: int = _UNPUBLISHED_HOURS
+) -> tuple[Maintained, ...]:
+    """Delete the files that neither the newest version nor an event that can be restored needs."""
+    pinned = restorable_events(events(settings.lake), settings, now)
+    done = []
+    for table in _existing(settings.lake):
+        with writer_lease(settings.lake, table.name):
+            deleted = open_table(settings.lake, table).vacuum(
+                retention_hours=unpublished_hours,
+                dry_run=False,
+                enforce_retention_duration=False,
+                full=True,
+                keep_versions=pinned_versions(pinned, table),
+            )
+        done.append(Maintained(table.name, len(deleted)))
+    return _told("vacuumed files", done)
+
+
+def restorable_events(so_far: Sequence[Event], settings: Settings, now: datetime) -> list[Event]:
+    """Events whose tables must stay readable: the recent ones, and the current one at any age."""
+    oldest = now - timedelta(days=settings.maintenance.restorable_days)
+    current = current_event(so_far)
+    return [event for event in so_far if event.recorded_at_utc >= oldest or event == current]
+
+
+def pinned_versions(pinning: Sequence[Event], table: Table) -> list[int]:
+    """Versions of a table that these events pin, in order."""
+    return sorted(
+        {
+            pin.table_version
+            for event in pinning
+            for pin in event.tables
+            if pin.table_name == table.name
+        }
+    )
+
+
+def _existing(lake: str) -> Iterator[Table]:
+    return (table for table in TABLES.values() if exists(lake, table))
+
+
+def _days_of(lake: str, table: Table, *, before: date) -> set[date]:
+    days = (part["as_of_date"] for part in open_table(lake, table).partitions())
+    return {day for day in (date.fromisoformat(str(day)) for day in days) if day < before}
+
+
+def _drop(lake: str, table: Table, days: Sequence[date]) -> None:
+    if not days:
+        return
+    listed = ", ".join(f"'{day:%Y-%m-%d}'" for day in days)
+    with writer_lease(lake, table.name):
+        open_table(lake, table).delete(f"as_of_date IN ({listed})")
+
+
+def _told(what: str, done: list[Maintained]) -> tuple[Maintained, ...]:
+    """One log line a step, with the tables where there was something to do."""
+    worked_on = {one.table_name: one.count for one in done if one.count}
+    LOG.info("maintained", step=what, total=sum(worked_on.values()), tables=worked_on)
+    return tuple(done)

@@ -1,0 +1,87 @@
+"""How long Airflow needs to parse each DAG file, after its own import.
+
+    python -m tests.benchmarks.dag_parsing [--tries 5] [--record]
+
+The DAG processor imports Airflow once and parses every file again and again; what a file adds to
+that is what it costs. Each try is a process of its own; the median counts.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table as Printed
+
+from tests.benchmarks.record import Section, record_section
+
+ROOT = Path(__file__).parents[2]
+_MEASURED = """
+import importlib, sys, time
+import airflow.sdk.definitions.deadline, airflow.sdk.bases.operator, airflow.sdk.exceptions
+from airflow.sdk import Asset, CronDataIntervalTimetable, Param, TaskGroup, dag, task
+from airflow.providers.standard.decorators.python import python_task
+started_at_s = time.perf_counter()
+importlib.import_module(sys.argv[1])
+print(time.perf_counter() - started_at_s)
+"""
+
+
+def dag_files() -> list[str]:
+    """Modules that Airflow parses."""
+    ignored = set((ROOT / "dags" / ".airflowignore").read_text().splitlines())
+    files = sorted((ROOT / "dags").glob("[!_]*.py"))
+    return [f"dags.{file.stem}" for file in files if file.name not in ignored]
+
+
+def seconds_of(module: str) -> float:
+    """One try."""
+    said = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _MEASURED, module],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    ).stdout
+    return float(said.splitlines()[-1])
+
+
+def main(
+    tries: Annotated[int, typer.Option(min=1)] = 5,
+    *,
+    record: Annotated[bool, typer.Option("--record")] = False,
+) -> None:
+    """Measure every DAG file."""
+    medians = {
+        module: statistics.median(seconds_of(module) for _ in range(tries))
+        for module in dag_files()
+    }
+    rows = [[module, f"{elapsed_s:.3f}"] for module, elapsed_s in medians.items()]
+    printed = Printed("DAG file", "seconds")
+    for row in rows:
+        printed.add_row(*row)
+    Console().print(printed)
+    if record:
+        record_section(
+            Section(
+                title="Parsing of DAG files",
+                command=f"python -m tests.benchmarks.dag_parsing --tries {tries} --record",
+                day=datetime.now(UTC).date(),
+                seeds=tries,
+                header=["DAG file", "seconds after Airflow's own import"],
+                rows=rows,
+            )
+        )
+    figures = {f"parse_s_{module.rpartition('.')[2]}": s for module, s in medians.items()}
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    typer.run(main)
