@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import pkgutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from dags.spark_job import SparkJob
+
 if TYPE_CHECKING:
     from feature_store.settings import Night, Settings
 
-RUN_JOB = "jobs.run:run_job"
 CLOSE_LANDING = "jobs.ingest:close_landing"
 TRAIN = "training.train:train"
 SCORE = "training.score:score"
@@ -30,6 +31,8 @@ EXPIRE_SLICES = "feature_store.maintenance:expire_slices"
 COMPACT_FILES = "feature_store.maintenance:compact_files"
 VACUUM_FILES = "feature_store.maintenance:vacuum_files"
 
+_LONGEST_BACKFILL_DAYS = 32
+
 ANNOUNCED = [
     Asset(name, group="evensong") for name in ("rec_topk", "rec_similar_tracks", "rec_changes")
 ]
@@ -38,12 +41,7 @@ ANNOUNCED = [
 
 def spark_job(table_name: str) -> Any:
     """The task that writes one table; its id is the table's name."""
-
-    @task(task_id=table_name, pool=table_name)
-    def write(**context: Any) -> None:
-        pkgutil.resolve_name(RUN_JOB)(table_name, night_of(context))
-
-    return write()
+    return SparkJob(table_name=table_name)
 
 
 def landing_task() -> Any:
@@ -91,7 +89,7 @@ def publishing_task() -> Any:
         try:
             event = pkgutil.resolve_name(PUBLISH)(
                 night_of(context),
-                mode=context["params"]["publish"],
+                mode=_mode_of(context),
                 actor=f"airflow:{context['dag'].dag_id}",
                 now=datetime.now(UTC),
             )
@@ -158,6 +156,23 @@ def report_task() -> Any:
         return str(pkgutil.resolve_name(REPORT)(night_of(context), now=datetime.now(UTC)))
 
     return report().as_teardown()
+
+
+def _mode_of(context: Any) -> str:
+    """What readers get: of a backfill with make_current only its last date switches them.
+
+    Airflow queues a backfill's runs together; while one of the next month's is waiting, this one
+    is not the last. (A backfill that runs backwards begins with its last date, and switches there.)
+    """
+    mode = str(context["params"]["publish"])
+    run = context["dag_run"]
+    if mode != "make_current" or run.run_type != "backfill":
+        return mode
+    later = [run.logical_date + timedelta(days=days) for days in range(1, _LONGEST_BACKFILL_DAYS)]
+    waiting = context["ti"].get_dr_count(
+        run.dag_id, logical_dates=later, states=["queued", "running"]
+    )
+    return "stage_only" if waiting else mode
 
 
 def night_of(context: Any) -> Night:

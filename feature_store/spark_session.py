@@ -39,7 +39,7 @@ def make_spark(settings: Settings) -> SparkSession:
     """
     from pyspark.sql import SparkSession
 
-    _prepare_environment(settings)
+    prepare_environment(settings)
     if settings.spark.gateway:
         return connect(Path(settings.spark.gateway))
     builder = SparkSession.builder.appName("evensong").master(settings.spark.master)
@@ -104,12 +104,16 @@ def _errors_of_children_into(log: Path) -> Iterator[None]:
             os.close(kept)
 
 
-def _prepare_environment(settings: Settings) -> None:
+def prepare_environment(settings: Settings) -> None:
+    """What Java, spark-submit and Python workers find in the environment."""
     import pyspark
 
     os.environ["JAVA_HOME"] = str(java_home(settings.state))
     os.environ["SPARK_HOME"] = str(Path(pyspark.__file__).parent)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    here = str(Path(sys.executable).parent)  # where pyspark's package puts spark-submit
+    if here not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
     (settings.state / "spark-local").mkdir(parents=True, exist_ok=True)
 
 

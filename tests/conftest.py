@@ -12,10 +12,11 @@ from pyspark.sql import SparkSession
 
 from feature_store.settings import Night, Settings, load_settings
 from feature_store.spark_session import make_spark
+from tests.cluster import spark_cluster
 from tests.nights import nights, run_night
 from tests.object_store import bucket, object_store
 
-__all__ = ["bucket", "nights", "object_store", "run_night"]
+__all__ = ["bucket", "nights", "object_store", "run_night", "spark_cluster"]
 
 MARCH_1 = date(2026, 3, 1)
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -90,9 +90,14 @@ def test_every_job_has_a_task():
 
 
 def test_every_function_named_by_string_exists():
-    from dags import tasks
+    from dags import spark_job, tasks
 
-    named = [value for name, value in vars(tasks).items() if name.isupper() and ":" in str(value)]
+    named = [
+        value
+        for module in (spark_job, tasks)
+        for name, value in vars(module).items()
+        if name.isupper() and ":" in str(value)
+    ]
 
     assert len(named) >= 6
     for name in named:
