@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -123,6 +123,18 @@ class Encoders(BaseModel):
     )
 
 
+class Privacy(BaseModel):
+    """How people are erased."""
+
+    model_config = _FROZEN
+
+    reader_grace_s: float = Field(
+        60.0,
+        ge=0,
+        description="An erasure lets readers finish so long before it removes the old files.",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
@@ -144,11 +156,16 @@ class Settings(BaseSettings):
     late_track_days: int = Field(
         30, ge=0, description="How long a listen waits for its track to be announced."
     )
+    privacy_key: SecretStr | None = Field(
+        None,
+        description="Key of the suppression list; without it the file privacy.key in the state.",
+    )
     spark: Spark = Spark()
     lists: Lists = Lists()
     gates: Gates = Gates()
     training: Training = Training()
     encoders: Encoders = Encoders()
+    privacy: Privacy = Privacy()
 
     @classmethod
     def settings_customise_sources(
