@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from dags.privacy_commands import erase, export
 from feature_store.settings import Night, load_settings
 
 app = typer.Typer(
@@ -25,6 +26,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(erase)
+app.command()(export)
 ERRORS = Console(stderr=True)
 
 Day = Annotated[

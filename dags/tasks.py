@@ -15,6 +15,7 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException
 
 from feature_store.gates import GateFailed
+from feature_store.privacy import UnknownRequest
 from feature_store.settings import Night, load_settings
 
 RUN_JOB = "jobs.run:run_job"
@@ -101,6 +102,22 @@ def report_task() -> Any:
         return str(pkgutil.resolve_name(REPORT)(night_of(context), now=datetime.now(UTC)))
 
     return report().as_teardown()
+
+
+def erasing_task(task_id: str, function: str) -> Any:
+    """A task of an erasure. It gets the request's id; whom it is about no task and no log learns.
+
+    Red without retry when there is no such request.
+    """
+
+    @task(task_id=task_id)
+    def erase(**context: Any) -> None:
+        try:
+            pkgutil.resolve_name(function)(load_settings(), context["params"]["request_id"])
+        except UnknownRequest as error:
+            raise AirflowFailException(str(error)) from error
+
+    return erase()
 
 
 def night_of(context: Any) -> Night:

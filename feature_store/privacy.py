@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,6 +176,16 @@ def request_called(settings: Settings, request_id: str) -> Request:
     requested = datetime.fromisoformat(stored.pop("requested_at_utc"))
     tables = tuple(stored.pop("rewritten_tables"))
     return Request(**stored, requested_at_utc=requested, rewritten_tables=tables)
+
+
+def add_removed(settings: Settings, request_id: str, removed: dict[str, int]) -> None:
+    """Note what a part of the erasure removed; a part that runs again adds to what it had."""
+    request = request_called(settings, request_id)
+    together = {
+        name: request.removed.get(name, 0) + removed.get(name, 0)
+        for name in sorted({*request.removed, *removed})
+    }
+    save_request(settings, replace(request, removed=together))
 
 
 def forget_request(settings: Settings, request_id: str) -> None:

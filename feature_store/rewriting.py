@@ -164,7 +164,8 @@ def _with_pinned_slice(
 
 
 def _files_of(opened: DeltaTable, table: Table, pinned: PinnedSlice) -> set[str]:
-    return set(opened.file_uris([(table.time.column, "=", f"{pinned.as_of:%Y-%m-%d}")]))
+    of_the_day = f"{table.time.column} = '{pinned.as_of:%Y-%m-%d}'"
+    return set(opened.file_uris(file_pruning_predicate=of_the_day))
 
 
 def _rows(
