@@ -26,8 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command()(erase)
-app.command()(export)
 ERRORS = Console(stderr=True)
 
 Day = Annotated[
@@ -212,6 +210,9 @@ def doctor() -> None:
     if not all(check.is_fine for check in results):
         raise typer.Exit(1)
 
+
+app.command()(erase)
+app.command()(export)
 
 _COLUMN_CHARACTERS = 18
 _LONG_FIELDS = {"gates", "inputs", "tables", "model_versions", "code_version", "contract_version"}

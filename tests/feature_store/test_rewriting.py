@@ -16,6 +16,7 @@ from feature_store.arrow_io import append, read_table, write_slice
 from feature_store.delta_tables import open_table
 from feature_store.people import ERASED, Person
 from feature_store.tables import table_called
+from tests.traces import traces
 
 ADA = Person("ada-lovelace")
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
@@ -40,19 +41,6 @@ def write_follows(lake, day, *pairs):
     follows = table_called("graph_user_follows_user")
     write_slice(lake, follows, rows_of(follows.name, *(follow(*pair, day) for pair in pairs)), as_of=day)  # fmt: skip
     return follows
-
-
-def traces(lake, user_id):
-    """Files of the lake that hold the id: as bytes, or in a Parquet column however it is packed."""
-    found = []
-    for file in (file for file in Path(lake).rglob("*") if file.is_file()):
-        content = file.read_bytes()
-        if file.suffix == ".parquet":
-            content += str(pq.ParquetFile(file).read().to_pylist()).encode()
-            content += str(pq.ParquetFile(file).metadata.to_dict()).encode()
-        if user_id.encode() in content:
-            found.append(file.relative_to(lake).as_posix())
-    return found
 
 
 def test_rows_of_the_person_go_whichever_column_names_her_and_others_stay(lake):
