@@ -14,8 +14,8 @@ from typing import Any
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException
 
+from feature_store.erasures import UnknownRequest
 from feature_store.gates import GateFailed
-from feature_store.privacy import UnknownRequest
 from feature_store.settings import Night, load_settings
 
 RUN_JOB = "jobs.run:run_job"

@@ -13,8 +13,8 @@ import structlog
 from sqlalchemy import Engine, Text, cast, create_engine, inspect, text
 from sqlalchemy.sql import column, select, table
 
+from feature_store.erasures import add_removed, request_called
 from feature_store.people import Person, without_mentions
-from feature_store.privacy import add_removed, request_called
 from feature_store.storage import FolderStorage
 
 if TYPE_CHECKING:

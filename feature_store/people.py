@@ -239,11 +239,19 @@ def _with_neutral_reasons(rows: pa.Table, who: Who) -> tuple[pa.Table, int]:
 
 
 def _without_named_examples(rows: pa.Table, who: Who) -> tuple[pa.Table, int]:
-    """published_runs: a gate's examples go when they name the person, its verdict stays."""
-    events = rows["gates"].to_pylist()
-    kept = [[_gate_without(gate, who) for gate in gates] for gates in events]
+    """published_runs: examples and reasons go when they name the person, verdicts stay."""
+    events = rows.select(["gates", "reason"]).to_pylist()
+    kept = [_event_without(event, who) for event in events]
     changed = sum(one != other for one, other in zip(events, kept, strict=True))
-    return _with_column(rows, "gates", kept), changed
+    for name in ("gates", "reason"):
+        rows = _with_column(rows, name, [event[name] for event in kept])
+    return rows, changed
+
+
+def _event_without(event: dict[str, Any], who: Who) -> dict[str, Any]:
+    gates = [_gate_without(gate, who) for gate in event["gates"]]
+    is_named = event["reason"] is not None and who.is_in_text(event["reason"])
+    return {"gates": gates, "reason": ERASED if is_named else event["reason"]}
 
 
 def _gate_without(gate: dict[str, Any], who: Who) -> dict[str, Any]:

@@ -16,8 +16,8 @@ import structlog
 
 from feature_store.arrow_io import read_table, replace_rows
 from feature_store.delta_tables import exists
+from feature_store.erasures import add_removed, request_called
 from feature_store.lease import writer_lease
-from feature_store.privacy import add_removed, request_called
 from feature_store.settings import Settings
 from feature_store.storage import FolderStorage, open_storage
 from feature_store.tables.runs import RUN_MODELS

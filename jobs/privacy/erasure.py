@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import structlog
 
-from feature_store import privacy, spark_io
+from feature_store import erasures, privacy, spark_io
 from feature_store.arrow_io import append, read_table
 from feature_store.delta_tables import exists
 from feature_store.lease import writer_lease
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from feature_store.contract import Table
-    from feature_store.privacy import Request
+    from feature_store.erasures import Request
     from feature_store.settings import Settings
 
 LOG = structlog.get_logger()
@@ -69,7 +69,7 @@ def request_erasure(
             f"erase: no table and no landing file of {settings.lake} names {user_id!r}; check the "
             "id and EVENSONG_LAKE, or give --even-unknown to keep such a person out from now on"
         )
-    return privacy.record_request(settings, user_id, actor=actor, now=now).request_id
+    return erasures.record_request(settings, user_id, actor=actor, now=now).request_id
 
 
 def status(settings: Settings, request_id: str) -> str:
@@ -80,7 +80,7 @@ def status(settings: Settings, request_id: str) -> str:
     """
     if _evidence(settings.lake, request_id):
         return "finished"
-    privacy.request_called(settings, request_id)
+    erasures.request_called(settings, request_id)
     return "pending"
 
 
@@ -96,12 +96,12 @@ def erase_rows(
     Raises:
         UnknownRequest: there is no unfinished request of that id.
     """
-    request = privacy.request_called(settings, request_id)
+    request = erasures.request_called(settings, request_id)
     person = Person(request.user_id)
     with writer_lease(settings.lake, privacy.LEASE):
         privacy.suppress(settings, request.user_id)
         landing = erase_from_landing(open_storage(settings.lake), person)
-        privacy.add_removed(settings, request_id, {"landing": landing.rows})
+        erasures.add_removed(settings, request_id, {"landing": landing.rows})
         _publish_without(settings, request, spark, clock)
         for table in _tables_that_name_people(settings.lake):
             if table not in PUBLISHED_TABLES:
@@ -110,7 +110,7 @@ def erase_rows(
     deleted = delete_reports(open_storage(settings.lake), person)
     rewrite_current_report(settings, deleted, now=clock())
     pages = {"reports": len(deleted), "lineage": mask_lineage(settings, person)}
-    privacy.add_removed(settings, request_id, pages)
+    erasures.add_removed(settings, request_id, pages)
     LOG.info("erased rows", request_id=request_id)
 
 
@@ -123,7 +123,7 @@ def finish(settings: Settings, request_id: str, *, clock: Callable[[], datetime]
     """
     if _evidence(settings.lake, request_id):
         return
-    request = privacy.request_called(settings, request_id)
+    request = erasures.request_called(settings, request_id)
     _refuse_named(settings.lake, request)
     time.sleep(settings.privacy.reader_grace_s)
     removed_files = 0
@@ -131,7 +131,7 @@ def finish(settings: Settings, request_id: str, *, clock: Callable[[], datetime]
     for table in [*_tables_that_name_people(settings.lake), *_events_table(settings.lake)]:
         removed_files += forget_history(settings.lake, table, keep=_pinned_versions(current, table))
     _append_evidence(settings, request, removed_files, clock())
-    privacy.forget_request(settings, request_id)
+    erasures.forget_request(settings, request_id)
     LOG.info("erasure finished", request_id=request_id, removed_files=removed_files)
 
 
@@ -176,8 +176,8 @@ def _publish_without(
         if result is not None
     }
     event = repin(lake, pins, request_id=request.request_id, actor=request.actor, now=clock())
-    stored = privacy.request_called(settings, request.request_id)
-    privacy.save_request(settings, replace(stored, event_number=event.event_number))
+    stored = erasures.request_called(settings, request.request_id)
+    erasures.save_request(settings, replace(stored, event_number=event.event_number))
 
 
 def _slice_of(event: Event | None, table: Table) -> PinnedSlice | None:
@@ -208,10 +208,10 @@ def _events_table(lake: str) -> list[Table]:
 def _note(settings: Settings, request_id: str, table: Table, result: Rewritten | None) -> None:
     if result is None or not result.removed + result.changed:
         return
-    privacy.add_removed(settings, request_id, {table.name: result.removed + result.changed})
-    request = privacy.request_called(settings, request_id)
+    erasures.add_removed(settings, request_id, {table.name: result.removed + result.changed})
+    request = erasures.request_called(settings, request_id)
     names = tuple(sorted({*request.rewritten_tables, table.name}))
-    privacy.save_request(settings, replace(request, rewritten_tables=names))
+    erasures.save_request(settings, replace(request, rewritten_tables=names))
 
 
 def _refuse_named(lake: str, request: Request) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dags.traces import erase_logs
-from feature_store import privacy
+from feature_store import erasures
 from tests.traces import traces
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -29,7 +29,7 @@ def airflow_home(settings, monkeypatch):
 
 
 def request(settings, user_id):
-    return privacy.record_request(settings, user_id, actor="officer", now=NOON).request_id
+    return erasures.record_request(settings, user_id, actor="officer", now=NOON).request_id
 
 
 def test_the_id_goes_from_logs_and_every_text_column_and_from_free_pages(settings, airflow_home):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feature_store import privacy
+from feature_store import erasures, privacy
 from feature_store.settings import load_settings
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -73,25 +73,25 @@ def test_a_short_key_is_refused(settings):
 
 
 def test_a_request_is_readable_by_its_owner_alone_and_goes_when_forgotten(settings):
-    request = privacy.record_request(settings, "ada", actor="officer", now=NOON)
+    request = erasures.record_request(settings, "ada", actor="officer", now=NOON)
     [file] = Path(settings.lake, "privacy", "requests").iterdir()
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "ada" not in file.name
     assert "ada" not in repr(request)
-    assert privacy.request_called(settings, request.request_id) == request
+    assert erasures.request_called(settings, request.request_id) == request
 
-    privacy.forget_request(settings, request.request_id)
+    erasures.forget_request(settings, request.request_id)
 
-    with pytest.raises(privacy.UnknownRequest, match="evensong erase --status"):
-        privacy.request_called(settings, request.request_id)
+    with pytest.raises(erasures.UnknownRequest, match="evensong erase --status"):
+        erasures.request_called(settings, request.request_id)
 
 
 @pytest.mark.parametrize(("user_id", "actor"), [(" ", "officer"), ("ada", "for ada")])
 def test_a_request_that_would_not_erase_is_refused(user_id, actor, settings):
     """A blank id, and an actor whose name holds the id and would stay in the evidence."""
     with pytest.raises(ValueError, match="erase: the"):
-        privacy.record_request(settings, user_id, actor=actor, now=NOON)
+        erasures.record_request(settings, user_id, actor=actor, now=NOON)
 
 
 def test_who_read_before_an_erasure_does_not_write_after_it(settings):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from feature_store import privacy
+from feature_store import erasures
 from feature_store.arrow_io import read_table
 from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_MODELS
@@ -41,7 +41,7 @@ def holding(folder, user_id):
 
 def test_the_persons_row_goes_everybody_elses_stays_and_the_model_still_scores(trained):
     before = saved(trained)
-    request = privacy.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    request = erasures.record_request(trained.settings, ERASED, actor="officer", now=NOON)
     artifacts = trained.settings.state / "mlflow_artifacts"
     assert holding(artifacts, ERASED)
 
@@ -61,12 +61,12 @@ def test_the_persons_row_goes_everybody_elses_stays_and_the_model_still_scores(t
     assert holding(artifacts, ERASED) == []
     assert holding(Path(trained.settings.lake, "models"), ERASED) == []
     assert score(trained).row_count > 0
-    removed = privacy.request_called(trained.settings, request.request_id).removed
+    removed = erasures.request_called(trained.settings, request.request_id).removed
     assert removed == {"models": 1, "mlflow": 1}
 
 
 def test_a_second_try_finds_nothing_left_to_do(trained):
-    request = privacy.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    request = erasures.record_request(trained.settings, ERASED, actor="officer", now=NOON)
     erasure.erase_models(trained.settings, request.request_id)
     hash_before = read_table(trained.settings.lake, RUN_MODELS)["checkpoint_sha256"].to_pylist()
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_that_cannot_be_opened_is_deleted_with_its_row(trained):
     """Nobody can tell whom it holds; the next night trains anew."""
     [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
     open_storage(trained.settings.lake).write(f"{row['checkpoint_uri']}/model.json", b"not JSON")
-    request = privacy.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    request = erasures.record_request(trained.settings, ERASED, actor="officer", now=NOON)
 
     erasure.erase_models(trained.settings, request.request_id)
 

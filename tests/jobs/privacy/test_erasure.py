@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from feature_store import arrow_io, privacy, publish
+from feature_store import arrow_io, erasures, privacy, publish
 from feature_store.arrow_io import read_table
 from feature_store.people import ERASED
 from feature_store.settings import Night, load_settings
@@ -165,7 +165,7 @@ def test_somebody_who_is_nowhere_is_refused_unless_asked_for(settings):
 
 def test_an_unknown_request_says_where_to_look(settings):
     for ask_for in (erasure.status, erasure.erase_rows, erasure.finish):
-        with pytest.raises(privacy.UnknownRequest, match="evensong erase"):
+        with pytest.raises(erasures.UnknownRequest, match="evensong erase"):
             ask_for(settings, "0123456789abcdef")
 
 
