@@ -34,7 +34,7 @@ def erase(
 ) -> None:
     """Erase a person for good, from every file, table, model and log; or say how far that is."""
     if sum(given is not None for given in (user, status, request)) != 1:
-        raise typer.BadParameter("give a person's id, --status REQUEST, or --request REQUEST")
+        raise typer.BadParameter("give one of: a person's id, --status REQUEST, --request REQUEST")
     settings = load_settings()
     if status is not None:
         sys.stdout.write(resolve_name("jobs.privacy.erasure:status")(settings, status) + "\n")
