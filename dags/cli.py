@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from dags.privacy_commands import erase, export
 from feature_store.settings import Night, load_settings
 
 app = typer.Typer(
@@ -295,6 +296,9 @@ def doctor() -> None:
     if not all(check.is_fine for check in results):
         raise typer.Exit(1)
 
+
+app.command()(erase)
+app.command()(export)
 
 _COLUMN_CHARACTERS = 18
 _LONG_FIELDS = {"gates", "inputs", "tables", "model_versions", "code_version", "contract_version"}

@@ -175,6 +175,24 @@ def _mode_of(context: Any) -> str:
     return "stage_only" if waiting else mode
 
 
+def erasing_task(task_id: str, function: str) -> Any:
+    """A task of an erasure. It gets the request's id; whom it is about no task and no log learns.
+
+    Red without retry when there is no such request.
+    """
+
+    @task(task_id=task_id)
+    def erase(**context: Any) -> None:
+        from feature_store.erasures import UnknownRequest
+
+        try:
+            pkgutil.resolve_name(function)(_settings(), context["params"]["request_id"])
+        except UnknownRequest as error:
+            raise AirflowFailException(str(error)) from error
+
+    return erase()
+
+
 def night_of(context: Any) -> Night:
     """The night that an Airflow task instance belongs to."""
     from feature_store.settings import Night

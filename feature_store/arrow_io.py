@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -63,8 +63,17 @@ def read_table(
     return ordered.cast(table.arrow_schema).select(wanted)
 
 
-def write_slice(lake: str, table: Table, rows: pa.Table, *, as_of: date) -> Written:
+def write_slice(
+    lake: str,
+    table: Table,
+    rows: pa.Table,
+    *,
+    as_of: date,
+    before_commit: Callable[[], None] | None = None,
+) -> Written:
     """Replace the slice of one as_of, whole.
+
+    `before_commit` is called once the table's lease is held; what it raises stops the write.
 
     Raises:
         ContractError: a column is missing or extra, a row belongs to another day, or a rule is
@@ -77,6 +86,8 @@ def write_slice(lake: str, table: Table, rows: pa.Table, *, as_of: date) -> Writ
     checked = _in_contract_order(table, rows)
     _refuse_other_days(table, checked, as_of)
     with writer_lease(lake, table.name):
+        if before_commit is not None:
+            before_commit()
         opened = ensure_table(lake, table)
         write_deltalake(
             opened, checked, mode="overwrite", predicate=f"as_of_date = '{as_of:%Y-%m-%d}'"
@@ -92,6 +103,23 @@ def append(lake: str, table: Table, rows: pa.Table) -> Written:
     opened = ensure_table(lake, table)
     write_deltalake(opened, checked, mode="append")
     return _written(table, opened, checked)
+
+
+def replace_rows(lake: str, table: Table, rows: pa.Table) -> None:
+    """Replace all rows of a small table, unless somebody appends meanwhile: then nothing changes.
+
+    Raises:
+        ContractError: a column is missing or extra.
+        CommitFailedError: a row was appended after `rows` had been read.
+    """
+    from deltalake import CommitProperties, write_deltalake
+
+    write_deltalake(
+        ensure_table(lake, table),
+        _in_contract_order(table, rows),
+        mode="overwrite",
+        commit_properties=CommitProperties(max_commit_retries=0),
+    )
 
 
 def content_sha256(table: Table, rows: pa.Table) -> str:

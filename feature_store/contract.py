@@ -32,6 +32,10 @@ class Kind(Enum):
     BINARY = ("BINARY", pa.binary())
     FLOATS = ("ARRAY<FLOAT>", pa.list_(pa.float32()))
     STRINGS = ("ARRAY<STRING>", pa.list_(pa.string()))
+    COUNTS = (
+        "ARRAY<STRUCT<name: STRING, row_count: BIGINT>>",
+        pa.list_(pa.struct([pa.field("name", pa.string()), pa.field("row_count", pa.int64())])),
+    )
     PINS = (
         (
             "ARRAY<STRUCT<table_name: STRING, table_version: BIGINT, row_count: BIGINT, "
@@ -101,6 +105,7 @@ class Column:
         unit: for people ("ms", "0..1"); empty where the name says it.
         is_provenance: says who wrote the row and when; left out of content hashes, which compare
         results.
+        is_person: holds a person's id; an erasure removes the rows in which it is the person's.
     """
 
     name: str
@@ -109,6 +114,7 @@ class Column:
     unit: str = ""
     is_nullable: bool = False
     is_provenance: bool = False
+    is_person: bool = False
 
     def or_null(self, when: str) -> Column:
         """The same column, allowed to be null; `when` tells readers what a null says."""
@@ -195,6 +201,11 @@ class Table:
     def content_columns(self) -> list[str]:
         """Columns that say what was found, without those that say who wrote it when."""
         return [column.name for column in self.columns if not column.is_provenance]
+
+    @property
+    def person_columns(self) -> list[str]:
+        """Columns that hold a person's id."""
+        return [column.name for column in self.columns if column.is_person]
 
     def column(self, name: str) -> Column:
         """The column called `name`.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from feature_store.arrow_io import read_table
 from feature_store.gates import GateFailed, GateResult
-from feature_store.publish import ReadBackMismatch, append_event
+from feature_store.publish import ReadBackMismatch, append_event, refuse_erased
 from feature_store.snapshot import Event, NothingPublished, Pin, current_event, events
 from feature_store.tables import table_called
 from feature_store.waivers import with_waivers
@@ -21,11 +21,13 @@ def publish_by_hand(
     Raises:
         NothingPublished: the run staged nothing that could be published.
         GateFailed: a rule stops it that nobody waived.
+        RunErased: it held somebody who was erased since.
         ReadBackMismatch: the staged rows are not there any more.
         CurrentMoved: somebody published meanwhile.
     """
     so_far = events(lake)
     staged = _staged(so_far, run_id)
+    refuse_erased(staged, so_far)
     judged = with_waivers(lake, run_id, [GateResult(**gate) for gate in staged.gates])
     stopping = [gate for gate in judged if gate.stops]
     if stopping:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from feature_store.snapshot import Event
 
 NAMESPACE = "evensong"
-FILE = "lineage.jsonl"
+FILE = "lineage/events.jsonl"
 
 
 def versions_of(lake: str, tables: Sequence[Table]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from feature_store.contract import Table, Time
 from feature_store.delta_tables import exists, open_table
 from feature_store.lease import writer_lease
 from feature_store.settings import Settings
-from feature_store.snapshot import Event, current_event, events
+from feature_store.snapshot import Event, current_event, erased_since, events
 from feature_store.tables import TABLES
 
 LOG = structlog.get_logger()
@@ -86,10 +86,18 @@ def vacuum_files(
 
 
 def restorable_events(so_far: Sequence[Event], settings: Settings, now: datetime) -> list[Event]:
-    """Events whose tables must stay readable: the recent ones, and the current one at any age."""
+    """Events whose tables must stay readable: the recent ones, and the current one at any age.
+
+    Not those before an erasure: what they pinned is gone.
+    """
     oldest = now - timedelta(days=settings.maintenance.restorable_days)
     current = current_event(so_far)
-    return [event for event in so_far if event.recorded_at_utc >= oldest or event == current]
+    return [
+        event
+        for event in so_far
+        if (event.recorded_at_utc >= oldest or event == current)
+        and erased_since(event, so_far) is None
+    ]
 
 
 def pinned_versions(pinning: Sequence[Event], table: Table) -> list[int]:

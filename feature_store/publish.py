@@ -29,6 +29,7 @@ from feature_store.snapshot import (
     Pin,
     Snapshot,
     current_event,
+    erased_since,
     events,
 )
 from feature_store.tables import PUBLISHED_TABLES
@@ -46,6 +47,10 @@ _SWITCH_TRIES = 5
 
 class ReadBackMismatch(RuntimeError):
     """What lies in storage is not what the run computed."""
+
+
+class RunErased(LookupError):
+    """A run held somebody who was erased since, so its versions are gone for good."""
 
 
 class CurrentMoved(RuntimeError):
@@ -117,11 +122,14 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
 
     Raises:
         NothingPublished: that run was never published.
+        RunErased: it held somebody who was erased since.
         TableMissing: a version that it pins is gone.
         CurrentMoved: somebody published meanwhile.
     """
     so_far = events(lake)
-    wanted = [event for event in so_far if event.run_id == run_id and event.action == "publish"]
+    # A run that was current during an erasure lives on in the versions which that event pinned.
+    shown = ("publish", "erase")
+    wanted = [event for event in so_far if event.run_id == run_id and event.action in shown]
     current = current_event(so_far)
     if not wanted or current is None:
         published = sorted({event.run_id for event in so_far if event.action == "publish"})
@@ -129,6 +137,7 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
             f"published_runs: no published run is called {run_id!r}; published: "
             f"{', '.join(published) or 'none'}; see `evensong published`"
         )
+    refuse_erased(wanted[-1], so_far)
     restored = Snapshot(lake, wanted[-1])
     for pin in restored.event.tables:
         restored.read(pin.table_name, columns=["as_of_date"])
@@ -142,6 +151,21 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
         recorded_at_utc=now,
     )
     return append_event(lake, event)
+
+
+def refuse_erased(event: Event, among: Sequence[Event]) -> None:
+    """Refuse an event whose versions an erasure removed.
+
+    Raises:
+        RunErased: says which event removed them, and how to get lists of that day.
+    """
+    erased = erased_since(event, among)
+    if erased is not None:
+        raise RunErased(
+            f"published_runs: run {event.run_id} of {event.as_of} held somebody who was erased "
+            f"since (event {erased.event_number}); its versions are gone and cannot be restored; "
+            f"run the night again: `evensong night --as-of {event.as_of} --publish make_current`"
+        )
 
 
 def append_event(lake: str, event: Event) -> Event:

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -155,6 +155,18 @@ class Maintenance(BaseModel):
     )
 
 
+class Privacy(BaseModel):
+    """How people are erased."""
+
+    model_config = _FROZEN
+
+    reader_grace_s: float = Field(
+        60.0,
+        ge=0,
+        description="An erasure lets readers finish so long before it removes the old files.",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
@@ -183,12 +195,17 @@ class Settings(BaseSettings):
     late_track_days: int = Field(
         30, ge=0, description="How long a listen waits for its track to be announced."
     )
+    privacy_key: SecretStr | None = Field(
+        None,
+        description="Key of the suppression list; without it the file privacy.key in the state.",
+    )
     spark: Spark = Spark()
     lists: Lists = Lists()
     gates: Gates = Gates()
     training: Training = Training()
     encoders: Encoders = Encoders()
     maintenance: Maintenance = Maintenance()
+    privacy: Privacy = Privacy()
 
     @classmethod
     def settings_customise_sources(

@@ -10,13 +10,15 @@ versions at that event's as_of_date, so several reads never mix two runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from feature_store.arrow_io import read_table
 from feature_store.contract import ContractError, Table
 from feature_store.delta_tables import exists, table_uri
+from feature_store.people import cleaned
+from feature_store.privacy import readers_suppression
 from feature_store.settings import load_settings
 from feature_store.tables import table_called
 from feature_store.tables.runs import PUBLISHED_RUNS
@@ -97,15 +99,20 @@ class Snapshot:
         return table_uri(self.lake, table_called(name))
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Rows of a published table in key order, as a pyarrow.Table.
+        """Rows of a published table in key order, as a pyarrow.Table, without erased people.
 
         Raises:
             ContractError: nothing of that name is published.
             TableMissing: the pinned version is gone.
+            PrivacyKeyMissing: this installation's key is not that of the suppression list.
         """
         table = table_called(name)
         version = self.version_of(table)
-        return read_table(self.lake, table, as_of=self.as_of, version=version, columns=columns)
+        wanted = list(columns) if columns is not None else table.column_names
+        nobody = readers_suppression(load_settings(lake=self.lake))
+        needed = table.column_names if nobody else wanted
+        rows = read_table(self.lake, table, as_of=self.as_of, version=version, columns=needed)
+        return (cleaned(table, rows, nobody).rows if nobody else rows).select(wanted)
 
 
 def open_snapshot(lake: str | None = None) -> Snapshot:
@@ -128,14 +135,26 @@ def snapshot_before(lake: str, as_of: date) -> Snapshot | None:
     """What was published for the newest day before `as_of`; None when nothing was.
 
     By day and not by time of publication, so that a backfill compares with what the night of that
-    day compared with.
+    day compared with. After an erasure the versions of that time are gone; their slices, without
+    the person, are in the versions that the erasure pinned.
     """
-    published = [
-        event for event in events(lake) if event.action == "publish" and event.as_of < as_of
-    ]
+    so_far = events(lake)
+    published = [event for event in so_far if event.action == "publish" and event.as_of < as_of]
     if not published:
         return None
-    return Snapshot(lake, max(published, key=lambda event: (event.as_of, event.event_number)))
+    newest = max(published, key=lambda event: (event.as_of, event.event_number))
+    erased = erased_since(newest, so_far)
+    return Snapshot(lake, replace(newest, tables=erased.tables) if erased else newest)
+
+
+def erased_since(event: Event, among: Sequence[Event]) -> Event | None:
+    """The newest erasure that re-pinned tables after an event; what that event pinned is gone."""
+    later = [
+        other
+        for other in among
+        if other.action == "erase" and other.event_number > event.event_number
+    ]
+    return max(later, key=lambda other: other.event_number, default=None)
 
 
 def events(lake: str, version: int | None = None) -> list[Event]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -99,9 +99,23 @@ def newest_day(lake: str, table: Table) -> date | None:
 
 
 def write(
-    frame: DataFrame, lake: str, table: Table, *, first: date | None = None, end: date | None = None
+    frame: DataFrame,
+    lake: str,
+    table: Table,
+    *,
+    first: date | None = None,
+    end: date | None = None,
+    before_commit: Callable[[], None] | None = None,
 ) -> Written:
     """Replace the days [first, end) of a table, or add to a timeless one, in one commit.
+
+    Args:
+        frame: rows in any order of columns.
+        lake: where.
+        table: the contract.
+        first: first day that is replaced.
+        end: the day after the last.
+        before_commit: called once the table's lease is held; what it raises stops the write.
 
     Raises:
         ContractError: the frame's columns or types are not the contract's, or a row lies outside
@@ -116,6 +130,8 @@ def write(
     observation = Observation(f"fingerprint of {table.name}")
     observed = _observe(_in_contract_order(frame, table), table, observation)
     with writer_lease(lake, table.name):
+        if before_commit is not None:
+            before_commit()
         ensure_table(lake, table)
         writer = observed.write.format("delta").mode("append")
         if table.time is not Time.NONE:

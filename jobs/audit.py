@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from feature_store import spark_io
 from feature_store.delta_tables import open_table
 from feature_store.gates import Measure
+from feature_store.privacy import suppressed
 from feature_store.settings import Night
 from feature_store.snapshot import Pin, Snapshot
 from feature_store.storage import open_storage
@@ -46,6 +47,7 @@ def measures(
     broken = broken_rows(lists, similar, tracks, users, feedback, night)
     return [
         *_row_rules(broken),
+        _erased_people(lists, night),
         *_list_rules(lists, eligible_users(users), tracks, night),
         *_modality_coverage(spark, tracks, night),
         _churn(_staged(spark, night, REC_CHANGES.name, pins), lists, night),
@@ -116,6 +118,16 @@ def _row_rules(broken: dict[tuple[str, str], DataFrame]) -> list[Measure]:
         )
         for rule, table_name in broken
     ]
+
+
+def _erased_people(lists: DataFrame, night: Night) -> Measure:
+    """People on the suppression list who have a list all the same; the measure names none."""
+    erased = suppressed(night.settings)
+    found = 0
+    if erased:
+        people = lists.select("user_id").distinct().toArrow()["user_id"].to_pylist()
+        found = sum(erased.is_meant(user_id) for user_id in people)
+    return Measure("erased_people_topk", REC_TOPK.name, found, high=0)
 
 
 def _twice(rows: DataFrame, key: list[str]) -> DataFrame:

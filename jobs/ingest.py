@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import structlog
 
+from feature_store.privacy import suppressed, unchanged_people
 from feature_store.settings import Night
 from feature_store.storage import open_storage
 from jobs.landing import close_days
+from jobs.privacy.landing import keep_out
 
 LOG = structlog.get_logger()
 
@@ -14,9 +16,18 @@ LOG = structlog.get_logger()
 def close_landing(night: Night) -> int:
     """Write the manifests of all days up to as_of that have none; returns how many were closed.
 
+    Rows of people who were erased are removed from what landed before anything reads it.
+
     Raises:
         LandingError: nothing has arrived at all, or a file lies where nothing would read it.
+        PrivacyKeyMissing: people are suppressed, and the key is not here.
     """
-    closed = close_days(open_storage(night.settings.lake), night.as_of)
+    unchanged_people(night.settings.lake)
+    storage = open_storage(night.settings.lake)
+    nobody = suppressed(night.settings)
+    if nobody:
+        kept_out = keep_out(storage, nobody)
+        LOG.info("kept erased people out", rows=kept_out.rows, files=kept_out.files)
+    closed = close_days(storage, night.as_of)
     LOG.info("closed landing days", as_of=night.as_of.isoformat(), days=len(closed))
     return len(closed)

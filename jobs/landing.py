@@ -7,7 +7,8 @@
 A row file has the columns of its raw_ table without source_file, source_row and arrival_date;
 lyrics have `track_id` and `lyrics_bytes`, because their encoding is checked and not trusted.
 
-A manifest never changes. A file that turns up in the folder of a closed day is listed by the next
+A manifest never changes, but for the sizes of files from which an erasure took a person
+(jobs/privacy/landing.py). A file that turns up in the folder of a closed day is listed by the next
 day that is closed, so every night, and every backfill of it, reads the same files.
 """
 
@@ -169,13 +170,18 @@ def first_closed_day(lake: str) -> date:
     return days[0]
 
 
+def manifest_path(day: date) -> str:
+    """Where the manifest of a day lies in the lake."""
+    return f"{_MANIFESTS}/{day:%Y-%m-%d}.json"
+
+
 def read_manifest(storage: Storage, day: date) -> Manifest:
     """The manifest of a closed day.
 
     Raises:
         StorageError: the day is not closed.
     """
-    stored = json.loads(storage.read(_manifest_path(day)))
+    stored = json.loads(storage.read(manifest_path(day)))
     return Manifest(
         date.fromisoformat(stored["arrival_date"]),
         tuple(
@@ -257,13 +263,9 @@ def _close_day(storage: Storage, day: date, waiting: Iterable[ListedFile]) -> Ma
             for file in files
         ],
     }
-    storage.put_if_absent(_manifest_path(day), json.dumps(content, indent=1).encode())
+    storage.put_if_absent(manifest_path(day), json.dumps(content, indent=1).encode())
     # Another night may have been first; its manifest is the day's.
     return read_manifest(storage, day)
-
-
-def _manifest_path(day: date) -> str:
-    return f"{_MANIFESTS}/{day:%Y-%m-%d}.json"
 
 
 def _refuse_changed(day: date, file: ListedFile, byte_count: int | None) -> None:
@@ -271,7 +273,7 @@ def _refuse_changed(day: date, file: ListedFile, byte_count: int | None) -> None
         return
     found = "is gone" if byte_count is None else f"has {byte_count} bytes now"
     raise LandingError(
-        f"landing: {file.path} {found}, its manifest {_manifest_path(day)} says "
+        f"landing: {file.path} {found}, its manifest {manifest_path(day)} says "
         f"{file.byte_count} bytes (written {file.written_at_utc:%Y-%m-%d %H:%M:%S} UTC); restore "
         "the file, and land corrections as a new file"
     )

@@ -10,6 +10,7 @@ import structlog
 from feature_store.arrow_io import read_table
 from feature_store.gates import judge
 from feature_store.lineage import emit_published
+from feature_store.privacy import unchanged_people
 from feature_store.publish import Mode, audited_pins, publish
 from feature_store.settings import Night
 from feature_store.snapshot import Event, Pin, Snapshot, current_event, events
@@ -37,9 +38,11 @@ def publish_night(
     """
     lake = night.settings.lake
     session = spark or make_spark(night.settings)
+    refuse_old_people = unchanged_people(lake)
     pins = audited_pins(session, night)
     current = current_event(events(lake))
     judged = judge(measures(session, night, pins, Snapshot(lake, current) if current else None))
+    refuse_old_people()
     event = publish(
         night,
         pins=pins,

@@ -39,12 +39,14 @@ class Saved:
         parameters: tensors by name.
         ids: ids of the nodes that the parameters have rows for, by kind.
         shapes: modalities that the model learned from.
+        tables: parameters with one row per node, and the kind of node.
     """
 
     family: str
     parameters: dict[str, Tensor]
     ids: dict[str, IdList]
     shapes: dict[str, ModalityShape]
+    tables: dict[str, str]
 
 
 def taken_apart(family: str, model: Recommender, evidence: Evidence) -> Saved:
@@ -59,6 +61,7 @@ def taken_apart(family: str, model: Recommender, evidence: Evidence) -> Saved:
         parameters=state,
         ids={kind: evidence.graph.nodes.of_kind(kind) for kind in kinds},
         shapes=shapes_of(evidence.content),
+        tables=dict(model.node_tables),
     )
 
 
@@ -110,16 +113,10 @@ def write(storage: Storage, folder: str, saved: Saved, fits: dict[str, Fit], rec
         "recipe": json.loads(recipe),
         "shapes": {name: asdict(shape) for name, shape in saved.shapes.items()},
         "ids": {kind: nodes.ids.tolist() for kind, nodes in saved.ids.items()},
+        "tables": saved.tables,
     }
     history = {purpose: asdict(fit) for purpose, fit in fits.items()}
-    files = {
-        PARAMETERS: save(saved.parameters),
-        MODEL: json.dumps(described, sort_keys=True).encode(),
-        HISTORY: json.dumps(history, sort_keys=True).encode(),
-    }
-    for name, content in files.items():
-        storage.write(f"{folder}/{name}", content)
-    return _hash_of(files)
+    return _write_files(storage, folder, saved.parameters, described, json.dumps(history))
 
 
 def read(storage: Storage, folder: str, sha256: str) -> Saved:
@@ -128,7 +125,7 @@ def read(storage: Storage, folder: str, sha256: str) -> Saved:
     Raises:
         CheckpointError: the files are not those that `sha256` was taken of.
     """
-    files = {name: storage.read(f"{folder}/{name}") for name in (PARAMETERS, MODEL, HISTORY)}
+    files = _files_in(storage, folder)
     if _hash_of(files) != sha256:
         raise CheckpointError(
             f"checkpoint {folder}: its hash is {_hash_of(files)}, run_models says {sha256}; "
@@ -140,7 +137,34 @@ def read(storage: Storage, folder: str, sha256: str) -> Saved:
         parameters=load(files[PARAMETERS]),
         ids={kind: IdList.of(kind, ids) for kind, ids in described["ids"].items()},
         shapes={name: ModalityShape(**shape) for name, shape in described["shapes"].items()},
+        tables=described["tables"],
     )
+
+
+def drop_node(storage: Storage, folder: str, kind: str, node_id: str) -> str | None:
+    """Take a node's rows and id out of a checkpoint; returns its new hash, None when not there.
+
+    Whatever else was learned stays: a row is all that a model keeps of one node alone.
+    """
+    described = json.loads(storage.read(f"{folder}/{MODEL}"))
+    known = described["ids"].get(kind, [])
+    if node_id not in known:
+        return None
+    place = known.index(node_id)
+    described["ids"][kind] = known[:place] + known[place + 1 :]
+    described["erased_count"] = described.get("erased_count", 0) + 1
+    parameters = load(storage.read(f"{folder}/{PARAMETERS}"))
+    for name in (name for name, of_kind in described["tables"].items() if of_kind == kind):
+        rows = parameters[name]
+        parameters[name] = torch.cat([rows[:place], rows[place + 1 :]])
+    history = storage.read(f"{folder}/{HISTORY}").decode()
+    return _write_files(storage, folder, parameters, described, history)
+
+
+def hash_after_erasure(storage: Storage, folder: str, sha256: str) -> str:
+    """The hash of a checkpoint that an erasure wrote; `sha256` of one that none has touched."""
+    files = _files_in(storage, folder)
+    return _hash_of(files) if "erased_count" in json.loads(files[MODEL]) else sha256
 
 
 def _by_id(rows: Tensor, known: IdList, wanted: IdList) -> Tensor:
@@ -149,6 +173,28 @@ def _by_id(rows: Tensor, known: IdList, wanted: IdList) -> Tensor:
     theirs, mine = known.shared_with(wanted)
     placed[mine] = rows[theirs]
     return placed
+
+
+def _files_in(storage: Storage, folder: str) -> dict[str, bytes]:
+    return {name: storage.read(f"{folder}/{name}") for name in (PARAMETERS, MODEL, HISTORY)}
+
+
+def _write_files(
+    storage: Storage,
+    folder: str,
+    parameters: dict[str, Tensor],
+    described: dict[str, object],
+    history: str,
+) -> str:
+    """Write a checkpoint's files in an order that never changes; returns their hash."""
+    files = {
+        PARAMETERS: save(parameters),
+        MODEL: json.dumps(described, sort_keys=True).encode(),
+        HISTORY: json.dumps(json.loads(history), sort_keys=True).encode(),
+    }
+    for name, content in files.items():
+        storage.write(f"{folder}/{name}", content)
+    return _hash_of(files)
 
 
 def _hash_of(files: dict[str, bytes]) -> str:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from feature_store.arrow_io import Written, write_slice
 from feature_store.lineage import versions_of
+from feature_store.privacy import unchanged_people
 from feature_store.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.storage import open_storage
@@ -51,15 +52,23 @@ def score(night: Night, *, family: str | None = None) -> Written:
     Raises:
         NoModelError: there is no usable model.
         CheckpointError: its files are not those that its row names.
+        ErasedMeanwhile: a person was erased while it scored.
     """
     started_at_s = time.monotonic()
+    refuse_old_people = unchanged_people(night.settings.lake)
     row = registry.usable_model(night, family or night.settings.training.family)
     inputs = versions_of(night.settings.lake, TABLES_READ)
     world = read_world(night.settings.lake, night.as_of)
     with deterministic(night.settings.seed, night.settings.training.n_threads):
         model = load_model(night, row, world)
         rows = candidate_rows(night, row, model, world)
-    written = write_slice(night.settings.lake, SCORE_CANDIDATES, rows, as_of=night.as_of)
+    written = write_slice(
+        night.settings.lake,
+        SCORE_CANDIDATES,
+        rows,
+        as_of=night.as_of,
+        before_commit=refuse_old_people,
+    )
     elapsed_s = time.monotonic() - started_at_s
     record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
     LOG.info(

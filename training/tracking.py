@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
-from feature_store.settings import Night
+from feature_store.settings import Night, Settings
 from feature_store.storage import Storage
 from training.checkpoint import HISTORY, MODEL, PARAMETERS
 from training.config import Recipe
@@ -28,9 +28,7 @@ def track(
 
     state = night.settings.state.resolve()
     state.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(
-        os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{state / 'mlflow.db'}")
-    )
+    mlflow.set_tracking_uri(tracking_uri(night.settings))
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
         mlflow.create_experiment(
             EXPERIMENT, artifact_location=(state / "mlflow_artifacts").as_uri()
@@ -51,6 +49,12 @@ def track(
         _log_epochs(mlflow, learned)
         _log_files(mlflow, storage, folder)
         return str(run.info.run_id)
+
+
+def tracking_uri(settings: Settings) -> str:
+    """Where MLflow keeps its runs."""
+    database = settings.state.resolve() / "mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
 
 
 def _log_epochs(mlflow: ModuleType, learned: Learned) -> None:

@@ -2,7 +2,7 @@
 
     python -m training.train --as-of 2026-03-01
 
-Writes the checkpoint, then score_evaluation, and last the row of run_models: a model exists from
+Writes score_evaluation, then the checkpoint, and last the row of run_models: a model exists from
     that moment, so a run that was killed before leaves only files, which the next one writes again
     with equal bytes.
 """
@@ -17,16 +17,19 @@ import structlog
 import torch
 import typer
 
+from feature_store.lease import writer_lease
 from feature_store.lineage import versions_of
+from feature_store.privacy import unchanged_people
 from feature_store.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.storage import open_storage
+from feature_store.tables.runs import RUN_MODELS
 from training import checkpoint, registry
 from training.config import Recipe, load_recipe
 from training.data.splits import Unsplit
 from training.data.world import TABLES_READ, World, read_world
 from training.evaluation_rows import repeat_measured, write_measured
-from training.learning import Measured, choose, learn, split_of
+from training.learning import Learned, Measured, choose, learn, split_of
 from training.loop import deterministic
 from training.registry import ModelRow
 from training.tracking import track
@@ -80,21 +83,44 @@ def device_of(night: Night) -> torch.device:
 def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
     """Train, and write everything about it, the row last."""
     settings, device = night.settings, device_of(night)
-    storage = open_storage(settings.lake)
     inputs = versions_of(settings.lake, TABLES_READ)
+    refuse_old_people = unchanged_people(settings.lake)
     world = read_world(settings.lake, night.as_of)
     data_sha256 = world.sha256()
     version = registry.version_of(recipe, data_sha256, settings.seed)
-    folder = registry.checkpoint_folder(recipe.family, version)
     with deterministic(settings.seed, settings.training.n_threads):
         learned = learn(world, recipe, seed=settings.seed, device=device)
         beside = _measured_beside(world, recipe, settings.seed, device)
-    sha256 = checkpoint.write(storage, folder, learned.saved, learned.fits, recipe.as_json())
     versions = {
         name: registry.version_of(load_recipe(name), data_sha256, settings.seed)
         for name in COMPARED
     }
     written = write_measured(night, learned.measured + beside, {**versions, recipe.family: version})
+    # An erasure takes people out of models under the same lease: it finds this one, or stops it.
+    with writer_lease(settings.lake, RUN_MODELS.name):
+        refuse_old_people()
+        row = _added(night, recipe, learned, version, data_sha256)
+    elapsed_s = time.monotonic() - started_at_s
+    record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    LOG.info(
+        "model_trained",
+        family=recipe.family,
+        version=version,
+        as_of=str(night.as_of),
+        epochs=learned.fits["final"].best_epoch,
+        unsplit=learned.unsplit,
+        seconds=round(elapsed_s, 1),
+    )
+    return row
+
+
+def _added(
+    night: Night, recipe: Recipe, learned: Learned, version: str, data_sha256: str
+) -> ModelRow:
+    """Write the checkpoint, its track in MLflow, and last its row."""
+    storage = open_storage(night.settings.lake)
+    folder = registry.checkpoint_folder(recipe.family, version)
+    sha256 = checkpoint.write(storage, folder, learned.saved, learned.fits, recipe.as_json())
     row = ModelRow(
         family=recipe.family,
         model_version=version,
@@ -107,17 +133,6 @@ def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
         mlflow_run_id=track(night, recipe, learned, storage, folder, version),
         run_id=night.run_id,
         recorded_at_utc=datetime.now(UTC),
-    )
-    elapsed_s = time.monotonic() - started_at_s
-    record_task(night, written, inputs, elapsed_s=elapsed_s, now=row.recorded_at_utc)
-    LOG.info(
-        "model_trained",
-        family=recipe.family,
-        version=version,
-        as_of=str(night.as_of),
-        epochs=learned.fits["final"].best_epoch,
-        unsplit=learned.unsplit,
-        seconds=round(elapsed_s, 1),
     )
     return registry.add(night, row)
 

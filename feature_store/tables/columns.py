@@ -21,8 +21,10 @@ SOURCE_FILE = Column("source_file", Kind.STRING, "Landing file, relative to the 
 SOURCE_ROW = Column("source_row", Kind.LONG, "Row in that file, counted from 0.")
 
 # --- who and what ------------------------------------------------------------------------------
-USER_ID = Column("user_id", Kind.STRING, "The service's id of a person.")
-FOLLOWED_USER_ID = Column("followed_user_id", Kind.STRING, "The person who is followed.")
+USER_ID = Column("user_id", Kind.STRING, "The service's id of a person.", is_person=True)
+FOLLOWED_USER_ID = Column(
+    "followed_user_id", Kind.STRING, "The person who is followed.", is_person=True
+)
 TRACK_ID = Column("track_id", Kind.STRING, "The service's id of a track.")
 SIMILAR_TRACK_ID = Column("similar_track_id", Kind.STRING, "The track that sounds or reads alike.")
 ARTIST_ID = Column("artist_id", Kind.STRING, "The service's id of an artist.")

@@ -10,7 +10,8 @@ RECENCY_HALF_LIFE_DAYS = 60
 
 GRAPH_NODES = Table(
     name="graph_nodes",
-    meaning="Everything that edges may connect. An index never changes once given.",
+    meaning="Everything that edges may connect. An index never changes once given, but for the "
+    "gap that an erased person leaves: later slices close it.",
     columns=(c.AS_OF_DATE, c.NODE_KIND, c.NODE_ID, c.NODE_INDEX),
     key=("as_of_date", "node_kind", "node_id"),
     time=Time.AS_OF,

@@ -109,4 +109,27 @@ PUBLISHED_RUNS = Table(
     gates=(OneOf("action", ACTIONS),),
 )
 
-TABLES = (RUN_METRICS, RUN_QUALITY, RUN_MODELS, RUN_WAIVERS, PUBLISHED_RUNS)
+RUN_ERASURES = Table(
+    name="run_erasures",
+    meaning="Evidence of finished erasures. It says what was removed and never who.",
+    columns=(
+        Column("request_id", Kind.STRING, "The request, drawn at random."),
+        Column("requested_at_utc", Kind.TIMESTAMP, "When it was asked for.", "UTC"),
+        Column("finished_at_utc", Kind.TIMESTAMP, "When the last file had been removed.", "UTC"),
+        Column("actor", Kind.STRING, "Who asked for it."),
+        Column(
+            "removed",
+            Kind.COUNTS,
+            "What lost rows, models, pages or log entries, and how many each.",
+        ),
+        Column("rewritten_tables", Kind.STRINGS, "Tables whose files were written anew."),
+        Column("removed_file_count", Kind.LONG, "Data files and log entries that were deleted."),
+        Column("event_number", Kind.LONG, "The event that re-pinned the published tables.").or_null(
+            "when nothing was published"
+        ),
+    ),
+    key=("request_id",),
+    time=Time.NONE,
+)
+
+TABLES = (RUN_METRICS, RUN_QUALITY, RUN_MODELS, RUN_WAIVERS, RUN_ERASURES, PUBLISHED_RUNS)

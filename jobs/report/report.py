@@ -14,6 +14,7 @@ import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from feature_store.privacy import unchanged_people
 from feature_store.storage import open_storage
 from jobs.report.collect import Contents, collect
 from jobs.report.wording import FILTERS
@@ -34,10 +35,12 @@ def write_report(night: Night, *, now: datetime) -> str:
         night: the run; its event, if any, says at which versions published tables are read.
         now: when the page is written; it says so at its end.
     """
+    refuse_old_people = unchanged_people(night.settings.lake)
     page = rendered(collect(night), now=now)
     # Airflow's run ids hold ":" and "+", which file names may; a "/" would make a folder.
     path = f"reports/{night.as_of:%Y-%m-%d}/{quote(night.run_id, safe=':+')}.html"
     content = page.encode()
+    refuse_old_people()
     open_storage(night.settings.lake).write(path, content)
     LOG.info("wrote report", path=path, as_of=night.as_of.isoformat(), byte_count=len(content))
     return path

@@ -14,6 +14,7 @@ WRITTEN_ELSEWHERE = {
     "score_evaluation": "training/train.py",
     "run_metrics": "feature_store/run_log.py",
     "run_models": "training/registry.py",
+    "run_erasures": "jobs/privacy/erasure.py",
     "published_runs": "feature_store/publish.py",
     "run_waivers": "feature_store/waivers.py",
 }

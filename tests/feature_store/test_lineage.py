@@ -27,7 +27,6 @@ def told(settings):
     def read():
         return [json.loads(line) for line in (settings.state / lineage.FILE).open()]
 
-    settings.state.mkdir(parents=True)
     return read
 
 

@@ -1,0 +1,62 @@
+"""Pages and lineage without a person.
+
+A report that names the person is deleted, as it also shows the person's listening; that of the
+current run is written again. Lineage keeps its lines, with a placeholder for the id.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feature_store.people import without_mentions
+from feature_store.settings import Night
+from feature_store.snapshot import current_event, events
+from feature_store.storage import FolderStorage, open_storage
+from jobs.report.report import write_report
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from feature_store.people import Person
+    from feature_store.settings import Settings
+    from feature_store.storage import Storage
+
+_REPORTS = "reports"
+_LINEAGE = "lineage"
+
+
+def delete_reports(storage: Storage, person: Person) -> list[str]:
+    """Delete every page that names the person; returns their paths."""
+    named = [
+        file.path
+        for file in storage.list(_REPORTS)
+        if person.is_in_text(storage.read(file.path).decode(errors="replace"))
+    ]
+    for path in named:
+        storage.delete(path)
+    return named
+
+
+def rewrite_current_report(settings: Settings, deleted: list[str], *, now: datetime) -> None:
+    """Write the page of the run that readers see again when it was deleted."""
+    current = current_event(events(settings.lake))
+    if current is not None and any(current.run_id in path for path in deleted):
+        write_report(Night(current.as_of, current.run_id, settings), now=now)
+
+
+def mask_lineage(settings: Settings, person: Person) -> int:
+    """Replace the id in lineage files of the lake and of the state; returns the files changed."""
+    places = (open_storage(settings.lake), FolderStorage(Path(settings.state)))
+    return sum(_masked(storage, person) for storage in places)
+
+
+def _masked(storage: Storage, person: Person) -> int:
+    changed = 0
+    for file in list(storage.list(_LINEAGE)):
+        text = storage.read(file.path).decode(errors="surrogateescape")
+        without = without_mentions(text, person)
+        if without != text:
+            storage.write(file.path, without.encode(errors="surrogateescape"))
+            changed += 1
+    return changed

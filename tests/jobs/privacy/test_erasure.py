@@ -1,0 +1,197 @@
+"""An erasure by request: refused when it names nobody, resumed when interrupted, and irrevocable."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+
+from feature_store import arrow_io, erasures, privacy, publish
+from feature_store.arrow_io import read_table
+from feature_store.people import ERASED
+from feature_store.settings import Night, load_settings
+from feature_store.snapshot import Pin, events, open_snapshot, snapshot_before
+from feature_store.tables import PUBLISHED_TABLES, table_called
+from feature_store.tables.recommendations import REC_TOPK
+from feature_store.tables.runs import RUN_ERASURES
+from jobs.privacy import erasure
+from jobs.privacy.export import NothingStored, export
+from tests.traces import traces
+
+MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+GATE = {"rule": "r", "table_name": "rec_topk", "is_passed": True, "value": 0.0, "threshold": "at most 0",
+        "examples": '{"user_id":"ada-l"}'}  # fmt: skip
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return load_settings(
+        lake=str(tmp_path / "lake"), state=tmp_path / "state", privacy={"reader_grace_s": 0}
+    )
+
+
+@pytest.fixture
+def published(settings):
+    """Two days of lists of ada-l and ben, both published; the events' gates name ada-l."""
+    for day in (MARCH_1, MARCH_2):
+        night = Night(day, f"run-{day}", settings)
+        pins = [_stage(night, table) for table in PUBLISHED_TABLES]
+        event = publish.publish(night, pins=pins, gates=[], inputs=[], model_versions=[], mode="auto", actor="t", now=NOON)  # fmt: skip
+        assert event.action == "publish"
+    return settings
+
+
+def _stage(night, table):
+    empty = dict.fromkeys(table.column_names) | {"as_of_date": night.as_of, "rank": 1, "run_id": night.run_id}  # fmt: skip
+    plain = {"track_id": "t", "title": "T", "artist_id": "a", "artist_name": "A", "artist_match_key": "a",
+             "title_match_key": "t", "score": 1.0, "tier": "warm", "reason_kind": "taste", "reason_text": "x"}  # fmt: skip
+    rows = [empty | plain | {"user_id": user} for user in ("ada-l", "ben")] if table is REC_TOPK else []  # fmt: skip
+    frame = pa.Table.from_pylist(rows, schema=table.arrow_schema)
+    written = arrow_io.write_slice(night.settings.lake, table, frame, as_of=night.as_of)
+    return Pin(table.name, written.table_version, written.row_count, written.content_sha256)
+
+
+def ask(settings, user_id="ada-l", **options):
+    return erasure.request_erasure(settings, user_id, actor="officer", now=NOON, **options)
+
+
+def erase(settings, spark):
+    request_id = ask(settings)
+    erasure.erase_rows(settings, request_id, spark=spark, clock=lambda: NOON)
+    erasure.finish(settings, request_id, clock=lambda: NOON)
+    return request_id
+
+
+def test_readers_get_the_same_run_without_her_before_the_old_files_go(published, spark):
+    request_id = ask(published)
+
+    erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
+
+    snapshot = open_snapshot(published.lake)
+    assert (snapshot.event.action, snapshot.run_id, snapshot.as_of) == ("erase", "run-2026-03-02", MARCH_2)  # fmt: skip
+    assert snapshot.read("rec_topk")["user_id"].to_pylist() == ["ben"]
+    assert erasure.status(published, request_id) == "pending"
+    assert traces(published.lake, "ada-l")
+
+
+def test_when_it_is_finished_nothing_names_her_and_the_evidence_stands(published, spark):
+    request_id = erase(published, spark)
+
+    assert traces(published.lake, "ada-l") == []
+    assert traces(published.state, "ada-l") == []
+    assert erasure.status(published, request_id) == "finished"
+    [row] = read_table(published.lake, RUN_ERASURES).to_pylist()
+    assert row["removed"] == [{"name": "rec_topk", "row_count": 2}]
+    assert (row["actor"], row["finished_at_utc"], row["event_number"]) == ("officer", NOON, 3)
+
+
+def test_an_earlier_run_cannot_be_restored_and_the_message_says_what_can_be_done(published, spark):
+    erase(published, spark)
+
+    with pytest.raises(publish.RunErased, match=r"event 3.*evensong night --as-of 2026-03-01"):
+        publish.rollback(published.lake, "run-2026-03-01", actor="t", reason=None, now=NOON)
+
+
+def test_the_run_that_was_current_can_still_be_restored(published, spark):
+    erase(published, spark)
+
+    event = publish.rollback(published.lake, "run-2026-03-02", actor="t", reason=None, now=NOON)
+
+    assert (event.action, event.event_number) == ("rollback", 4)
+    assert open_snapshot(published.lake).read("rec_topk")["user_id"].to_pylist() == ["ben"]
+
+
+def test_a_backfill_still_compares_with_the_day_before_without_her(published, spark):
+    """Its pinned version is gone; its slice is in the versions that the erasure pinned."""
+    erase(published, spark)
+
+    compared = snapshot_before(published.lake, MARCH_2)
+
+    assert (compared.run_id, compared.as_of) == ("run-2026-03-01", MARCH_1)
+    assert compared.read("rec_topk")["user_id"].to_pylist() == ["ben"]
+
+
+def test_an_erasure_that_is_run_again_moves_nothing_a_second_time(published, spark):
+    request_id = ask(published)
+    erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
+    seen = open_snapshot(published.lake).event
+
+    erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
+    erasure.finish(published, request_id, clock=lambda: NOON)
+    erasure.finish(published, request_id, clock=lambda: NOON)
+
+    assert open_snapshot(published.lake).event == seen
+    assert read_table(published.lake, RUN_ERASURES).num_rows == 1
+    assert open_snapshot(published.lake).read("rec_topk").num_rows == 1
+
+
+def test_readers_are_shown_nobody_who_is_suppressed_even_before_the_rewriting(published, monkeypatch):  # fmt: skip
+    """Where the reader's installation has the key; columns without ids are filtered as well."""
+    monkeypatch.setenv("EVENSONG_STATE", str(published.state))
+    privacy.suppress(published, "ada-l")
+
+    snapshot = open_snapshot(published.lake)
+
+    assert snapshot.read("rec_topk")["user_id"].to_pylist() == ["ben"]
+    assert snapshot.read("rec_topk", columns=["track_id"]).num_rows == 1
+
+
+def test_examples_in_events_stop_naming_her(published, spark):
+    newest = events(published.lake)[-1]
+    publish.append_event(published.lake, newest.__class__(**{**_fields(newest), "action": "blocked", "replaces_event": 2, "gates": (GATE,)}))  # fmt: skip
+
+    erase(published, spark)
+
+    assert [gate["examples"] for gate in events(published.lake)[2].gates] == [ERASED]
+
+
+def _fields(event):
+    return {name: getattr(event, name) for name in event.__dataclass_fields__}
+
+
+def test_somebody_who_is_nowhere_is_refused_unless_asked_for(settings):
+    with pytest.raises(erasure.NobodyCalled, match="--even-unknown"):
+        ask(settings, "nobody")
+
+    request_id = ask(settings, "nobody", even_unknown=True)
+    erasure.erase_rows(settings, request_id)
+    erasure.finish(settings, request_id)
+
+    assert erasure.status(settings, request_id) == "finished"
+    assert privacy.suppressed(settings).is_meant("nobody")
+
+
+def test_an_unknown_request_says_where_to_look(settings):
+    for ask_for in (erasure.status, erasure.erase_rows, erasure.finish):
+        with pytest.raises(erasures.UnknownRequest, match="evensong erase"):
+            ask_for(settings, "0123456789abcdef")
+
+
+def test_rows_that_turn_up_after_the_rewriting_stop_the_end(published, spark):
+    """Something that writes around the jobs; the request stays pending."""
+    request_id = ask(published)
+    erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
+    users = table_called("core_users")
+    row = dict.fromkeys(users.column_names) | {"user_id": "ada-l", "is_opted_out": False, "is_named_to_others": False, "known_from_date": MARCH_3}  # fmt: skip
+    arrow_io.append(published.lake, users, pa.Table.from_pylist([row], schema=users.arrow_schema))
+
+    with pytest.raises(erasure.StillNamed, match="core_users: 1 rows") as refused:
+        erasure.finish(published, request_id, clock=lambda: NOON)
+
+    assert "ada-l" not in str(refused.value)
+    assert erasure.status(published, request_id) == "pending"
+
+
+def test_an_export_has_her_rows_and_nobody_elses(published):
+    sections = export(published, "ada-l")
+
+    assert set(sections) == {"rec_topk"}
+    assert {row["user_id"] for row in sections["rec_topk"]} == {"ada-l"}
+    assert len(sections["rec_topk"]) == 2
+
+
+def test_an_export_of_nobody_is_an_error(published):
+    with pytest.raises(NothingStored, match="check the id"):
+        export(published, "nobody")

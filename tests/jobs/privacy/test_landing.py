@@ -1,0 +1,153 @@
+"""Landing files lose a person, keep everybody else, and still fit their manifests."""
+
+from __future__ import annotations
+
+import io
+from datetime import date, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from feature_store import privacy
+from feature_store.people import Person
+from feature_store.storage import open_storage
+from jobs.ingest import close_landing
+from jobs.landing import LandingError, LandingWriter, close_days, files_of
+from jobs.privacy.landing import correct_manifests, erase_from_landing
+
+MARCH_1 = date(2026, 3, 1)
+ADA = Person("ada")
+
+
+@pytest.fixture
+def storage(settings):
+    return open_storage(settings.lake)
+
+
+def land(storage, source, rows, part="part-0"):
+    return LandingWriter(storage).rows(source, MARCH_1, pa.Table.from_pylist(rows), part)
+
+
+def read(storage, path):
+    return pq.read_table(io.BytesIO(storage.read(path))).to_pylist()
+
+
+def test_her_rows_go_by_any_column_that_can_name_people(storage):
+    """As follower, as followed, as a number, in a list, and in a column that no contract knows."""
+    follows = [{"user_id": "ada", "followed_user_id": "ben"}, {"user_id": "ben", "followed_user_id": "ada"}, {"user_id": "ben", "followed_user_id": "cy"}]  # fmt: skip
+    path = land(storage, "follows", follows)
+    odd = land(storage, "feedback", [{"user_id": "ben", "sent_by": "ada"}, {"user_id": "ben", "sent_by": "cy"}])  # fmt: skip
+    listed = land(storage, "users", [{"user_id": ["ada", "ben"]}, {"user_id": ["cy"]}])
+    song = land(storage, "tracks", [{"track_id": "t", "title": "ada"}])
+
+    done = erase_from_landing(storage, ADA)
+
+    assert (done.rows, done.files) == (4, 3)
+    assert read(storage, path) == follows[2:]
+    assert read(storage, odd) == [{"user_id": "ben", "sent_by": "cy"}]
+    assert read(storage, listed) == [{"user_id": ["cy"]}]
+    assert read(storage, song) == [{"track_id": "t", "title": "ada"}]
+
+
+def test_ids_that_came_as_numbers_are_found(storage):
+    path = land(storage, "listen_counts", [{"user_id": 7, "listen_count": 1}, {"user_id": 8, "listen_count": 7}])  # fmt: skip
+
+    erase_from_landing(storage, Person("7"))
+
+    assert read(storage, path) == [{"user_id": 8, "listen_count": 7}]
+
+
+def test_manifests_say_the_new_size_and_closed_days_can_still_be_read(storage):
+    land(storage, "users", [{"user_id": "ada"}, {"user_id": "ben"}] * 50)
+    close_days(storage, MARCH_1)
+
+    erase_from_landing(storage, ADA)
+
+    assert len(files_of(storage, "users", [MARCH_1])) == 1
+
+
+def test_an_erasure_killed_between_file_and_manifest_is_finished_by_the_next_try(storage):
+    """The file carries a mark, so its new size is known to be ours."""
+    path = land(storage, "users", [{"user_id": "ada"}, {"user_id": "ben"}] * 50)
+    close_days(storage, MARCH_1)
+    manifest = storage.read("landing/_manifests/2026-03-01.json")
+    erase_from_landing(storage, ADA)
+    storage.write("landing/_manifests/2026-03-01.json", manifest)
+    with pytest.raises(LandingError, match="bytes now"):
+        files_of(storage, "users", [MARCH_1])
+
+    assert erase_from_landing(storage, ADA).files == 0
+
+    assert [file.path for _, file in files_of(storage, "users", [MARCH_1])] == [path]
+
+
+def test_a_file_that_somebody_else_changed_is_still_refused(storage):
+    land(storage, "users", [{"user_id": "ben"}])
+    close_days(storage, MARCH_1)
+    land(storage, "users", [{"user_id": "ben"}] * 50)
+
+    correct_manifests(storage, [MARCH_1])
+
+    with pytest.raises(LandingError, match="restore the file"):
+        files_of(storage, "users", [MARCH_1])
+
+
+def test_an_unreadable_file_that_names_her_is_emptied_and_others_are_left(storage):
+    storage.write("landing/listens/2026-03-01/a.parquet", b"broken \x00ada\x00")
+    storage.write("landing/listens/2026-03-01/b.parquet", b"broken \x00adalbert\x00")
+
+    assert erase_from_landing(storage, ADA).files == 1
+
+    assert storage.read("landing/listens/2026-03-01/a.parquet") == b""
+    assert storage.read("landing/listens/2026-03-01/b.parquet") == b"broken \x00adalbert\x00"
+
+
+def test_times_stay_in_the_form_in_which_they_came(storage):
+    """Spark's old INT96 times become nanoseconds otherwise, which Spark does not read."""
+    rows = pa.table({"user_id": ["ada", "ben"], "listened_at_utc": [datetime(2026, 3, 1)] * 2})  # noqa: DTZ001
+    sink = io.BytesIO()
+    pq.write_table(rows, sink, use_deprecated_int96_timestamps=True)
+    storage.write("landing/listens/2026-03-01/a.parquet", sink.getvalue())
+
+    erase_from_landing(storage, ADA)
+
+    left = pq.ParquetFile(io.BytesIO(storage.read("landing/listens/2026-03-01/a.parquet")))
+    assert left.schema.column(1).physical_type == "INT96"
+    assert left.read()["user_id"].to_pylist() == ["ben"]
+
+
+def test_the_same_file_landed_again_loses_her_and_fits_its_manifest(settings, storage, night):
+    """A night cleans it before it reads; equal rows give equal bytes."""
+    rows = [{"user_id": "ada"}, {"user_id": "ben"}] * 50
+    path = land(storage, "users", rows)
+    close_days(storage, MARCH_1)
+    privacy.suppress(settings, "ada")
+    erase_from_landing(storage, ADA)
+    cleaned = storage.read(path)
+
+    land(storage, "users", rows)
+    assert storage.read(path) != cleaned
+    close_landing(night)
+
+    assert storage.read(path) == cleaned
+    assert len(files_of(storage, "users", [MARCH_1])) == 1
+
+
+def test_new_files_lose_suppressed_people_before_their_day_is_closed(settings, storage, night):
+    privacy.suppress(settings, "ada")
+    path = land(storage, "users", [{"user_id": "ada"}, {"user_id": "ben"}])
+
+    close_landing(night)
+
+    assert read(storage, path) == [{"user_id": "ben"}]
+    assert len(files_of(storage, "users", [MARCH_1])) == 1
+
+
+def test_a_night_without_the_key_of_the_list_stops_before_it_reads(settings, storage, night):
+    land(storage, "users", [{"user_id": "ada"}])
+    privacy.suppress(settings, "ada")
+    (settings.state / "privacy.key").unlink()
+
+    with pytest.raises(privacy.PrivacyKeyMissing, match="EVENSONG_PRIVACY_KEY"):
+        close_landing(night)
