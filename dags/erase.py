@@ -25,6 +25,7 @@ from __future__ import annotations
 from airflow.sdk import Param, dag
 from airflow.sdk.bases.operator import chain
 
+from dags.access import PRIVACY_OFFICER, may_act
 from dags.defaults import DEFAULTS, FIRST_DAY
 from dags.erasure_steps import ERASE_LOGS, ERASE_MODELS, ERASE_ROWS, FINISH_ERASURE
 from dags.tasks import erasing_task
@@ -38,6 +39,8 @@ from dags.tasks import erasing_task
     max_active_runs=1,
     default_args=DEFAULTS,
     doc_md=__doc__,
+    description="Take a person out of everything, by the id of a request.",
+    access_control=may_act(PRIVACY_OFFICER),
     tags=["evensong", "privacy"],
     params={
         "request_id": Param(

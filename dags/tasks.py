@@ -181,7 +181,7 @@ def erasing_task(task_id: str, function: str) -> Any:
     Red without retry when there is no such request.
     """
 
-    @task(task_id=task_id)
+    @task(task_id=task_id, pool="erasure")
     def erase(**context: Any) -> None:
         from feature_store.erasures import UnknownRequest
 

@@ -189,7 +189,9 @@ class Pages:
         return found
 
     def _fill_moment(self, field: Locator, day: str, at: str) -> None:
+        opened = self.page.get_by_placeholder("YYYY/MM/DD").locator("visible=true")
         field.click()
-        self.page.get_by_placeholder("YYYY/MM/DD").locator("visible=true").fill(day)
+        opened.fill(day)
         self.page.get_by_placeholder("HH:mm").locator("visible=true").fill(at)
         self.page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)  # it fades, and the next one looks the same
