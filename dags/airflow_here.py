@@ -80,6 +80,8 @@ def run_night(as_of: date, conf: dict[str, str], listener: Any) -> FinishedNight
         # A person is watching: they see the error now, once, instead of after retries.
         task.retries = 0
         task.on_failure_callback = []
+    # dag.test() looks deadlines up by the whole alert instead of its id (3.3.2); nobody waits here.
+    night.deadline = []
     listeners = get_listener_manager()
     listeners.add_listener(listener)
     # Of a manual run Airflow takes the newest interval that has ended: the one that began on as_of.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
+    from feature_store.contract import Table
+
 _EXAMPLES = 3
 
 
@@ -275,12 +277,12 @@ def _columns_lost(pins: Sequence[Pin], current: Snapshot | None, lake: str) -> M
         table = table_called(pin.table_name)
         if current is None or table.name not in {old.table_name for old in current.event.tables}:
             continue
-        before = open_table(lake, table, current.version_of(table)).schema().fields
-        after = {
-            (one.name, one.type)
-            for one in open_table(lake, table, pin.table_version).schema().fields
-        }
-        lost += [f"{table.name}.{one.name}" for one in before if (one.name, one.type) not in after]
+        staged = _column_types(lake, table, pin.table_version)
+        lost += [
+            f"{table.name}.{name}"
+            for name, kind in _column_types(lake, table, current.version_of(table)).items()
+            if staged.get(name) != kind
+        ]
     return Measure(
         "columns_lost",
         REC_TOPK.name,
@@ -289,6 +291,11 @@ def _columns_lost(pins: Sequence[Pin], current: Snapshot | None, lake: str) -> M
         examples="; ".join(lost[:_EXAMPLES]),
         is_absolute=True,
     )
+
+
+def _column_types(lake: str, table: Table, version: int) -> dict[str, str]:
+    fields = open_table(lake, table, version).schema().fields
+    return {field.name: str(field.type) for field in fields}
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -78,6 +78,7 @@ def start_airflow(folder: Path, **variables: str) -> RunningAirflow:
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
+            cwd=folder,  # where tasks look for evensong.toml
             env=_from_outside(os.environ) | places | variables,
         )
     deadline = time.monotonic() + _STARTED_WITHIN_S
@@ -162,14 +163,14 @@ class Pages:
         form.get_by_role("button", name="Confirm").click()
         expect(form).to_be_hidden()
 
-    def wait_for(self, state: str, *run_ids: str) -> None:
+    def wait_for(self, state: str, *run_ids: str, dag_id: str = "evensong_nightly") -> None:
         """Watch the list of runs until each of these is in `state`."""
         deadline = time.monotonic() + _NIGHT_WITHIN_S * len(run_ids)
-        while (seen := self._states(run_ids)) != dict.fromkeys(run_ids, state):
-            assert "Failed" not in seen.values(), seen
+        while (seen := self._states(dag_id, run_ids)) != dict.fromkeys(run_ids, state):
+            assert state == "Failed" or "Failed" not in seen.values(), seen
             assert time.monotonic() < deadline, seen
             time.sleep(_LOOK_EVERY_S)
-        self.open_dag("evensong_nightly", "/runs")
+        self.open_dag(dag_id, "/runs")
         self.keep(f"runs-{state.lower()}")
 
     def keep(self, what: str) -> None:
@@ -177,8 +178,8 @@ class Pages:
         self._shot += 1
         self.page.screenshot(path=self.screenshots / f"{self._shot:02d}-{what}.png")
 
-    def _states(self, run_ids: tuple[str, ...]) -> dict[str, str]:
-        self.open_dag("evensong_nightly", "/runs")
+    def _states(self, dag_id: str, run_ids: tuple[str, ...]) -> dict[str, str]:
+        self.open_dag(dag_id, "/runs")
         rows = self.page.get_by_role("row")
         found = {}
         for run_id in run_ids:

@@ -79,6 +79,7 @@ def test_without_the_setting_a_notice_is_a_log_line(monkeypatch, tmp_path):
     """In a process of its own: an Airflow of another test may have silenced this one's log."""
     monkeypatch.delenv("EVENSONG_NOTIFIER")
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
+    monkeypatch.delenv("AIRFLOW__LOGGING__LOGGING_LEVEL", raising=False)
 
     said = subprocess.run(
         [sys.executable, "-c", "from dags.notices import tell; tell('late', 'rec_topk is late')"],

@@ -27,7 +27,7 @@ def fitted(family: str, evidence: Evidence) -> Recommender:
     with deterministic(seed=5, n_threads=1):
         model = FAMILIES[family].model(recipe.model, evidence)
         batches = LearningBatches(
-            evidence.graph.listened, N_TRACKS, 8, 100, 100, torch.Generator().manual_seed(5), CPU
+            evidence.graph.listened, N_TRACKS, 8, 1, 100, 100, torch.Generator().manual_seed(5), CPU
         )
         fit(model, batches, recipe.loop, n_epochs=10)
     return model

@@ -15,9 +15,11 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from feature_store.arrow_io import read_table
+from feature_store.hand_publication import publish_by_hand
 from feature_store.snapshot import events, open_snapshot
 from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_METRICS
+from feature_store.waivers import waive
 from tests import worlds
 from tests.nights import LISTS
 from tests.pages import ARGUMENTS, CHROMIUM, WINDOW, Pages, start_airflow
@@ -27,7 +29,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(3600)]
 # Switched on, the DAG runs the newest interval that has ended: it began 26 to 50 hours ago.
 NEWEST = (datetime.now(UTC) - timedelta(hours=26)).date()
 THREE_DAYS = [NEWEST - timedelta(days=days) for days in (3, 2, 1)]
-OLDER = NEWEST - timedelta(days=4)
+OLDER, OLDEST = NEWEST - timedelta(days=4), NEWEST - timedelta(days=5)
 SCREENSHOTS = os.environ.get("EVENSONG_SCREENSHOTS")
 
 
@@ -146,16 +148,25 @@ def test_a_cleared_date_gives_the_same_rows_and_readers_keep_what_they_see(
     assert open_snapshot(pages.airflow.lake).event == newest
 
 
-def test_make_current_takes_readers_back_because_a_person_asked_for_it(pages, cleared):
-    pages.backfill(OLDER, OLDER, publish="make_current")
-    pages.wait_for("Success", _backfill_id(OLDER))
+@pytest.fixture(scope="module")
+def made_current(pages, cleared):
+    """The events of two older dates that a person made current."""
+    pages.backfill(OLDEST, OLDER, publish="make_current")
+    pages.wait_for("Success", _backfill_id(OLDEST), _backfill_id(OLDER))
+    return events(pages.airflow.lake)[5:]
 
+
+def test_make_current_on_a_range_switches_readers_once_at_its_last_date(pages, made_current):
+    assert [(event.as_of, event.action) for event in made_current] == [
+        (OLDEST, "stage_only"),
+        (OLDER, "publish"),
+    ]
     seen = open_snapshot(pages.airflow.lake)
-    assert (seen.event.as_of, seen.event.action) == (OLDER, "publish")
+    assert seen.event == made_current[-1]
     assert set(seen.read("rec_topk")["as_of_date"].to_pylist()) == {OLDER}
 
 
-def test_assets_are_announced_for_published_runs_alone(pages, cleared):
+def test_assets_are_announced_for_published_runs_alone(pages, made_current):
     """Two runs published: the scheduled one, and the older day that a person made current."""
     published = [event for event in events(pages.airflow.lake) if event.action == "publish"]
 
@@ -165,6 +176,63 @@ def test_assets_are_announced_for_published_runs_alone(pages, cleared):
     assert sorted(event["name"] for event in told) == sorted(
         ["rec_topk", "rec_similar_tracks", "rec_changes"] * len(published)
     )
+
+
+@pytest.fixture(scope="module")
+def blocked(pages, made_current):
+    """The event of OLDEST's publication, tried again under a rule that its lists break."""
+    (pages.airflow.state.parent / "evensong.toml").write_text(
+        "[gates]\nmax_popular_tier_ratio = 0.0\n"
+    )
+    pages.airflow.api(
+        "runner",
+        "POST",
+        "/dags/evensong_nightly/clearTaskInstances",
+        {
+            "dag_run_id": _backfill_id(OLDEST),
+            "task_ids": ["published_runs"],
+            "include_downstream": True,
+            "only_failed": False,
+            "dry_run": False,
+        },
+    )
+    pages.wait_for("Failed", _backfill_id(OLDEST))
+    (pages.airflow.state.parent / "evensong.toml").unlink()
+    return events(pages.airflow.lake)[-1]
+
+
+def test_a_blocked_run_is_red_and_readers_keep_what_they_see(pages, made_current, blocked):
+    assert (blocked.as_of, blocked.action, blocked.reason) == (
+        OLDEST, "blocked", "popular_tier_ratio",
+    )  # fmt: skip
+    assert open_snapshot(pages.airflow.lake).event == made_current[-1]
+
+
+def test_a_waived_run_is_published_by_hand_and_a_rollback_takes_it_back(
+    pages, made_current, blocked
+):
+    lake = pages.airflow.lake
+    told = {"reason": "a quiet week", "actor": "ann", "now": datetime.now(UTC)}
+    waive(lake, blocked.run_id, "popular_tier_ratio", **told)
+    publish_by_hand(lake, blocked.run_id, **told)
+    by_hand = open_snapshot(lake)
+    assert set(by_hand.read("rec_topk")["as_of_date"].to_pylist()) == {OLDEST}
+    assert "ann: a quiet week" in {gate["waived_by"] for gate in by_hand.event.gates}
+
+    earlier = made_current[-1].run_id
+    pages.airflow.api("publisher", "PATCH", "/dags/evensong_rollback", {"is_paused": False})
+    asked = {"run_id": earlier, "reason": "too quiet after all"}
+    run = pages.airflow.api(
+        "publisher",
+        "POST",
+        "/dags/evensong_rollback/dagRuns",
+        {"logical_date": None, "conf": asked},
+    )
+    pages.wait_for("Success", run["dag_run_id"], dag_id="evensong_rollback")
+
+    event = open_snapshot(lake).event
+    assert (event.action, event.run_id, event.reason) == ("rollback", earlier, asked["reason"])
+    assert event.actor == "airflow:publisher"
 
 
 def test_each_run_wrote_only_the_slice_of_its_day(pages, staged):
