@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,17 @@ from tests.nights import LISTS
 
 EVENSONG = Path(sys.executable).with_name("evensong")
 POLL_S = 0.002
+_MAINTAIN = """
+from datetime import UTC, datetime
+from feature_store.maintenance import compact_files, expire_slices, vacuum_files
+from feature_store.settings import load_settings
+from jobs.maintenance import expire_landing
+print("began", flush=True)
+settings, now = load_settings(), datetime.now(UTC)
+for step in (expire_landing, expire_slices, compact_files):
+    step(settings, now)
+vacuum_files(settings, now, unpublished_hours=0)
+"""
 
 
 class NotKilled(RuntimeError):
@@ -61,9 +72,28 @@ WINDOWS = (
 def start_night(
     lake: str, state: Path, as_of: date, variables: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
-    """`evensong night --json` as the leader of a process group; its progress is on standard error."""
+    """`evensong night --json`; its progress is on standard error."""
+    night = (str(EVENSONG), "night", "--as-of", f"{as_of}", "--json")
+    return start(night, lake, state, variables)
+
+
+def start_erasure(lake: str, state: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`evensong erase`; the first line of its output is the request's id."""
+    return start((str(EVENSONG), "erase", *arguments), lake, state, {})
+
+
+def start_maintenance(lake: str, state: Path) -> subprocess.Popen[str]:
+    """Every step of the maintenance, so eager that each has something to do."""
+    eager = {"EVENSONG_MAINTENANCE__MAX_FILES": "2"}
+    return start((sys.executable, "-c", _MAINTAIN), lake, state, eager)
+
+
+def start(
+    command: Sequence[str], lake: str, state: Path, variables: Mapping[str, str] | None
+) -> subprocess.Popen[str]:
+    """A command over a lake as the leader of a process group."""
     return subprocess.Popen(
-        [EVENSONG, "night", "--as-of", f"{as_of}", "--json"],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -71,6 +101,7 @@ def start_night(
         env=os.environ
         | LISTS
         | {"EVENSONG_LAKE": lake, "EVENSONG_STATE": str(state), "PYTHONUNBUFFERED": "1"}
+        | {"EVENSONG_PRIVACY__READER_GRACE_S": "10"}
         | (variables or {}),
     )
 
@@ -81,11 +112,20 @@ def finished(night: subprocess.Popen[str]) -> dict[str, Any]:
     Raises:
         RuntimeError: it failed.
     """
-    out, errors = night.communicate(timeout=3600)
-    if night.returncode != 0:
-        raise RuntimeError(f"the night ended with status {night.returncode}: {errors[-3000:]}")
-    recorded: dict[str, Any] = json.loads(out.splitlines()[-1])
+    recorded: dict[str, Any] = json.loads(said(night).splitlines()[-1])
     return recorded
+
+
+def said(command: subprocess.Popen[str]) -> str:
+    """What the command printed on standard output; waits for its end.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    out, errors = command.communicate(timeout=3600)
+    if command.returncode != 0:
+        raise RuntimeError(f"{command.args} ended with {command.returncode}: {errors[-3000:]}")
+    return out
 
 
 def kill_in(
@@ -96,14 +136,23 @@ def kill_in(
     Raises:
         NotKilled: the night was over by then.
     """
-    said = _read_until(window.task, night)
+    _read_until(window.task, night)
     if window.sees_a_commit:
         _wait_for_a_commit(lake, night)
-    time.sleep(window.seconds_more * stretch)
-    if night.poll() is not None:
-        raise NotKilled(f"{window.name}: the night ended before: {''.join(said[-20:])}")
-    os.killpg(night.pid, signal.SIGKILL)
-    night.communicate()
+    kill_after(window.seconds_more * stretch, night, window.name)
+
+
+def kill_after(seconds: float, command: subprocess.Popen[str], what: str) -> None:
+    """SIGKILL the whole process group after some seconds.
+
+    Raises:
+        NotKilled: it was over by then.
+    """
+    time.sleep(seconds)
+    if command.poll() is not None:
+        raise NotKilled(f"{what}: it had ended before the kill")
+    os.killpg(command.pid, signal.SIGKILL)
+    command.communicate()
 
 
 def hashes_readers_see(lake: str) -> dict[str, str]:
@@ -116,16 +165,16 @@ def actions(lake: str) -> list[str]:
     return [event.action for event in events(lake)]
 
 
-def _read_until(task: str, night: subprocess.Popen[str]) -> list[str]:
+def _read_until(task: str, night: subprocess.Popen[str]) -> None:
     if not task:
-        return []
-    said = []
+        return
+    lines = []
     assert night.stderr is not None
     for line in night.stderr:
-        said.append(line)
+        lines.append(line)
         if line.strip() == f"· {task}":
-            return said
-    raise NotKilled(f"{task}: the night ended before it: {''.join(said[-20:])}")
+            return
+    raise NotKilled(f"{task}: the night ended before it: {''.join(lines[-20:])}")
 
 
 def _wait_for_a_commit(lake: str, night: subprocess.Popen[str]) -> None:

@@ -36,11 +36,26 @@ from tests import worlds
 from tests.benchmarks.code import code_sha256
 from tests.benchmarks.reading import Reader
 from tests.benchmarks.record import Section, record_section
-from tests.kills import WINDOWS, NotKilled, Window, finished, kill_in, start_night
+from tests.kills import (
+    WINDOWS,
+    NotKilled,
+    Window,
+    finished,
+    kill_after,
+    kill_in,
+    said,
+    start_erasure,
+    start_maintenance,
+    start_night,
+)
 from tests.object_store import running_object_store
 
 WRITERS, EVENTS_EACH = 8, 5
 STRETCHES = (0.3, 3.0)  # a kill comes so many times its window's seconds after the window opened
+MAINTENANCE = Window("maintenance", "", 0.6)
+ERASURE = Window("erasure", "", 3.0)
+ALL_WINDOWS = (*WINDOWS, MAINTENANCE, ERASURE)
+ERASED = "rock-3"
 CONSOLE = Console()
 
 
@@ -70,6 +85,7 @@ class Reference:
     lake: Path
     tables: dict[str, dict[str, Any]]
     older_tables: dict[str, dict[str, Any]]
+    tables_after_erasure: dict[str, dict[str, Any]]
 
 
 def reference(folder: Path) -> Reference:
@@ -83,18 +99,27 @@ def reference(folder: Path) -> Reference:
         worlds.write_next_day(open_storage(str(lake)))
         undisturbed = shutil.copytree(lake, folder / "undisturbed")
         second = finished(start_night(str(undisturbed), folder / "state", worlds.NEXT_DAY))
-        done.write_text(json.dumps({"first": first["tables"], "second": second["tables"]}))
-    nights = json.loads(done.read_text())
-    return Reference(lake, nights["second"], nights["first"])
+        without = str(shutil.copytree(lake, folder / "without-a-person"))
+        said(start_erasure(without, folder / "state", ERASED))
+        third = finished(start_night(without, folder / "state", worlds.NEXT_DAY))
+        nights = {"first": first, "second": second, "third": third}
+        done.write_text(json.dumps({name: night["tables"] for name, night in nights.items()}))
+    tables = json.loads(done.read_text())
+    return Reference(lake, tables["second"], tables["first"], tables["third"])
 
 
 def kill_once(reference: Reference, window: Window, where: str, number: int) -> Kill:
     """Copy the lake, kill the night, run it again, compare."""
     stretch = random.Random(number).uniform(*STRETCHES)  # noqa: S311  a jitter, no secret
     with _copy(reference, where, number) as (lake, state), Reader(lake) as reader:
-        kill_in(window, start_night(lake, state, worlds.NEXT_DAY), lake, stretch=stretch)
+        if window is MAINTENANCE:
+            _killed_maintenance(lake, state, window.seconds_more * stretch)
+        elif window is ERASURE:
+            _killed_erasure(lake, state, window.seconds_more * stretch)
+        else:
+            kill_in(window, start_night(lake, state, worlds.NEXT_DAY), lake, stretch=stretch)
         again = finished(start_night(lake, state, worlds.NEXT_DAY))["tables"]
-    wanted = reference.tables
+    wanted = reference.tables_after_erasure if window is ERASURE else reference.tables
     return Kill(
         where,
         window.name,
@@ -103,6 +128,24 @@ def kill_once(reference: Reference, window: Window, where: str, number: int) -> 
         lost_rows=_lost_rows(wanted, again),
         hash_mismatches=_mismatches(wanted, again),
     )
+
+
+def _killed_maintenance(lake: str, state: Path, after_s: float) -> None:
+    """Maintenance dies while it works, and is done once more."""
+    working = start_maintenance(lake, state)
+    assert working.stdout is not None
+    working.stdout.readline()
+    kill_after(after_s, working, MAINTENANCE.name)
+    said(start_maintenance(lake, state))
+
+
+def _killed_erasure(lake: str, state: Path, after_s: float) -> None:
+    """An erasure dies while it works, and its request is finished by another process."""
+    erasing = start_erasure(lake, state, ERASED)
+    assert erasing.stdout is not None
+    request = erasing.stdout.readline().strip()
+    kill_after(after_s, erasing, ERASURE.name)
+    said(start_erasure(lake, state, "--request", request))
 
 
 def race_publishers(lake: str) -> int:
@@ -216,7 +259,7 @@ def main(
     known = reference(folder / "nights")
     results = folder / "kills.jsonl"
     for number in range(len(_kept(results)), len(_kept(results)) + kills):
-        window = WINDOWS[number % len(WINDOWS)]
+        window = ALL_WINDOWS[number % len(ALL_WINDOWS)]
         try:
             kill = kill_once(known, window, where, number)
         except NotKilled as error:
