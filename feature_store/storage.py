@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class StorageError(OSError):
@@ -60,8 +61,8 @@ class Storage(Protocol):
         """Remove a file; nothing happens when it is not there."""
 
 
-_NOT_FOUND = 404
-_WAS_NOT_FIRST = {404, 409, 412}  # it is gone, is being written, or has another tag
+_NOT_FOUND = frozenset({404})
+_WAS_NOT_FIRST = frozenset({404, 409, 412})  # it is gone, is being written, or has another tag
 
 
 def open_storage(address: str) -> Storage:
@@ -167,34 +168,24 @@ class ObjectStorage:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=self._key(prefix).rstrip("/") + "/"
         )
-        for page in pages:
-            for item in page.get("Contents", ()):
-                path = item["Key"].removeprefix(f"{self.prefix}/" if self.prefix else "")
-                yield StoredFile(path, item["Size"], item["LastModified"])
+        with self._explaining(prefix, "be listed"):
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    path = item["Key"].removeprefix(f"{self.prefix}/" if self.prefix else "")
+                    yield StoredFile(path, item["Size"], item["LastModified"])
 
     def exists(self, path: str) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
-            self._client.head_object(Bucket=self.bucket, Key=self._key(path))
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == _NOT_FOUND:
-                return False
-            raise
-        return True
+        with self._explaining(path, "be looked up"):
+            return self._unless(_NOT_FOUND, self._client.head_object, path) is not None
 
     def read(self, path: str) -> bytes:
-        from botocore.exceptions import ClientError
-
-        try:
-            return bytes(
-                self._client.get_object(Bucket=self.bucket, Key=self._key(path))["Body"].read()
-            )
-        except ClientError as error:
-            raise StorageError(f"storage {self.uri(path)}: cannot be read: {error}") from error
+        with self._explaining(path, "be read"):
+            found = self._client.get_object(Bucket=self.bucket, Key=self._key(path))
+            return bytes(found["Body"].read())
 
     def write(self, path: str, content: bytes) -> None:
-        self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content)
+        with self._explaining(path, "be written"):
+            self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content)
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
         return self.put_if_tag(path, content, None) is not None
@@ -204,33 +195,56 @@ class ObjectStorage:
 
         Gives the new tag; None when somebody else was first.
         """
-        from botocore.exceptions import ClientError
-
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
-        try:
-            written = self._client.put_object(
-                Bucket=self.bucket, Key=self._key(path), Body=content, **condition
+        with self._explaining(path, "be written"):
+            written = self._unless(
+                _WAS_NOT_FIRST, self._client.put_object, path, Body=content, **condition
             )
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in _WAS_NOT_FIRST:
-                return None
-            raise
-        return str(written["ETag"])
+        return str(written["ETag"]) if written is not None else None
 
     def read_tagged(self, path: str) -> tuple[bytes, str] | None:
         """The object and the tag of this very state of it; None while it is absent."""
-        from botocore.exceptions import ClientError
-
-        try:
-            found = self._client.get_object(Bucket=self.bucket, Key=self._key(path))
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == _NOT_FOUND:
-                return None
-            raise
-        return bytes(found["Body"].read()), str(found["ETag"])
+        with self._explaining(path, "be read"):
+            found = self._unless(_NOT_FOUND, self._client.get_object, path)
+            return (bytes(found["Body"].read()), str(found["ETag"])) if found is not None else None
 
     def delete(self, path: str) -> None:
-        self._client.delete_object(Bucket=self.bucket, Key=self._key(path))
+        with self._explaining(path, "be deleted"):
+            self._client.delete_object(Bucket=self.bucket, Key=self._key(path))
+
+    def versioning(self) -> str:
+        """Whether the bucket keeps noncurrent versions: Enabled, Suspended or Off."""
+        with self._explaining("", "be asked for its versioning"):
+            return str(
+                self._client.get_bucket_versioning(Bucket=self.bucket).get("Status") or "Off"
+            )
 
     def _key(self, path: str) -> str:
         return f"{self.prefix}/{path}".strip("/") if self.prefix else path.strip("/")
+
+    def _unless(
+        self, statuses: frozenset[int], call: Callable[..., Any], path: str, **options: object
+    ) -> Any:
+        """What the call answers about an object; None when it fails with one of the statuses."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return call(Bucket=self.bucket, Key=self._key(path), **options)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in statuses:
+                return None
+            raise
+
+    @contextmanager
+    def _explaining(self, path: str, what: str) -> Iterator[None]:
+        """Turn the client's errors, which name neither address nor next step, into ours."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise StorageError(
+                f"storage {self.uri(path)}: cannot {what}: {error}; check EVENSONG_LAKE, "
+                "AWS_ENDPOINT_URL, the AWS_ credentials and the bucket's rights with "
+                "`evensong doctor`"
+            ) from error

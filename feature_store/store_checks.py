@@ -1,0 +1,159 @@
+"""Whether an object store keeps the promises that leases, manifests and the switch rest on."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from feature_store.storage import ObjectStorage
+
+WRITERS = 8
+ROUNDS = 5
+APPENDS_EACH = 3
+MAX_SKEW_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look at a store found.
+
+    Attributes:
+        next_step: what to change when it is not fine.
+    """
+
+    what: str
+    is_fine: bool
+    found: str
+    next_step: str
+
+
+def findings(storage: ObjectStorage) -> Iterator[Finding]:
+    """Every look in turn; leaves nothing behind in the store.
+
+    Raises:
+        StorageError: the store cannot be reached, or lets us not write, read, list or delete.
+    """
+    folder = f"leases/doctor-{uuid.uuid4().hex}"
+    try:
+        yield _rights(storage, folder)
+        yield _creators(storage, folder)
+        yield _replacers(storage, folder)
+        yield _appenders(storage, folder)
+        yield _clock(storage, folder)
+        yield _versions(storage)
+    finally:
+        for file in list(storage.list(folder)):
+            storage.delete(file.path)
+
+
+def _rights(storage: ObjectStorage, folder: str) -> Finding:
+    path = f"{folder}/rights"
+    storage.write(path, b"1")
+    listed = [file.path for file in storage.list(folder)]
+    is_fine = storage.read(path) == b"1" and listed == [path]
+    storage.delete(path)
+    is_fine = is_fine and not storage.exists(path)
+    said = "written, listed, read and deleted" if is_fine else f"listed {listed}"
+    return Finding("rights", is_fine, said, "grant Put, Get, List and Delete on the prefix")
+
+
+def _creators(storage: ObjectStorage, folder: str) -> Finding:
+    """Of many who create one name exactly one must win."""
+    names = [f"{folder}/create-{number}" for number in range(ROUNDS)]
+    wins = [sum(_at_once(partial(storage.put_if_absent, name, b"mine"))) for name in names]
+    return Finding(
+        "creating",
+        wins == [1] * ROUNDS,
+        f"winners among {WRITERS} writers of one name, {ROUNDS} times: {wins}",
+        "use a store whose PutObject knows If-None-Match; turn bucket versioning off",
+    )
+
+
+def _replacers(storage: ObjectStorage, folder: str) -> Finding:
+    """Of many who replace the same state exactly one must win."""
+    path, wins = f"{folder}/replace", []
+    tag = storage.put_if_tag(path, b"0", None)
+    for _ in range(ROUNDS):
+        tags = _at_once(partial(_replaced, storage, path, tag))
+        wins.append(sum(one is not None for one in tags))
+        tag = (storage.read_tagged(path) or (b"", ""))[1]
+    return Finding(
+        "replacing",
+        wins == [1] * ROUNDS,
+        f"winners among {WRITERS} who replace one state, {ROUNDS} times: {wins}",
+        "use a store whose PutObject knows If-Match; turn bucket versioning off",
+    )
+
+
+def _replaced(storage: ObjectStorage, path: str, seen: str | None) -> str | None:
+    return storage.put_if_tag(path, uuid.uuid4().bytes, seen)
+
+
+def _appenders(storage: ObjectStorage, folder: str) -> Finding:
+    """Every row that writers append to one Delta table at once must be there, once."""
+    from deltalake import DeltaTable, write_deltalake
+    from deltalake.exceptions import CommitFailedError
+
+    address = storage.uri(f"{folder}/table")
+    write_deltalake(address, pa.table({"writer": [-1]}))
+
+    def append() -> int:
+        try:
+            for _ in range(APPENDS_EACH):
+                write_deltalake(address, pa.table({"writer": [0]}), mode="append")
+        except CommitFailedError:
+            return 1
+        return 0
+
+    failed = sum(_at_once(append))
+    wanted = 1 + WRITERS * APPENDS_EACH
+    found = DeltaTable(address).to_pyarrow_table().num_rows
+    return Finding(
+        "appending",
+        found == wanted,
+        f"{found} of {wanted} rows of {WRITERS} writers to one Delta table; {failed} writers failed",
+        "do not use this store: it loses commits; one with conditional puts, unversioned, does not",
+    )
+
+
+def _clock(storage: ObjectStorage, folder: str) -> Finding:
+    storage.write(f"{folder}/clock", b"1")
+    [file] = [one for one in storage.list(folder) if one.path.endswith("/clock")]
+    skew_s = (datetime.now(UTC) - file.written_at_utc).total_seconds()
+    return Finding(
+        "clock",
+        abs(skew_s) <= MAX_SKEW_S,
+        f"the store's clock is {skew_s:+.0f} s behind this machine's",
+        f"set this machine's clock (at most {MAX_SKEW_S:.0f} s apart): requests are signed by it",
+    )
+
+
+def _versions(storage: ObjectStorage) -> Finding:
+    status = storage.versioning()
+    return Finding(
+        "versions",
+        status == "Off",
+        f"bucket versioning: {status}",
+        "suspend versioning and delete noncurrent versions: they outlive an erasure, and on some "
+        "stores they break conditional puts",
+    )
+
+
+def _at_once(call: Callable[[], Any]) -> list[Any]:
+    """What WRITERS threads got who called at the same moment."""
+    starts_at = time.monotonic() + 0.05
+
+    def wait_and_call(_: int) -> Any:
+        time.sleep(max(0.0, starts_at - time.monotonic()))
+        return call()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return list(pool.map(wait_and_call, range(WRITERS)))
