@@ -119,7 +119,7 @@ def _appenders(storage: ObjectStorage, folder: str) -> Finding:
     return Finding(
         "appending",
         found == wanted,
-        f"{found} of {wanted} rows of {WRITERS} writers to one Delta table; {failed} writers failed",
+        f"{found} of {wanted} rows of {WRITERS} writers to one table; {failed} writers failed",
         "do not use this store: it loses commits; one with conditional puts, unversioned, does not",
     )
 
