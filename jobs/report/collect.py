@@ -14,6 +14,7 @@ from jobs.report.media import Media, media_of
 from jobs.report.neighbours import Changes, Similar, changes_of, similar_of
 from jobs.report.quality import Quality, quality_of
 from jobs.report.social import Graph, graph_of
+from jobs.report.trends import Trends, trends_of
 from jobs.report.verdict import GateRow, Header, gates_of, header_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Contents:
     lists: Lists
     similar: Similar
     changes: Changes | None
+    trends: Trends
     media: Media
 
     @property
@@ -64,6 +66,7 @@ def collect(night: Night) -> Contents:
         lists=lists,
         similar=similar,
         changes=changes,
+        trends=trends_of(view),
         media=media_of(
             view,
             covers=[*named, *(track.track_id for track in catalogue.wall)],

@@ -46,7 +46,7 @@ def test_every_section_is_on_the_page(contents):
     sections = re.findall(r'<section id="(\w+)">', page)
     assert sections == [
         "lists", "similar", "changes", "quality", "training", "catalogue", "coverage", "graph",
-        "intake", "gates", "stages",
+        "intake", "gates", "stages", "trends",
     ]  # fmt: skip
     assert "Readers have this night’s lists; all 2 gates passed." in page
     assert "written 2\u00a0March 2026, 02:10\u00a0UTC" in page
