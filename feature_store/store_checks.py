@@ -98,7 +98,10 @@ def _replaced(storage: ObjectStorage, path: str, seen: str | None) -> str | None
 
 
 def _appenders(storage: ObjectStorage, folder: str) -> Finding:
-    """Every row that writers append to one Delta table at once must be there, once."""
+    """Every row whose commit was confirmed must be there, once.
+
+    A writer that is told that it lost the race too often has lost nothing: it knows.
+    """
     from deltalake import DeltaTable, write_deltalake
     from deltalake.exceptions import CommitFailedError
 
@@ -106,20 +109,21 @@ def _appenders(storage: ObjectStorage, folder: str) -> Finding:
     write_deltalake(address, pa.table({"writer": [-1]}))
 
     def append() -> int:
-        try:
-            for _ in range(APPENDS_EACH):
+        confirmed = 0
+        for _ in range(APPENDS_EACH):
+            try:
                 write_deltalake(address, pa.table({"writer": [0]}), mode="append")
-        except CommitFailedError:
-            return 1
-        return 0
+            except CommitFailedError:
+                continue
+            confirmed += 1
+        return confirmed
 
-    failed = sum(_at_once(append))
-    wanted = 1 + WRITERS * APPENDS_EACH
+    wanted = 1 + sum(_at_once(append))
     found = DeltaTable(address).to_pyarrow_table().num_rows
     return Finding(
         "appending",
         found == wanted,
-        f"{found} of {wanted} rows of {WRITERS} writers to one table; {failed} writers failed",
+        f"{found} of {wanted} rows that {WRITERS} writers of one Delta table saw confirmed",
         "do not use this store: it loses commits; one with conditional puts, unversioned, does not",
     )
 
