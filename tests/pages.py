@@ -153,6 +153,8 @@ class Pages:
             field.get_by_role("combobox").fill(publish)
             self.page.keyboard.press("Enter")
             expect(form.locator("input[name=element_publish]")).to_have_value(publish)
+            # Without it the page sends no parameters at all, whatever the fields show.
+            form.get_by_text("Override parameters on existing runs").click()
         n_days = (last - first).days + 1
         runs = f"{n_days} run{'s' if n_days > 1 else ''} will be triggered"
         expect(form.get_by_text(runs)).to_be_visible()
