@@ -17,9 +17,9 @@ the same as_of.
 
 **To backfill:** Trigger → Backfill, From the first day 00:00, To the last day 23:59 (a day's run
 begins at 02:00: with 00:00 the last day is left out). Tick "Override parameters on existing runs"
-whenever you change a parameter: without it the page sends none (Airflow 3.3). With `publish = auto` a date older than what
-readers see is only staged; `make_current` makes it current all the same. `retrain = never` keeps
-the model that was promoted by then.
+whenever you change a parameter: without it the page sends none (Airflow 3.3). With `publish = auto`
+a date older than what readers see is only staged; `make_current` makes the last date of the range
+current all the same. `retrain = never` keeps the model that was promoted by then.
 """
 
 from __future__ import annotations
