@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from feature_store.settings import Settings
 
+COMMAND_HOME, SERVER_HOME = HOMES = ("airflow", "server")
+"""Folders of the state: Airflow of `evensong night` has one home, that of `evensong up` another."""
+
 _MARKER = "database-is-ready"
 _DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
@@ -29,7 +32,7 @@ def prepare(settings: Settings) -> None:
 
     Must come before the first import of Airflow.
     """
-    home = settings.state / "airflow"
+    home = settings.state / COMMAND_HOME
     os.environ |= airflow_variables(settings, home)
     # The night's error is told once, at its end; --debug asks for Airflow's own pages as well.
     os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "CRITICAL")

@@ -6,28 +6,13 @@ import shutil
 import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from feature_store.java import java_home
 from feature_store.settings import Settings
 from feature_store.storage import ObjectStorage, Storage, StorageError, open_storage
-from feature_store.store_checks import findings
+from feature_store.store_checks import Check, store_checks
 
 _MIN_FREE_GB = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that a night needs.
-
-    Attributes:
-        next_step: what to do when it is not fine.
-    """
-
-    what: str
-    is_fine: bool
-    found: str
-    next_step: str
 
 
 def checks(settings: Settings) -> Iterator[Check]:
@@ -50,8 +35,7 @@ def _lake(settings: Settings) -> Iterator[Check]:
     try:
         storage = open_storage(settings.lake)
         if isinstance(storage, ObjectStorage):
-            for one in findings(storage):
-                yield Check(one.what, one.is_fine, one.found, one.next_step)
+            yield from store_checks(storage)
         else:
             yield _folder(settings, storage)
     except (StorageError, OSError) as error:

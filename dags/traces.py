@@ -13,8 +13,9 @@ import structlog
 from sqlalchemy import Engine, Text, cast, create_engine, inspect, text
 from sqlalchemy.sql import column, select, table
 
+from dags.airflow_here import HOMES
 from feature_store.erasures import add_removed, request_called
-from feature_store.people import Person, without_mentions
+from feature_store.people import Person, masked_files, without_mentions
 from feature_store.storage import FolderStorage
 
 if TYPE_CHECKING:
@@ -36,34 +37,24 @@ def erase_logs(settings: Settings, request_id: str) -> int:
         UnknownRequest: there is no unfinished request of that id.
     """
     person = Person(request_called(settings, request_id).user_id)
-    found = _mask_logs(settings, person)
-    address = _database(settings)
-    if address is not None and _is_telling(person):
-        found += _mask_database(create_engine(address), person)
+    found = sum(
+        masked_files(FolderStorage(settings.state / home), "logs", person) for home in HOMES
+    )
+    if _is_telling(person):
+        found += sum(
+            _mask_database(create_engine(address), person) for address in _databases(settings)
+        )
     add_removed(settings, request_id, {"airflow": found})
     LOG.info("erased from logs", request_id=request_id, places=found)
     return found
 
 
-def _mask_logs(settings: Settings, person: Person) -> int:
-    storage = FolderStorage(settings.state / "airflow")
-    changed = 0
-    for file in list(storage.list("logs")):
-        content = storage.read(file.path).decode(errors="surrogateescape")
-        without = without_mentions(content, person)
-        if without != content:
-            storage.write(file.path, without.encode(errors="surrogateescape"))
-            changed += 1
-    return changed
-
-
-def _database(settings: Settings) -> str | None:
-    """The address of Airflow's database; None where it was never made."""
+def _databases(settings: Settings) -> list[str]:
+    """Addresses of Airflow's databases: the configured one, and those that lie in our homes."""
+    files = [settings.state / home / "airflow.db" for home in HOMES]
+    found = [f"sqlite:///{file}" for file in files if file.is_file()]
     configured = os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
-    if configured:
-        return configured
-    file = settings.state / "airflow" / "airflow.db"
-    return f"sqlite:///{file}" if file.is_file() else None
+    return list(dict.fromkeys([configured, *found] if configured else found))
 
 
 def _is_telling(person: Person) -> bool:

@@ -27,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dags.access import ADMIN, USERS, keep_secret, kept_passwords, make_access
-from dags.airflow_here import airflow_variables, make_database
+from dags.airflow_here import SERVER_HOME, airflow_variables, make_database
 from feature_store.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -97,7 +97,7 @@ def up(settings: Settings, port: int, console: Console, *, has_one_java: bool) -
     Raises:
         UpFailed: the port or the home is taken, or a part ended or did not become healthy.
     """
-    home = Home(settings.state / "server", port, has_one_java)
+    home = Home(settings.state / SERVER_HOME, port, has_one_java)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

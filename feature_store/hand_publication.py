@@ -8,7 +8,14 @@ from datetime import datetime
 from feature_store.arrow_io import read_table
 from feature_store.gates import GateFailed, GateResult
 from feature_store.publish import ReadBackMismatch, append_event, refuse_erased
-from feature_store.snapshot import Event, NothingPublished, Pin, current_event, events
+from feature_store.snapshot import (
+    Event,
+    NothingPublished,
+    Pin,
+    current_event,
+    events,
+    newest_event_of,
+)
 from feature_store.tables import table_called
 from feature_store.waivers import with_waivers
 
@@ -54,11 +61,11 @@ def publish_by_hand(
 
 def _staged(so_far: list[Event], run_id: str) -> Event:
     """The run's newest event, which must be a staged or a blocked one."""
-    mine = [event for event in so_far if event.run_id == run_id]
-    if mine and mine[-1].action in {"stage_only", "blocked"}:
-        return mine[-1]
+    newest = newest_event_of(run_id, so_far)
+    if newest is not None and newest.action in {"stage_only", "blocked"}:
+        return newest
     waiting = sorted({event.run_id for event in so_far if event.action == "stage_only"})
-    found = f"its newest event is {mine[-1].action}" if mine else "it has no event"
+    found = f"its newest event is {newest.action}" if newest else "it has no event"
     raise NothingPublished(
         f"published_runs: run {run_id!r} waits for no publication, {found}; staged: "
         f"{', '.join(waiting) or 'none'}; to return to a published run use `evensong rollback`"

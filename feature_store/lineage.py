@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from feature_store.arrow_io import Written
     from feature_store.contract import Table
-    from feature_store.gates import GateResult
     from feature_store.settings import Night, Settings
     from feature_store.snapshot import Event
 
@@ -61,7 +60,7 @@ def emit_written(night: Night, written: Written, inputs: Mapping[str, int], now:
     _emit(night, written.table_name, _inputs(lake, inputs), [output], now)
 
 
-def emit_published(night: Night, event: Event, gates: Sequence[GateResult], now: datetime) -> None:
+def emit_published(night: Night, event: Event, now: datetime) -> None:
     """Tell which versions a publication audited, what each gate said, and its own commit."""
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
@@ -71,13 +70,13 @@ def emit_published(night: Night, event: Event, gates: Sequence[GateResult], now:
     for pin in event.tables:
         assertions = [
             quality.Assertion(
-                assertion=gate.rule,
-                success=gate.is_passed,
-                expected=gate.threshold,
-                actual=f"{gate.value:g}",
+                assertion=gate["rule"],
+                success=gate["is_passed"],
+                expected=gate["threshold"],
+                actual=f"{gate['value']:g}",
             )
-            for gate in gates
-            if gate.table_name == pin.table_name
+            for gate in event.gates
+            if gate["table_name"] == pin.table_name
         ]
         judged = quality.DataQualityAssertionsDatasetFacet(assertions)
         facets = _table_facets(lake, pin.table_name, pin.table_version)

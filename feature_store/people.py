@@ -22,6 +22,7 @@ from feature_store.tables import TABLES
 
 if TYPE_CHECKING:
     from feature_store.contract import Table
+    from feature_store.storage import Storage
 
 ERASED = "‹erased›"
 """Stands where an erased person was named in a text that stays."""
@@ -150,6 +151,21 @@ def is_named_in_row(row: dict[str, Any], who: Who) -> bool:
 def without_mentions(text: str, person: Person) -> str:
     """A text with a placeholder wherever it named the person."""
     return person.pattern.sub(ERASED, text)
+
+
+def masked_files(storage: Storage, folder: str, person: Person) -> int:
+    """Put a placeholder wherever a file below `folder` named the person; returns the files changed.
+
+    Bytes that are no UTF-8 stay as they are.
+    """
+    changed = 0
+    for file in list(storage.list(folder)):
+        text = storage.read(file.path).decode(errors="surrogateescape")
+        without = without_mentions(text, person)
+        if without != text:
+            storage.write(file.path, without.encode(errors="surrogateescape"))
+            changed += 1
+    return changed
 
 
 def _columns_to_look_at(table: Table) -> list[str]:

@@ -164,6 +164,12 @@ def events(lake: str, version: int | None = None) -> list[Event]:
     return [_event(row) for row in read_table(lake, PUBLISHED_RUNS, version=version).to_pylist()]
 
 
+def newest_event_of(run_id: str, among: Sequence[Event]) -> Event | None:
+    """What became of a run in the end; None while it has no event."""
+    mine = [event for event in among if event.run_id == run_id]
+    return max(mine, key=lambda event: event.event_number, default=None)
+
+
 def current_event(among: Sequence[Event]) -> Event | None:
     """The event that readers see."""
     seen = [event for event in among if event.action in CURRENT_ACTIONS]

@@ -22,11 +22,11 @@ MAX_SKEW_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one look at a store found.
+class Check:
+    """One thing that was looked at.
 
     Attributes:
-        next_step: what to change when it is not fine.
+        next_step: what to do when it is not fine.
     """
 
     what: str
@@ -35,7 +35,7 @@ class Finding:
     next_step: str
 
 
-def findings(storage: ObjectStorage) -> Iterator[Finding]:
+def store_checks(storage: ObjectStorage) -> Iterator[Check]:
     """Every look in turn; leaves nothing behind in the store.
 
     Raises:
@@ -54,7 +54,7 @@ def findings(storage: ObjectStorage) -> Iterator[Finding]:
             storage.delete(file.path)
 
 
-def _rights(storage: ObjectStorage, folder: str) -> Finding:
+def _rights(storage: ObjectStorage, folder: str) -> Check:
     path = f"{folder}/rights"
     storage.write(path, b"1")
     listed = [file.path for file in storage.list(folder)]
@@ -62,14 +62,14 @@ def _rights(storage: ObjectStorage, folder: str) -> Finding:
     storage.delete(path)
     is_fine = is_fine and not storage.exists(path)
     said = "written, listed, read and deleted" if is_fine else f"listed {listed}"
-    return Finding("rights", is_fine, said, "grant Put, Get, List and Delete on the prefix")
+    return Check("rights", is_fine, said, "grant Put, Get, List and Delete on the prefix")
 
 
-def _creators(storage: ObjectStorage, folder: str) -> Finding:
+def _creators(storage: ObjectStorage, folder: str) -> Check:
     """Of many who create one name exactly one must win."""
     names = [f"{folder}/create-{number}" for number in range(ROUNDS)]
     wins = [sum(_at_once(partial(storage.put_if_absent, name, b"mine"))) for name in names]
-    return Finding(
+    return Check(
         "creating",
         wins == [1] * ROUNDS,
         f"winners among {WRITERS} writers of one name, {ROUNDS} times: {wins}",
@@ -77,7 +77,7 @@ def _creators(storage: ObjectStorage, folder: str) -> Finding:
     )
 
 
-def _replacers(storage: ObjectStorage, folder: str) -> Finding:
+def _replacers(storage: ObjectStorage, folder: str) -> Check:
     """Of many who replace the same state exactly one must win."""
     path, wins = f"{folder}/replace", []
     tag = storage.put_if_tag(path, b"0", None)
@@ -85,7 +85,7 @@ def _replacers(storage: ObjectStorage, folder: str) -> Finding:
         tags = _at_once(partial(_replaced, storage, path, tag))
         wins.append(sum(one is not None for one in tags))
         tag = (storage.read_tagged(path) or (b"", ""))[1]
-    return Finding(
+    return Check(
         "replacing",
         wins == [1] * ROUNDS,
         f"winners among {WRITERS} who replace one state, {ROUNDS} times: {wins}",
@@ -97,7 +97,7 @@ def _replaced(storage: ObjectStorage, path: str, seen: str | None) -> str | None
     return storage.put_if_tag(path, uuid.uuid4().bytes, seen)
 
 
-def _appenders(storage: ObjectStorage, folder: str) -> Finding:
+def _appenders(storage: ObjectStorage, folder: str) -> Check:
     """Every row whose commit was confirmed must be there, once.
 
     A writer that is told that it lost the race too often has lost nothing: it knows.
@@ -120,7 +120,7 @@ def _appenders(storage: ObjectStorage, folder: str) -> Finding:
 
     wanted = 1 + sum(_at_once(append))
     found = DeltaTable(address).to_pyarrow_table().num_rows
-    return Finding(
+    return Check(
         "appending",
         found == wanted,
         f"{found} of {wanted} rows that {WRITERS} writers of one Delta table saw confirmed",
@@ -128,11 +128,12 @@ def _appenders(storage: ObjectStorage, folder: str) -> Finding:
     )
 
 
-def _clock(storage: ObjectStorage, folder: str) -> Finding:
+def _clock(storage: ObjectStorage, folder: str) -> Check:
     storage.write(f"{folder}/clock", b"1")
     [file] = [one for one in storage.list(folder) if one.path.endswith("/clock")]
+    # The one measurement that is about clocks.
     skew_s = (datetime.now(UTC) - file.written_at_utc).total_seconds()
-    return Finding(
+    return Check(
         "clock",
         abs(skew_s) <= MAX_SKEW_S,
         f"the store's clock is {skew_s:+.0f} s behind this machine's",
@@ -140,9 +141,9 @@ def _clock(storage: ObjectStorage, folder: str) -> Finding:
     )
 
 
-def _versions(storage: ObjectStorage) -> Finding:
+def _versions(storage: ObjectStorage) -> Check:
     status = storage.versioning()
-    return Finding(
+    return Check(
         "versions",
         status == "Off",
         f"bucket versioning: {status}",

@@ -11,7 +11,7 @@ import pyarrow as pa
 from feature_store.arrow_io import append, read_table
 from feature_store.delta_tables import exists
 from feature_store.gates import GateResult
-from feature_store.snapshot import Event, events
+from feature_store.snapshot import Event, events, newest_event_of
 from feature_store.tables.runs import RUN_WAIVERS
 
 
@@ -70,10 +70,10 @@ def with_waivers(lake: str, run_id: str, gates: Sequence[GateResult]) -> list[Ga
 
 def _blocked(lake: str, run_id: str) -> Event:
     """The run's newest event, which must be a blocked one."""
-    mine = [event for event in events(lake) if event.run_id == run_id]
-    if not mine or mine[-1].action != "blocked":
-        found = f"its newest event is {mine[-1].action}" if mine else "it has no event"
+    newest = newest_event_of(run_id, events(lake))
+    if newest is None or newest.action != "blocked":
+        found = f"its newest event is {newest.action}" if newest else "it has no event"
         raise WaiverRefused(
             f"published_runs: run {run_id!r} is not blocked, {found}; see `evensong published`"
         )
-    return mine[-1]
+    return newest

@@ -53,7 +53,7 @@ def publish_night(
         actor=actor,
         now=now,
     )
-    emit_published(night, event, judged, now)
+    emit_published(night, event, now)
     LOG.info("published", run_id=event.run_id, event_number=event.event_number, action=event.action)
     return event
 

@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from feature_store.delta_tables import table_uri
+from feature_store.arrow_io import content_sha256, read_table
+from feature_store.delta_tables import TableMissing, table_uri
 from feature_store.snapshot import events, open_snapshot
 from feature_store.storage import open_storage
+from feature_store.tables import TABLES, runs
 from feature_store.tables.runs import PUBLISHED_RUNS
 from tests.nights import LISTS
 
@@ -153,6 +156,25 @@ def kill_after(seconds: float, command: subprocess.Popen[str], what: str) -> Non
         raise NotKilled(f"{what}: it had ended before the kill")
     os.killpg(command.pid, signal.SIGKILL)
     command.communicate()
+
+
+def contents(lake: str, as_of: date) -> dict[str, dict[str, Any]]:
+    """Rows and content hash of every table of the lake, as a reader of that date finds them.
+
+    What a run records of itself holds the rows that it wrote. After a kill that is less: content
+    that was encoded before it is not encoded again.
+    """
+    found = {}
+    for table in TABLES.values():
+        if table in runs.TABLES:
+            continue
+        with suppress(TableMissing):
+            rows = read_table(lake, table, as_of=as_of)
+            found[table.name] = {
+                "rows": rows.num_rows,
+                "content_sha256": content_sha256(table, rows),
+            }
+    return found
 
 
 def hashes_readers_see(lake: str) -> dict[str, str]:

@@ -65,6 +65,12 @@ class Nights:
         return str(self._lake)
 
     @property
+    def lake_after_second(self) -> str:
+        """The lake after first and second; `again` may have run in it too, for LAST_DAY."""
+        assert self.second
+        return str(self._lake)
+
+    @property
     def before_next_day(self) -> str:
         """A copy of the lake after first: NEXT_DAY has landed and was not run."""
         assert self.first

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feature_store.people import without_mentions
+from feature_store.people import masked_files
 from feature_store.settings import Night
 from feature_store.snapshot import current_event, events
 from feature_store.storage import FolderStorage, open_storage
@@ -48,15 +48,4 @@ def rewrite_current_report(settings: Settings, deleted: list[str], *, now: datet
 def mask_lineage(settings: Settings, person: Person) -> int:
     """Replace the id in lineage files of the lake and of the state; returns the files changed."""
     places = (open_storage(settings.lake), FolderStorage(Path(settings.state)))
-    return sum(_masked(storage, person) for storage in places)
-
-
-def _masked(storage: Storage, person: Person) -> int:
-    changed = 0
-    for file in list(storage.list(_LINEAGE)):
-        text = storage.read(file.path).decode(errors="surrogateescape")
-        without = without_mentions(text, person)
-        if without != text:
-            storage.write(file.path, without.encode(errors="surrogateescape"))
-            changed += 1
-    return changed
+    return sum(masked_files(storage, _LINEAGE, person) for storage in places)

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.faults [--kills 10] [--where local|s3] [--concurrent] [--record]
 
 Each kill has a lake of its own in which the tiny world's first night is published and the next day landed. The second
-night dies; a reader opens snapshots all the while; the night is run again, and every table's hash is compared with an
-undisturbed night's. Kills add up over runs: they are kept under EVENSONG_STATE until the code changes.
+night dies; a reader opens snapshots all the while; the night is run again, and every table is compared with what an
+undisturbed night leaves. Kills add up over runs: they are kept under EVENSONG_STATE until the code changes.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from feature_store import publish
+from feature_store.contract import Time
 from feature_store.settings import load_settings
 from feature_store.snapshot import Event, events
 from feature_store.storage import open_storage
+from feature_store.tables import TABLES
 from tests import worlds
 from tests.benchmarks.code import code_sha256
 from tests.benchmarks.reading import Reader
@@ -40,6 +42,7 @@ from tests.kills import (
     WINDOWS,
     NotKilled,
     Window,
+    contents,
     finished,
     kill_after,
     kill_in,
@@ -66,8 +69,8 @@ class Kill:
     Attributes:
         reads: snapshots that the reader opened and read whole.
         mixed_reads: of these, those that were not one run's rows.
-        lost_rows: rows that the undisturbed night has and the re-run lacks.
-        hash_mismatches: tables whose content differs.
+        lost_rows: rows that the lake has after an undisturbed night and lacks after the re-run.
+        hash_mismatches: tables whose content differs between the two.
     """
 
     where: str
@@ -80,7 +83,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The lake before the second night, and what that night records when nobody disturbs it."""
+    """The lake before the second night, and its contents after it when nobody disturbs it."""
 
     lake: Path
     tables: dict[str, dict[str, Any]]
@@ -95,17 +98,25 @@ def reference(folder: Path) -> Reference:
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
         worlds.write_tiny_world(open_storage(str(lake)))
-        first = finished(start_night(str(lake), folder / "state", worlds.LAST_DAY))
+        finished(start_night(str(lake), folder / "state", worlds.LAST_DAY))
         worlds.write_next_day(open_storage(str(lake)))
-        undisturbed = shutil.copytree(lake, folder / "undisturbed")
-        second = finished(start_night(str(undisturbed), folder / "state", worlds.NEXT_DAY))
+        undisturbed = str(shutil.copytree(lake, folder / "undisturbed"))
+        finished(start_night(undisturbed, folder / "state", worlds.NEXT_DAY))
         without = str(shutil.copytree(lake, folder / "without-a-person"))
         said(start_erasure(without, folder / "state", ERASED))
-        third = finished(start_night(without, folder / "state", worlds.NEXT_DAY))
-        nights = {"first": first, "second": second, "third": third}
-        done.write_text(json.dumps({name: night["tables"] for name, night in nights.items()}))
+        finished(start_night(without, folder / "state", worlds.NEXT_DAY))
+        nights = {
+            "first": contents(str(lake), worlds.LAST_DAY),
+            "second": contents(undisturbed, worlds.NEXT_DAY),
+            "third": contents(without, worlds.NEXT_DAY),
+        }
+        done.write_text(json.dumps(nights))
     tables = json.loads(done.read_text())
-    return Reference(lake, tables["second"], tables["first"], tables["third"])
+    # Timeless tables hold what any night computed; only a date's own rows can be looked at twice.
+    older = {
+        name: rows for name, rows in tables["first"].items() if TABLES[name].time is not Time.NONE
+    }
+    return Reference(lake, tables["second"], older, tables["third"])
 
 
 def kill_once(reference: Reference, window: Window, where: str, number: int) -> Kill:
@@ -118,7 +129,8 @@ def kill_once(reference: Reference, window: Window, where: str, number: int) -> 
             _killed_erasure(lake, state, window.seconds_more * stretch)
         else:
             kill_in(window, start_night(lake, state, worlds.NEXT_DAY), lake, stretch=stretch)
-        again = finished(start_night(lake, state, worlds.NEXT_DAY))["tables"]
+        finished(start_night(lake, state, worlds.NEXT_DAY))
+        again = contents(lake, worlds.NEXT_DAY)
     wanted = reference.tables_after_erasure if window is ERASURE else reference.tables
     return Kill(
         where,
@@ -166,9 +178,10 @@ def night_beside_backfill(reference: Reference, where: str) -> tuple[float, int,
         night = start_night(lake, state, worlds.NEXT_DAY)
         older = start_night(lake, state.with_name("state-of-backfill"), worlds.LAST_DAY)
         with multiprocessing.pool.ThreadPool(2) as pool:
-            (new, new_s), (old, old_s) = pool.map(
-                lambda one: (finished(one)["tables"], time.monotonic() - started_at), (night, older)
+            new_s, old_s = pool.map(
+                lambda one: (finished(one), time.monotonic() - started_at)[1], (night, older)
             )
+        new, old = contents(lake, worlds.NEXT_DAY), contents(lake, worlds.LAST_DAY)
     missing = _lost_rows(reference.tables, new) + _lost_rows(reference.older_tables, old)
     different = _mismatches(reference.tables, new) + _mismatches(reference.older_tables, old)
     return min(new_s, old_s), missing, different

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from dags.airflow_here import HOMES
 from dags.traces import erase_logs
 from feature_store import erasures
 from tests.traces import traces
@@ -14,11 +15,11 @@ from tests.traces import traces
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def airflow_home(settings, monkeypatch):
+@pytest.fixture(params=HOMES)
+def airflow_home(request, settings, monkeypatch):
     """A database with a table of Airflow's kind: text, JSON, a key, and a number."""
     monkeypatch.delenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", raising=False)
-    home = settings.state / "airflow"
+    home = settings.state / request.param
     (home / "logs" / "dag").mkdir(parents=True)
     with sqlite3.connect(home / "airflow.db") as database:
         database.execute("CREATE TABLE log (id INTEGER PRIMARY KEY, event VARCHAR(60), extra TEXT, n INTEGER)")  # fmt: skip
@@ -28,7 +29,7 @@ def airflow_home(settings, monkeypatch):
     return home
 
 
-def request(settings, user_id):
+def requested(settings, user_id):
     return erasures.record_request(settings, user_id, actor="officer", now=NOON).request_id
 
 
@@ -36,7 +37,7 @@ def test_the_id_goes_from_logs_and_every_text_column_and_from_free_pages(setting
     log = airflow_home / "logs" / "dag" / "task.log"
     log.write_text('GateFailed: for example {"user_id":"rock-2"}; rock-20 stays\n')
 
-    assert erase_logs(settings, request(settings, "rock-2")) == 3
+    assert erase_logs(settings, requested(settings, "rock-2")) == 3
 
     assert log.read_text() == 'GateFailed: for example {"user_id":"‹erased›"}; rock-20 stays\n'
     with sqlite3.connect(airflow_home / "airflow.db") as database:
@@ -51,10 +52,10 @@ def test_an_id_of_digits_leaves_the_database_alone(settings, airflow_home):
     """`7` is in every second row, and none of them is about a person."""
     before = (airflow_home / "airflow.db").read_bytes()
 
-    erase_logs(settings, request(settings, "7"))
+    erase_logs(settings, requested(settings, "7"))
 
     assert (airflow_home / "airflow.db").read_bytes() == before
 
 
 def test_where_airflow_never_ran_there_is_nothing_to_do(settings):
-    assert erase_logs(settings, request(settings, "rock-2")) == 0
+    assert erase_logs(settings, requested(settings, "rock-2")) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -20,20 +19,9 @@ from tests.feature_store.staging import (
     NOON,
     PASSED,
     publish_run,
-    staged_run,
 )
 
 ANN = {"actor": "ann", "now": NOON}
-
-
-@pytest.fixture
-def lake(settings):
-    return settings.lake
-
-
-@pytest.fixture
-def run_of(settings):
-    return partial(staged_run, settings)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -70,7 +71,8 @@ def test_a_publication_tells_its_gates_as_assertions(settings, told):
     night, pins = staged_run(settings, MARCH_1, "r1")
     publish_run((night, pins))
 
-    lineage.emit_published(night, events(settings.lake)[-1], (PASSED, CHURNED), NOON)
+    gates = (PASSED.as_row(), CHURNED.as_row())
+    lineage.emit_published(night, replace(events(settings.lake)[-1], gates=gates), NOON)
 
     told_of = {one["name"]: one["inputFacets"] for one in told()[-1]["inputs"]}
     [full] = told_of["rec_topk"]["dataQualityAssertions"]["assertions"]

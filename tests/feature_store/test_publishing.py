@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 import pytest
 
@@ -29,18 +28,7 @@ from tests.feature_store.staging import (
     PASSED,
     publish_run,
     stage_table,
-    staged_run,
 )
-
-
-@pytest.fixture
-def lake(settings):
-    return settings.lake
-
-
-@pytest.fixture
-def run_of(settings):
-    return partial(staged_run, settings)
 
 
 def test_readers_see_nothing_before_the_switch_and_the_whole_set_after(lake, run_of):

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from feature_store.storage import ObjectStorage, StorageError
-from feature_store.store_checks import findings
+from feature_store.store_checks import store_checks
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def storage(bucket):
 
 
 def test_a_store_that_keeps_its_promises_is_fine_and_left_as_it_was(storage):
-    found = list(findings(storage))
+    found = list(store_checks(storage))
 
     assert [one.what for one in found] == [
         "rights", "creating", "replacing", "appending", "clock", "versions",
@@ -31,7 +31,7 @@ def test_old_versions_that_would_outlive_an_erasure_are_named(storage):
         Bucket=storage.bucket, VersioningConfiguration={"Status": "Enabled"}
     )
 
-    [versions] = [one for one in findings(storage) if one.what == "versions"]
+    [versions] = [one for one in store_checks(storage) if one.what == "versions"]
 
     assert (versions.is_fine, versions.found) == (False, "bucket versioning: Enabled")
     assert "outlive an erasure" in versions.next_step
