@@ -9,9 +9,11 @@ import logging
 import os
 import warnings
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from dags.hours import NIGHTLY_BEGINS
 
 if TYPE_CHECKING:
     from feature_store.settings import Settings
@@ -88,7 +90,7 @@ def run_night(as_of: date, conf: dict[str, str], listener: Any) -> FinishedNight
     listeners = get_listener_manager()
     listeners.add_listener(listener)
     # Of a manual run Airflow takes the newest interval that has ended: the one that began on as_of.
-    ended = datetime.combine(as_of + timedelta(days=1), time(2), UTC)
+    ended = datetime.combine(as_of + timedelta(days=1), NIGHTLY_BEGINS, UTC)
     try:
         run = night.test(logical_date=ended, run_conf=conf)
     finally:

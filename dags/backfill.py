@@ -10,21 +10,20 @@ import pkgutil
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from dags.hours import NIGHTLY_BEGINS
 from feature_store.arrow_io import read_table
 from feature_store.delta_tables import exists
 from feature_store.settings import Settings
 from feature_store.snapshot import Event, current_event, events
 from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_METRICS
-
-NIGHTLY_BEGINS = time(2)  # of the day after as_of, UTC
 
 
 class DayNotOver(ValueError):

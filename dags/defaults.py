@@ -7,10 +7,11 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable
 
+from dags.hours import NIGHTLY_BEGINS
 from dags.notices import task_failed
 
-NIGHTLY = CronDataIntervalTimetable("0 2 * * *", "UTC")
-"""At 02:00 UTC, for the interval that began 24 hours earlier: as_of is the date of
+NIGHTLY = CronDataIntervalTimetable(f"{NIGHTLY_BEGINS.minute} {NIGHTLY_BEGINS.hour} * * *", "UTC")
+"""Once a day, for the interval that began 24 hours earlier: as_of is the date of
 data_interval_start.
 """
 

@@ -28,6 +28,7 @@ from rich.console import Console
 
 from dags.access import ADMIN, USERS, keep_secret, kept_passwords, make_access
 from dags.airflow_here import SERVER_HOME, airflow_variables, make_database
+from feature_store.lineage import AIRFLOW_FILE, NAMESPACE
 from feature_store.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -131,9 +132,20 @@ def _variables(settings: Settings, home: Home) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         # Two Spark sessions at a time are what a laptop's memory holds.
         "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": NAMESPACE,
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(_lineage_transport(settings)),
         "EVENSONG_SPARK__GATEWAY": str(home.gateway) if home.has_one_java else "",
         "PYTHONPATH": os.pathsep.join(path),
     }
+
+
+def _lineage_transport(settings: Settings) -> dict[str, object]:
+    """Where Airflow tells of its tasks: beside the events of the jobs."""
+    if settings.lineage_url:
+        return {"type": "http", "url": settings.lineage_url}
+    file = settings.state / AIRFLOW_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return {"type": "file", "log_file_path": str(file), "append": True}
 
 
 def _secret_commands(folder: Path) -> dict[str, str]:
@@ -197,7 +209,8 @@ def _running(home: Home) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
         for name, arguments in home.parts.items():
             with home.log_of(name).open("ab") as log:
                 parts[name] = subprocess.Popen(
-                    [sys.executable, "-m", *arguments],
+                    # Should this process be killed, the system ends the part for it.
+                    ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

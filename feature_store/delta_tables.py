@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feature_store.contract import ContractError
+from feature_store.lease import writer_lease
 from feature_store.storage import open_storage
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from feature_store.contract import Table
+
+_PROPERTIES: dict[str, str | None] = {
+    # Delta would drop log entries after 30 days, and with them the version that readers have pinned
+    # when nothing was published for a month. Ours go in an erasure only.
+    "delta.enableExpiredLogCleanup": "false"
+}
 
 
 class TableMissing(LookupError):
@@ -66,20 +73,42 @@ def ensure_table(lake: str, table: Table) -> DeltaTable:
     Raises:
         ContractError: a table is there whose columns contradict the contract.
     """
+    if exists(lake, table):
+        opened = open_table(lake, table)
+        if _is_whole(opened, table):
+            return opened
+    # Of two who make or change a table at once Delta would turn one away.
+    with writer_lease(lake, f"{table.name}-schema"):
+        return _made_whole(lake, table)
+
+
+def _is_whole(opened: DeltaTable, table: Table) -> bool:
+    """Whether nothing is left to add: no column and no rule."""
+    import pyarrow as pa
+
+    found, wanted = pa.schema(opened.schema().to_arrow()), table.arrow_schema
+    return (
+        found.names == wanted.names
+        and all(map(_same_type, found.types, wanted.types))
+        and table.checks.keys() <= _constraints(opened)
+    )
+
+
+def _made_whole(lake: str, table: Table) -> DeltaTable:
     from deltalake import DeltaTable
 
     if exists(lake, table):
-        opened = open_table(lake, table)
-        _add_columns(table, opened)
-        return opened
-    made = DeltaTable.create(
-        table_uri(lake, table),
-        schema=_documented(table),
-        mode="ignore",
-        partition_by=table.partition_columns,
-        name=table.name,
-        description=table.meaning,
-    )
+        made = open_table(lake, table)
+        _add_columns(table, made)
+    else:
+        made = DeltaTable.create(
+            table_uri(lake, table),
+            schema=_documented(table),
+            partition_by=table.partition_columns,
+            name=table.name,
+            description=table.meaning,
+            configuration=_PROPERTIES,
+        )
     missing = table.checks.keys() - _constraints(made)
     if missing:
         made.alter.add_constraint({name: table.checks[name] for name in sorted(missing)})

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 NAMESPACE = "evensong"
 FILE = "lineage/events.jsonl"
+AIRFLOW_FILE = (
+    "lineage/airflow.jsonl"  # its provider tells of tasks and runs; two writers, two files
+)
 
 
 def versions_of(lake: str, tables: Sequence[Table]) -> dict[str, int]:

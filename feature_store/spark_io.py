@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -70,8 +71,8 @@ def read_history(
     # are those of the Parquet files. Spark's own Delta reader runs a job a scan to find that out.
     rows = (
         spark.read.schema(table.spark_schema())
-        .option("basePath", _spark_uri(table_uri(lake, table)))
-        .parquet(*[_spark_uri(file) for file in files])
+        .option("basePath", spark_uri(table_uri(lake, table)))
+        .parquet(*[spark_uri(file) for file in files])
         .select(*table.column_names)
     )
     if table.time is Time.NONE:
@@ -98,6 +99,25 @@ def newest_day(lake: str, table: Table) -> date | None:
     return date.fromisoformat(str(newest)) if newest is not None else None
 
 
+@contextmanager
+def only_writer(spark: SparkSession, lake: str, table: Table) -> Iterator[None]:
+    """Hold a table from the first look at what it has to the commit of what it lacks.
+
+    Two nights that looked before either wrote would both add the content that they found missing.
+    What a killed writer left running in a shared Java is stopped: its process is gone, its Spark
+    job would end, and commit.
+
+    Raises:
+        LeaseTaken: another writer keeps the table.
+    """
+    with writer_lease(lake, table.name):
+        group = f"{lake} {table.name}"
+        context = spark.sparkContext
+        context.cancelJobGroup(group)
+        context.setJobGroup(group, f"writes {table.name}")
+        yield
+
+
 def write(
     frame: DataFrame,
     lake: str,
@@ -109,19 +129,20 @@ def write(
 ) -> Written:
     """Replace the days [first, end) of a table, or add to a timeless one, in one commit.
 
+    Whoever may have company calls this as the `only_writer`.
+
     Args:
         frame: rows in any order of columns.
         lake: where.
         table: the contract.
         first: first day that is replaced.
         end: the day after the last.
-        before_commit: called once the table's lease is held; what it raises stops the write.
+        before_commit: called just before the write; what it raises stops it.
 
     Raises:
         ContractError: the frame's columns or types are not the contract's, or a row lies outside
         the days.
         RuleBroken: a row breaks NOT NULL or a rule of the contract; names table, rule and values.
-        LeaseTaken: another writer keeps the table.
     """
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -129,18 +150,22 @@ def write(
 
     observation = Observation(f"fingerprint of {table.name}")
     observed = _observe(_in_contract_order(frame, table), table, observation)
-    with writer_lease(lake, table.name):
-        if before_commit is not None:
-            before_commit()
-        ensure_table(lake, table)
-        writer = observed.write.format("delta").mode("append")
-        if table.time is not Time.NONE:
-            writer = writer.mode("overwrite").option("replaceWhere", _days(table, first, end))
-        try:
-            writer.save(_spark_uri(table_uri(lake, table)))
-        except (Py4JError, PySparkException) as error:
-            raise _explained(table, error) from error
-        return _written(lake, table, observation)
+    if before_commit is not None:
+        before_commit()
+    ensure_table(lake, table)
+    writer = observed.write.format("delta").mode("append")
+    if table.time is not Time.NONE:
+        writer = writer.mode("overwrite").option("replaceWhere", _days(table, first, end))
+    try:
+        writer.save(spark_uri(table_uri(lake, table)))
+    except (Py4JError, PySparkException) as error:
+        raise _explained(table, error) from error
+    return _written(lake, table, observation)
+
+
+def spark_uri(address: str) -> str:
+    """As Spark takes it: Hadoop knows S3 as s3a."""
+    return address.replace("s3://", "s3a://", 1)
 
 
 def fingerprint(frame: DataFrame, table: Table) -> tuple[int, str]:
@@ -253,8 +278,3 @@ def _written(lake: str, table: Table, observation: Observation) -> Written:
         added_bytes=int(metrics.get("numOutputBytes", 0)),
         content_sha256=_digest(totals),
     )
-
-
-def _spark_uri(address: str) -> str:
-    """As Spark takes it: Hadoop knows S3 as s3a."""
-    return address.replace("s3://", "s3a://", 1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from feature_store.people import cleaned
 from feature_store.privacy import readers_suppression
 from feature_store.settings import load_settings
+from feature_store.spark_io import spark_uri
 from feature_store.tables import table_called
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def create_views(spark: SparkSession, snapshot: Snapshot) -> list[str]:
         rows = (
             spark.read.format("delta")
             .option("versionAsOf", snapshot.version_of(table))
-            .load(snapshot.uri_of(name).replace("s3://", "s3a://"))
+            .load(spark_uri(snapshot.uri_of(name)))
             .where(f"as_of_date = DATE'{snapshot.as_of}'")
         )
         if nobody:

@@ -52,20 +52,24 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
         ContractError: there is no such job, or its rows contradict the contract.
         TableMissing: an input has not been written yet.
         ErasedMeanwhile: a person was erased after the inputs had been read.
+        LeaseTaken: another run keeps the table.
     """
     started_at_s = time.monotonic()
     job = job_called(name)
     session = spark or make_spark(night.settings)
     lake = night.settings.lake
     refuse_old_people = unchanged_people(lake)
-    days = slice_of(job.output, night)
-    ensure_table(lake, job.output)
-    inputs = versions_of(lake, [one.table for one in job.inputs if not isinstance(one, Landing)])
-    frames = [_read(session, wanted, days, night) for wanted in job.inputs]
-    built = job.build(*frames, night=night)
-    written = spark_io.write(
-        built, lake, job.output, first=days.first, end=days.end, before_commit=refuse_old_people
-    )
+    with spark_io.only_writer(session, lake, job.output):
+        days = slice_of(job.output, night)
+        ensure_table(lake, job.output)
+        inputs = versions_of(
+            lake, [one.table for one in job.inputs if not isinstance(one, Landing)]
+        )
+        frames = [_read(session, wanted, days, night) for wanted in job.inputs]
+        built = job.build(*frames, night=night)
+        written = spark_io.write(
+            built, lake, job.output, first=days.first, end=days.end, before_commit=refuse_old_people
+        )
     elapsed_s = time.monotonic() - started_at_s
     record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
     LOG.info(

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -80,15 +80,40 @@ def start_night(
     return start(night, lake, state, variables)
 
 
-def start_erasure(lake: str, state: Path, *arguments: str) -> subprocess.Popen[str]:
+def start_erasure(
+    lake: str, state: Path, *arguments: str, variables: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """`evensong erase`; the first line of its output is the request's id."""
-    return start((str(EVENSONG), "erase", *arguments), lake, state, {})
+    return start((str(EVENSONG), "erase", *arguments), lake, state, variables)
 
 
 def start_maintenance(lake: str, state: Path) -> subprocess.Popen[str]:
     """Every step of the maintenance, so eager that each has something to do."""
     eager = {"EVENSONG_MAINTENANCE__MAX_FILES": "2"}
     return start((sys.executable, "-c", _MAINTAIN), lake, state, eager)
+
+
+@contextmanager
+def kept_java(folder: Path, lake: str) -> Iterator[dict[str, str]]:
+    """Variables with which commands share one Java, as the tasks of `evensong up` do.
+
+    Args:
+        folder: for its state.
+        lake: any address in the store that the commands will use.
+    """
+    file = folder / "gateway.json"
+    file.unlink(missing_ok=True)
+    shared = {"EVENSONG_SPARK__GATEWAY": str(file)}
+    keeper = start((sys.executable, "-m", "feature_store.spark_gateway"), lake, folder, shared)
+    try:
+        while not file.exists():
+            if keeper.poll() is not None:
+                said(keeper)
+            time.sleep(0.1)
+        yield shared
+    finally:
+        os.killpg(keeper.pid, signal.SIGTERM)
+        keeper.communicate()
 
 
 def start(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 from playwright.sync_api import Locator, Page, expect
 
 CHROMIUM = "/usr/bin/chromium"
@@ -94,6 +95,18 @@ def _from_outside(variables: Any) -> dict[str, str]:
     """What is no setting: other tests may have prepared an Airflow of theirs in this process."""
     ours = ("AIRFLOW", "EVENSONG_")
     return {name: value for name, value in variables.items() if not name.startswith(ours)}
+
+
+def processes_of(running: RunningAirflow) -> list[int]:
+    """Processes that were told this state's folder, Airflow's and Spark's alike."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("EVENSONG_STATE") == str(running.state):
+                found.append(process.pid)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue  # ended, or somebody else's
+    return found
 
 
 @dataclass

@@ -4,7 +4,9 @@
 
 Each kill has a lake of its own in which the tiny world's first night is published and the next day landed. The second
 night dies; a reader opens snapshots all the while; the night is run again, and every table is compared with what an
-undisturbed night leaves. Kills add up over runs: they are kept under EVENSONG_STATE until the code changes.
+undisturbed night leaves. Every other kill takes the night's Java with it; the others leave alive the Java that nights
+share, as a killed task of `evensong up` does, and with it whatever Spark job it was running. Kills add up over runs:
+they are kept under EVENSONG_STATE until the code changes.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import random
 import shutil
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +47,7 @@ from tests.kills import (
     Window,
     contents,
     finished,
+    kept_java,
     kill_after,
     kill_in,
     said,
@@ -54,7 +58,8 @@ from tests.kills import (
 from tests.object_store import running_object_store
 
 WRITERS, EVENTS_EACH = 8, 5
-STRETCHES = (0.3, 3.0)  # a kill comes so many times its window's seconds after the window opened
+STRETCHES = {"own": (0.3, 3.0), "shared": (0.1, 1.0)}
+"""A kill comes so many times its window's seconds after the window opened; a Java that is warm is faster."""
 MAINTENANCE = Window("maintenance", "", 0.6)
 ERASURE = Window("erasure", "", 3.0)
 ALL_WINDOWS = (*WINDOWS, MAINTENANCE, ERASURE)
@@ -67,6 +72,7 @@ class Kill:
     """What one kill and the re-run after it left.
 
     Attributes:
+        java: `own` died with the night, `shared` lived on.
         reads: snapshots that the reader opened and read whole.
         mixed_reads: of these, those that were not one run's rows.
         lost_rows: rows that the lake has after an undisturbed night and lacks after the re-run.
@@ -75,6 +81,7 @@ class Kill:
 
     where: str
     window: str
+    java: str
     reads: int
     mixed_reads: int
     lost_rows: int
@@ -85,30 +92,42 @@ class Kill:
 class Reference:
     """The lake before the second night, and its contents after it when nobody disturbs it."""
 
-    lake: Path
+    folder: Path
     tables: dict[str, dict[str, Any]]
     older_tables: dict[str, dict[str, Any]]
     tables_after_erasure: dict[str, dict[str, Any]]
+
+    @property
+    def lake(self) -> Path:
+        """One published night, and the next day landed."""
+        return self.folder / "lake"
+
+    @property
+    def state(self) -> Path:
+        """What the installation that ran it keeps outside the lake."""
+        return self.folder / "state"
 
 
 def reference(folder: Path) -> Reference:
     """Run both nights once; later runs of the benchmark find them."""
     done = folder / "reference.json"
-    lake = folder / "lake"
+    lake, state = folder / "lake", folder / "state"
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
         worlds.write_tiny_world(open_storage(str(lake)))
-        finished(start_night(str(lake), folder / "state", worlds.LAST_DAY))
+        finished(start_night(str(lake), state, worlds.LAST_DAY))
         worlds.write_next_day(open_storage(str(lake)))
-        undisturbed = str(shutil.copytree(lake, folder / "undisturbed"))
-        finished(start_night(undisturbed, folder / "state", worlds.NEXT_DAY))
-        without = str(shutil.copytree(lake, folder / "without-a-person"))
-        said(start_erasure(without, folder / "state", ERASED))
-        finished(start_night(without, folder / "state", worlds.NEXT_DAY))
+        for name in ("undisturbed", "without-a-person"):
+            shutil.copytree(lake, folder / name / "lake")
+            shutil.copytree(state, folder / name / "state", symlinks=True)
+        undisturbed, without = folder / "undisturbed", folder / "without-a-person"
+        said(start_erasure(str(without / "lake"), without / "state", ERASED))
+        for one in (undisturbed, without):
+            finished(start_night(str(one / "lake"), one / "state", worlds.NEXT_DAY))
         nights = {
             "first": contents(str(lake), worlds.LAST_DAY),
-            "second": contents(undisturbed, worlds.NEXT_DAY),
-            "third": contents(without, worlds.NEXT_DAY),
+            "second": contents(str(undisturbed / "lake"), worlds.NEXT_DAY),
+            "third": contents(str(without / "lake"), worlds.NEXT_DAY),
         }
         done.write_text(json.dumps(nights))
     tables = json.loads(done.read_text())
@@ -116,25 +135,32 @@ def reference(folder: Path) -> Reference:
     older = {
         name: rows for name, rows in tables["first"].items() if TABLES[name].time is not Time.NONE
     }
-    return Reference(lake, tables["second"], older, tables["third"])
+    return Reference(folder, tables["second"], older, tables["third"])
 
 
-def kill_once(reference: Reference, window: Window, where: str, number: int) -> Kill:
-    """Copy the lake, kill the night, run it again, compare."""
-    stretch = random.Random(number).uniform(*STRETCHES)  # noqa: S311  a jitter, no secret
-    with _copy(reference, where, number) as (lake, state), Reader(lake) as reader:
+def kill_once(
+    reference: Reference, window: Window, where: str, number: int, shared: dict[str, str]
+) -> Kill:
+    """Copy the lake, kill the night, run it again in the kept Java, compare."""
+    # Windows take turns, and so does the Java within each window.
+    java = ("own", "shared")[(number + number // len(ALL_WINDOWS)) % 2]
+    variables = shared if java == "shared" else {}
+    stretch = random.Random(number).uniform(*STRETCHES[java])  # noqa: S311  a jitter, no secret
+    with _copy(reference, where) as (lake, state), Reader(lake) as reader:
         if window is MAINTENANCE:
             _killed_maintenance(lake, state, window.seconds_more * stretch)
         elif window is ERASURE:
-            _killed_erasure(lake, state, window.seconds_more * stretch)
+            _killed_erasure(lake, state, window.seconds_more * stretch, variables, shared)
         else:
-            kill_in(window, start_night(lake, state, worlds.NEXT_DAY), lake, stretch=stretch)
-        finished(start_night(lake, state, worlds.NEXT_DAY))
+            night = start_night(lake, state, worlds.NEXT_DAY, variables)
+            kill_in(window, night, lake, stretch=stretch)
+        finished(start_night(lake, state, worlds.NEXT_DAY, shared))
         again = contents(lake, worlds.NEXT_DAY)
     wanted = reference.tables_after_erasure if window is ERASURE else reference.tables
     return Kill(
         where,
         window.name,
+        java,
         reads=reader.reads,
         mixed_reads=reader.mixed_reads,
         lost_rows=_lost_rows(wanted, again),
@@ -151,13 +177,15 @@ def _killed_maintenance(lake: str, state: Path, after_s: float) -> None:
     said(start_maintenance(lake, state))
 
 
-def _killed_erasure(lake: str, state: Path, after_s: float) -> None:
+def _killed_erasure(
+    lake: str, state: Path, after_s: float, variables: dict[str, str], shared: dict[str, str]
+) -> None:
     """An erasure dies while it works, and its request is finished by another process."""
-    erasing = start_erasure(lake, state, ERASED)
+    erasing = start_erasure(lake, state, ERASED, variables=variables)
     assert erasing.stdout is not None
     request = erasing.stdout.readline().strip()
     kill_after(after_s, erasing, ERASURE.name)
-    said(start_erasure(lake, state, "--request", request))
+    said(start_erasure(lake, state, "--request", request, variables=shared))
 
 
 def race_publishers(lake: str) -> int:
@@ -173,7 +201,7 @@ def race_publishers(lake: str) -> int:
 
 def night_beside_backfill(reference: Reference, where: str) -> tuple[float, int, int]:
     """Seconds in which both ran, rows missing, and tables that differ from nights that ran alone."""
-    with _copy(reference, where, 0) as (lake, state):
+    with _copy(reference, where) as (lake, state):
         started_at = time.monotonic()
         night = start_night(lake, state, worlds.NEXT_DAY)
         older = start_night(lake, state.with_name("state-of-backfill"), worlds.LAST_DAY)
@@ -220,24 +248,34 @@ def _mismatches(wanted: dict[str, dict[str, Any]], found: dict[str, dict[str, An
 
 
 @contextmanager
-def _copy(reference: Reference, where: str, number: int) -> Iterator[tuple[str, Path]]:
+def _store(where: str) -> Iterator[None]:
+    """The object store of this run, when there is one; the environment says where it is."""
+    if where == "local":
+        yield
+        return
+    with running_object_store() as variables:
+        os.environ |= variables
+        yield
+        for name in variables:
+            del os.environ[name]
+
+
+@contextmanager
+def _copy(reference: Reference, where: str) -> Iterator[tuple[str, Path]]:
     """A lake and a state folder that nobody else uses; both go afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        state = Path(folder) / "state"
+        state = shutil.copytree(reference.state, Path(folder) / "state", symlinks=True)
         if where == "local":
             yield str(shutil.copytree(reference.lake, Path(folder) / "lake")), state
             return
-        with running_object_store() as variables:
-            import boto3
+        import boto3
 
-            os.environ |= variables
-            boto3.client("s3").create_bucket(Bucket="faults")
-            source, target = open_storage(str(reference.lake)), open_storage("s3://faults/lake")
-            for file in source.list(""):
-                target.write(file.path, source.read(file.path))
-            yield "s3://faults/lake", state
-            for name in variables:
-                del os.environ[name]
+        bucket = f"faults-{uuid.uuid4().hex[:12]}"
+        boto3.client("s3").create_bucket(Bucket=bucket)
+        source, target = open_storage(str(reference.lake)), open_storage(f"s3://{bucket}/lake")
+        for file in source.list(""):
+            target.write(file.path, source.read(file.path))
+        yield f"s3://{bucket}/lake", state
 
 
 def _kept(file: Path) -> list[Kill]:
@@ -260,6 +298,35 @@ def _figures(kills: list[Kill], raced: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _kill_on(known: Reference, results: Path, where: str, kills: int) -> None:
+    """So many kills more; each is kept as soon as it is known."""
+    lake = str(known.lake) if where == "local" else "s3://faults/lake"
+    with _store(where), kept_java(known.folder / "java", lake) as shared:
+        for number in range(len(_kept(results)), len(_kept(results)) + kills):
+            window = ALL_WINDOWS[number % len(ALL_WINDOWS)]
+            try:
+                kill = kill_once(known, window, where, number, shared)
+            except NotKilled as error:
+                CONSOLE.print(f"{number}: {error}", markup=False)
+                continue
+            with results.open("a") as file:
+                file.write(json.dumps(asdict(kill)) + "\n")
+            CONSOLE.print(f"{number}: {kill}", markup=False, highlight=False)
+
+
+def _race(known: Reference, where: str) -> dict[str, Any]:
+    """Writers beside each other in one place: what is missing afterwards."""
+    with _store(where):
+        overlap_s, missing, different = night_beside_backfill(known, where)
+        with _copy(known, where) as (lake, _):
+            rows_missing = race_publishers(lake)
+    return {
+        f"overlap_s_{where}": round(overlap_s, 1),
+        f"concurrent_writers_rows_missing_{where}": rows_missing + missing,
+        f"concurrent_hash_mismatches_{where}": different,
+    }
+
+
 def main(
     kills: Annotated[int, typer.Option(min=0, help="Kills to add to those kept.")] = 10,
     where: Annotated[str, typer.Option(help="local or s3.")] = "local",
@@ -271,30 +338,10 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     known = reference(folder / "nights")
     results = folder / "kills.jsonl"
-    for number in range(len(_kept(results)), len(_kept(results)) + kills):
-        window = ALL_WINDOWS[number % len(ALL_WINDOWS)]
-        try:
-            kill = kill_once(known, window, where, number)
-        except NotKilled as error:
-            CONSOLE.print(f"{number}: {error}", markup=False)
-            continue
-        with results.open("a") as file:
-            file.write(json.dumps(asdict(kill)) + "\n")
-        CONSOLE.print(f"{number}: {kill}", markup=False, highlight=False)
-    raced_file = folder / f"raced-{where}.json"
+    if kills:
+        _kill_on(known, results, where, kills)
     if concurrent:
-        overlap_s, missing, different = night_beside_backfill(known, where)
-        with _copy(known, where, 0) as (lake, _):
-            rows_missing = race_publishers(lake)
-        raced_file.write_text(
-            json.dumps(
-                {
-                    f"overlap_s_{where}": round(overlap_s, 1),
-                    f"concurrent_writers_rows_missing_{where}": rows_missing + missing,
-                    f"concurrent_hash_mismatches_{where}": different,
-                }
-            )
-        )
+        (folder / f"raced-{where}.json").write_text(json.dumps(_race(known, where)))
     raced: dict[str, Any] = {}
     for file in sorted(folder.glob("raced-*.json")):
         raced |= json.loads(file.read_text())

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from tests.pages import start_airflow
+from tests.pages import processes_of, start_airflow
 
 
 def test_a_taken_port_is_refused_and_nothing_is_started(settings):
@@ -37,7 +37,7 @@ def test_passwords_are_made_once_and_only_their_owner_may_read_them(tmp_path):
 def test_when_a_part_ends_by_itself_it_is_named_and_everything_else_ends(tmp_path):
     """The triggerer is killed: `up` says so, exits with 1, and leaves no process behind."""
     running = start_airflow(tmp_path)
-    started = _processes_of(running)
+    started = processes_of(running)
     [triggerer] = [
         process
         for process in psutil.Process(running.process.pid).children()
@@ -50,19 +50,7 @@ def test_when_a_part_ends_by_itself_it_is_named_and_everything_else_ends(tmp_pat
     said = (tmp_path / "up.log").read_text()
     assert "triggerer ended by itself with status -9" in said
     assert len(started) >= 5
-    assert _processes_of(running) == []
+    assert processes_of(running) == []
     for secret in (tmp_path / "state" / "server" / "secrets").iterdir():
         for log in (tmp_path / "state" / "server" / "logs").rglob("*.log"):
             assert secret.read_text() not in log.read_text(), log
-
-
-def _processes_of(running):
-    """Processes that were told this state's folder, Airflow's and Spark's alike."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("EVENSONG_STATE") == str(running.state):
-                found.append(process.pid)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue  # ended, or somebody else's
-    return found

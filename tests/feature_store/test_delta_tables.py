@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
 from feature_store import arrow_io, spark_io
-from feature_store.contract import Column, ContractError, Kind, Table, Time
+from feature_store.contract import Column, ContractError, Kind, Table, Time, Within
 from feature_store.delta_tables import ensure_table
 
 NAME = Column("name", Kind.STRING, "Who.")
@@ -53,3 +54,23 @@ def test_a_column_that_may_be_null_is_added_and_reads_as_null_before(spark, lake
 def test_a_change_that_would_break_readers_is_refused(lake, columns, said):
     with pytest.raises(ContractError, match=said):
         ensure_table(lake, replace(PEOPLE, columns=columns))
+
+
+def test_a_table_that_many_make_at_once_is_made_once_and_whole(settings):
+    """Delta turns the second of two away who set rules at once; nobody may lose a night to that."""
+    ruled = replace(PEOPLE, gates=(Within("listen_count", 0, 9),))
+
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda _: ensure_table(settings.lake, ruled), range(6)))
+
+    assert {frozenset(one.metadata().configuration.items()) for one in made} == {
+        frozenset(ensure_table(settings.lake, ruled).metadata().configuration.items())
+    }
+    too_many = pa.table({"name": ["ann"], "listen_count": [10]}, ruled.arrow_schema)
+    with pytest.raises(Exception, match="listen_count"):
+        arrow_io.append(settings.lake, ruled, too_many)
+
+
+def test_no_log_entry_goes_by_itself(lake):
+    """A version that readers have pinned can be opened however long ago it was written."""
+    assert ensure_table(lake, PEOPLE).metadata().configuration["delta.enableExpiredLogCleanup"] == "false"  # fmt: skip

@@ -6,6 +6,7 @@ says, otherwise below pytest's own folder.
 
 from __future__ import annotations
 
+import json
 import os
 import urllib.error
 from datetime import UTC, datetime, timedelta
@@ -109,6 +110,21 @@ def newest(pages):
     pages.switch_on()
     pages.wait_for("Success", f"scheduled__{NEWEST + timedelta(days=1)}T02:00:00+00:00")
     return open_snapshot(pages.airflow.lake).event
+
+
+def test_airflow_tells_of_its_tasks_beside_what_the_jobs_tell(pages, newest):
+    """OpenLineage by Airflow's provider: which task ran when; the jobs' own events hold the tables."""
+    folder = pages.airflow.state / "lineage"
+    told = [json.loads(line) for line in (folder / "airflow.jsonl").read_text().splitlines()]
+
+    ended = {event["job"]["name"] for event in told if event["eventType"] == "COMPLETE"}
+
+    by_jobs = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    written = {output["name"] for event in by_jobs for output in event["outputs"]}
+    assert {pin.table_name for pin in newest.tables} <= written
+    assert {f"evensong_nightly.{pin.table_name}" for pin in newest.tables} <= {
+        ".".join(name.split(".")[::2]) if name.count(".") == 2 else name for name in ended
+    }
 
 
 @pytest.fixture(scope="module")

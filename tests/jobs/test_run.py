@@ -1,0 +1,46 @@
+"""A job keeps its table from the first look at it to the commit."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+from feature_store import spark_io
+from feature_store.arrow_io import read_table
+from feature_store.storage import sha256_of
+from feature_store.tables.core import CORE_TRACKS
+from feature_store.tables.features import FEAT_LYRICS
+from feature_store.tables.raw import RAW_LYRICS
+from jobs.run import run_job
+from tests.jobs.features.worlds import frame, tracks
+
+WORDLESS = "♪ ♪"
+
+
+def test_two_nights_at_once_read_a_new_text_once(spark, night):
+    """Both find it missing; the second one looks again when the first has written."""
+    content_hash = sha256_of(WORDLESS.encode())
+    arrived = {
+        "track_id": "t0",
+        "lyrics_text": WORDLESS,
+        "content_hash": content_hash,
+        "source_file": "landing/lyrics/part-0.parquet",
+        "source_row": 0,
+        "arrival_date": night.as_of,
+    }
+    _write(tracks(spark, night, {"lyrics_hash": content_hash}), CORE_TRACKS, night)
+    _write(frame(spark, RAW_LYRICS, [arrived]), RAW_LYRICS, night)
+    nights = [night, replace(night, run_id="backfill")]
+
+    with ThreadPoolExecutor(2) as pool:
+        written = list(pool.map(lambda one: run_job("feat_lyrics", one, spark), nights))
+
+    assert sorted(one.row_count for one in written) == [0, 1]
+    found = read_table(night.settings.lake, FEAT_LYRICS)
+    assert found["content_hash"].to_pylist() == [content_hash]
+
+
+def _write(rows, table, night):
+    end = night.as_of + timedelta(days=1)
+    spark_io.write(rows, night.settings.lake, table, first=night.as_of, end=end)
