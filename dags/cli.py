@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from dags.next_steps import with_next_step
 from dags.privacy_commands import erase, export
 from feature_store.settings import Night, load_settings
 
@@ -54,7 +55,7 @@ def main() -> None:
         if debug:
             raise
         ERRORS.print(f"[bold red]error[/] {type(error).__name__}: ", end="", highlight=False)
-        ERRORS.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        ERRORS.print(with_next_step(str(error)), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -13,6 +13,8 @@ import structlog
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
+from dags.next_steps import with_next_step
+
 LOG = structlog.get_logger()
 
 ALERTS = ("late", "failed")
@@ -34,10 +36,10 @@ def tell(alert: str, text: str) -> None:
 def task_failed(context: Any) -> None:
     """Airflow's callback after a task's last try; errors name table, rule, value and next step."""
     instance = context["task_instance"]
+    error = context.get("exception") or "ended without a message: read the log of the task"
     tell(
         "failed",
-        f"{instance.dag_id} {context['run_id']}: {instance.task_id}: "
-        f"{context.get('exception') or 'ended without a message: read the log of the task'}",
+        f"{instance.dag_id} {context['run_id']}: {instance.task_id}: {with_next_step(str(error))}",
     )
 
 

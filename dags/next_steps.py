@@ -1,0 +1,29 @@
+"""What to do about errors of the surroundings: libraries say only what broke."""
+
+from __future__ import annotations
+
+import re
+
+_KNOWN = {
+    r"No space left on device|Disk quota exceeded": (
+        "the disk is full: make room or move EVENSONG_LAKE or EVENSONG_STATE to a larger one, then "
+        "run the date again; readers still see what was published"
+    ),
+    r"InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|InvalidToken|403 Forbidden": (
+        "the store refuses these credentials: check the AWS_ variables with `evensong doctor`"
+    ),
+    r"Could not connect to the endpoint|Connection refused|error sending request|UnknownHost": (
+        "a server does not answer: check AWS_ENDPOINT_URL and the network with `evensong doctor`"
+    ),
+    r"OutOfMemoryError|Java heap space": (
+        "Java has too little memory: raise EVENSONG_SPARK__DRIVER_MEMORY"
+    ),
+}
+_JAVA_FRAME = re.compile(r"\n\s*(?:at [\w.$]+\(.*\)|\.\.\. \d+ more)")
+
+
+def with_next_step(message: str) -> str:
+    """The message without Java's frames and, where it is about the surroundings, what to do."""
+    plain = _JAVA_FRAME.sub("", message).strip()
+    steps = [step for pattern, step in _KNOWN.items() if re.search(pattern, plain)]
+    return "; ".join([plain, *steps])
