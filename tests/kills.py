@@ -104,7 +104,16 @@ def kept_java(folder: Path, lake: str) -> Iterator[dict[str, str]]:
     file = folder / "gateway.json"
     file.unlink(missing_ok=True)
     shared = {"EVENSONG_SPARK__GATEWAY": str(file)}
-    keeper = start((sys.executable, "-m", "feature_store.spark_gateway"), lake, folder, shared)
+    # It ends with this process, however that ends.
+    command = (
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        sys.executable,
+        "-m",
+        "feature_store.spark_gateway",
+    )
+    keeper = start(command, lake, folder, shared)
     try:
         while not file.exists():
             if keeper.poll() is not None:

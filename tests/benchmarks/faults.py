@@ -1,12 +1,14 @@
 """Kills nights in every window while a reader reads on, and lets writers race: what is mixed, lost or different?
 
-    python -m tests.benchmarks.faults [--kills 10] [--where local|s3] [--concurrent] [--record]
+    python -m tests.benchmarks.faults [--kills 12] [--where local|s3] [--concurrent] [--record]
 
-Each kill has a lake of its own in which the tiny world's first night is published and the next day landed. The second
-night dies; a reader opens snapshots all the while; the night is run again, and every table is compared with what an
-undisturbed night leaves. Every other kill takes the night's Java with it; the others leave alive the Java that nights
-share, as a killed task of `evensong up` does, and with it whatever Spark job it was running. Kills add up over runs:
-they are kept under EVENSONG_STATE until the code changes.
+Every three chains of four kill once in each of the twelve windows. In a chain a night dies, its re-run dies in the next
+window, and so on, until one is left to finish; then every table is compared with what an undisturbed night leaves. A
+chain has a lake of its own in which the tiny world's first night is published and the next day landed; a reader opens
+snapshots all the while.
+Every other kill takes the night's Java with it; the others leave alive the Java that nights share, as a killed task of
+`evensong up` does, and with it whatever Spark job it was running. Chains add up over runs: they are kept under
+EVENSONG_STATE until the code changes.
 """
 
 from __future__ import annotations
@@ -68,20 +70,21 @@ CONSOLE = Console()
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
-    """What one kill and the re-run after it left.
+class Chain:
+    """What some kills, one after the other, and the night that was left to finish made of a lake.
 
     Attributes:
-        java: `own` died with the night, `shared` lived on.
+        windows: in which window each kill came.
+        javas: whose Java it was: `own` died with the night, `shared` lived on.
         reads: snapshots that the reader opened and read whole.
         mixed_reads: of these, those that were not one run's rows.
-        lost_rows: rows that the lake has after an undisturbed night and lacks after the re-run.
+        lost_rows: rows that the lake has after an undisturbed night and lacks after this one.
         hash_mismatches: tables whose content differs between the two.
     """
 
     where: str
-    window: str
-    java: str
+    windows: list[str]
+    javas: list[str]
     reads: int
     mixed_reads: int
     lost_rows: int
@@ -138,33 +141,45 @@ def reference(folder: Path) -> Reference:
     return Reference(folder, tables["second"], older, tables["third"])
 
 
-def kill_once(
-    reference: Reference, window: Window, where: str, number: int, shared: dict[str, str]
-) -> Kill:
-    """Copy the lake, kill the night, run it again in the kept Java, compare."""
-    # Windows take turns, and so does the Java within each window.
-    java = ("own", "shared")[(number + number // len(ALL_WINDOWS)) % 2]
-    variables = shared if java == "shared" else {}
-    stretch = random.Random(number).uniform(*STRETCHES[java])  # noqa: S311  a jitter, no secret
+def chains_of(round_number: int) -> list[list[Window]]:
+    """Each window once, in chains of four; every round others follow each other."""
+    first = round_number * 3 % len(WINDOWS)
+    nights = [*WINDOWS[first:], *WINDOWS[:first]]
+    return [nights[:4], nights[4:8], [MAINTENANCE, ERASURE, *nights[8:]]]
+
+
+def kill_along(
+    reference: Reference, windows: list[Window], where: str, number: int, shared: dict[str, str]
+) -> Chain:
+    """Copy the lake, kill in one window after the other, let a night finish, compare.
+
+    Raises:
+        NotKilled: a night was over before its window.
+    """
+    jitter = random.Random(number)  # noqa: S311  no secret
+    javas = [("own", "shared")[(number + place) % 2] for place in range(len(windows))]
     with _copy(reference, where) as (lake, state), Reader(lake) as reader:
-        if window is MAINTENANCE:
-            _killed_maintenance(lake, state, window.seconds_more * stretch)
-        elif window is ERASURE:
-            _killed_erasure(lake, state, window.seconds_more * stretch, variables, shared)
-        else:
-            night = start_night(lake, state, worlds.NEXT_DAY, variables)
-            kill_in(window, night, lake, stretch=stretch)
+        for window, java in zip(windows, javas, strict=True):
+            variables = shared if java == "shared" else {}
+            stretch = jitter.uniform(*STRETCHES[java])
+            if window is MAINTENANCE:
+                _killed_maintenance(lake, state, window.seconds_more * stretch)
+            elif window is ERASURE:
+                _killed_erasure(lake, state, window.seconds_more * stretch, variables, shared)
+            else:
+                night = start_night(lake, state, worlds.NEXT_DAY, variables)
+                kill_in(window, night, lake, stretch=stretch)
         finished(start_night(lake, state, worlds.NEXT_DAY, shared))
-        again = contents(lake, worlds.NEXT_DAY)
-    wanted = reference.tables_after_erasure if window is ERASURE else reference.tables
-    return Kill(
+        found = contents(lake, worlds.NEXT_DAY)
+    wanted = reference.tables_after_erasure if ERASURE in windows else reference.tables
+    return Chain(
         where,
-        window.name,
-        java,
+        [window.name for window in windows],
+        javas,
         reads=reader.reads,
         mixed_reads=reader.mixed_reads,
-        lost_rows=_lost_rows(wanted, again),
-        hash_mismatches=_mismatches(wanted, again),
+        lost_rows=_lost_rows(wanted, found),
+        hash_mismatches=_mismatches(wanted, found),
     )
 
 
@@ -278,40 +293,47 @@ def _copy(reference: Reference, where: str) -> Iterator[tuple[str, Path]]:
         yield f"s3://{bucket}/lake", state
 
 
-def _kept(file: Path) -> list[Kill]:
+def _kept(file: Path) -> list[Chain]:
     if not file.exists():
         return []
-    return [Kill(**json.loads(line)) for line in file.read_text().splitlines()]
+    return [Chain(**json.loads(line)) for line in file.read_text().splitlines()]
 
 
-def _figures(kills: list[Kill], raced: dict[str, Any]) -> dict[str, Any]:
-    by_place = Counter(kill.where for kill in kills)
+def _figures(chains: list[Chain], raced: dict[str, Any]) -> dict[str, Any]:
+    kills = Counter((chain.where, window) for chain in chains for window in chain.windows)
+    by_window = Counter(window for chain in chains for window in chain.windows)
     return {
-        "kills_local": by_place["local"],
-        "kills_s3": by_place["s3"],
-        "windows_covered": len({kill.window for kill in kills}),
-        "reads": sum(kill.reads for kill in kills),
-        "mixed_reads": sum(kill.mixed_reads for kill in kills),
-        "lost_rows": sum(kill.lost_rows for kill in kills),
-        "hash_mismatches": sum(kill.hash_mismatches for kill in kills),
+        "kills_local": sum(count for (where, _), count in kills.items() if where == "local"),
+        "kills_s3": sum(count for (where, _), count in kills.items() if where == "s3"),
+        "windows_covered": len(by_window),
+        "kills_in_least_window": min(by_window[window.name] for window in ALL_WINDOWS),
+        "nights_finished": len(chains),
+        "reads": sum(chain.reads for chain in chains),
+        "mixed_reads": sum(chain.mixed_reads for chain in chains),
+        "lost_rows": sum(chain.lost_rows for chain in chains),
+        "hash_mismatches": sum(chain.hash_mismatches for chain in chains),
         **raced,
     }
 
 
 def _kill_on(known: Reference, results: Path, where: str, kills: int) -> None:
-    """So many kills more; each is kept as soon as it is known."""
+    """So many kills more; each chain is kept as soon as it is known."""
     lake = str(known.lake) if where == "local" else "s3://faults/lake"
     with _store(where), kept_java(known.folder / "java", lake) as shared:
-        for number in range(len(_kept(results)), len(_kept(results)) + kills):
-            window = ALL_WINDOWS[number % len(ALL_WINDOWS)]
+        number = sum(chain.where == where for chain in _kept(results))
+        while kills > 0:
+            round_number, place = divmod(number, len(chains_of(0)))
+            windows = chains_of(round_number)[place]
+            number += 1
             try:
-                kill = kill_once(known, window, where, number, shared)
+                chain = kill_along(known, windows, where, number, shared)
             except NotKilled as error:
-                CONSOLE.print(f"{number}: {error}", markup=False)
+                CONSOLE.print(f"{number}: {error}; not counted", markup=False)
                 continue
+            kills -= len(windows)
             with results.open("a") as file:
-                file.write(json.dumps(asdict(kill)) + "\n")
-            CONSOLE.print(f"{number}: {kill}", markup=False, highlight=False)
+                file.write(json.dumps(asdict(chain)) + "\n")
+            CONSOLE.print(f"{number}: {chain}", markup=False, highlight=False)
 
 
 def _race(known: Reference, where: str) -> dict[str, Any]:
@@ -328,7 +350,9 @@ def _race(known: Reference, where: str) -> dict[str, Any]:
 
 
 def main(
-    kills: Annotated[int, typer.Option(min=0, help="Kills to add to those kept.")] = 10,
+    kills: Annotated[
+        int, typer.Option(min=0, help="Kills to add to those kept, in whole chains.")
+    ] = 12,
     where: Annotated[str, typer.Option(help="local or s3.")] = "local",
     concurrent: Annotated[bool, typer.Option(help="Let writers and nights race too.")] = False,
     record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
@@ -337,7 +361,7 @@ def main(
     folder = load_settings().state.resolve() / "benchmarks" / "faults" / code_sha256()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     known = reference(folder / "nights")
-    results = folder / "kills.jsonl"
+    results = folder / "chains.jsonl"
     if kills:
         _kill_on(known, results, where, kills)
     if concurrent:

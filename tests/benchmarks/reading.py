@@ -10,7 +10,7 @@ from feature_store.arrow_io import content_sha256
 from feature_store.snapshot import Snapshot, open_snapshot
 from feature_store.tables import table_called
 
-PAUSE_S = 1.0
+PAUSE_S = 2.0
 
 
 class Reader:
