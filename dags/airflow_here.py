@@ -10,10 +10,12 @@ import os
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dags.hours import NIGHTLY_BEGINS
+from feature_store.storage import sha256_of
 
 if TYPE_CHECKING:
     from feature_store.settings import Settings
@@ -35,10 +37,11 @@ def prepare(settings: Settings) -> None:
     Must come before the first import of Airflow.
     """
     home = settings.state / COMMAND_HOME
-    os.environ |= airflow_variables(settings, home)
+    # Whatever database Airflow has for its servers: their scheduler would start our tasks again.
+    os.environ |= airflow_variables(settings, home) | {_DATABASE: _own_database(home)}
     # The night's error is told once, at its end; --debug asks for Airflow's own pages as well.
     os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "CRITICAL")
-    make_database(home / _MARKER)
+    make_database(home)
 
 
 def airflow_variables(settings: Settings, home: Path) -> dict[str, str]:
@@ -47,12 +50,11 @@ def airflow_variables(settings: Settings, home: Path) -> dict[str, str]:
     SQLite in its home, unless AIRFLOW__DATABASE__SQL_ALCHEMY_CONN names another database.
     """
     home.mkdir(parents=True, exist_ok=True)
-    database = f"sqlite:///{home / 'airflow.db'}"
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": os.environ.get(_DATABASE, database),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": os.environ.get(_DATABASE, _own_database(home)),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "EVENSONG_LAKE": settings.lake,
@@ -103,12 +105,20 @@ def run_night(as_of: date, conf: dict[str, str], listener: Any) -> FinishedNight
     )
 
 
-def make_database(marker: Path) -> None:
-    """Make or migrate Airflow's database; once, which `marker` remembers."""
+def make_database(home: Path) -> None:
+    """Make Airflow's database or migrate it to this Airflow, once; a file in `home` remembers."""
     warnings.filterwarnings("ignore", module="airflow")
     logging.disable(logging.WARNING)
+    from airflow.configuration import conf
     from airflow.utils.db import initdb
 
-    if not marker.exists():
+    made = f"{version('apache-airflow')} {conf.get('database', 'sql_alchemy_conn')}"
+    marker = home / _MARKER
+    # A hash: the address may hold a password.
+    if not marker.exists() or marker.read_text() != sha256_of(made.encode()):
         initdb()
-        marker.touch()
+        marker.write_text(sha256_of(made.encode()))
+
+
+def _own_database(home: Path) -> str:
+    return f"sqlite:///{home / 'airflow.db'}"

@@ -25,6 +25,8 @@ from feature_store.snapshot import Event, current_event, events
 from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_METRICS
 
+_NIGHTLY_TAKES = timedelta(hours=4)  # until 06:00, when it must have been published
+
 
 class DayNotOver(ValueError):
     """A night covers whole days, and this one is not over yet."""
@@ -82,7 +84,9 @@ def planned(
     so_far = events(settings.lake)
     seconds, added_bytes = _typical_night(settings.lake)
     nights = []
+    begins = now
     for day in days:
+        ends = begins + timedelta(seconds=seconds or 0)
         mode = "stage_only" if publish == "make_current" and day != last else publish
         nights.append(
             PlannedNight(
@@ -92,9 +96,10 @@ def planned(
                 outcome=_outcome(current_event(so_far), day, mode),
                 expected_s=seconds,
                 expected_bytes=added_bytes,
-                conflicts=_conflicts(day, now),
+                conflicts=_conflicts(day, begins, ends),
             )
         )
+        begins = ends
     return tuple(nights)
 
 
@@ -160,11 +165,15 @@ def _outcome(current: Event | None, day: date, mode: str) -> str:
     return "published, readers go back" if goes_back else "published"
 
 
-def _conflicts(day: date, now: datetime) -> str:
-    """Whether the scheduled run of the date may be at work."""
-    begins = datetime.combine(day + timedelta(days=1), NIGHTLY_BEGINS, now.tzinfo)
-    if begins - timedelta(hours=2) <= now < begins + timedelta(hours=6):
-        return f"the nightly run of this date begins at {begins:%Y-%m-%d %H:%M} UTC"
+def _conflicts(day: date, begins: datetime, ends: datetime) -> str:
+    """What the scheduled runs are likely to be at while the night of this date runs."""
+    scheduled = datetime.combine(begins.date(), NIGHTLY_BEGINS, begins.tzinfo)
+    while scheduled <= ends + _NIGHTLY_TAKES:
+        if begins < scheduled + _NIGHTLY_TAKES:
+            at = f"the nightly run of {scheduled:%Y-%m-%d %H:%M} UTC"
+            is_same = scheduled.date() == day + timedelta(days=1)
+            return f"{at} covers this very date" if is_same else f"beside {at}: tables take turns"
+        scheduled += timedelta(days=1)
     return ""
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from rich.table import Table as RichTable
 from dags.next_steps import with_next_step
 from dags.privacy_commands import erase, export
 from feature_store.settings import Night, load_settings
+
+if TYPE_CHECKING:
+    from feature_store.snapshot import Snapshot
 
 app = typer.Typer(
     name="evensong",
@@ -168,11 +171,18 @@ def read(
 
     from feature_store.snapshot import open_snapshot
 
-    rows = open_snapshot().read(table)
+    snapshot = open_snapshot()
+    rows = snapshot.read(table)
     if user is not None:
         if "user_id" not in rows.column_names:
             raise typer.BadParameter(f"{table} has no user_id", param_hint="--user")
-        rows = rows.filter(pc.equal(rows["user_id"], user))
+        theirs = rows.filter(pc.equal(rows["user_id"], user))
+        if not theirs.num_rows and not _is_known(snapshot, user):
+            raise LookupError(
+                f"{table}: nobody is called {user!r} in the run of {snapshot.as_of}; check the id; "
+                "ids are as in core_users"
+            )
+        rows = theirs
     _print_dicts(rows.slice(0, limit).to_pylist(), output)
 
 
@@ -303,6 +313,15 @@ app.command()(export)
 
 _COLUMN_CHARACTERS = 18
 _LONG_FIELDS = {"gates", "inputs", "tables", "model_versions", "code_version", "contract_version"}
+
+
+def _is_known(snapshot: Snapshot, user: str) -> bool:
+    """Whether the service knew the person on the snapshot's day."""
+    from feature_store.arrow_io import read_table
+    from feature_store.tables.core import CORE_USERS
+
+    known = read_table(snapshot.lake, CORE_USERS, as_of=snapshot.as_of, columns=["user_id"])
+    return user in known["user_id"].to_pylist()
 
 
 def _night(as_of: date, conf: dict[str, str], console: Console, *, as_json: bool) -> None:

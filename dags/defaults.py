@@ -29,3 +29,16 @@ DEFAULTS: dict[str, Any] = {
     "execution_timeout": timedelta(hours=3),
     "on_failure_callback": task_failed,
 }
+
+A_RUN: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d{2}-\d{2}-[0-9a-f]{8}$",
+    "description": "As in published_runs: a day and eight letters or digits.",
+}
+A_REASON: dict[str, Any] = {
+    "type": "string",
+    "minLength": 5,
+    "title": "Reason",
+    "description": "For those who read the events later.",
+}
+"""Parameters of what a person does by hand."""

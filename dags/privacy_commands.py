@@ -69,6 +69,7 @@ def export(
         sys.stdout.write(text)
         return
     output.touch(mode=_PRIVATE)
+    output.chmod(_PRIVATE)  # it may have been there, readable by others
     output.write_text(text, encoding="utf-8")
 
 

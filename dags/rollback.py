@@ -25,7 +25,7 @@ from __future__ import annotations
 from airflow.sdk import Param, dag
 
 from dags.access import PUBLISHER, may_act
-from dags.defaults import DEFAULTS, FIRST_DAY
+from dags.defaults import A_REASON, A_RUN, DEFAULTS, FIRST_DAY
 from dags.tasks import rollback_task
 
 
@@ -41,18 +41,8 @@ from dags.tasks import rollback_task
     access_control=may_act(PUBLISHER),
     tags=["evensong", "by hand"],
     params={
-        "run_id": Param(
-            type="string",
-            pattern=r"^\d{4}-\d{2}-\d{2}-[0-9a-f]{8}$",
-            title="Run to return to",
-            description="As in published_runs: a day and eight letters or digits.",
-        ),
-        "reason": Param(
-            type="string",
-            minLength=5,
-            title="Reason",
-            description="For those who read the events later.",
-        ),
+        "run_id": Param(**A_RUN, title="Run to return to"),
+        "reason": Param(**A_REASON),
     },
 )
 def evensong_rollback() -> None:

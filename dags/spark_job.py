@@ -58,6 +58,8 @@ class SparkJob(BaseOperator):
             conn_id=CONNECTION,
             name=f"evensong {self.table_name}",
             conf=session_options(night.settings),
+            # The application makes a session of its own, whatever Java tasks share here.
+            env_vars={"EVENSONG_SPARK__GATEWAY": ""},
             application_args=[
                 self.table_name,
                 "--as-of",

@@ -26,6 +26,8 @@ PUBLISH = "jobs.publication:publish_night"
 REPORT = "jobs.report.report:write_report"
 
 ROLLBACK = "feature_store.publish:rollback"
+WAIVE = "feature_store.waivers:waive"
+PUBLISH_BY_HAND = "feature_store.hand_publication:publish_by_hand"
 EXPIRE_LANDING = "jobs.maintenance:expire_landing"
 EXPIRE_SLICES = "feature_store.maintenance:expire_slices"
 COMPACT_FILES = "feature_store.maintenance:compact_files"
@@ -85,6 +87,8 @@ def publishing_task() -> Any:
     @task(task_id="published_runs", pool="published_runs")
     def publish(**context: Any) -> str:
         from feature_store.gates import GateFailed
+        from feature_store.privacy import ErasedMeanwhile
+        from feature_store.publish import CurrentMoved
 
         try:
             event = pkgutil.resolve_name(PUBLISH)(
@@ -93,8 +97,8 @@ def publishing_task() -> Any:
                 actor=f"airflow:{context['dag'].dag_id}",
                 now=datetime.now(UTC),
             )
-        except GateFailed as error:
-            # The same rows would fail the same gate again: no retry.
+        except (GateFailed, CurrentMoved, ErasedMeanwhile) as error:
+            # The same rows would fail again; and a person must see what moved before another try.
             raise AirflowFailException(str(error)) from error
         return str(event.action)
 
@@ -120,18 +124,78 @@ def rollback_task() -> Any:
 
     @task(task_id="published_runs", pool="published_runs", outlets=ANNOUNCED)
     def restore(**context: Any) -> None:
+        from feature_store.publish import CurrentMoved
+
         try:
             pkgutil.resolve_name(ROLLBACK)(
                 _settings().lake,
                 context["params"]["run_id"],
-                actor=f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}",
+                actor=_person(context),
                 reason=context["params"]["reason"],
                 now=datetime.now(UTC),
             )
-        except LookupError as error:
+        except (LookupError, CurrentMoved) as error:
             raise AirflowFailException(str(error)) from error
 
     return restore()
+
+
+def waiving_task() -> Any:
+    """The task that lets one population rule through; skipped when no rule is named.
+
+    Red without retry when the rule is absolute, or does not stop the run.
+    """
+
+    @task(task_id="run_waivers", pool="run_waivers")
+    def let_through(**context: Any) -> None:
+        from feature_store.waivers import WaiverRefused
+
+        rule = context["params"]["waived_rule"]
+        if not rule:
+            raise AirflowSkipException("no rule is waived")
+        try:
+            pkgutil.resolve_name(WAIVE)(
+                _settings().lake,
+                context["params"]["run_id"],
+                rule,
+                actor=_person(context),
+                reason=context["params"]["reason"],
+                now=datetime.now(UTC),
+            )
+        except WaiverRefused as error:
+            raise AirflowFailException(str(error)) from error
+
+    return let_through()
+
+
+def hand_publishing_task() -> Any:
+    """The task that shows readers what a run staged; readers of its assets are told.
+
+    Red without retry: what stops it is for a person to look at.
+    """
+
+    @task(
+        task_id="published_runs",
+        pool="published_runs",
+        outlets=ANNOUNCED,
+        trigger_rule="none_failed",
+    )
+    def show(**context: Any) -> None:
+        from feature_store.gates import GateFailed
+        from feature_store.publish import CurrentMoved, ReadBackMismatch
+
+        try:
+            pkgutil.resolve_name(PUBLISH_BY_HAND)(
+                _settings().lake,
+                context["params"]["run_id"],
+                actor=_person(context),
+                reason=context["params"]["reason"],
+                now=datetime.now(UTC),
+            )
+        except (LookupError, GateFailed, CurrentMoved, ReadBackMismatch) as error:
+            raise AirflowFailException(str(error)) from error
+
+    return show()
 
 
 def maintenance_task(step: str) -> Any:
@@ -161,18 +225,38 @@ def report_task() -> Any:
 def _mode_of(context: Any) -> str:
     """What readers get: of a backfill with make_current only its last date switches them.
 
-    Airflow queues a backfill's runs together; while one of the next month's is waiting, this one
-    is not the last. (A backfill that runs backwards begins with its last date, and switches there.)
+    Airflow queues a backfill's runs together, and has one backfill of a DAG at a time; while one of
+    a later date waits or runs, this one is not the last. When runs go beside each other the last
+    one may be faster: whoever began before readers went to a later day does not take them back. Nor
+    does a run that was cleared, as the later ones have had their turn. (A backfill that runs
+    backwards begins with its last date, and switches there.)
     """
     mode = str(context["params"]["publish"])
     run = context["dag_run"]
     if mode != "make_current" or run.run_type != "backfill":
         return mode
-    later = [run.logical_date + timedelta(days=days) for days in range(1, _LONGEST_BACKFILL_DAYS)]
+    if run.clear_number:
+        return "auto"
+    later = [run.run_after + timedelta(days=days) for days in range(1, _LONGEST_BACKFILL_DAYS)]
     waiting = context["ti"].get_dr_count(
-        run.dag_id, logical_dates=later, states=["queued", "running"]
+        run.dag_id,
+        run_ids=[f"backfill__{day.isoformat()}" for day in later],
+        states=["queued", "running"],
     )
-    return "stage_only" if waiting else mode
+    return "stage_only" if waiting or _have_moved_on(night_of(context), run.start_date) else mode
+
+
+def _have_moved_on(night: Night, since: datetime) -> bool:
+    """Whether readers were taken to a later day than the night's since then."""
+    from feature_store.snapshot import current_event, events
+
+    current = current_event(events(night.settings.lake))
+    return current is not None and current.as_of > night.as_of and current.recorded_at_utc >= since
+
+
+def _person(context: Any) -> str:
+    """Who pressed the button."""
+    return f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}"
 
 
 def erasing_task(task_id: str, function: str) -> Any:
@@ -194,9 +278,18 @@ def erasing_task(task_id: str, function: str) -> Any:
 
 
 def night_of(context: Any) -> Night:
-    """The night that an Airflow task instance belongs to."""
+    """The night that an Airflow task instance belongs to.
+
+    Raises:
+        AirflowFailException: the run was triggered without a date.
+    """
     from feature_store.settings import Night
 
+    if context.get("data_interval_start") is None:
+        raise AirflowFailException(
+            f"{context['run_id']}: a night needs a date: trigger it with a logical date, or run a "
+            "backfill of that date"
+        )
     as_of = context["data_interval_start"].date()
     return Night(as_of, run_id_of(as_of.isoformat(), context["run_id"]), _settings())
 

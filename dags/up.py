@@ -169,7 +169,7 @@ def _prepare(home: Home) -> dict[str, str]:
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
     from dags.pools import make_pools
 
-    make_database(home.folder / "database-is-ready")
+    make_database(home.folder)
     passwords = kept_passwords(home.passwords)
     make_access(passwords)
     make_pools()

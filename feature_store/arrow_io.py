@@ -85,9 +85,10 @@ def write_slice(
         raise ContractError(f"{table.name} is not sliced by as_of_date; use append()")
     checked = _in_contract_order(table, rows)
     _refuse_other_days(table, checked, as_of)
-    with writer_lease(lake, table.name):
+    with writer_lease(lake, table.name) as refuse_lost:
         if before_commit is not None:
             before_commit()
+        refuse_lost()
         opened = ensure_table(lake, table)
         write_deltalake(
             opened, checked, mode="overwrite", predicate=f"as_of_date = '{as_of:%Y-%m-%d}'"

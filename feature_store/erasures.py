@@ -99,8 +99,14 @@ def add_removed(settings: Settings, request_id: str, removed: dict[str, int]) ->
 
 
 def forget_request(settings: Settings, request_id: str) -> None:
-    """Remove the request's file, the last place that knows whom it was about."""
-    open_storage(settings.lake).delete(_request_path(request_id))
+    """Remove the request's file, the last place that knows whom it was about.
+
+    And a half-written one that a killed process left beside it.
+    """
+    storage, path = open_storage(settings.lake), _request_path(request_id)
+    if isinstance(storage, FolderStorage):
+        _beside(storage.root / path).unlink(missing_ok=True)
+    storage.delete(path)
 
 
 def create_private(path: Path, content: bytes) -> None:
@@ -127,6 +133,12 @@ def _write_private(storage: Storage, path: str, content: bytes) -> None:
         return
     target = storage.root / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{secrets.token_hex(8)}")
+    beside = _beside(target)
+    beside.unlink(missing_ok=True)  # of a process that was killed
     create_private(beside, content)
     beside.replace(target)
+
+
+def _beside(target: Path) -> Path:
+    """Where a request is written before it takes its place."""
+    return target.with_name(f".{target.name}")

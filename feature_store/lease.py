@@ -11,11 +11,11 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from feature_store.storage import FolderStorage, ObjectStorage, open_storage
+from feature_store.storage import FolderStorage, ObjectStorage, StorageError, open_storage
 
 WAIT_S = 900.0
 HEARTBEAT_S = 10.0
@@ -31,8 +31,10 @@ class LeaseLost(RuntimeError):
 
 
 @contextmanager
-def writer_lease(lake: str, table_name: str, *, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Hold the right to write one table.
+def writer_lease(
+    lake: str, table_name: str, *, wait_s: float = WAIT_S
+) -> Iterator[Callable[[], None]]:
+    """Hold the right to write one table; gives what raises LeaseLost once it is not held any more.
 
     Raises:
         LeaseTaken: another writer still holds it after `wait_s` seconds.
@@ -42,10 +44,10 @@ def writer_lease(lake: str, table_name: str, *, wait_s: float = WAIT_S) -> Itera
     path = f"leases/{table_name}.lock"
     if isinstance(storage, FolderStorage):
         with _file_lease(storage.root / path, table_name, wait_s):
-            yield
+            yield lambda: None  # the system takes it from the dead only
     elif isinstance(storage, ObjectStorage):
-        with _object_lease(storage, path, table_name, wait_s):
-            yield
+        with _object_lease(storage, path, table_name, wait_s) as refuse_lost:
+            yield refuse_lost
 
 
 @contextmanager
@@ -67,22 +69,24 @@ def _file_lease(path: Path, table_name: str, wait_s: float) -> Iterator[None]:
 @contextmanager
 def _object_lease(
     storage: ObjectStorage, path: str, table_name: str, wait_s: float
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Every step replaces the very state that was seen, or fails: none can hit another's lease."""
     held = _Held(storage, path, _taken_over(storage, path, table_name, wait_s))
     heart = threading.Thread(target=held.beat, daemon=True)
     heart.start()
+
+    def refuse_lost() -> None:
+        if not held.is_held:
+            raise _lost(table_name, storage.uri(path))
+
     try:
-        yield
+        yield refuse_lost
     finally:
         held.stopped.set()
         heart.join()
         was_ours = held.release()
     if not was_ours:
-        raise LeaseLost(
-            f"{table_name}: this writer was silent for more than {EXPIRES_S:.0f} s and another one "
-            f"took the lease {storage.uri(path)}; what was written may be lost: clear this task"
-        )
+        raise _lost(table_name, storage.uri(path))
 
 
 class _Held:
@@ -94,13 +98,27 @@ class _Held:
         self.stopped = threading.Event()
 
     def beat(self) -> None:
-        """Write a new state now and then, until stopped or until the lease is somebody else's."""
+        """Write a new state now and then, until stopped or until the lease is somebody else's.
+
+        A store that does not answer is asked again, until others may take us for dead.
+        """
+        written_at_s = time.monotonic()
         while not self.stopped.wait(HEARTBEAT_S) and self._tag is not None:
-            self._tag = self._storage.put_if_tag(self._path, _state(is_free=False), self._tag)
+            try:
+                self._tag = self._storage.put_if_tag(self._path, _state(is_free=False), self._tag)
+                written_at_s = time.monotonic()
+            except StorageError:
+                if time.monotonic() - written_at_s > EXPIRES_S - HEARTBEAT_S:
+                    self._tag = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else can have taken it, as far as we know."""
+        return self._tag is not None
 
     def release(self) -> bool:
         """Mark it free; False when it was not ours any more."""
-        if self._tag is None:
+        if not self.is_held:
             return False
         return self._storage.put_if_tag(self._path, _state(is_free=True), self._tag) is not None
 
@@ -131,6 +149,13 @@ def _taken_over(storage: ObjectStorage, path: str, table_name: str, wait_s: floa
 def _state(*, is_free: bool) -> bytes:
     """A state like no other: equal bytes would have an equal tag."""
     return json.dumps({"is_free": is_free, "state": uuid.uuid4().hex}).encode()
+
+
+def _lost(table_name: str, where: str) -> LeaseLost:
+    return LeaseLost(
+        f"{table_name}: this writer was silent for more than {EXPIRES_S:.0f} s, so another one may "
+        f"have taken the lease {where}; what was written may be lost: clear this task"
+    )
 
 
 def _taken(table_name: str, wait_s: float, where: str) -> LeaseTaken:

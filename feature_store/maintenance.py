@@ -17,7 +17,8 @@ from feature_store.delta_tables import exists, open_table
 from feature_store.lease import writer_lease
 from feature_store.settings import Settings
 from feature_store.snapshot import Event, current_event, erased_since, events
-from feature_store.tables import TABLES
+from feature_store.spark_io import newest_day
+from feature_store.tables import TABLES, raw
 
 LOG = structlog.get_logger()
 
@@ -49,7 +50,27 @@ def expire_slices(settings: Settings, now: datetime) -> tuple[Maintained, ...]:
             days = sorted(_days_of(settings.lake, table, before=oldest) - kept)
             _drop(settings.lake, table, days)
             done.append(Maintained(table.name, len(days)))
-    return _told("expired slices", done)
+    return _told("expired slices", [*done, *_expire_raw(settings, now)])
+
+
+def _expire_raw(settings: Settings, now: datetime) -> Iterator[Maintained]:
+    """Drop rows about people that arrived before `maintenance.raw_days`.
+
+    Jobs look back `late_track_days` at most, and the newest day stays: by it a night knows what it
+    has taken in.
+    """
+    if settings.maintenance.raw_days is None:
+        return
+    days = max(settings.maintenance.raw_days, settings.late_track_days + 1)
+    oldest = now.date() - timedelta(days=days)
+    for table in raw.OF_PEOPLE:
+        newest = newest_day(settings.lake, table)
+        if newest is not None:
+            with writer_lease(settings.lake, table.name):
+                gone = open_table(settings.lake, table).delete(
+                    f"arrival_date < '{min(oldest, newest):%Y-%m-%d}'"
+                )
+            yield Maintained(table.name, gone["num_deleted_rows"] or 0)
 
 
 def compact_files(settings: Settings, now: datetime) -> tuple[Maintained, ...]:  # noqa: ARG001  all steps are called alike
@@ -88,14 +109,21 @@ def vacuum_files(
 def restorable_events(so_far: Sequence[Event], settings: Settings, now: datetime) -> list[Event]:
     """Events whose tables must stay readable: the recent ones, and the current one at any age.
 
-    Not those before an erasure: what they pinned is gone.
+    And the last publication of every day whose slices are kept: a backfill of the day after
+    compares with it. Not those before an erasure: what they pinned is gone.
     """
     oldest = now - timedelta(days=settings.maintenance.restorable_days)
-    current = current_event(so_far)
+    oldest_slice = now.date() - timedelta(days=settings.maintenance.slice_days)
+    last_of_day = {
+        event.as_of: event
+        for event in so_far
+        if event.action == "publish" and event.as_of >= oldest_slice
+    }
+    kept = (current_event(so_far), *last_of_day.values())
     return [
         event
         for event in so_far
-        if (event.recorded_at_utc >= oldest or event == current)
+        if (event.recorded_at_utc >= oldest or event in kept)
         and erased_since(event, so_far) is None
     ]
 

@@ -169,7 +169,11 @@ def masked_files(storage: Storage, folder: str, person: Person) -> int:
 
 
 def _columns_to_look_at(table: Table) -> list[str]:
-    beside = {"raw_rejects": ["original_text", "reject_detail"], "graph_nodes": ["node_id"]}
+    beside = {
+        "raw_rejects": ["original_text", "reject_detail"],
+        "graph_nodes": ["node_id"],
+        "run_waivers": ["reason"],
+    }
     gates = ["gates"] if table.name == "published_runs" else []
     reasons = ["reason_subject"] if "reason_subject" in table.column_names else []
     return [*table.person_columns, *beside.get(table.name, ()), *reasons, *gates]
@@ -271,7 +275,16 @@ def _event_without(event: dict[str, Any], who: Who) -> dict[str, Any]:
 
 
 def _gate_without(gate: dict[str, Any], who: Who) -> dict[str, Any]:
-    return gate | {"examples": ERASED} if who.is_in_text(gate["examples"]) else gate
+    told = {name: gate[name] for name in ("examples", "waived_by") if gate[name]}
+    return gate | {name: ERASED for name, text in told.items() if who.is_in_text(text)}
+
+
+def _without_named_reasons(rows: pa.Table, who: Who) -> tuple[pa.Table, int]:
+    """run_waivers: why a rule was let through, in a person's own words."""
+    reasons = rows["reason"].to_pylist()
+    kept = [ERASED if who.is_in_text(reason) else reason for reason in reasons]
+    changed = sum(one != other for one, other in zip(reasons, kept, strict=True))
+    return _with_column(rows, "reason", kept), changed
 
 
 def _with_column(rows: pa.Table, name: str, values: object) -> pa.Table:
@@ -285,4 +298,5 @@ _CHANGES = {
     "raw_rejects": _without_named_heads,
     "rec_topk": _with_neutral_reasons,
     "published_runs": _without_named_examples,
+    "run_waivers": _without_named_reasons,
 }

@@ -22,6 +22,7 @@ from feature_store.arrow_io import read_table
 from feature_store.contract import Table
 from feature_store.delta_tables import ensure_table, open_table
 from feature_store.gates import GateFailed, GateResult
+from feature_store.rewriting import refuse_rewritten
 from feature_store.settings import Night
 from feature_store.snapshot import (
     Event,
@@ -62,6 +63,7 @@ def audited_pins(spark: SparkSession, night: Night) -> tuple[Pin, ...]:
 
     Raises:
         ReadBackMismatch: a slice was not written by this run, or differs from what it computed.
+        ErasedMeanwhile: somebody was erased since; the version that was staged holds the person.
     """
     return tuple(_audited_pin(spark, night, table) for table in PUBLISHED_TABLES)
 
@@ -73,11 +75,15 @@ def publish(
     gates: Sequence[GateResult],
     inputs: Sequence[Pin],
     model_versions: Sequence[str],
+    current: Event | None,
     mode: Mode,
     actor: str,
     now: datetime,
 ) -> Event:
     """Append the night's event: `publish`, `stage_only`, or `blocked` when a gate failed.
+
+    `current` is the event that the gates compared with; should readers see another one by now,
+    the gates judged something else, and nothing is appended.
 
     With mode `auto`, a run older than what readers see is only staged: no backfill takes them back.
     A broken rule that somebody waived for this run stops nothing.
@@ -86,12 +92,10 @@ def publish(
         GateFailed: a rule is broken; the blocked event is recorded first.
         CurrentMoved: somebody published meanwhile.
     """
-    so_far = events(night.settings.lake)
-    current = current_event(so_far)
     judged = with_waivers(night.settings.lake, night.run_id, gates)
     broken = [gate for gate in judged if gate.stops]
     event = Event(
-        event_number=len(so_far) + 1,
+        event_number=0,  # append_event numbers it
         replaces_event=current.event_number if current else None,
         action="blocked" if broken else _action(night, current, mode),
         run_id=night.run_id,
@@ -212,6 +216,7 @@ def contract_version() -> str:
 
 def _audited_pin(spark: SparkSession, night: Night, table: Table) -> Pin:
     staged = _newest_write(night, table)
+    refuse_rewritten(night.settings.lake, table, staged.table_version)
     slice_of_night = spark_io.read(
         spark, night.settings.lake, table, as_of=night.as_of, version=staged.table_version
     )

@@ -21,12 +21,16 @@ import pyarrow.dataset as ds
 from feature_store.delta_tables import open_table
 from feature_store.lease import writer_lease
 from feature_store.people import Who, about, cleaned
+from feature_store.privacy import ErasedMeanwhile
 from feature_store.storage import Storage, open_storage
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from feature_store.contract import Table
+
+_MARK = "evensong.erasure"
+"""In the commits that took somebody out; never who."""
 
 _LOG_ENTRY = re.compile(r"\.?(\d{20})\.(?:json|crc|checkpoint|compacted|\d{20}).*")
 
@@ -82,10 +86,25 @@ def rewrite(
         return Rewritten(newest.version(), sweep.removed, sweep.changed)
 
 
-def count_named(lake: str, table: Table, who: Who) -> int:
-    """Rows that name the person."""
+def refuse_rewritten(lake: str, table: Table, version: int) -> None:
+    """Refuse a version from before an erasure: it holds the person, and goes.
+
+    Raises:
+        ErasedMeanwhile: says which task to clear.
+    """
+    for commit in open_table(lake, table).history():
+        if commit["version"] > version and _MARK in commit:
+            raise ErasedMeanwhile(
+                f"{table.name}: somebody was erased after version {version} had been staged, which "
+                f"may hold that person; nothing was published; clear the task {table.name}, it "
+                "computes its rows anew"
+            )
+
+
+def count_named(lake: str, table: Table, who: Who, version: int | None = None) -> int:
+    """Rows of a version that name the person; of the newest without one."""
     sweep = _Sweep(table, who)
-    sweep.finds_any(open_table(lake, table))
+    sweep.finds_any(open_table(lake, table, version))
     return sweep.removed + sweep.changed
 
 
@@ -203,7 +222,9 @@ def _overwrite(
         pa.RecordBatchReader.from_batches(table.arrow_schema, batches),
         mode="overwrite",
         predicate=predicate,
-        commit_properties=CommitProperties(max_commit_retries=0),
+        commit_properties=CommitProperties(
+            custom_metadata={_MARK: "rows rewritten"}, max_commit_retries=0
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -19,6 +19,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 _PREFIX = "EVENSONG_"
@@ -37,6 +40,10 @@ class Spark(BaseModel):
     submit: bool = Field(
         default=False,
         description="Each job through spark-submit to the master, not in the task's own process.",
+    )
+    driver_host: str = Field(
+        "",
+        description="Where executors elsewhere reach the driver; a local master needs none.",
     )
     driver_memory: str = "3g"
     shuffle_partitions: int = Field(2, ge=1, description="As many as there are cores, or more.")
@@ -147,6 +154,12 @@ class Maintenance(BaseModel):
     slice_days: int = Field(
         400, ge=1, description="Older as_of slices of graph_, score_ and rec_ tables are dropped."
     )
+    raw_days: int | None = Field(
+        None,
+        ge=1,
+        description="Older rows about people in raw_ tables are dropped; none are when it is not "
+        "set. A backfill of such a day takes them from landing again, while that has them.",
+    )
     landing_days: int | None = Field(
         None, ge=1, description="Older landing files are deleted; none are when it is not set."
     )
@@ -242,16 +255,23 @@ def load_settings(**overrides: object) -> Settings:
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what mypy cannot see here
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])} = {item.get('input')!r}: {item['msg']}"
-            for item in error.errors()
-        )
+        found = "; ".join(_broken(item) for item in error.errors())
         raise SettingsError(
             f"settings: {found}; correct evensong.toml or the EVENSONG_ variable"
         ) from error
     if "://" not in settings.lake:
         settings = settings.model_copy(update={"lake": str(Path(settings.lake).resolve())})
     return settings.model_copy(update={"state": settings.state.resolve()})
+
+
+def _broken(item: ErrorDetails) -> str:
+    """One setting that is wrong. Its value is left out where it may be a secret.
+
+    A key that is no setting may be a misspelt name of one that is secret.
+    """
+    name = ".".join(str(part) for part in item["loc"])
+    is_told = item["type"] != "extra_forbidden" and "key" not in name
+    return f"{name} = {item.get('input')!r}: {item['msg']}" if is_told else f"{name}: {item['msg']}"
 
 
 def _refuse_unknown_variables() -> None:

@@ -42,11 +42,10 @@ def read(
     Raises:
         TableMissing: there is no such table, or not that version.
     """
-    rows = read_history(spark, lake, table, until=as_of, version=version)
-    if as_of is None or table.time is Time.NONE:
+    since = as_of if table.time is Time.AS_OF else None
+    rows = read_history(spark, lake, table, since=since, until=as_of, version=version)
+    if as_of is None or table.time in {Time.NONE, Time.AS_OF}:
         return rows
-    if table.time is Time.AS_OF:
-        return rows.where(rows[table.time.column] == as_of)
     return _newest_of_each_entity(rows, table) if table.entity else rows
 
 
@@ -64,7 +63,10 @@ def read_history(
     Raises:
         TableMissing: there is no such table, or not that version.
     """
-    files = open_table(lake, table, version).file_uris()
+    # Files of other days may be gone from an old version by now; nobody needs them for this one.
+    files = open_table(lake, table, version).file_uris(
+        file_pruning_predicate=_between(table, since, until)
+    )
     if not files:
         return spark.createDataFrame([], table.spark_schema())
     # The log says which files make the version, and our tables have no reader features: their rows
@@ -81,6 +83,14 @@ def read_history(
     if since is not None:
         rows = rows.where(day >= since)
     return rows.where(day <= until) if until is not None else rows
+
+
+def _between(table: Table, since: date | None, until: date | None) -> str | None:
+    """The days as a condition that Delta's log can judge; None for all of them."""
+    day = table.time.column
+    bounds = [f"{day} >= '{since:%Y-%m-%d}'"] if since is not None else []
+    bounds += [f"{day} <= '{until:%Y-%m-%d}'"] if until is not None else []
+    return " AND ".join(bounds) if bounds and table.time is not Time.NONE else None
 
 
 def newest_day(lake: str, table: Table) -> date | None:
@@ -100,8 +110,10 @@ def newest_day(lake: str, table: Table) -> date | None:
 
 
 @contextmanager
-def only_writer(spark: SparkSession, lake: str, table: Table) -> Iterator[None]:
+def only_writer(spark: SparkSession, lake: str, table: Table) -> Iterator[Callable[[], None]]:
     """Hold a table from the first look at what it has to the commit of what it lacks.
+
+    Gives what raises LeaseLost once the table is not held any more.
 
     Two nights that looked before either wrote would both add the content that they found missing.
     What a killed writer left running in a shared Java is stopped: its process is gone, its Spark
@@ -110,12 +122,12 @@ def only_writer(spark: SparkSession, lake: str, table: Table) -> Iterator[None]:
     Raises:
         LeaseTaken: another writer keeps the table.
     """
-    with writer_lease(lake, table.name):
+    with writer_lease(lake, table.name) as refuse_lost:
         group = f"{lake} {table.name}"
         context = spark.sparkContext
         context.cancelJobGroup(group)
         context.setJobGroup(group, f"writes {table.name}")
-        yield
+        yield refuse_lost
 
 
 def write(

@@ -64,8 +64,6 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.sql.warehouse.dir": str(settings.state / "spark-warehouse"),
         "spark.local.dir": str(settings.state / "spark-local"),
         "spark.driver.memory": settings.spark.driver_memory,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         # Each Column call would walk the Python stack for a call site that only errors show.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
@@ -77,6 +75,10 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.databricks.delta.optimizeWrite.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "2",
     }
+    if settings.spark.master.startswith("local"):
+        options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    elif settings.spark.driver_host:
+        options["spark.driver.host"] = settings.spark.driver_host
     if settings.spark.quick_start:
         options |= _QUICK_START
     if settings.spark.packages_from:

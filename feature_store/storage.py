@@ -212,6 +212,18 @@ class ObjectStorage:
         with self._explaining(path, "be deleted"):
             self._client.delete_object(Bucket=self.bucket, Key=self._key(path))
 
+    def noncurrent_count(self) -> int:
+        """Versions below the prefix that are not the newest of their object, and delete marks."""
+        with self._explaining("", "be asked for its versions"):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self.bucket, Prefix=self._key("")
+            )
+            return sum(
+                sum(not one["IsLatest"] for one in page.get("Versions", ()))
+                + len(page.get("DeleteMarkers", ()))
+                for page in pages
+            )
+
     def versioning(self) -> str:
         """Whether the bucket keeps noncurrent versions: Enabled, Suspended or Off."""
         with self._explaining("", "be asked for its versioning"):

@@ -142,13 +142,13 @@ def _clock(storage: ObjectStorage, folder: str) -> Check:
 
 
 def _versions(storage: ObjectStorage) -> Check:
-    status = storage.versioning()
+    status, noncurrent = storage.versioning(), storage.noncurrent_count()
     return Check(
         "versions",
-        status == "Off",
-        f"bucket versioning: {status}",
-        "suspend versioning and delete noncurrent versions: they outlive an erasure, and on some "
-        "stores they break conditional puts",
+        status != "Enabled" and noncurrent == 0,
+        f"bucket versioning: {status}; noncurrent versions below the lake: {noncurrent:,}",
+        "suspend versioning, and delete noncurrent versions below the lake: they outlive an "
+        "erasure, and on some stores they break conditional puts",
     )
 
 

@@ -50,7 +50,7 @@ def measures(
     return [
         *_row_rules(broken),
         _erased_people(lists, night),
-        *_list_rules(lists, eligible_users(users), tracks, night),
+        *list_rules(lists, eligible_users(users), tracks, night),
         *_modality_coverage(spark, tracks, night),
         _churn(_staged(spark, night, REC_CHANGES.name, pins), lists, night),
         _freshness(night),
@@ -129,7 +129,7 @@ def _erased_people(lists: DataFrame, night: Night) -> Measure:
     if erased:
         people = lists.select("user_id").distinct().toArrow()["user_id"].to_pylist()
         found = sum(erased.is_meant(user_id) for user_id in people)
-    return Measure("erased_people_topk", REC_TOPK.name, found, high=0)
+    return Measure("erased_people_topk", REC_TOPK.name, found, high=0, is_absolute=True)
 
 
 def _twice(rows: DataFrame, key: list[str]) -> DataFrame:
@@ -159,16 +159,17 @@ def _over_artist_limit(lists: DataFrame, night: Night) -> DataFrame:
     return tracks.where(F.col("tracks") > night.settings.lists.max_per_artist)
 
 
-def _list_rules(
+def list_rules(
     lists: DataFrame, eligible: DataFrame, tracks: DataFrame, night: Night
 ) -> list[Measure]:
+    """Shares over all lists; a night without any list has the worst of them, and no error."""
     bounds = night.settings.gates
     length = night.settings.lists.length
     totals = (
         lists.agg(
             F.count("*").alias("rows"),
-            F.sum((F.col("tier") == "popular").cast("int")).alias("popular"),
-            F.sum((F.col("rank") == length).cast("int")).alias("full"),
+            F.count_if(F.col("tier") == "popular").alias("popular"),
+            F.count_if(F.col("rank") == length).alias("full"),
             F.countDistinct("track_id").alias("tracks"),
         )
         .crossJoin(eligible.agg(F.count("*").alias("people")))

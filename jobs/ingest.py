@@ -25,9 +25,10 @@ def close_landing(night: Night) -> int:
     unchanged_people(night.settings.lake)
     storage = open_storage(night.settings.lake)
     nobody = suppressed(night.settings)
+    looked_at = None
     if nobody:
-        kept_out = keep_out(storage, nobody)
+        kept_out, looked_at = keep_out(storage, nobody)
         LOG.info("kept erased people out", rows=kept_out.rows, files=kept_out.files)
-    closed = close_days(storage, night.as_of)
+    closed = close_days(storage, night.as_of, looked_at)
     LOG.info("closed landing days", as_of=night.as_of.isoformat(), days=len(closed))
     return len(closed)

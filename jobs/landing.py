@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -104,16 +104,29 @@ class Manifest:
     files: tuple[ListedFile, ...]
 
 
-def close_days(storage: Storage, as_of: date) -> tuple[date, ...]:
+def close_days(
+    storage: Storage, as_of: date, looked_at: Mapping[str, int] | None = None
+) -> tuple[date, ...]:
     """Close every landing day up to `as_of` that is still open; returns those closed now.
 
     The first day is the earliest dated folder; from there on no day is left out, so a day without
     files gets an empty manifest.
 
+    Args:
+        storage: the lake.
+        as_of: the last day to close.
+        looked_at: the files that may be listed, with their sizes; all of them without it. A file
+            that landed, or changed, since somebody looked waits for the next closing.
+
     Raises:
         LandingError: nothing has landed up to `as_of`, or a file lies outside the layout.
     """
-    waiting = {file.path: file for file in _landed(storage) if file.folder_date <= as_of}
+    waiting = {
+        file.path: file
+        for file in _landed(storage)
+        if file.folder_date <= as_of
+        and (looked_at is None or looked_at.get(file.path) == file.byte_count)
+    }
     closed = closed_days(storage)
     if closed[0] > as_of if closed else not waiting:
         raise LandingError(

@@ -35,6 +35,7 @@ def publish_night(
         ReadBackMismatch: a staged slice is not what the run computed.
         GateFailed: a rule is broken; a `blocked` event says which.
         CurrentMoved: somebody published meanwhile.
+        ErasedMeanwhile: somebody was erased after the tables had been staged.
     """
     lake = night.settings.lake
     session = spark or make_spark(night.settings)
@@ -49,6 +50,7 @@ def publish_night(
         gates=judged,
         inputs=_inputs(night),
         model_versions=_model_versions(night),
+        current=current,
         mode=mode,
         actor=actor,
         now=now,

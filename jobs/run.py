@@ -59,7 +59,13 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
     session = spark or make_spark(night.settings)
     lake = night.settings.lake
     refuse_old_people = unchanged_people(lake)
-    with spark_io.only_writer(session, lake, job.output):
+
+    with spark_io.only_writer(session, lake, job.output) as refuse_lost:
+
+        def before_commit() -> None:
+            refuse_old_people()
+            refuse_lost()
+
         days = slice_of(job.output, night)
         ensure_table(lake, job.output)
         inputs = versions_of(
@@ -68,7 +74,7 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
         frames = [_read(session, wanted, days, night) for wanted in job.inputs]
         built = job.build(*frames, night=night)
         written = spark_io.write(
-            built, lake, job.output, first=days.first, end=days.end, before_commit=refuse_old_people
+            built, lake, job.output, first=days.first, end=days.end, before_commit=before_commit
         )
     elapsed_s = time.monotonic() - started_at_s
     record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))

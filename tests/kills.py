@@ -211,6 +211,12 @@ def contents(lake: str, as_of: date) -> dict[str, dict[str, Any]]:
     return found
 
 
+def publications(lake: str) -> list[tuple[str, str]]:
+    """Day and action of what readers got, oldest first; staged tries of killed nights left out."""
+    shown = {"publish", "rollback", "erase"}
+    return [(f"{event.as_of}", event.action) for event in events(lake) if event.action in shown]
+
+
 def hashes_readers_see(lake: str) -> dict[str, str]:
     """Content hash of every published table, as the current event pinned it."""
     return {pin.table_name: pin.content_sha256 for pin in open_snapshot(lake).event.tables}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import structlog
+from safetensors import SafetensorError
 
 from feature_store.arrow_io import read_table, replace_rows
 from feature_store.delta_tables import exists
@@ -65,7 +66,7 @@ def _drop(storage: Storage, folder: str, user_id: str) -> bool:
     """Whether the checkpoint had the person; what is no checkpoint any more is deleted."""
     try:
         return checkpoint.drop_node(storage, folder, _PERSON, user_id) is not None
-    except (KeyError, ValueError, OSError):
+    except (KeyError, ValueError, SafetensorError):
         LOG.warning("deleted a checkpoint that cannot be opened", folder=folder)
         for file in list(storage.list(folder)):
             storage.delete(file.path)

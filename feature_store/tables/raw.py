@@ -157,6 +157,17 @@ RAW_REJECTS = Table(
     gates=(OneOf("reject_reason", tuple(REJECT_REASONS)),),
 )
 
+OF_PEOPLE = (
+    RAW_LISTENS,
+    RAW_LISTEN_COUNTS,
+    RAW_FOLLOWS,
+    RAW_USERS,
+    RAW_TAGS,
+    RAW_FEEDBACK,
+    RAW_REJECTS,
+)
+"""What a retention period is about; what jobs still need of it is in core_."""
+
 TABLES = (
     RAW_LISTENS,
     RAW_LISTEN_COUNTS,

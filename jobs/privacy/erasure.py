@@ -106,11 +106,7 @@ def erase_rows(
         for table in _tables_that_name_people(settings.lake):
             if table not in PUBLISHED_TABLES:
                 _note(settings, request_id, table, rewrite(settings.lake, table, person))
-        _note(settings, request_id, PUBLISHED_RUNS, _from_events(settings, person))
-    deleted = delete_reports(open_storage(settings.lake), person)
-    rewrite_current_report(settings, deleted, now=clock())
-    pages = {"reports": len(deleted), "lineage": mask_lineage(settings, person)}
-    erasures.add_removed(settings, request_id, pages)
+    _erase_from_pages(settings, request_id, clock)
     LOG.info("erased rows", request_id=request_id)
 
 
@@ -122,17 +118,30 @@ def finish(settings: Settings, request_id: str, *, clock: Callable[[], datetime]
         StillNamed: a table names the person again; run the erasure again.
     """
     if _evidence(settings.lake, request_id):
+        erasures.forget_request(settings, request_id)
         return
     request = erasures.request_called(settings, request_id)
-    _refuse_named(settings.lake, request)
     time.sleep(settings.privacy.reader_grace_s)
-    removed_files = 0
+    # What was at work when the rows went may have named the person since, in an event or a page.
+    _erase_from_pages(settings, request_id, clock)
     current = current_event(events(settings.lake))
+    _refuse_named(settings.lake, request, current)
+    removed_files = 0
     for table in [*_tables_that_name_people(settings.lake), *_events_table(settings.lake)]:
         removed_files += forget_history(settings.lake, table, keep=_pinned_versions(current, table))
     _append_evidence(settings, request, removed_files, clock())
     erasures.forget_request(settings, request_id)
     LOG.info("erasure finished", request_id=request_id, removed_files=removed_files)
+
+
+def _erase_from_pages(settings: Settings, request_id: str, clock: Callable[[], datetime]) -> None:
+    """Events, reports and lineage: what tells of runs."""
+    person = Person(erasures.request_called(settings, request_id).user_id)
+    _note(settings, request_id, PUBLISHED_RUNS, _from_events(settings, person))
+    deleted = delete_reports(open_storage(settings.lake), person)
+    rewrite_current_report(settings, deleted, now=clock())
+    pages = {"reports": len(deleted), "lineage": mask_lineage(settings, person)}
+    erasures.add_removed(settings, request_id, pages)
 
 
 def _is_known(lake: str, person: Person) -> bool:
@@ -214,9 +223,12 @@ def _note(settings: Settings, request_id: str, table: Table, result: Rewritten |
     erasures.save_request(settings, replace(request, rewritten_tables=names))
 
 
-def _refuse_named(lake: str, request: Request) -> None:
+def _refuse_named(lake: str, request: Request, current: Event | None) -> None:
+    """Whether the newest rows, or those that readers see, name the person again."""
     for table in _tables_that_name_people(lake):
-        count = count_named(lake, table, Person(request.user_id))
+        versions = (None, *_pinned_versions(current, table))
+        person = Person(request.user_id)
+        count = sum(count_named(lake, table, person, version) for version in versions)
         if count:
             raise StillNamed(
                 f"{table.name}: {count} rows name the person of request {request.request_id} "

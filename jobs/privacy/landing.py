@@ -44,15 +44,16 @@ class CleanedLanding:
 
 def erase_from_landing(storage: Storage, who: Who) -> CleanedLanding:
     """Remove the person from every landing file, closed days or not, and correct the manifests."""
-    done = _clean(storage, list(_row_files(storage)), who)
+    done, _ = _clean(storage, list(_row_files(storage)), who)
     correct_manifests(storage, closed_days(storage))
     return done
 
 
-def keep_out(storage: Storage, who: Who) -> CleanedLanding:
+def keep_out(storage: Storage, who: Who) -> tuple[CleanedLanding, dict[str, int]]:
     """Remove suppressed people from what landed since: new files, and files that landed again.
 
-    Called before landing days are closed and read, so that nobody comes back by a copy.
+    Called before landing days are closed and read, so that nobody comes back by a copy. Gives what
+    was done, and the sizes of the files that hold none of these people now: no other may be listed.
     """
     listed = {
         file.path: file.byte_count
@@ -60,8 +61,9 @@ def keep_out(storage: Storage, who: Who) -> CleanedLanding:
         for file in read_manifest(storage, day).files
     }
     found = {file.path: file.byte_count for file in storage.list(_LANDING)}
-    landed = [path for path in _row_files(storage) if listed.get(path) != found[path]]
-    return _clean(storage, landed, who)
+    landed = [path for path in found if _is_row_file(path) and listed.get(path) != found[path]]
+    done, sizes = _clean(storage, landed, who)
+    return done, found | sizes
 
 
 def landing_rows_about(storage: Storage, who: Who) -> Iterator[tuple[str, pa.Table]]:
@@ -89,28 +91,39 @@ def correct_manifests(storage: Storage, days: Iterable[date]) -> None:
             storage.write(manifest_path(day), json.dumps(stored, indent=1).encode())
 
 
+def _is_row_file(path: str) -> bool:
+    return path.startswith(tuple(f"{_LANDING}/{source}/" for source in ROW_SOURCES))
+
+
 def _row_files(storage: Storage) -> Iterator[str]:
     for source in ROW_SOURCES:
         for file in storage.list(f"{_LANDING}/{source}"):
             yield file.path
 
 
-def _clean(storage: Storage, paths: Iterable[str], who: Who) -> CleanedLanding:
-    row_count = file_count = 0
+def _clean(
+    storage: Storage, paths: Iterable[str], who: Who
+) -> tuple[CleanedLanding, dict[str, int]]:
+    """What was done, and the size of each file as it was read or as it was written anew."""
+    row_count, sizes, written = 0, {}, 0
     for path in paths:
         content = storage.read(path)
+        sizes[path] = len(content)
         rows = _readable(content)
         if rows is None:
             if who.is_in_text(content.decode(errors="replace")):
                 storage.write(path, b"")
-                file_count += 1
+                sizes[path] = 0
+                written += 1
             continue
         theirs = landing_rows_of(rows, who)
         removed = pc.sum(theirs).as_py() or 0
         if removed:
-            storage.write(path, _packed(rows.filter(pc.invert(theirs)), content))
-            row_count, file_count = row_count + removed, file_count + 1
-    return CleanedLanding(row_count, file_count)
+            packed = _packed(rows.filter(pc.invert(theirs)), content)
+            storage.write(path, packed)
+            sizes[path] = len(packed)
+            row_count, written = row_count + removed, written + 1
+    return CleanedLanding(row_count, written), sizes
 
 
 def _readable(content: bytes) -> pa.Table | None:

@@ -34,11 +34,9 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from feature_store import publish
-from feature_store.contract import Time
 from feature_store.settings import load_settings
 from feature_store.snapshot import Event, events
 from feature_store.storage import open_storage
-from feature_store.tables import TABLES
 from tests import worlds
 from tests.benchmarks.code import code_sha256
 from tests.benchmarks.reading import Reader
@@ -52,6 +50,7 @@ from tests.kills import (
     kept_java,
     kill_after,
     kill_in,
+    publications,
     said,
     start_erasure,
     start_maintenance,
@@ -97,7 +96,6 @@ class Reference:
 
     folder: Path
     tables: dict[str, dict[str, Any]]
-    older_tables: dict[str, dict[str, Any]]
     tables_after_erasure: dict[str, dict[str, Any]]
 
     @property
@@ -128,17 +126,26 @@ def reference(folder: Path) -> Reference:
         for one in (undisturbed, without):
             finished(start_night(str(one / "lake"), one / "state", worlds.NEXT_DAY))
         nights = {
-            "first": contents(str(lake), worlds.LAST_DAY),
-            "second": contents(str(undisturbed / "lake"), worlds.NEXT_DAY),
-            "third": contents(str(without / "lake"), worlds.NEXT_DAY),
+            "undisturbed": of_both_days(str(undisturbed / "lake")),
+            "without_a_person": of_both_days(str(without / "lake")),
         }
         done.write_text(json.dumps(nights))
     tables = json.loads(done.read_text())
-    # Timeless tables hold what any night computed; only a date's own rows can be looked at twice.
-    older = {
-        name: rows for name, rows in tables["first"].items() if TABLES[name].time is not Time.NONE
+    return Reference(folder, tables["undisturbed"], tables["without_a_person"])
+
+
+def of_both_days(lake: str) -> dict[str, dict[str, Any]]:
+    """What the lake holds of either day, and as one row each what readers got."""
+    published = Counter(publications(lake))
+    return {
+        f"{name} of {day}": table
+        for day in (worlds.LAST_DAY, worlds.NEXT_DAY)
+        for name, table in contents(lake, day).items()
+    } | {
+        f"published_runs, {action} of {worlds.LAST_DAY}": {"rows": count, "content_sha256": ""}
+        for (day, action), count in published.items()
+        if day == f"{worlds.LAST_DAY}"
     }
-    return Reference(folder, tables["second"], older, tables["third"])
 
 
 def chains_of(round_number: int) -> list[list[Window]]:
@@ -170,7 +177,7 @@ def kill_along(
                 night = start_night(lake, state, worlds.NEXT_DAY, variables)
                 kill_in(window, night, lake, stretch=stretch)
         finished(start_night(lake, state, worlds.NEXT_DAY, shared))
-        found = contents(lake, worlds.NEXT_DAY)
+        found = of_both_days(lake)
     wanted = reference.tables_after_erasure if ERASURE in windows else reference.tables
     return Chain(
         where,
@@ -224,9 +231,9 @@ def night_beside_backfill(reference: Reference, where: str) -> tuple[float, int,
             new_s, old_s = pool.map(
                 lambda one: (finished(one), time.monotonic() - started_at)[1], (night, older)
             )
-        new, old = contents(lake, worlds.NEXT_DAY), contents(lake, worlds.LAST_DAY)
-    missing = _lost_rows(reference.tables, new) + _lost_rows(reference.older_tables, old)
-    different = _mismatches(reference.tables, new) + _mismatches(reference.older_tables, old)
+        found = of_both_days(lake)
+    missing = _lost_rows(reference.tables, found)
+    different = _mismatches(reference.tables, found)
     return min(new_s, old_s), missing, different
 
 
@@ -299,7 +306,7 @@ def _kept(file: Path) -> list[Chain]:
     return [Chain(**json.loads(line)) for line in file.read_text().splitlines()]
 
 
-def _figures(chains: list[Chain], raced: dict[str, Any]) -> dict[str, Any]:
+def _figures(chains: list[Chain], raced: dict[str, dict[str, Any]]) -> dict[str, Any]:
     kills = Counter((chain.where, window) for chain in chains for window in chain.windows)
     by_window = Counter(window for chain in chains for window in chain.windows)
     return {
@@ -312,7 +319,22 @@ def _figures(chains: list[Chain], raced: dict[str, Any]) -> dict[str, Any]:
         "mixed_reads": sum(chain.mixed_reads for chain in chains),
         "lost_rows": sum(chain.lost_rows for chain in chains),
         "hash_mismatches": sum(chain.hash_mismatches for chain in chains),
-        **raced,
+        **_raced(raced),
+    }
+
+
+def _raced(by_place: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The shortest overlap and all that was missing, over the places in which writers raced."""
+    if not by_place:
+        return {}
+    races = by_place.values()
+    return {
+        "raced_in": ", ".join(by_place),
+        "overlap_s": min(race["overlap_s"] for race in races),
+        "concurrent_writers_rows_missing": sum(
+            race["concurrent_writers_rows_missing"] for race in races
+        ),
+        "concurrent_hash_mismatches": sum(race["concurrent_hash_mismatches"] for race in races),
     }
 
 
@@ -343,9 +365,9 @@ def _race(known: Reference, where: str) -> dict[str, Any]:
         with _copy(known, where) as (lake, _):
             rows_missing = race_publishers(lake)
     return {
-        f"overlap_s_{where}": round(overlap_s, 1),
-        f"concurrent_writers_rows_missing_{where}": rows_missing + missing,
-        f"concurrent_hash_mismatches_{where}": different,
+        "overlap_s": round(overlap_s, 1),
+        "concurrent_writers_rows_missing": rows_missing + missing,
+        "concurrent_hash_mismatches": different,
     }
 
 
@@ -366,9 +388,10 @@ def main(
         _kill_on(known, results, where, kills)
     if concurrent:
         (folder / f"raced-{where}.json").write_text(json.dumps(_race(known, where)))
-    raced: dict[str, Any] = {}
-    for file in sorted(folder.glob("raced-*.json")):
-        raced |= json.loads(file.read_text())
+    raced = {
+        file.stem.removeprefix("raced-"): json.loads(file.read_text())
+        for file in sorted(folder.glob("raced-*.json"))
+    }
     figures = _figures(_kept(results), raced)
     printed = Printed("figure", "value")
     for name, value in figures.items():

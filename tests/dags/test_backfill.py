@@ -74,8 +74,22 @@ def test_the_date_whose_scheduled_run_may_be_at_work_is_named(landed):
 
     conflicts = {night.as_of: night.conflicts for night in plan(landed, last=MARCH_2, now=early)}
 
-    assert conflicts[MARCH_1] == ""
-    assert conflicts[MARCH_2] == "the nightly run of this date begins at 2026-03-03 02:00 UTC"
+    scheduled = "the nightly run of 2026-03-03 02:00 UTC"
+    assert conflicts[MARCH_1] == f"beside {scheduled}: tables take turns"
+    assert conflicts[MARCH_2] == f"{scheduled} covers this very date"
+    later = plan(landed, last=MARCH_2, now=datetime(2026, 3, 3, 12, tzinfo=UTC))
+    assert {night.conflicts for night in later} == {""}
+
+
+def test_a_long_backfill_names_the_nights_that_it_will_meet(landed):
+    """Begun at noon, the second night of 8 hours meets the scheduled one of the next morning."""
+    _record(landed, "slow", "rec_changes", 8 * 3600)
+    _record(landed, "as slow", "rec_changes", 8 * 3600)
+
+    found = plan(landed, last=MARCH_2)
+
+    assert found[0].expected_s == 8 * 3600
+    assert ["beside" in night.conflicts for night in found] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -135,3 +135,32 @@ def test_doctor_finds_java_and_a_lake_that_can_be_written(tmp_path):
     assert said.returncode == 0
     assert "Java" in said.stdout
     assert "one of two writers wins" in said.stdout
+
+
+def test_a_nights_airflow_is_its_own_whatever_database_the_servers_have():
+    """Their scheduler would find the run and start its tasks a second time."""
+    servers = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/no"}
+
+    failed = evensong("night", "--as-of", "2026-03-01", **servers)
+
+    assert failed.returncode == 1
+    assert "landing: no file in" in failed.stderr
+
+
+def test_a_person_whom_nobody_knows_is_named_and_one_without_rows_is_not(nights):
+    unknown = evensong("read", "rec_topk", "--user", "nobody", lake=nights.lake)
+    known = evensong("read", "rec_changes", "--user", "stranger", lake=nights.lake)
+
+    assert unknown.returncode == 1
+    assert "rec_topk: nobody is called 'nobody'" in unknown.stderr
+    assert known.returncode == 0
+
+
+def test_an_export_is_for_its_owner_alone_even_where_a_file_was(nights, tmp_path):
+    file = tmp_path / "person.json"
+    file.touch(mode=0o644)
+
+    said = evensong("export", "jazz-1", "--output", file, lake=nights.lake)
+
+    assert said.returncode == 0, said.stderr
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -50,6 +50,7 @@ def test_whoever_may_act_on_a_dag_has_a_role_that_a_user_holds(dags):
 
 def test_rolling_back_is_for_publishers_and_nights_are_for_runners(dags):
     assert set(dags["evensong_rollback"].access_control) == {"Publisher"}
+    assert set(dags["evensong_publish"].access_control) == {"Publisher"}
     assert set(dags["evensong_nightly"].access_control) == {"Runner"}
 
 
@@ -76,14 +77,16 @@ def test_every_published_table_is_an_asset_and_no_other_is(dags):
     for dag_id, task_id in (
         ("evensong_nightly", "announced"),
         ("evensong_rollback", "published_runs"),
+        ("evensong_publish", "published_runs"),
     ):
         outlets = dags[dag_id].task_dict[task_id].outlets
         assert sorted(asset.name for asset in outlets) == published
 
 
 @pytest.mark.parametrize("run_id", ["", "yesterday", "2026-03-01", "2026-03-01-XYZ"])
-def test_rollback_asks_for_the_id_of_a_run(run_id, dags):
+@pytest.mark.parametrize("dag_id", ["evensong_rollback", "evensong_publish"])
+def test_what_is_done_by_hand_asks_for_the_id_of_a_run(dag_id, run_id, dags):
     from airflow.sdk.exceptions import ParamValidationError
 
     with pytest.raises((ParamValidationError, ValueError), match="does not match"):
-        dags["evensong_rollback"].params.get_param("run_id").resolve(run_id)
+        dags[dag_id].params.get_param("run_id").resolve(run_id)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from feature_store import arrow_io, publish, run_log
 from feature_store.gates import GateResult
 from feature_store.settings import Night
-from feature_store.snapshot import Pin
+from feature_store.snapshot import Pin, current_event, events
 from feature_store.tables import PUBLISHED_TABLES
 from feature_store.tables.recommendations import REC_TOPK
 
@@ -61,8 +61,8 @@ def stage_table(night, table, track):
     return Pin(table.name, written.table_version, written.row_count, written.content_sha256)
 
 
-def publish_run(run, *, mode="auto", gates=(PASSED,)):
-    """Append the event of a staged run."""
+def publish_run(run, *, mode="auto", gates=(PASSED,), current=None):
+    """Append the event of a staged run, judged against what readers see unless `current` is given."""
     night, pins = run
     return publish.publish(
         night,
@@ -70,6 +70,7 @@ def publish_run(run, *, mode="auto", gates=(PASSED,)):
         gates=gates,
         inputs=(),
         model_versions=["mm_gnn:1"],
+        current=current or current_event(events(night.settings.lake)),
         mode=mode,
         actor="test",
         now=NOON,

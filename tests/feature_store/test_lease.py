@@ -14,7 +14,7 @@ import pytest
 
 from feature_store import lease
 from feature_store.lease import LeaseLost, LeaseTaken, writer_lease
-from feature_store.storage import open_storage
+from feature_store.storage import ObjectStorage, StorageError, open_storage
 
 HOLD = """
 import sys, time
@@ -115,3 +115,26 @@ def test_on_objects_of_many_who_wait_for_a_dead_one_only_one_at_a_time_gets_in(o
         list(pool.map(write, range(6)))
 
     assert most == [1] * 6
+
+
+def test_on_objects_a_holder_whose_store_is_silent_for_too_long_is_told_before_it_commits(
+    on_objects, monkeypatch
+):
+    """One failed beat is no loss; when others may take it for dead, it must not go on."""
+    monkeypatch.setattr(lease, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(lease, "EXPIRES_S", 1.0)
+
+    def work_while_the_store_is_away():
+        with writer_lease(on_objects, "t") as refuse_lost:
+            refuse_lost()
+            with pytest.MonkeyPatch.context() as away:
+                away.setattr(ObjectStorage, "put_if_tag", _refuse)
+                time.sleep(2.0)
+                refuse_lost()
+
+    with pytest.raises(LeaseLost, match="clear this task"):
+        work_while_the_store_is_away()
+
+
+def _refuse(*_):
+    raise StorageError("s3://lake/leases/t.lock: cannot be written: timed out")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from feature_store.arrow_io import read_table, write_slice
+from feature_store.arrow_io import append, read_table, write_slice
 from feature_store.delta_tables import open_table
 from feature_store.maintenance import (
     compact_files,
@@ -20,6 +20,7 @@ from feature_store.maintenance import (
 from feature_store.publish import append_event, contract_version
 from feature_store.snapshot import Event, Pin, Snapshot, current_event, events
 from feature_store.tables.graph import GRAPH_TRACK_BY_ARTIST
+from feature_store.tables.raw import RAW_FEEDBACK, RAW_TAGS, RAW_TRACKS
 from feature_store.tables.recommendations import REC_CHANGES
 
 MARCH_1 = date(2026, 3, 1)
@@ -121,13 +122,24 @@ def test_vacuum_deletes_what_a_killed_writer_left(settings):
 def test_a_rolled_back_run_stays_restorable_as_long_as_it_is_current(settings):
     lake = settings.lake
     first = publish(lake, MARCH_1, "first", NOON - timedelta(days=90))
-    publish(lake, MARCH_1, "second", NOON - timedelta(days=80))
+    second = publish(lake, MARCH_1, "second", NOON - timedelta(days=80))
     back = append_event(lake, _again(first, replaces=2, at=NOON - timedelta(days=70)))
 
     kept = restorable_events(events(lake), settings, NOON)
 
-    assert kept == [back]
-    assert pinned_versions(kept, REC_CHANGES) == [first.tables[0].table_version]
+    assert kept == [second, back]
+    assert first.tables[0].table_version in pinned_versions(kept, REC_CHANGES)
+
+
+def test_what_a_backfill_of_the_next_day_compares_with_is_kept_as_long_as_its_slices(settings):
+    """The last publication of each day; earlier ones of the day go with the restorable days."""
+    lake = settings.lake
+    publish(lake, MARCH_1, "first", NOON - timedelta(days=90))
+    last = publish(lake, MARCH_1, "last", NOON - timedelta(days=80))
+    publish(lake, date(2025, 1, 24), "too old", NOON - timedelta(days=70))
+    current = publish(lake, date(2026, 3, 2), "next day", NOON - timedelta(days=60))
+
+    assert restorable_events(events(lake), settings, NOON) == [last, current]
 
 
 def test_slices_older_than_the_setting_go_and_the_one_that_readers_see_stays(settings):
@@ -190,3 +202,37 @@ def _again(event, *, replaces, at):
     from dataclasses import replace
 
     return replace(event, action="rollback", replaces_event=replaces, recorded_at_utc=at)
+
+
+def test_rows_about_people_go_after_the_retention_period_and_the_newest_day_stays(settings):
+    """By the newest day a night knows what it has taken in; 30 days are needed to look back."""
+    kept_days = settings.maintenance.model_copy(update={"raw_days": 40})
+    short = settings.model_copy(update={"maintenance": kept_days})
+    for table in (RAW_TAGS, RAW_TRACKS):
+        for days in (41, 40):
+            _arrived(settings.lake, table, NOON.date() - timedelta(days=days))
+    _arrived(settings.lake, RAW_FEEDBACK, NOON.date() - timedelta(days=99))
+
+    done = {one.table_name: one.count for one in expire_slices(short, NOON)}
+
+    assert (done["raw_tags"], done["raw_feedback"]) == (1, 0)
+    assert read_table(settings.lake, RAW_TAGS).num_rows == 1
+    assert read_table(settings.lake, RAW_FEEDBACK).num_rows == 1
+    assert read_table(settings.lake, RAW_TRACKS).num_rows == 2
+
+
+def _arrived(lake, table, day):
+    """A row of a raw table with the least that its contract asks for."""
+    fill = {pa.string(): "x", pa.int64(): 1, pa.int32(): 1, pa.bool_(): True, pa.binary(): b"x"}
+    row = {
+        field.name: day if field.name == "arrival_date" else fill.get(field.type, NOON)
+        for field in table.arrow_schema
+    }
+    append(
+        lake,
+        table,
+        pa.Table.from_pylist([row | _ALLOWED.get(table.name, {})], schema=table.arrow_schema),
+    )
+
+
+_ALLOWED = {"raw_feedback": {"feedback_action": "like"}}

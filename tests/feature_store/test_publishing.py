@@ -10,6 +10,9 @@ import pytest
 
 from feature_store import publish, run_log
 from feature_store.gates import GateFailed
+from feature_store.people import Person
+from feature_store.privacy import ErasedMeanwhile
+from feature_store.rewriting import rewrite
 from feature_store.settings import Night
 from feature_store.snapshot import (
     NothingPublished,
@@ -204,3 +207,28 @@ def test_nothing_is_current_where_only_blocked_and_staged_runs_are(lake, run_of)
     publish_run(run_of(MARCH_1, "r1"), mode="stage_only")
 
     assert current_event(events(lake)) is None
+
+
+def test_a_night_that_was_judged_against_another_event_than_readers_see_is_not_published(
+    lake, run_of
+):
+    """Somebody rolled back while the gates compared with the event before."""
+    publish_run(run_of(MARCH_1, "r1"))
+    publish_run(run_of(MARCH_2, "r2"))
+    compared_with = events(lake)[-1]
+    publish.rollback(lake, "r1", actor="ann", reason=None, now=NOON)
+
+    with pytest.raises(publish.CurrentMoved, match="event 3 is current, this run was to replace 2"):
+        publish_run(run_of(MARCH_3, "r3"), current=compared_with)
+
+    assert open_snapshot(lake).run_id == "r1"
+
+
+def test_a_slice_that_was_staged_before_somebody_was_erased_is_not_pinned(spark, lake, run_of):
+    """Its version holds the person, and goes; the message says which task computes it anew."""
+    publish_run(run_of(MARCH_1, "r1"))
+    night, _ = run_of(MARCH_2, "r2")
+    rewrite(lake, REC_TOPK, Person("u1"))
+
+    with pytest.raises(ErasedMeanwhile, match=r"rec_topk: somebody was erased .* clear the task"):
+        publish.audited_pins(spark, night)

@@ -230,3 +230,16 @@ def test_asking_for_a_column_that_is_not_there_names_those_that_are(tmp_path):
 
     with pytest.raises(ContractError, match="feat_mood has no column 'tempo'"):
         arrow_io.read_table(str(tmp_path), MOODS, columns=["tempo"])
+
+
+def test_a_days_slice_can_be_read_from_an_old_version_whose_other_files_are_gone(spark, tmp_path):
+    """Vacuum keeps what versions in use need of a day, and nothing else of that version."""
+    lake = str(tmp_path)
+    write_moods(spark, lake, MARCH_1, ("a", "calm"))
+    pinned = write_moods(spark, lake, MARCH_2, ("a", "wild"))
+    [file] = (tmp_path / "tables" / MOODS.name).glob("as_of_date=2026-03-01/*.parquet")
+    file.unlink()
+
+    rows = spark_io.read(spark, lake, MOODS, as_of=MARCH_2, version=pinned.table_version)
+
+    assert [row.mood for row in rows.collect()] == ["wild"]

@@ -33,7 +33,7 @@ def test_a_misspelt_variable_is_an_error_and_not_ignored(monkeypatch):
 def test_an_unknown_key_in_the_file_is_an_error():
     Path("evensong.toml").write_text("[lists]\nlenght = 7\n")
 
-    with pytest.raises(SettingsError, match=r"lists.lenght = 7: .*correct evensong.toml"):
+    with pytest.raises(SettingsError, match=r"lists.lenght: .*correct evensong.toml"):
         load_settings()
 
 
@@ -69,3 +69,15 @@ def test_the_laptops_settings_are_the_defaults():
     Path("evensong.toml").write_text(shipped.read_text())
 
     assert load_settings() == plain
+
+
+@pytest.mark.parametrize("variable", ["EVENSONG_PRIVACY_KEY", "EVENSONG_PRIVACY__KEY"])
+def test_what_may_be_a_secret_is_not_repeated_by_the_error(variable, monkeypatch):
+    """The second name is a slip, so nobody knows what its value is."""
+    monkeypatch.setenv(variable, "s3cret")
+    monkeypatch.setenv("EVENSONG_LISTS__LENGTH", "0")
+
+    with pytest.raises(SettingsError, match=r"lists\.length = '0'") as refused:
+        load_settings()
+
+    assert "s3cret" not in str(refused.value)

@@ -16,11 +16,9 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from feature_store.arrow_io import read_table
-from feature_store.hand_publication import publish_by_hand
 from feature_store.snapshot import events, open_snapshot
 from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_METRICS
-from feature_store.waivers import waive
 from tests import worlds
 from tests.nights import LISTS
 from tests.pages import ARGUMENTS, CHROMIUM, WINDOW, Pages, start_airflow
@@ -228,23 +226,18 @@ def test_a_waived_run_is_published_by_hand_and_a_rollback_takes_it_back(
     pages, made_current, blocked
 ):
     lake = pages.airflow.lake
-    told = {"reason": "a quiet week", "actor": "ann", "now": datetime.now(UTC)}
-    waive(lake, blocked.run_id, "popular_tier_ratio", **told)
-    publish_by_hand(lake, blocked.run_id, **told)
+    told = {"run_id": blocked.run_id, "reason": "a quiet week"}
+    _by_hand(pages, "evensong_publish", told, ends="Failed")
+    assert open_snapshot(lake).event == made_current[-1]
+    _by_hand(pages, "evensong_publish", told | {"waived_rule": "popular_tier_ratio"})
     by_hand = open_snapshot(lake)
     assert set(by_hand.read("rec_topk")["as_of_date"].to_pylist()) == {OLDEST}
-    assert "ann: a quiet week" in {gate["waived_by"] for gate in by_hand.event.gates}
+    waived = "airflow:publisher: a quiet week"
+    assert waived in {gate["waived_by"] for gate in by_hand.event.gates}
 
     earlier = made_current[-1].run_id
-    pages.airflow.api("publisher", "PATCH", "/dags/evensong_rollback", {"is_paused": False})
     asked = {"run_id": earlier, "reason": "too quiet after all"}
-    run = pages.airflow.api(
-        "publisher",
-        "POST",
-        "/dags/evensong_rollback/dagRuns",
-        {"logical_date": None, "conf": asked},
-    )
-    pages.wait_for("Success", run["dag_run_id"], dag_id="evensong_rollback")
+    _by_hand(pages, "evensong_rollback", asked)
 
     event = open_snapshot(lake).event
     assert (event.action, event.run_id, event.reason) == ("rollback", earlier, asked["reason"])
@@ -257,6 +250,14 @@ def test_each_run_wrote_only_the_slice_of_its_day(pages, staged):
     runs = {(row["run_id"], row["as_of_date"]) for row in rows}
     assert {(event.run_id, event.as_of) for event in staged} <= runs
     assert len(runs) == len({run_id for run_id, _ in runs})
+
+
+def _by_hand(pages, dag_id, conf, ends="Success"):
+    """Triggered by the publisher; the end is looked up in the DAG's page."""
+    pages.airflow.api("publisher", "PATCH", f"/dags/{dag_id}", {"is_paused": False})
+    asked = {"logical_date": None, "conf": conf}
+    run = pages.airflow.api("publisher", "POST", f"/dags/{dag_id}/dagRuns", asked)
+    pages.wait_for(ends, run["dag_run_id"], dag_id=dag_id)
 
 
 def _backfill_id(day):

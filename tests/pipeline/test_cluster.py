@@ -16,7 +16,11 @@ def test_a_night_through_spark_submit_has_the_hashes_of_a_night_in_one_process(
 ):
     lake = str(tmp_path / "lake")
     worlds.write_tiny_world(open_storage(lake))
-    submitted = {"EVENSONG_SPARK__MASTER": spark_cluster, "EVENSONG_SPARK__SUBMIT": "true"}
+    submitted = {
+        "EVENSONG_SPARK__MASTER": spark_cluster,
+        "EVENSONG_SPARK__SUBMIT": "true",
+        "EVENSONG_SPARK__DRIVER_HOST": "127.0.0.1",
+    }
 
     night = finished(start_night(lake, tmp_path / "state", worlds.LAST_DAY, submitted))
 

@@ -18,6 +18,7 @@ from feature_store.settings import Night, load_settings
 from feature_store.snapshot import Snapshot, events, open_snapshot
 from feature_store.tables import table_called
 from feature_store.tables.recommendations import REC_TOPK
+from jobs.audit import list_rules
 from jobs.publication import publish_night
 from jobs.run import run_job
 from tests import worlds
@@ -246,3 +247,32 @@ def test_a_row_that_breaks_an_absolute_rule_blocks_the_night_by_name(nights, spa
 
     with pytest.raises(GateFailed, match=r'hidden_tracks_topk is 1, .*"user_id":"rock-1"'):
         publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
+
+
+def test_rules_about_rows_are_absolute_and_rules_about_the_population_are_not(nights):
+    """The first kind nobody may waive: it protects people."""
+    newest = [event for event in events(nights.lake) if event.action == "publish"][-1]
+
+    absolute = {gate["rule"] for gate in newest.gates if gate["is_absolute"]}
+
+    assert absolute == {
+        "duplicate_keys_topk", "duplicate_keys_similar", "rank_holes_topk", "rank_holes_similar",
+        "unavailable_tracks_topk", "unavailable_tracks_similar", "hidden_tracks_topk",
+        "opted_out_or_unknown_people", "erased_people_topk", "tracks_over_artist_limit",
+    }  # fmt: skip
+    assert len(newest.gates) - len(absolute) == 11
+
+
+def test_a_night_without_a_single_list_breaks_rules_and_does_not_fail(nights, spark):
+    """The worst night of all must end as a blocked event that says what is missing."""
+    settings = load_settings(lake=nights.lake)
+    nothing = spark.createDataFrame([], REC_TOPK.spark_schema())
+    tracks = spark_io.read(spark, nights.lake, table_called("core_tracks"), as_of=worlds.LAST_DAY)
+    people = spark.createDataFrame([("ann",)], "user_id string")
+    shorter = settings.model_copy(update={"lists": settings.lists.model_copy(update={"length": 3})})
+
+    found = list_rules(nothing, people, tracks, Night(worlds.LAST_DAY, "empty", shorter))
+
+    assert {one.rule: one.value for one in found} == {
+        "full_list_ratio": 0, "popular_tier_ratio": 0, "catalogue_coverage_ratio": 0,
+    }  # fmt: skip

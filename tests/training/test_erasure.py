@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 
 from feature_store import erasures
 from feature_store.arrow_io import read_table
-from feature_store.storage import open_storage
+from feature_store.storage import StorageError, open_storage
 from feature_store.tables.runs import RUN_MODELS
 from tests.training import lake as sample
 from training import checkpoint, erasure, train
@@ -85,3 +87,42 @@ def test_a_checkpoint_that_cannot_be_opened_is_deleted_with_its_row(trained):
     assert list(open_storage(trained.settings.lake).list("models")) == []
     assert read_table(trained.settings.lake, RUN_MODELS).num_rows == 0
     assert train.train(trained).model_version
+
+
+def test_an_erasure_killed_between_a_checkpoints_files_takes_nobody_elses_row(trained):
+    request = erasures.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    before = saved(trained)
+    [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
+    file = Path(trained.settings.lake, row["checkpoint_uri"], checkpoint.PARAMETERS)
+    place = list(before.ids["user"].ids).index(ERASED)
+    without = {
+        name: torch.cat([rows[:place], rows[place + 1 :]])
+        if before.tables.get(name) == "user"
+        else rows
+        for name, rows in before.parameters.items()
+    }
+    file.write_bytes(safetensors.torch.save(without))
+
+    erasure.erase_models(trained.settings, request.request_id)
+
+    after = saved(trained)
+    assert {name: rows.tolist() for name, rows in after.parameters.items()} == {
+        name: rows.tolist() for name, rows in without.items()
+    }
+    assert ERASED not in after.ids["user"].ids
+
+
+def test_a_store_that_fails_deletes_no_model(trained):
+    request = erasures.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
+    file = Path(trained.settings.lake, row["checkpoint_uri"], checkpoint.PARAMETERS)
+    kept = file.read_bytes()
+    file.unlink()
+    file.mkdir()  # it is there and cannot be read
+
+    with pytest.raises(StorageError):
+        erasure.erase_models(trained.settings, request.request_id)
+
+    file.rmdir()
+    file.write_bytes(kept)
+    assert saved(trained)

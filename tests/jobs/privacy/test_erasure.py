@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,10 +12,11 @@ from feature_store import arrow_io, erasures, privacy, publish
 from feature_store.arrow_io import read_table
 from feature_store.people import ERASED
 from feature_store.settings import Night, load_settings
-from feature_store.snapshot import Pin, events, open_snapshot, snapshot_before
+from feature_store.snapshot import Pin, current_event, events, open_snapshot, snapshot_before
+from feature_store.storage import open_storage
 from feature_store.tables import PUBLISHED_TABLES, table_called
 from feature_store.tables.recommendations import REC_TOPK
-from feature_store.tables.runs import RUN_ERASURES
+from feature_store.tables.runs import RUN_ERASURES, RUN_WAIVERS
 from jobs.privacy import erasure
 from jobs.privacy.export import NothingStored, export
 from tests.traces import traces
@@ -38,7 +40,7 @@ def published(settings):
     for day in (MARCH_1, MARCH_2):
         night = Night(day, f"run-{day}", settings)
         pins = [_stage(night, table) for table in PUBLISHED_TABLES]
-        event = publish.publish(night, pins=pins, gates=[], inputs=[], model_versions=[], mode="auto", actor="t", now=NOON)  # fmt: skip
+        event = publish.publish(night, pins=pins, gates=[], inputs=[], model_versions=[], current=current_event(events(settings.lake)), mode="auto", actor="t", now=NOON)  # fmt: skip
         assert event.action == "publish"
     return settings
 
@@ -195,3 +197,45 @@ def test_an_export_has_her_rows_and_nobody_elses(published):
 def test_an_export_of_nobody_is_an_error(published):
     with pytest.raises(NothingStored, match="check the id"):
         export(published, "nobody")
+
+
+def test_a_request_whose_process_was_killed_after_its_evidence_is_forgotten_by_the_next_try(
+    published, spark
+):
+    request_id = ask(published)
+    kept = open_storage(published.lake).read(f"privacy/requests/{request_id}.json")
+    erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
+    erasure.finish(published, request_id, clock=lambda: NOON)
+    requests = Path(published.lake, "privacy", "requests")
+    (requests / f"{request_id}.json").write_bytes(kept)
+    (requests / f".{request_id}.json").write_bytes(kept)
+
+    erasure.finish(published, request_id, clock=lambda: NOON)
+
+    assert list(requests.iterdir()) == []
+    assert traces(published.lake, "ada-l") == []
+
+
+def test_what_named_her_while_the_erasure_was_at_work_goes_before_it_ends(published, spark):
+    """A night that had read her was blocked meanwhile, its event and its page name her."""
+    request_id = ask(published)
+    erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
+    newest = events(published.lake)[-1]
+    late = {"action": "blocked", "run_id": "late", "replaces_event": 3, "gates": (GATE,)}
+    publish.append_event(published.lake, newest.__class__(**{**_fields(newest), **late}))
+    open_storage(published.lake).write("reports/2026-03-03/late.html", b"<p>ada-l</p>")
+
+    erasure.finish(published, request_id, clock=lambda: NOON)
+
+    assert traces(published.lake, "ada-l") == []
+
+
+def test_words_about_a_waiver_stop_naming_her(published, spark):
+    told = {"rule": "churn_ratio", "actor": "ann", "reason": "ada-l came back", "recorded_at_utc": NOON}  # fmt: skip
+    row = pa.Table.from_pylist([{"run_id": "r"} | told], schema=RUN_WAIVERS.arrow_schema)
+    arrow_io.append(published.lake, RUN_WAIVERS, row)
+
+    erase(published, spark)
+
+    assert read_table(published.lake, RUN_WAIVERS)["reason"].to_pylist() == [ERASED]
+    assert traces(published.lake, "ada-l") == []

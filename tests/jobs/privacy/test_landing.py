@@ -13,10 +13,10 @@ from feature_store import privacy
 from feature_store.people import Person
 from feature_store.storage import open_storage
 from jobs.ingest import close_landing
-from jobs.landing import LandingError, LandingWriter, close_days, files_of
-from jobs.privacy.landing import correct_manifests, erase_from_landing
+from jobs.landing import LandingError, LandingWriter, close_days, files_of, read_manifest
+from jobs.privacy.landing import correct_manifests, erase_from_landing, keep_out
 
-MARCH_1 = date(2026, 3, 1)
+MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
 ADA = Person("ada")
 
 
@@ -151,3 +151,21 @@ def test_a_night_without_the_key_of_the_list_stops_before_it_reads(settings, sto
 
     with pytest.raises(privacy.PrivacyKeyMissing, match="EVENSONG_PRIVACY_KEY"):
         close_landing(night)
+
+
+def test_what_lands_while_a_night_cleans_waits_for_the_next_closing(settings, storage):
+    """Nobody has looked into it, so it must not count as looked at; nor may a file that changed."""
+    privacy.suppress(settings, "ada")
+    early = land(storage, "users", [{"user_id": "ben"}])
+    changed = land(storage, "tags", [{"user_id": "ben"}])
+    _, looked_at = keep_out(storage, privacy.suppressed(settings))
+    late = land(storage, "listens", [{"user_id": "ada"}])
+    land(storage, "tags", [{"user_id": "ada"}, {"user_id": "ben"}] * 50)
+
+    close_days(storage, MARCH_1, looked_at)
+
+    assert [file.path for file in read_manifest(storage, MARCH_1).files] == [early]
+    _, looked_at = keep_out(storage, privacy.suppressed(settings))
+    close_days(storage, MARCH_2, looked_at)
+    assert {file.path for file in read_manifest(storage, MARCH_2).files} == {late, changed}
+    assert read(storage, late) == []
