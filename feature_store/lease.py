@@ -137,13 +137,18 @@ def _taken_over(storage: ObjectStorage, path: str, table_name: str, wait_s: floa
         if tag != seen_tag:
             seen_tag, seen_since_s = tag or "", time.monotonic()
         is_dead = time.monotonic() - seen_since_s > EXPIRES_S
-        if found is None or is_dead or json.loads(found[0])["is_free"]:
+        if found is None or is_dead or _is_free(found[0]):
             mine = storage.put_if_tag(path, _state(is_free=False), tag)
             if mine is not None:
                 return mine
         if time.monotonic() > deadline:
             raise _taken(table_name, wait_s, storage.uri(path))
         time.sleep(min(1.0, wait_s / 10, EXPIRES_S / 10))
+
+
+def _is_free(state: bytes) -> bool:
+    """An empty state is the lock file of a lake that was a folder once: nobody holds it here."""
+    return not state or bool(json.loads(state)["is_free"])
 
 
 def _state(*, is_free: bool) -> bytes:

@@ -98,6 +98,9 @@ class Gates(BaseModel):
     max_popular_tier_ratio: float = Field(
         0.6, ge=0, le=1, description="Rows that rest on popularity alone."
     )
+    max_tier_shift_ratio: float = Field(
+        0.5, ge=0, le=1, description="Rows whose tier changed, against what readers have now."
+    )
     max_churn_ratio: float = Field(
         0.95, ge=0, le=1, description="Rows that entered since the compared run."
     )

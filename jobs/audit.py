@@ -51,6 +51,7 @@ def measures(
         *_row_rules(broken),
         _erased_people(lists, night),
         *list_rules(lists, eligible_users(users), tracks, night),
+        tier_shift(lists, _seen_lists(spark, current), night),
         *_modality_coverage(spark, tracks, night),
         _churn(_staged(spark, night, REC_CHANGES.name, pins), lists, night),
         _freshness(night),
@@ -195,6 +196,35 @@ def list_rules(
             low=bounds.min_catalogue_coverage_ratio,
         ),
     ]
+
+
+def tier_shift(lists: DataFrame, seen: DataFrame | None, night: Night) -> Measure:
+    """How much of the lists changed its tier: half the sum of |share now - share before|.
+
+    Example: 80 % personal and 20 % warm before, 50 % and 50 % now: .3. Nothing to compare with: 0.
+    """
+    now = _tier_shares(lists)
+    before = _tier_shares(seen) if seen is not None else now
+    tiers = {*now, *before}
+    return Measure(
+        "tier_shift_ratio",
+        REC_TOPK.name,
+        sum(abs(now.get(tier, 0.0) - before.get(tier, 0.0)) for tier in tiers) / 2,
+        high=night.settings.gates.max_tier_shift_ratio,
+    )
+
+
+def _tier_shares(lists: DataFrame) -> dict[str, float]:
+    rows = {row["tier"]: row["count"] for row in lists.groupBy("tier").count().collect()}
+    return {tier: count / sum(rows.values()) for tier, count in rows.items()}
+
+
+def _seen_lists(spark: SparkSession, current: Snapshot | None) -> DataFrame | None:
+    """The lists that readers have now."""
+    if current is None:
+        return None
+    version = current.version_of(REC_TOPK)
+    return spark_io.read(spark, current.lake, REC_TOPK, as_of=current.as_of, version=version)
 
 
 def _modality_coverage(spark: SparkSession, tracks: DataFrame, night: Night) -> list[Measure]:

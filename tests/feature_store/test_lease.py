@@ -138,3 +138,10 @@ def test_on_objects_a_holder_whose_store_is_silent_for_too_long_is_told_before_i
 
 def _refuse(*_):
     raise StorageError("s3://lake/leases/t.lock: cannot be written: timed out")
+
+
+def test_on_objects_the_lock_file_of_a_lake_that_was_a_folder_holds_nobody_up(on_objects):
+    open_storage(on_objects).write("leases/t.lock", b"")
+
+    with writer_lease(on_objects, "t", wait_s=0.5):
+        pass

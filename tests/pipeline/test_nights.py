@@ -18,7 +18,7 @@ from feature_store.settings import Night, load_settings
 from feature_store.snapshot import Snapshot, events, open_snapshot
 from feature_store.tables import table_called
 from feature_store.tables.recommendations import REC_TOPK
-from jobs.audit import list_rules
+from jobs.audit import list_rules, tier_shift
 from jobs.publication import publish_night
 from jobs.run import run_job
 from tests import worlds
@@ -261,7 +261,7 @@ def test_rules_about_rows_are_absolute_and_rules_about_the_population_are_not(ni
         "opted_out_or_unknown_people", "erased_people_topk", "tracks_over_artist_limit",
         "columns_lost",
     }  # fmt: skip
-    assert len(newest.gates) - len(absolute) == 10
+    assert len(newest.gates) - len(absolute) == 11
 
 
 def test_a_night_without_a_single_list_breaks_rules_and_does_not_fail(nights, spark):
@@ -277,3 +277,18 @@ def test_a_night_without_a_single_list_breaks_rules_and_does_not_fail(nights, sp
     assert {one.rule: one.value for one in found} == {
         "full_list_ratio": 0, "popular_tier_ratio": 1, "catalogue_coverage_ratio": 0,
     }  # fmt: skip
+
+
+def test_lists_that_change_their_tiers_overnight_break_a_rule(nights, spark):
+    """Popular rows took the place of three personal and both warm ones: half have moved."""
+    night = Night(worlds.LAST_DAY, "r", load_settings(lake=nights.lake))
+    before = spark.createDataFrame(
+        [(tier,) for tier in 8 * ["personal"] + 2 * ["warm"]], "tier string"
+    )
+    now = spark.createDataFrame(
+        [(tier,) for tier in 5 * ["personal"] + 5 * ["popular"]], "tier string"
+    )
+
+    assert tier_shift(now, before, night).value == pytest.approx(0.5)
+    assert tier_shift(now, None, night).value == 0
+    assert tier_shift(before.limit(0), before, night).value == pytest.approx(0.5)
