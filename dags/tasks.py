@@ -127,13 +127,7 @@ def rollback_task() -> Any:
         from feature_store.publish import CurrentMoved
 
         try:
-            pkgutil.resolve_name(ROLLBACK)(
-                _settings().lake,
-                context["params"]["run_id"],
-                actor=_person(context),
-                reason=context["params"]["reason"],
-                now=datetime.now(UTC),
-            )
+            _act(context, ROLLBACK)
         except (LookupError, CurrentMoved) as error:
             raise AirflowFailException(str(error)) from error
 
@@ -154,14 +148,7 @@ def waiving_task() -> Any:
         if not rule:
             raise AirflowSkipException("no rule is waived")
         try:
-            pkgutil.resolve_name(WAIVE)(
-                _settings().lake,
-                context["params"]["run_id"],
-                rule,
-                actor=_person(context),
-                reason=context["params"]["reason"],
-                now=datetime.now(UTC),
-            )
+            _act(context, WAIVE, rule)
         except WaiverRefused as error:
             raise AirflowFailException(str(error)) from error
 
@@ -185,13 +172,7 @@ def hand_publishing_task() -> Any:
         from feature_store.publish import CurrentMoved, ReadBackMismatch
 
         try:
-            pkgutil.resolve_name(PUBLISH_BY_HAND)(
-                _settings().lake,
-                context["params"]["run_id"],
-                actor=_person(context),
-                reason=context["params"]["reason"],
-                now=datetime.now(UTC),
-            )
+            _act(context, PUBLISH_BY_HAND)
         except (LookupError, GateFailed, CurrentMoved, ReadBackMismatch) as error:
             raise AirflowFailException(str(error)) from error
 
@@ -254,9 +235,17 @@ def _have_moved_on(night: Night, since: datetime) -> bool:
     return current is not None and current.as_of > night.as_of and current.recorded_at_utc >= since
 
 
-def _person(context: Any) -> str:
-    """Who pressed the button."""
-    return f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}"
+def _act(context: Any, function: str, *more: Any) -> None:
+    """Do to the run that was asked for what a person does by hand, in the name of who pressed."""
+    params = context["params"]
+    pkgutil.resolve_name(function)(
+        _settings().lake,
+        params["run_id"],
+        *more,
+        actor=f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}",
+        reason=params["reason"],
+        now=datetime.now(UTC),
+    )
 
 
 def erasing_task(task_id: str, function: str) -> Any:

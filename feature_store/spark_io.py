@@ -73,8 +73,8 @@ def read_history(
     # are those of the Parquet files. Spark's own Delta reader runs a job a scan to find that out.
     rows = (
         spark.read.schema(table.spark_schema())
-        .option("basePath", spark_uri(table_uri(lake, table)))
-        .parquet(*[spark_uri(file) for file in files])
+        .option("basePath", _spark_uri(table_uri(lake, table)))
+        .parquet(*[_spark_uri(file) for file in files])
         .select(*table.column_names)
     )
     if table.time is Time.NONE:
@@ -169,13 +169,13 @@ def write(
     if table.time is not Time.NONE:
         writer = writer.mode("overwrite").option("replaceWhere", _days(table, first, end))
     try:
-        writer.save(spark_uri(table_uri(lake, table)))
+        writer.save(_spark_uri(table_uri(lake, table)))
     except (Py4JError, PySparkException) as error:
         raise _explained(table, error) from error
     return _written(lake, table, observation)
 
 
-def spark_uri(address: str) -> str:
+def _spark_uri(address: str) -> str:
     """As Spark takes it: Hadoop knows S3 as s3a."""
     return address.replace("s3://", "s3a://", 1)
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from feature_store import spark_io
 from feature_store.people import cleaned
 from feature_store.privacy import readers_suppression
 from feature_store.settings import load_settings
-from feature_store.spark_io import spark_uri
 from feature_store.tables import table_called
 
 if TYPE_CHECKING:
@@ -40,12 +40,8 @@ def create_views(spark: SparkSession, snapshot: Snapshot) -> list[str]:
     names = [pin.table_name for pin in snapshot.event.tables]
     for name in names:
         table = table_called(name)
-        rows = (
-            spark.read.format("delta")
-            .option("versionAsOf", snapshot.version_of(table))
-            .load(spark_uri(snapshot.uri_of(name)))
-            .where(f"as_of_date = DATE'{snapshot.as_of}'")
-        )
+        version = snapshot.version_of(table)
+        rows = spark_io.read(spark, snapshot.lake, table, as_of=snapshot.as_of, version=version)
         if nobody:
             rows = rows.mapInArrow(_without(table, nobody), rows.schema)
         rows.createOrReplaceTempView(name)

@@ -19,7 +19,7 @@ import structlog
 
 from feature_store import erasures, privacy, spark_io
 from feature_store.arrow_io import append, read_table
-from feature_store.delta_tables import exists
+from feature_store.delta_tables import exists, open_table
 from feature_store.lease import writer_lease
 from feature_store.people import Person, names_people
 from feature_store.reissue import erase_from_events, repin
@@ -226,7 +226,7 @@ def _note(settings: Settings, request_id: str, table: Table, result: Rewritten |
 def _refuse_named(lake: str, request: Request, current: Event | None) -> None:
     """Whether the newest rows, or those that readers see, name the person again."""
     for table in _tables_that_name_people(lake):
-        versions = (None, *_pinned_versions(current, table))
+        versions = {open_table(lake, table).version(), *_pinned_versions(current, table)}
         person = Person(request.user_id)
         count = sum(count_named(lake, table, person, version) for version in versions)
         if count:
