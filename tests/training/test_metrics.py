@@ -8,7 +8,7 @@ import torch
 
 from tests.training.worlds import pairs_of
 from training import metrics
-from training.ranking import Ranked, best_tracks
+from training.ranking import Ranked
 
 N_TRACKS = 6
 # Three people; person 0 wants tracks 0 and 5, person 1 wants 2, person 2 wants 4.
@@ -76,19 +76,3 @@ def test_an_unfilled_place_is_no_hit():
     is_hit, _ = metrics.hits(ranked, torch.tensor([1]), WANTED, N_TRACKS)
 
     assert is_hit.tolist() == [[False, False]]
-
-
-def test_ties_are_broken_by_position_also_at_the_cut():
-    """Tracks 1, 2 and 3 score alike to six decimals: the lists hold 0, 1, 2."""
-    scores = torch.tensor([[9.0, 1.0000001, 1.0, 1.0000002]])
-
-    assert best_tracks(scores, 3).tracks.tolist() == [[0, 1, 2]]
-
-
-def test_negative_scores_keep_their_order_and_excluded_tracks_have_no_place():
-    """-0.5 before -2; the track at -inf leaves the last place empty."""
-    ranked = best_tracks(torch.tensor([[-2.0, -torch.inf, -0.5]]), 3)
-
-    assert ranked.tracks[0, :2].tolist() == [2, 0]
-    assert ranked.scores[0, :2].tolist() == [-0.5, -2.0]
-    assert ranked.is_filled.tolist() == [[True, True, False]]
