@@ -17,7 +17,9 @@ target of that encoder alone.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +70,31 @@ class MMGNNConfig:
         )
 
 
+class TrackInput(Protocol):
+    """How content enters a graph encoder, as a torch module.
+
+    Attributes:
+        dim: width of the vectors that it gives, and of the encoder that takes them.
+        has: tracks that it has content of, shape (n_tracks,) bool.
+        has_emotion: tracks whose emotion can be learned, shape (n_tracks,) bool.
+    """
+
+    dim: int
+    has: Tensor
+    has_emotion: Tensor
+
+    def __call__(self) -> Tensor:
+        """Unit vectors, shape (n_tracks, dim); zeros where there is no content."""
+
+    def emotion_error(self, tracks: Tensor) -> Tensor:
+        """How badly emotion is told from embeddings, shape (n_tracks, dim)."""
+
+
+def input_per_modality(evidence: Evidence, config: MMGNNConfig) -> dict[str, TrackInput]:
+    """One input, and so one encoder and one head, for each modality: nothing is fused."""
+    return {name: ContentInput(modality, config.dim) for name, modality in evidence.content.items()}
+
+
 class MMGNN(nn.Module):
     """Peers over one graph.
 
@@ -78,14 +105,18 @@ class MMGNN(nn.Module):
 
     head_weights: Tensor
 
-    def __init__(self, config: MMGNNConfig, evidence: Evidence) -> None:
+    def __init__(
+        self,
+        config: MMGNNConfig,
+        evidence: Evidence,
+        inputs: Callable[[Evidence, MMGNNConfig], dict[str, TrackInput]] = input_per_modality,
+    ) -> None:
         super().__init__()
         graph = evidence.graph
-        every_track = torch.ones(len(graph.nodes.tracks), dtype=torch.bool)
         self.config = config
-        self._encoders = {COLLABORATIVE: GraphEncoder(config, graph, every_track, None)} | {
-            name: GraphEncoder(config, graph, modality.has, modality)
-            for name, modality in evidence.content.items()
+        self._encoders = {COLLABORATIVE: GraphEncoder(config, graph, None)} | {
+            name: GraphEncoder(config, graph, content)
+            for name, content in inputs(evidence, config).items()
         }
         self.heads = nn.ModuleDict(self._encoders)
         self._linear = LinearAutoencoder(
@@ -177,27 +208,27 @@ class GraphEncoder(nn.Module):
     has_user: Tensor
     may_vote: Tensor
 
-    def __init__(
-        self, config: MMGNNConfig, graph: SocialGraph, has_track: Tensor, modality: Modality | None
-    ) -> None:
+    def __init__(self, config: MMGNNConfig, graph: SocialGraph, content: TrackInput | None) -> None:
         super().__init__()
         self.sizes = graph.sizes
         self.n_layers = config.n_layers
         self.emotion_weight = config.emotion_weight
         n_users, n_tracks, n_artists, n_tags = graph.sizes
         rows = {"user": n_users, "artist": n_artists, "tag": n_tags}
-        if modality is None:
+        if content is None:
             rows["track"] = n_tracks
+        dim = config.dim if content is None else content.dim
+        has_track = torch.ones(n_tracks, dtype=torch.bool) if content is None else content.has
         self.nodes = nn.ParameterDict(
-            {kind: nn.Parameter(_unit_rows(n_rows, config.dim)) for kind, n_rows in rows.items()}
+            {kind: nn.Parameter(_unit_rows(n_rows, dim)) for kind, n_rows in rows.items()}
         )
-        self.content = None if modality is None else ContentInput(modality, config.dim)
+        self.content = content
         edges = adjacency(graph, config.relations, has_track)
         degree = edges.crow_indices().diff()
         self.register_buffer("adjacency", edges, persistent=False)
         self.register_buffer("has_track", has_track, persistent=False)
         self.register_buffer("has_user", degree[:n_users] > 0, persistent=False)
-        may_vote = has_track if modality is not None else graph.listener_count() > 0
+        may_vote = graph.listener_count() > 0 if content is None else has_track
         self.register_buffer("may_vote", may_vote, persistent=False)
         self._encoded: tuple[Tensor, Tensor] | None = None
 
@@ -242,6 +273,7 @@ class ContentInput(nn.Module):
 
     def __init__(self, modality: Modality, dim: int) -> None:
         super().__init__()
+        self.dim = dim
         width = modality.embedding.shape[1]
         present = modality.embedding[modality.has]
         self.register_buffer("mean", present.mean(dim=0) if len(present) else torch.zeros(width))
