@@ -11,11 +11,10 @@ from torch import Tensor
 from training import metrics
 from training.blending import HeadScores, blend
 from training.data.batches import UserBatch, blocks
-from training.data.interactions import Pairs
 from training.data.splits import Holdout
 from training.loop import scoring
 from training.models.registry import Recommender
-from training.ranking import Ranked, best_tracks
+from training.ranking import Ranked, best_tracks, leave_out_
 
 BLOCK_USERS = 256  # people scored at once: bounds the memory at 256 x n_tracks x heads
 CUT_OFF = 10
@@ -63,7 +62,7 @@ class Examiner:
     def _quality(self, scores: Iterator[Tensor]) -> Quality:
         """Metrics of the lists that these blocks of scores give, in the order of `users`."""
         ranked = [
-            best_tracks(_without(block.cpu(), batch.users, self._heard), CUT_OFF)
+            best_tracks(leave_out_(block.cpu(), batch.users, self._heard), CUT_OFF)
             for batch, block in zip(blocks(self.users, BLOCK_USERS), scores, strict=True)
         ]
         whole = Ranked(
@@ -81,10 +80,3 @@ class Examiner:
             "novelty": metrics.novelty(whole, listeners, self._n_users),
         }
         return Quality(values, len(self.users))
-
-
-def _without(scores: Tensor, users: Tensor, heard: Pairs) -> Tensor:
-    """Scores with -inf for what each person had heard; `users` ascending."""
-    mine = torch.isin(heard.users, users)
-    rows = torch.searchsorted(users, heard.users[mine])
-    return scores.index_put((rows, heard.tracks[mine]), torch.tensor(-torch.inf))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from training.data.interactions import Pairs
 
 SCORE_DECIMALS = 6
 _SCALE = 10**SCORE_DECIMALS
@@ -63,22 +64,35 @@ def best_tracks(scores: Tensor, k: int) -> Ranked:
     return ranked
 
 
+def leave_out_(scores: Tensor, users: Tensor, heard: Pairs) -> Tensor:
+    """Put -inf where a person had heard a track, in `scores` itself, and give it back.
+
+    Args:
+        scores: shape (batch, n_tracks), on the CPU.
+        users: their people's positions, shape (batch,).
+        heard: pairs of these and of other people.
+    """
+    return scores.index_put_(heard.of_users(users), torch.tensor(-torch.inf))
+
+
 def _greatest(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """The n greatest of each row in descending order, and their places; shape (batch, n).
 
-    The n greatest lie in the n chunks whose own greatest are greatest, so one pass over the row and
-    two small selections find them.
+    The n greatest lie in the n chunks whose own greatest are greatest, or in what is left behind
+    the last chunk: one pass over the row and two small selections find them.
     """
-    n_chunks = -(-scores.shape[1] // _CHUNK)
+    n_chunks, left = divmod(scores.shape[1], _CHUNK)
     if n_chunks <= n:
         return torch.topk(scores, n, dim=1)
-    padded = functional.pad(scores, (0, n_chunks * _CHUNK - scores.shape[1]), value=-torch.inf)
-    chunks = padded.view(len(scores), n_chunks, _CHUNK)
+    end = n_chunks * _CHUNK
+    chunks = scores[:, :end].unflatten(1, (n_chunks, _CHUNK))
     best = chunks.amax(dim=2).topk(n, dim=1, sorted=False).indices
-    candidates = chunks.gather(1, best[:, :, None].expand(-1, -1, _CHUNK)).flatten(1)
-    greatest, among = candidates.topk(n, dim=1)
-    places = best.gather(1, among // _CHUNK) * _CHUNK + among % _CHUNK
-    return greatest, places.clamp(max=scores.shape[1] - 1)  # padding is -inf and never listed
+    inside = chunks.gather(1, best[:, :, None].expand(-1, -1, _CHUNK)).flatten(1)
+    of_chunk = best[:, :, None] * _CHUNK + torch.arange(_CHUNK, device=scores.device)
+    behind = torch.arange(end, end + left, device=scores.device).expand(len(scores), -1)
+    places = torch.cat([of_chunk.flatten(1), behind], dim=1)
+    greatest, among = torch.cat([inside, scores[:, end:]], dim=1).topk(n, dim=1)
+    return greatest, places.gather(1, among)
 
 
 def _in_order(scores: Tensor, tracks: Tensor, k: int) -> Ranked:

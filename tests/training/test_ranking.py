@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.ranking import SCORE_DECIMALS, best_tracks
+from training.data.interactions import Pairs
+from training.ranking import SCORE_DECIMALS, best_tracks, leave_out_
 
 
 def test_ties_are_broken_by_position_also_at_the_cut():
@@ -60,3 +61,12 @@ def test_a_row_of_equal_scores_lists_the_first_positions():
 def test_a_row_of_excluded_tracks_is_an_empty_list():
     """Nothing is listed, and nothing raises."""
     assert not best_tracks(torch.full((2, 900), -torch.inf), 5).is_filled.any()
+
+
+def test_what_a_person_had_heard_has_no_score():
+    """Person 4 heard tracks 0 and 2, person 1 track 1, person 3 nothing."""
+    heard = Pairs(torch.tensor([1, 4, 4, 5]), torch.tensor([1, 0, 2, 1]), torch.ones(4))
+
+    unheard = leave_out_(torch.ones(3, 3), torch.tensor([4, 3, 1]), heard).isfinite()
+
+    assert unheard.tolist() == [[False, True, False], [True, True, True], [True, False, True]]

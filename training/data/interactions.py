@@ -44,6 +44,23 @@ class Pairs:
         """The pairs that `mask`, shape (n,), lets through."""
         return Pairs(self.users[mask], self.tracks[mask], self.weight[mask])
 
+    def of_users(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """The pairs of some people, found without going through everybody's.
+
+        Args:
+            users: positions, shape (batch,), in any order.
+
+        Returns:
+            Of each pair its person's place in `users`, and its track, both of shape (pairs,).
+
+        Example: pairs (1, 7), (2, 5), (2, 6) and users (2, 1): places (0, 0, 1), tracks (5, 6, 7).
+        """
+        first = torch.searchsorted(self.users, users)
+        count = torch.searchsorted(self.users, users, right=True) - first
+        place = torch.arange(len(users)).repeat_interleave(count)
+        offset = torch.arange(len(place)) - (count.cumsum(0) - count)[place]
+        return place, self.tracks[first[place] + offset]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listens:

@@ -44,4 +44,4 @@ class Popularity(nn.Module):
         return HeadScores(scores[None], torch.ones_like(scores, dtype=torch.bool)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        return self.listeners.expand(len(batch.users), -1)
+        return self.listeners.repeat(len(batch.users), 1)

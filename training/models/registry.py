@@ -45,7 +45,10 @@ class Recommender(Protocol):
         """What each head says."""
 
     def score(self, batch: UserBatch) -> Tensor:
-        """Score of every track, shape (batch, n_tracks); -inf where nothing can be said."""
+        """Score of every track, shape (batch, n_tracks); -inf where nothing can be said.
+
+        The caller may change it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
