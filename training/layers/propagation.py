@@ -10,23 +10,6 @@ import torch
 from torch import Tensor
 
 
-class _SymmetricProduct(torch.autograd.Function):
-    """A @ x for a constant symmetric A, whose gradient with respect to x is A @ gradient.
-
-    torch would transpose the sparse matrix anew at every backward pass.
-    """
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, matrix: Tensor, x: Tensor) -> Tensor:
-        ctx.save_for_backward(matrix)
-        return matrix @ x
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[None, Tensor]:
-        (matrix,) = ctx.saved_tensors  # type: ignore[attr-defined]  # torch adds it at run time
-        return None, matrix @ gradient
-
-
 def propagate(adjacency: Tensor, x: Tensor, n_layers: int) -> Tensor:
     """Mean of x and its neighbourhoods up to `n_layers` steps away, shape (n_nodes, dim).
 
@@ -37,6 +20,39 @@ def propagate(adjacency: Tensor, x: Tensor, n_layers: int) -> Tensor:
     """
     total = layer = x
     for _ in range(n_layers):
-        layer = _SymmetricProduct.apply(adjacency, layer)
+        layer = pass_on(adjacency, adjacency, layer)
         total = total + layer
     return total / (n_layers + 1)
+
+
+def pass_on(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
+    """One step along the edges of a constant matrix: matrix @ x, shape (n_rows, dim).
+
+    Args:
+        matrix: sparse CSR, shape (n_rows, n_columns).
+        transposed: the same with rows and columns exchanged, sparse CSR.
+        x: shape (n_columns, dim).
+    """
+    passed: Tensor = _Product.apply(matrix, transposed, x)
+    return passed
+
+
+class _Product(torch.autograd.Function):
+    """matrix @ x, whose gradient with respect to x is transposed @ gradient.
+
+    torch would transpose the sparse matrix anew at every backward pass.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, matrix: Tensor, transposed: Tensor, x: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(transposed)
+        return matrix @ x
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[None, None, Tensor]:
+        (transposed,) = ctx.saved_tensors  # type: ignore[attr-defined]  # torch adds it at run time
+        return None, None, transposed @ gradient

@@ -10,12 +10,29 @@ from torch import Tensor
 
 from training.blending import HeadScores
 from training.data.batches import LearningBatch, UserBatch
+from training.models.bpr import BPR, BPRConfig
+from training.models.concat_twin import ConcatTwinConfig, concat_twin
 from training.models.ease import EASE, EASEConfig
+from training.models.ials import IALS, IALSConfig
 from training.models.item_knn import ItemKNN, ItemKNNConfig
+from training.models.light_gcn import LightGCN, LightGCNConfig
+from training.models.light_gcn_ease import LightGCNEASE, LightGCNEASEConfig
+from training.models.mhcn import MHCN, MHCNConfig
 from training.models.mm_gnn import MMGNN, MMGNNConfig
 from training.models.popularity import Popularity, PopularityConfig
 
-ModelConfig = EASEConfig | ItemKNNConfig | MMGNNConfig | PopularityConfig
+ModelConfig = (
+    BPRConfig
+    | ConcatTwinConfig
+    | EASEConfig
+    | IALSConfig
+    | ItemKNNConfig
+    | LightGCNConfig
+    | LightGCNEASEConfig
+    | MHCNConfig
+    | MMGNNConfig
+    | PopularityConfig
+)
 
 
 class Recommender(Protocol):
@@ -64,5 +81,11 @@ FAMILIES: dict[str, Family] = {
     "popularity": Family(PopularityConfig, Popularity, "popularity"),
     "item_knn": Family(ItemKNNConfig, ItemKNN, "item_knn"),
     "ease": Family(EASEConfig, EASE, "ease"),
+    "ials": Family(IALSConfig, IALS, "ials"),
+    "bpr": Family(BPRConfig, BPR, "bpr"),
+    "light_gcn": Family(LightGCNConfig, LightGCN, "light_gcn"),
+    "light_gcn_ease": Family(LightGCNEASEConfig, LightGCNEASE, "light_gcn_ease"),
+    "mhcn": Family(MHCNConfig, MHCN, "mhcn"),
+    "concat_twin": Family(ConcatTwinConfig, concat_twin, "concat_twin"),
     "mm_gnn": Family(MMGNNConfig, MMGNN, "mm_gnn"),
 }

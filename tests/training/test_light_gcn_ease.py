@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.training.worlds import two_taste_evidence
+from training.blending import blend
+from training.data.batches import UserBatch
+from training.models.ease import EASE, EASEConfig
+from training.models.light_gcn import LightGCN, LightGCNConfig
+from training.models.light_gcn_ease import LightGCNEASE, LightGCNEASEConfig
+
+EVERYBODY = UserBatch(torch.arange(18))
+
+
+def made() -> LightGCNEASE:
+    torch.manual_seed(3)
+    return LightGCNEASE(LightGCNEASEConfig(dim=4, l2=7.0), two_taste_evidence()).eval()
+
+
+def test_its_heads_say_what_the_two_families_say():
+    """At the same weights, one head has LightGCN's scores and the other EASE's, with their settings."""
+    model, evidence = made(), two_taste_evidence()
+    graph = LightGCN(LightGCNConfig(dim=4), evidence).eval()
+    graph.load_state_dict(model.graph.state_dict())
+    linear = EASE(EASEConfig(l2=7.0), evidence)
+
+    heads = model.head_scores(EVERYBODY)
+
+    assert torch.equal(heads.scores[0], graph.head_scores(EVERYBODY).scores[0])
+    assert torch.equal(heads.scores[1], linear.head_scores(EVERYBODY).scores[0])
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0.0), (0.25, 2.0)])
+def test_its_score_is_mm_gnn_s_blend_by_its_weights(weights):
+    model = made()
+    model.head_weights.copy_(torch.tensor(weights))
+
+    expected = blend(model.head_scores(EVERYBODY), torch.tensor(weights))
+
+    assert torch.equal(model.score(EVERYBODY), expected)
+
+
+def test_only_the_graph_is_learned():
+    assert {name.split(".")[0] for name, _ in made().named_parameters()} == {"graph"}

@@ -1,0 +1,73 @@
+"""BPR: matrix factorisation from pairwise preference (Rendle et al. 2009, arXiv:1205.2618).
+
+Learns a vector for each person and each track, and each track's bias, so that a track that a person
+heard ranks before one that the person did not hear.
+Differs from the paper: the triples of a batch of people are drawn together, one unheard candidate
+    for each heard track, and descended by Adam instead of one triple at a time by plain gradient
+    steps; one penalty for vectors of people, of heard and of unheard tracks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from training.blending import HeadScores
+from training.data.batches import LearningBatch, UserBatch
+from training.data.world import Evidence
+from training.layers.pairwise import drawn_triples, pairwise_ranking
+
+
+@dataclass(frozen=True, slots=True)
+class BPRConfig:
+    """Size and penalty."""
+
+    dim: int = 64
+    l2: float = 0.01  # on the squared length of a triple's three vectors
+
+
+class BPR(nn.Module):
+    """score(user, track) = user . track + bias of the track."""
+
+    head_names = ("collaborative",)
+    node_tables: Mapping[str, str] = MappingProxyType(
+        {"users": "user", "tracks": "track", "biases": "track"}
+    )
+    head_weights: Tensor
+    has_listener: Tensor
+
+    def __init__(self, config: BPRConfig, evidence: Evidence) -> None:
+        super().__init__()
+        self.config = config
+        n_users, n_tracks, _, _ = evidence.graph.sizes
+        length = math.sqrt(config.dim)  # of a standard normal vector
+        self.users = nn.Parameter(torch.randn(n_users, config.dim) / length)
+        self.tracks = nn.Parameter(torch.randn(n_tracks, config.dim) / length)
+        self.biases = nn.Parameter(torch.zeros(n_tracks))
+        self.register_buffer("head_weights", torch.ones(1))
+        has_listener = evidence.graph.listener_count() > 0
+        self.register_buffer("has_listener", has_listener, persistent=False)
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
+        """How often an unheard track ranks first, softly, and the penalty on what was compared."""
+        triples = drawn_triples(batch)
+        people = self.users[batch.users[triples.rows]]
+        heard, unheard = batch.candidates[triples.heard], batch.candidates[triples.unheard]
+        preferred = (people * self.tracks[heard]).sum(dim=1) + self.biases[heard]
+        other = (people * self.tracks[unheard]).sum(dim=1) + self.biases[unheard]
+        compared = torch.cat([people, self.tracks[heard], self.tracks[unheard]], dim=1)
+        lengths = compared.square().sum(dim=1).mean()
+        return {"ranking": pairwise_ranking(preferred, other), "l2": self.config.l2 * lengths}
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        scores = self.users[batch.users] @ self.tracks.T + self.biases  # (batch, n_tracks)
+        return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
+
+    def score(self, batch: UserBatch) -> Tensor:
+        heads = self.head_scores(batch)
+        return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)

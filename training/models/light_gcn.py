@@ -1,0 +1,98 @@
+"""LightGCN: graph convolution with nothing but neighbours (He et al. 2020, arXiv:2002.02126).
+
+Learns a vector for each person and each track; what ranks is the mean of it and of its
+neighbourhoods up to `n_layers` listens away.
+Differs from the paper: ranking is MM-GNN's, a softmax over the candidates of cosines with a
+    temperature, instead of BPR with an L2 penalty, so that what a comparison of the two shows is
+    the graph and the heads and not the loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.blending import HeadScores
+from training.data.batches import LearningBatch, UserBatch
+from training.data.graph import Edges, RelationWeights, SocialGraph, adjacency
+from training.data.nodes import IdList
+from training.data.world import Evidence
+from training.layers.encoded_once import EncodedOnce
+from training.layers.propagation import propagate
+from training.losses import softmax_ranking
+
+
+@dataclass(frozen=True, slots=True)
+class LightGCNConfig:
+    """Size, steps and sharpness."""
+
+    dim: int = 64
+    n_layers: int = 3
+    temperature: float = 0.2  # of the softmax over cosines
+
+
+class LightGCN(nn.Module):
+    """score(user, track) = cosine of their propagated vectors; an unheard track has none."""
+
+    head_names = ("collaborative",)
+    node_tables: Mapping[str, str] = MappingProxyType({"users": "user", "tracks": "track"})
+    head_weights: Tensor
+    adjacency: Tensor
+    has_listener: Tensor
+
+    def __init__(self, config: LightGCNConfig, evidence: Evidence) -> None:
+        super().__init__()
+        self.config = config
+        n_users, n_tracks, _, _ = evidence.graph.sizes
+        length = math.sqrt(config.dim)  # of a standard normal vector
+        self.users = nn.Parameter(torch.randn(n_users, config.dim) / length)
+        self.tracks = nn.Parameter(torch.randn(n_tracks, config.dim) / length)
+        self.register_buffer("head_weights", torch.ones(1))
+        self.register_buffer("adjacency", _listens_alone(evidence.graph), persistent=False)
+        has_listener = evidence.graph.listener_count() > 0
+        self.register_buffer("has_listener", has_listener, persistent=False)
+        self._encoded = EncodedOnce(self._propagated)
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
+        """Ranking of each person's tracks against the candidates."""
+        people, tracks = self._encoded()
+        logits = people[batch.users] @ tracks[batch.candidates].T / self.config.temperature
+        takes_part = torch.ones_like(batch.candidates, dtype=torch.bool)
+        return {"ranking": softmax_ranking(logits, batch.rows, batch.columns, takes_part)}
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        people, tracks = self._encoded()
+        scores = people[batch.users] @ tracks.T  # (batch, n_tracks)
+        return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
+
+    def score(self, batch: UserBatch) -> Tensor:
+        heads = self.head_scores(batch)
+        return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)
+
+    def _propagated(self) -> tuple[Tensor, Tensor]:
+        """Unit vectors of people and tracks."""
+        inputs = torch.cat([self.users, self.tracks])
+        outputs = functional.normalize(propagate(self.adjacency, inputs, self.config.n_layers))
+        return outputs[: len(self.users)], outputs[len(self.users) :]
+
+
+def _listens_alone(graph: SocialGraph) -> Tensor:
+    """Normalised adjacency of people and tracks, every listen alike, and nothing else."""
+    nobody, nothing = IdList.of("artist", ()), torch.zeros(0, dtype=torch.int64)
+    no_edges = Edges(nothing, nothing)
+    bare = replace(
+        graph,
+        nodes=replace(graph.nodes, artists=nobody, tags=replace(nobody, kind="tag")),
+        follows=no_edges,
+        made_by=no_edges,
+        tagged=no_edges,
+    )
+    alike = RelationWeights(listened=1, follows=0, made_by=0, tagged=0, listened_power=0)
+    every_track = torch.ones(len(graph.nodes.tracks), dtype=torch.bool)
+    return adjacency(bare, alike, every_track)

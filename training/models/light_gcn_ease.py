@@ -1,0 +1,64 @@
+"""LightGCN and EASE (He et al. 2020, arXiv:2002.02126; Steck 2019, arXiv:1905.03375), blended.
+
+Learns what the two learn, apart; their calibrated scores meet in MM-GNN's weighted mean, with
+weights chosen on validation. It asks whether MM-GNN is more than such a blend.
+Differs from the papers: what differs in light_gcn and ease differs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from training.blending import HeadScores, blend
+from training.data.batches import LearningBatch, UserBatch
+from training.data.world import Evidence
+from training.models.ease import EASE, EASEConfig
+from training.models.light_gcn import LightGCN, LightGCNConfig
+
+_GRAPH, _LINEAR = LightGCNConfig(), EASEConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class LightGCNEASEConfig:
+    """Settings of both, which start as theirs do."""
+
+    dim: int = _GRAPH.dim
+    n_layers: int = _GRAPH.n_layers
+    temperature: float = _GRAPH.temperature
+    l2: float = _LINEAR.l2
+    max_tracks: int = _LINEAR.max_tracks
+
+
+class LightGCNEASE(nn.Module):
+    """Two heads: what the graph says and what the linear autoencoder says."""
+
+    head_names = ("collaborative", "linear")
+    node_tables: Mapping[str, str] = MappingProxyType(
+        {f"graph.{name}": kind for name, kind in LightGCN.node_tables.items()}
+    )
+    head_weights: Tensor
+
+    def __init__(self, config: LightGCNEASEConfig, evidence: Evidence) -> None:
+        super().__init__()
+        graph = LightGCNConfig(config.dim, config.n_layers, config.temperature)
+        self.graph = LightGCN(graph, evidence)
+        self.linear = EASE(EASEConfig(config.l2, config.max_tracks), evidence)
+        self.register_buffer("head_weights", torch.ones(len(self.head_names)))
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
+        """The graph's alone: the other was solved when it was made."""
+        return self.graph.training_loss(batch)
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        heads = (self.graph.head_scores(batch), self.linear.head_scores(batch))
+        return HeadScores(
+            torch.cat([head.scores for head in heads]), torch.cat([head.votes for head in heads])
+        )
+
+    def score(self, batch: UserBatch) -> Tensor:
+        return blend(self.head_scores(batch), self.head_weights)
