@@ -1,8 +1,9 @@
 """hetrec: the HetRec 2011 Last.fm data set (Cantador, Brusilovsky and Kuflik, RecSys 2011).
 
-An artist is a track here. Tags land twice: as tags with their day, and as the track's text, its
-different tags with the most frequent first. Listens are counts and follows have no day in this
-data set, so they land as counts and undated follows; no time is invented.
+An artist is a track here. Tags land as tags with their day, and as nothing else: a text made of
+them would hide who gave them, and so tell of listens that an evaluation holds out. Listens are
+counts and follows have no day in this data set, so they land as counts and undated follows; no time
+is invented.
 
     artists.dat                id, name, url, pictureURL
     tags.dat                   tagID, tagValue (Latin-1)
@@ -10,14 +11,13 @@ data set, so they land as counts and undated follows; no time is invented.
     user_friends.dat           userID, friendID (each friendship in both directions)
     user_taggedartists.dat     userID, artistID, tagID, day, month, year
 
-390 of the tagged artists are not in artists.dat, and four tag days lie before 1980; both land as
+390 of the tagged artists are not in artists.dat, and five tag days lie before 1980; both land as
 they are.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -34,7 +34,7 @@ from feature_store.tables.raw import (
     RAW_USERS,
 )
 from jobs.landing import LandingWriter
-from jobs.sources.landed import LYRICS_SCHEMA, Landed, landing_rows, landing_schema
+from jobs.sources.landed import Landed, landing_rows, landing_schema
 
 
 class HetrecError(ValueError):
@@ -62,16 +62,6 @@ class _Line:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _TagGiven:
-    """One line of user_taggedartists.dat."""
-
-    user_id: str
-    track_id: str
-    tag: str
-    tagged_date: date
-
-
 def write_hetrec(folder: Path, storage: Storage, arrival_date: date) -> Landed:
     """Land the data set of `folder` as files of one day.
 
@@ -81,19 +71,14 @@ def write_hetrec(folder: Path, storage: Storage, arrival_date: date) -> Landed:
     counts = _listen_counts(folder)
     follows = _follows(folder)
     tags = list(_tags_given(folder))
-    tracks = _tracks(folder)
     people = dict.fromkeys([str(row[0]) for row in (*counts, *follows)])
     users = [(user_id, None, False, False) for user_id in people]
     parts: dict[str, pa.Table] = {
         "users": landing_rows(landing_schema(RAW_USERS), users),
-        "tracks": landing_rows(landing_schema(RAW_TRACKS), tracks),
+        "tracks": landing_rows(landing_schema(RAW_TRACKS), _tracks(folder)),
         "listen_counts": landing_rows(landing_schema(RAW_LISTEN_COUNTS), counts),
         "follows": landing_rows(landing_schema(RAW_FOLLOWS), follows),
-        "tags": landing_rows(
-            landing_schema(RAW_TAGS),
-            [(given.track_id, given.tag, given.user_id, given.tagged_date) for given in tags],
-        ),
-        "lyrics": landing_rows(LYRICS_SCHEMA, _texts(tags, {str(row[0]) for row in tracks})),
+        "tags": landing_rows(landing_schema(RAW_TAGS), tags),
     }
     writer = LandingWriter(storage)
     for source, rows in parts.items():
@@ -129,7 +114,8 @@ def _follows(folder: Path) -> list[tuple[object, ...]]:
     ]
 
 
-def _tags_given(folder: Path) -> Iterator[_TagGiven]:
+def _tags_given(folder: Path) -> Iterator[tuple[str, str, str, date]]:
+    """Track, tag, user and day of each line."""
     tag_of_id = {
         line.values[0]: line.values[1]
         for line in _lines(folder / "tags.dat", ("tagID", "tagValue"), encoding="latin-1")
@@ -139,7 +125,7 @@ def _tags_given(folder: Path) -> Iterator[_TagGiven]:
         if line.values[2] not in tag_of_id:
             raise line.error(f"tagID {line.values[2]!r} must be one of tags.dat")
         tag = tag_of_id[line.values[2]]
-        yield _TagGiven(_user_id(line, 0), _track_id(line, 1), tag, _tagged_date(line))
+        yield _track_id(line, 1), tag, _user_id(line, 0), _tagged_date(line)
 
 
 def _tagged_date(line: _Line) -> date:
@@ -147,21 +133,6 @@ def _tagged_date(line: _Line) -> date:
         return date(line.whole(5), line.whole(4), line.whole(3))
     except ValueError as error:
         raise line.error(f"day, month, year {line.values[3:]} must be a day ({error})") from error
-
-
-def _texts(tags: Sequence[_TagGiven], track_ids: set[str]) -> list[tuple[str, bytes]]:
-    """Each known track's different tags as one text, the most frequent first, ties by name."""
-    taggers: dict[str, Counter[str]] = defaultdict(Counter)
-    for given in tags:
-        taggers[given.track_id][given.tag] += 1
-    return [
-        (track_id, ", ".join(_most_frequent_first(taggers[track_id])).encode())
-        for track_id in sorted(track_ids & taggers.keys())
-    ]
-
-
-def _most_frequent_first(tagger_count: Counter[str]) -> list[str]:
-    return sorted(tagger_count, key=lambda tag: (-tagger_count[tag], tag))
 
 
 def _track_id(line: _Line, place: int) -> str:
