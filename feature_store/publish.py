@@ -85,7 +85,8 @@ def publish(
     `current` is the event that the gates compared with; should readers see another one by now,
     the gates judged something else, and nothing is appended.
 
-    With mode `auto`, a run older than what readers see is only staged: no backfill takes them back.
+    With mode `auto`, a run older than what readers see is only staged: no backfill takes them back,
+    neither one that began before the night of a later day had ended.
     A broken rule that somebody waived for this run stops nothing.
 
     Raises:
@@ -94,6 +95,8 @@ def publish(
     """
     judged = with_waivers(night.settings.lake, night.run_id, gates)
     broken = [gate for gate in judged if gate.stops]
+    if mode == "auto":
+        current = _overtaken_by(night) or current
     event = Event(
         event_number=0,  # append_event numbers it
         replaces_event=current.event_number if current else None,
@@ -241,6 +244,13 @@ def _newest_write(night: Night, table: Table) -> Pin:
         )
     newest = max(mine, key=lambda row: row["recorded_at_utc"])
     return Pin(table.name, newest["table_version"], newest["row_count"], newest["content_sha256"])
+
+
+def _overtaken_by(night: Night) -> Event | None:
+    """The publication of a later day that readers see by now: the run will only be staged."""
+    newest = current_event(events(night.settings.lake))
+    is_later = newest is not None and newest.action == "publish" and newest.as_of > night.as_of
+    return newest if is_later else None
 
 
 def _action(night: Night, current: Event | None, mode: Mode) -> str:

@@ -224,6 +224,28 @@ def test_a_night_that_was_judged_against_another_event_than_readers_see_is_not_p
     assert open_snapshot(lake).run_id == "r1"
 
 
+def test_a_run_that_a_later_day_overtook_is_staged_and_not_refused(lake, run_of):
+    """A backfill of March 2 was judged against March 1; meanwhile the night of March 3 published."""
+    publish_run(run_of(MARCH_1, "r1"))
+    compared_with = events(lake)[-1]
+    publish_run(run_of(MARCH_3, "r3"))
+
+    overtaken = publish_run(run_of(MARCH_2, "backfill"), current=compared_with)
+
+    assert (overtaken.action, overtaken.replaces_event) == ("stage_only", 2)
+    assert open_snapshot(lake).run_id == "r3"
+
+
+def test_a_run_of_the_same_day_that_was_overtaken_is_refused(lake, run_of):
+    """Two runs of March 2: the second was not judged against what the first published."""
+    publish_run(run_of(MARCH_1, "r1"))
+    compared_with = events(lake)[-1]
+    publish_run(run_of(MARCH_2, "r2"))
+
+    with pytest.raises(publish.CurrentMoved):
+        publish_run(run_of(MARCH_2, "again"), current=compared_with)
+
+
 def test_a_slice_that_was_staged_before_somebody_was_erased_is_not_pinned(spark, lake, run_of):
     """Its version holds the person, and goes; the message says which task computes it anew."""
     publish_run(run_of(MARCH_1, "r1"))
