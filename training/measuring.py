@@ -11,6 +11,7 @@ from torch import Tensor
 from training import metrics
 from training.blending import HeadScores, blend
 from training.data.batches import UserBatch, blocks
+from training.data.interactions import Pairs
 from training.data.splits import Holdout
 from training.loop import scoring
 from training.models.registry import Recommender
@@ -29,6 +30,21 @@ class Quality:
     n_users: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """What a model would have recommended, and what was to be found.
+
+    Attributes:
+        users: positions, ascending, shape (n_users,).
+        ranked: a list of CUT_OFF tracks for each of them, without what the person had heard.
+        wanted: pairs to be found, at least one for each of them.
+    """
+
+    users: Tensor
+    ranked: Ranked
+    wanted: Pairs
+
+
 class Examiner:
     """A holdout made ready to be measured against again and again."""
 
@@ -40,8 +56,13 @@ class Examiner:
 
     def measure(self, model: Recommender) -> Quality:
         """Rank what each person had not heard, and compare with what the person went on to hear."""
+        return self._quality(self.lists(model).ranked)
+
+    def lists(self, model: Recommender) -> Listed:
+        """Rank what each person had not heard."""
         with scoring(model):
-            return self._quality(model.score(batch) for batch in self._batches())
+            ranked = self._ranked(model.score(batch) for batch in self._batches())
+        return Listed(self.users, ranked, self._wanted)
 
     def weighing(self, model: Recommender) -> Callable[[Tensor], float]:
         """What head weights are worth, by CHOOSING_METRIC; the heads speak once for all of them."""
@@ -50,7 +71,7 @@ class Examiner:
 
         def worth(weights: Tensor) -> float:
             scores = (blend(HeadScores(one.scores, one.votes), weights) for one in heads)
-            return self._quality(scores).values[CHOOSING_METRIC]
+            return self._quality(self._ranked(scores)).values[CHOOSING_METRIC]
 
         return worth
 
@@ -59,24 +80,27 @@ class Examiner:
             UserBatch(batch.users.to(self._device)) for batch in blocks(self.users, BLOCK_USERS)
         )
 
-    def _quality(self, scores: Iterator[Tensor]) -> Quality:
-        """Metrics of the lists that these blocks of scores give, in the order of `users`."""
+    def _ranked(self, scores: Iterator[Tensor]) -> Ranked:
+        """The lists that these blocks of scores give, in the order of `users`."""
         ranked = [
             best_tracks(leave_out_(block.cpu(), batch.users, self._heard), CUT_OFF)
             for batch, block in zip(blocks(self.users, BLOCK_USERS), scores, strict=True)
         ]
-        whole = Ranked(
+        return Ranked(
             torch.cat([one.tracks for one in ranked]),
             torch.cat([one.scores for one in ranked]),
             torch.cat([one.is_filled for one in ranked]),
         )
-        is_hit, n_relevant = metrics.hits(whole, self.users, self._wanted, self._n_tracks)
+
+    def _quality(self, ranked: Ranked) -> Quality:
+        """Metrics of the lists of `users`."""
+        is_hit, n_relevant = metrics.hits(ranked, self.users, self._wanted, self._n_tracks)
         listeners = torch.bincount(self._heard.tracks, minlength=self._n_tracks)
         values = {
             "recall_at_10": metrics.recall(is_hit, n_relevant, CUT_OFF),
             "ndcg_at_10": metrics.ndcg(is_hit, n_relevant, CUT_OFF),
             "mrr": metrics.mrr(is_hit),
-            "coverage": metrics.coverage(whole, self._n_tracks),
-            "novelty": metrics.novelty(whole, listeners, self._n_users),
+            "coverage": metrics.coverage(ranked, self._n_tracks),
+            "novelty": metrics.novelty(ranked, listeners, self._n_users),
         }
         return Quality(values, len(self.users))

@@ -30,24 +30,34 @@ def hits(ranked: Ranked, users: Tensor, wanted: Pairs, n_tracks: int) -> tuple[T
 
 
 def recall(is_hit: Tensor, n_relevant: Tensor, k: int) -> float:
-    """Hits among the first k, divided by the number to be found.
+    """Mean of `recall_of_each`."""
+    return float(recall_of_each(is_hit, n_relevant, k).mean())
+
+
+def recall_of_each(is_hit: Tensor, n_relevant: Tensor, k: int) -> Tensor:
+    """Hits among the first k, divided by the number to be found; shape (n_users,).
 
     Example: 2 of 4 found among the first k: 0.5.
     """
-    return float((is_hit[:, :k].sum(dim=1) / n_relevant).mean())
+    return is_hit[:, :k].sum(dim=1) / n_relevant
 
 
 def ndcg(is_hit: Tensor, n_relevant: Tensor, k: int) -> float:
-    """Sum over hits of 1 / log2(rank + 1), divided by its best value (Järvelin, Kekäläinen 2002).
+    """Mean of `ndcg_of_each`."""
+    return float(ndcg_of_each(is_hit, n_relevant, k).mean())
+
+
+def ndcg_of_each(is_hit: Tensor, n_relevant: Tensor, k: int) -> Tensor:
+    """Sum over hits of 1 / log2(rank + 1), divided by its best value; shape (n_users,).
 
     Example: one to be found, at rank 2: 1 / log2(3) = 0.631. Two to be found, at ranks 1 and 3:
-    (1 + 1/2) / (1 + 0.631) = 0.920.
+    (1 + 1/2) / (1 + 0.631) = 0.920. Reference: Järvelin, Kekäläinen 2002.
     """
     places = min(k, is_hit.shape[1])
     gain = 1 / torch.log2(torch.arange(k, dtype=torch.float64) + 2)
     found = (is_hit[:, :places] * gain[:places]).sum(dim=1)
     ideal = gain.cumsum(0)[n_relevant.clamp(max=k) - 1]
-    return float((found / ideal).mean())
+    return found / ideal
 
 
 def mrr(is_hit: Tensor) -> float:

@@ -36,6 +36,16 @@ def test_ndcg_discounts_by_rank_and_divides_by_the_best_order():
     assert metrics.ndcg(*hits(), k=3) == pytest.approx((1.5 / (1 + second) + second + 0) / 3)
 
 
+def test_each_person_s_own_figures_are_those_behind_the_means():
+    """At 3: recall 2 of 2, 1 of 1, 0 of 1; nDCG as above, one by one."""
+    second = 1 / math.log2(3)
+
+    assert metrics.recall_of_each(*hits(), k=3).tolist() == [1, 1, 0]
+    assert metrics.ndcg_of_each(*hits(), k=3).tolist() == pytest.approx(
+        [1.5 / (1 + second), second, 0]
+    )
+
+
 def test_mrr_looks_at_the_first_hit_only():
     """First hits at ranks 1 and 2, and none: (1 + 1/2 + 0) / 3."""
     assert metrics.mrr(hits()[0]) == pytest.approx(0.5)
