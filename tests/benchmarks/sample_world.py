@@ -49,6 +49,12 @@ class Figure:
     sd: float
 
 
+def options_of(seed: int, *, quick: bool) -> SampleWorld:
+    """The world of a seed; a smaller one when it must be quick."""
+    smaller = {"n_users_at_start": QUICK_USERS, "n_tracks_at_start": QUICK_TRACKS}
+    return SampleWorld(seed=seed, **(smaller if quick else {}))
+
+
 def build_world(options: SampleWorld, settings: Settings) -> World:
     """The world as training reads it; jobs run only when this code has not built it before."""
     kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options)
@@ -120,9 +126,8 @@ def main(
     settings = load_settings()
     runs = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-        smaller = {"n_users_at_start": QUICK_USERS, "n_tracks_at_start": QUICK_TRACKS}
-        options = SampleWorld(seed=seed, **(smaller if quick else {}))
-        runs.append(measure(build_world(options, settings), settings, seed))
+        world = build_world(options_of(seed, quick=quick), settings)
+        runs.append(measure(world, settings, seed))
     figures = summarised(runs)
     header = ["family", "recall@10", "× popularity", "nDCG@10", "× popularity"]
     printed = Printed(*header, title=f"Sample world (synthetic), {seeds} seeds, test window")

@@ -6,9 +6,10 @@ place of one encoder each; peers, losses, mutual learning and blending are MM-GN
 
 Differs from the paper: it is the opposite of its idea. It differs from MM-GNN in these alone:
 - A track's modalities are one vector: each standardised over the tracks that have it, zeros where
-it is missing, a mask that says which are there, and one projection. - While learning, modalities of
-tracks are left out by chance, which MM-GNN has no need of. - The content encoder is as wide as
-MM-GNN's content encoders together, so that both have about as many parameters.
+  it is missing, a mask that says which are there, and one projection.
+- While learning, modalities of tracks are left out by chance, which MM-GNN has no need of.
+- The content encoder is as wide as MM-GNN's content encoders together, so that both have about as
+  many parameters.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ by itself: a person should agree with the own neighbourhood more than with a shu
 
 Differs from the paper:
 - The seven social motifs are all kinds of closed triads, and the joint channel's two are all kinds
-of ties with a common track, so their sums are counted at once over undirected ties. - Ranking
-pairs are those of a batch of people, penalty and self-supervision are means, not sums. - Every
-track has a vector of its own length; nothing bounds the purchase channel, whose entries grow with
-people squared: for data of the size that its authors measured (1,892 to 31,000 people).
+  of ties with a common track, so their sums are counted at once over undirected ties.
+- Ranking pairs are those of a batch of people; penalty and self-supervision are means, not sums.
+- Every track has a vector of its own length; nothing bounds the purchase channel, whose entries
+  grow with people squared: for data of the size that its authors measured (1,892 to 31,000 people).
 """
 
 from __future__ import annotations

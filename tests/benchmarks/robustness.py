@@ -1,0 +1,140 @@
+"""How much worse do lists get when modalities go missing: MM-GNN beside its twin that fuses them. Synthetic.
+
+    python -m tests.benchmarks.robustness [--seeds 3] [--quick] [--record]
+
+The sample worlds are those of the benchmark sample_world. At a rate d, every modality is taken from d % of the tracks
+that have it, each modality from tracks of its own drawing. `drop_at_score`: fitted on everything, ranked without them.
+`drop_at_train`: fitted and ranked without them. The loss ratio is 1 - nDCG@10(d) / nDCG@10(0) on the test window.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table as Printed
+
+from feature_store.settings import Night, Settings, load_settings
+from tests.benchmarks.record import Section, record_section
+from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
+from training.checkpoint import put_together
+from training.config import load_recipe
+from training.data.splits import Split, Unsplit
+from training.data.world import World
+from training.evaluate import test_evidence, test_quality
+from training.learning import choose, split_of
+from training.loop import deterministic
+from training.train import device_of
+
+FAMILIES = ("mm_gnn", "concat_twin")
+RATES = (10, 30, 50, 70, 100)
+METRIC = "ndcg_at_10"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One place on a curve: `when` is score or train, `rate` in percent."""
+
+    when: str
+    rate: int
+    family: str
+    ndcg: float
+
+
+def thinned(world: World, rate: int, seed: int) -> World:
+    """The world with every modality taken from `rate` % of the tracks that have it."""
+    generator = torch.Generator().manual_seed(seed)
+    content = {}
+    for name, modality in world.content.items():
+        having = modality.has.nonzero().squeeze(1)
+        shuffled = having[torch.randperm(len(having), generator=generator)]
+        content[name] = modality.without(shuffled[: len(having) * rate // 100])
+    return replace(world, content=content)
+
+
+def curves(world: World, seed: int, settings: Settings) -> Iterator[Point]:
+    """Every point of both families in one world."""
+    device = device_of(Night(world.as_of, "benchmark", settings))
+    worlds = {rate: thinned(world, rate, seed) for rate in RATES}
+    for family in FAMILIES:
+        recipe = load_recipe(family)
+        split = _split(world, family, seed)
+        with deterministic(seed, settings.training.n_threads):
+            saved, _, (_, whole) = choose(world, split, recipe, seed=seed, device=device)
+        yield Point("score", 0, family, whole.quality.values[METRIC])
+        yield Point("train", 0, family, whole.quality.values[METRIC])
+        for rate, less in worlds.items():
+            with deterministic(seed, settings.training.n_threads):
+                model = put_together(saved, recipe.model, test_evidence(less, split), device)
+                found = test_quality(model, less, split, device)
+                yield Point("score", rate, family, found.values[METRIC])
+                _, _, (_, refitted) = choose(less, split, recipe, seed=seed, device=device)
+            yield Point("train", rate, family, refitted.quality.values[METRIC])
+
+
+def loss_ratios(points: list[list[Point]]) -> dict[str, float]:
+    """1 - nDCG(d) / nDCG(0), mean over the worlds, by `drop_at_<when>.<rate>.<family>_loss_ratio`."""
+    ratios: dict[str, list[float]] = {}
+    for of_world in points:
+        whole = {(one.when, one.family): one.ndcg for one in of_world if one.rate == 0}
+        for one in of_world:
+            if one.rate:
+                name = f"drop_at_{one.when}.{one.rate}.{one.family}_loss_ratio"
+                lost = 1 - one.ndcg / whole[one.when, one.family]
+                ratios.setdefault(name, []).append(lost)
+    return {name: statistics.fmean(lost) for name, lost in ratios.items()}
+
+
+def _split(world: World, family: str, seed: int) -> Split:
+    split = split_of(world, load_recipe(family), seed)
+    if isinstance(split, Unsplit):
+        raise typer.BadParameter(f"the world of seed {seed} holds nothing out: {split.reason}")
+    return split
+
+
+def main(
+    seeds: Annotated[int, typer.Option(min=1, help="Worlds to measure.")] = 3,
+    quick: Annotated[bool, typer.Option(help="A smaller world, to see that it runs.")] = False,
+    record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
+) -> None:
+    """Measure, print, and record when asked."""
+    settings = load_settings()
+    points = [
+        list(curves(build_world(options_of(seed, quick=quick), settings), seed, settings))
+        for seed in track(range(FIRST_SEED, FIRST_SEED + seeds), "worlds", Console(stderr=True))
+    ]
+    ratios = loss_ratios(points)
+    header = [
+        "missing",
+        *(f"{family}, at {when}" for when in ("score", "train") for family in FAMILIES),
+    ]
+    rows = [
+        [f"{rate} %"]
+        + [
+            f"{ratios[f'drop_at_{when}.{rate}.{family}_loss_ratio']:.3f}"
+            for when in ("score", "train")
+            for family in FAMILIES
+        ]
+        for rate in RATES
+    ]
+    printed = Printed(*header, title=f"nDCG@10 lost without modalities (synthetic), {seeds} worlds")
+    for row in rows:
+        printed.add_row(*row)
+    Console().print(printed)
+    if record:
+        command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"
+        title = "Missing modalities (synthetic)"
+        record_section(Section(title, command, datetime.now(UTC).date(), seeds, header, rows))
+    print(json.dumps({name: round(ratio, 6) for name, ratio in ratios.items()}))
+
+
+if __name__ == "__main__":
+    typer.run(main)
