@@ -6,13 +6,13 @@ deep mutual learning and meet only in the weighted mean of their calibrated scor
 scored by the heads whose modality it really has.
 
 Differs from the paper:
-- The paper does not state layers, dimensions, loss weights or splits; those in MMGNNConfig are ours.
-- Ranking by softmax over the candidates instead of BPR, on normalised embeddings with a temperature.
+- The paper states no layers, dimensions, loss weights or splits: those in MMGNNConfig are ours.
+- Ranking by softmax over the candidates instead of BPR, over cosines with a temperature.
 - Light propagation (no weights on the way) instead of an unspecified graph network.
-- Two more peers: an encoder of ids, and EASE, which is solved in closed form and so only teaches and
-  votes.
-- Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary target of
-  that encoder alone.
+- Two more peers: an encoder of ids, and EASE, which is solved in closed form and so only teaches
+  and votes.
+- Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary target
+  of that encoder alone.
 """
 
 from __future__ import annotations
