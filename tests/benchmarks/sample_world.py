@@ -12,6 +12,7 @@ import json
 import statistics
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -19,14 +20,11 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from feature_store.settings import Night, Settings, load_settings
-from feature_store.spark_session import make_spark
-from feature_store.storage import open_storage, sha256_of
-from jobs.ingest import close_landing
-from jobs.registry import job_names
-from jobs.run import run_job
+from feature_store.storage import sha256_of
 from jobs.sources.sample.world import SampleWorld
 from jobs.sources.sample_world import write_sample_world
 from tests.benchmarks.code import code_sha256
+from tests.benchmarks.lakes import built_lake
 from tests.benchmarks.record import Section, record_section
 from training.config import load_recipe
 from training.data.splits import Unsplit
@@ -58,17 +56,8 @@ def options_of(seed: int, *, quick: bool) -> SampleWorld:
 def build_world(options: SampleWorld, settings: Settings) -> World:
     """The world as training reads it; jobs run only when this code has not built it before."""
     kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options)
-    here = settings.model_copy(update={"lake": str((kept / "lake").resolve())})
-    night = Night(options.last_day, "benchmark", here)
-    if not (kept / "built").exists():
-        write_sample_world(options, open_storage(here.lake))
-        close_landing(night)
-        spark = make_spark(here)
-        for name in job_names():
-            if not name.startswith(("rec_", "run_")):
-                run_job(name, night, spark)
-        (kept / "built").touch()
-    return read_world(here.lake, options.last_day)
+    lake = built_lake(kept, settings, options.last_day, partial(write_sample_world, options))
+    return read_world(lake, options.last_day)
 
 
 def measure(world: World, settings: Settings, seed: int) -> dict[str, dict[str, float]]:

@@ -1,0 +1,139 @@
+"""Figures of lists, whole and by segment, and differences with their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+
+from training import metrics
+from training.data.interactions import Pairs
+from training.data.splits import Split
+from training.data.world import World
+from training.evaluate import published_evidence
+from training.measuring import CUT_OFF, Listed
+
+FEW_FOLLOWS = 3
+HEAD_SHARE = 0.2  # of the catalogue, most heard first; the rest is the tail
+N_RESAMPLES = 10_000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segments:
+    """Who and what is hard to recommend to, and to recommend.
+
+    Attributes:
+        few_listens: the quarter of people with the fewest listens to learn from, (n_users,) bool.
+        few_follows: people with fewer than FEW_FOLLOWS others at either end of a follow, likewise.
+        tail: tracks outside the most heard HEAD_SHARE, shape (n_tracks,) bool.
+        cold: tracks that nobody heard, likewise.
+        listeners: of each track, shape (n_tracks,).
+    """
+
+    few_listens: Tensor
+    few_follows: Tensor
+    tail: Tensor
+    cold: Tensor
+    listeners: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figures:
+    """What lists are worth.
+
+    Attributes:
+        values: by name.
+        recall, ndcg: of each person at CUT_OFF, shape (n_users,); NaN for whom nothing is to be found.
+    """
+
+    values: dict[str, float]
+    recall: Tensor
+    ndcg: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A mean difference and its interval over people."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def segments_of(world: World, split: Split) -> Segments:
+    """Segments by what a model could learn from, nothing of which is held out."""
+    graph = published_evidence(world, split).graph
+    n_users, n_tracks = len(world.nodes.users), world.n_tracks
+    before = split.validation.before
+    listens = torch.zeros(n_users, dtype=torch.int64)
+    listens.index_add_(0, before.users, before.listen_count)
+    heard_somewhat = torch.argsort(listens, stable=True)
+    few_listens = torch.zeros(n_users, dtype=torch.bool)
+    few_listens[heard_somewhat[listens[heard_somewhat] > 0][: int((listens > 0).sum()) // 4]] = True
+    ends = torch.stack([graph.follows.source, graph.follows.target])
+    both_ways = torch.cat([ends, ends.flip(0)], dim=1)[:, (ends[0] != ends[1]).repeat(2)]
+    n_others = torch.bincount(both_ways.unique(dim=1)[0], minlength=n_users)
+    listeners = torch.bincount(graph.listened.tracks, minlength=n_tracks)
+    most_heard = torch.argsort(listeners, descending=True, stable=True)
+    tail = torch.ones(n_tracks, dtype=torch.bool)
+    tail[most_heard[: int(HEAD_SHARE * n_tracks)]] = False
+    return Segments(few_listens, n_others < FEW_FOLLOWS, tail, listeners == 0, listeners)
+
+
+def figures_of(listed: Listed, segments: Segments) -> Figures:
+    """Means over everybody, over people of a segment, and over what is to be found in a segment."""
+    n_users, n_tracks = len(segments.few_listens), len(segments.tail)
+    is_hit, n_wanted = metrics.hits(listed.ranked, listed.users, listed.wanted, n_tracks)
+    recall, ndcg = torch.full((2, n_users), torch.nan, dtype=torch.float64)
+    recall[listed.users] = metrics.recall_of_each(is_hit, n_wanted, CUT_OFF).double()
+    ndcg[listed.users] = metrics.ndcg_of_each(is_hit, n_wanted, CUT_OFF)
+    values = {
+        "recall_at_10": _mean(recall),
+        "ndcg_at_10": _mean(ndcg),
+        "few_listens_recall_at_10": _mean(recall[segments.few_listens]),
+        "few_follows_recall_at_10": _mean(recall[segments.few_follows]),
+        "tail_recall_at_10": _recall_among(listed, segments.tail),
+        "cold_recall_at_10": _recall_among(listed, segments.cold),
+        "coverage": metrics.coverage(listed.ranked, n_tracks),
+        "novelty": metrics.novelty(listed.ranked, segments.listeners, n_users),
+    }
+    return Figures(values, recall, ndcg)
+
+
+def paired_difference(
+    ours: list[Tensor], theirs: list[Tensor], generator: np.random.Generator
+) -> Difference:
+    """Mean over people of ours - theirs, each averaged over the seeds; a percentile bootstrap over people.
+
+    Example: ours (1, 0) and (0, 0) in two seeds, theirs (0, 0) twice: differences of 0.5 and 0, mean 0.25.
+
+    Args:
+        ours: a figure of each person, shape (n_users,), one tensor a seed; NaN where there is none.
+        theirs: likewise, of the same seeds.
+        generator: draws the people.
+    """
+    gap = (torch.stack(ours) - torch.stack(theirs)).nanmean(dim=0)
+    measured = gap[~gap.isnan()].numpy()
+    drawn = stats.bootstrap(
+        (measured,), np.mean, n_resamples=N_RESAMPLES, confidence_level=CONFIDENCE,
+        method="percentile", batch=500, rng=generator,
+    )  # fmt: skip
+    interval = drawn.confidence_interval
+    return Difference(float(measured.mean()), float(interval.low), float(interval.high))
+
+
+def _recall_among(listed: Listed, tracks: Tensor) -> float:
+    """Recall of what is to be found among `tracks`, over the people with something there."""
+    wanted: Pairs = listed.wanted.where(tracks[listed.wanted.tracks])
+    is_hit, n_wanted = metrics.hits(listed.ranked, listed.users, wanted, len(tracks))
+    concerned = n_wanted > 0
+    return _mean(metrics.recall_of_each(is_hit[concerned], n_wanted[concerned], CUT_OFF))
+
+
+def _mean(figures: Tensor) -> float:
+    """Mean of what was measured; NaN when nothing was."""
+    return float(figures.nanmean())

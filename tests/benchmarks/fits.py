@@ -1,0 +1,160 @@
+"""Fits of families on one data set, kept in files so that an interrupted benchmark goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from feature_store.storage import sha256_of
+from tests.benchmarks.code import family_sha256
+from training.checkpoint import put_together
+from training.config import Recipe, load_recipe
+from training.data.interactions import Pairs
+from training.data.splits import Split, Unsplit
+from training.data.world import World
+from training.evaluate import published_evidence, test_lists
+from training.learning import choose, split_of
+from training.loop import deterministic
+from training.measuring import Listed
+from training.models.registry import FAMILIES
+from training.ranking import Ranked
+
+ALL_HEADS = "all heads"
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A family as it is compared.
+
+    Attributes:
+        family: name in the registry.
+        changes: of its model's settings.
+        head: whose scores alone make the lists; all heads' blend by default.
+    """
+
+    family: str
+    changes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    head: str = ALL_HEADS
+
+    def recipe(self, max_epochs: int | None) -> Recipe:
+        """The family's own, with the changes; fewer epochs for a quick look."""
+        own = load_recipe(self.family)
+        loop = own.loop if max_epochs is None else replace(own.loop, max_epochs=max_epochs)
+        return replace(own, model=replace(own.model, **self.changes), loop=loop)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """What is left of a fit.
+
+    Attributes:
+        lists: for the test, by the name of the head that made them.
+        validation: metrics there, at the chosen epoch and weights.
+    """
+
+    lists: dict[str, Listed]
+    validation: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bench:
+    """A data set on which families are fitted.
+
+    Attributes:
+        data_sha256: of the world.
+        folder: where fits are kept.
+        n_threads: of every fit.
+        max_epochs: bound for a quick look; None leaves the recipes alone.
+    """
+
+    world: World
+    data_sha256: str
+    folder: Path
+    device: torch.device
+    n_threads: int
+    max_epochs: int | None
+
+    def split(self, seed: int) -> Split:
+        """The split of a seed; every family is given the same one.
+
+        Raises:
+            ValueError: nothing can be held out.
+        """
+        split = split_of(self.world, load_recipe("popularity"), seed)
+        if isinstance(split, Unsplit):
+            raise ValueError(f"seed {seed} holds nothing out: {split.reason}; take more data")  # noqa: TRY004  of data, not of a type
+        return split
+
+    def fitted(self, contender: Contender, seed: int) -> Kept:
+        """The contender's fit of a seed: from its file, or made now."""
+        recipe = contender.recipe(self.max_epochs)
+        code = family_sha256(FAMILIES[contender.family].module)
+        inputs = (self.data_sha256, code, recipe.as_json(), str(seed), str(self.n_threads))
+        key = sha256_of("\x00".join(inputs).encode())[:16]
+        file = self.folder / f"{contender.family}-{seed}-{key}.safetensors"
+        if not file.exists():
+            _write(file, self._fit(recipe, seed))
+        return _read(file)
+
+    def _fit(self, recipe: Recipe, seed: int) -> Kept:
+        """Learn, choose on validation, and list the test by the published protocol.
+
+        A head alone is the same fit with all weight on it. What `choose` measures of the test, with
+        validation shown to the model as nights do, is not looked at.
+        """
+        split = self.split(seed)
+        with deterministic(seed, self.n_threads):
+            saved, _fit, (validation, _by_night) = choose(
+                self.world, split, recipe, seed=seed, device=self.device
+            )
+            known = published_evidence(self.world, split)
+            model = put_together(saved, recipe.model, known, self.device)
+            lists = {ALL_HEADS: test_lists(model, self.world, split, self.device)}
+            for place, head in enumerate(model.head_names if len(model.head_names) > 1 else ()):
+                model.head_weights.zero_()[place] = 1
+                lists[head] = test_lists(model, self.world, split, self.device)
+        return Kept(lists, validation.quality.values)
+
+
+def _write(file: Path, kept: Kept) -> None:
+    """One file, which appears whole or not at all."""
+    some = kept.lists[ALL_HEADS]
+    tensors = {
+        "users": some.users,
+        "wanted_users": some.wanted.users,
+        "wanted_tracks": some.wanted.tracks,
+        "wanted_weight": some.wanted.weight,
+    }
+    for head, listed in kept.lists.items():
+        tensors[f"{head}/tracks"] = listed.ranked.tracks
+        tensors[f"{head}/scores"] = listed.ranked.scores
+        tensors[f"{head}/is_filled"] = listed.ranked.is_filled
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    whole = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    save_file(whole, partial, metadata={"validation": json.dumps(kept.validation)})
+    partial.rename(file)
+
+
+def _read(file: Path) -> Kept:
+    with safe_open(file, framework="pt") as stored:
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  no dict
+        validation = json.loads(stored.metadata()["validation"])
+    wanted = Pairs(tensors["wanted_users"], tensors["wanted_tracks"], tensors["wanted_weight"])
+    heads = [name.removesuffix("/tracks") for name in tensors if name.endswith("/tracks")]
+    lists = {
+        head: Listed(
+            tensors["users"],
+            Ranked(*(tensors[f"{head}/{part}"] for part in ("tracks", "scores", "is_filled"))),
+            wanted,
+        )
+        for head in heads
+    }
+    return Kept(lists, validation)

@@ -1,0 +1,237 @@
+"""How well does each family recommend on HetRec 2011 Last.fm, the data that social recommenders publish on?
+
+    python -m tests.benchmarks.social [--seeds 5] [--families a,b,…] [--quick] [--record]
+
+Each seed is a random split of its own, 8:1:1 of every person's artists. Families learn from the eight tenths, choose epoch
+and head weights on validation, and are measured once on the test by the protocol of published comparisons: the model knows
+the eight tenths alone, all artists are ranked, and those of the nine tenths are left out. Tags that people gave to
+held-out artists are kept from graph and features.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table as Printed
+
+from feature_store.settings import Night, Settings, load_settings
+from feature_store.storage import Storage, sha256_of
+from jobs.sources.hetrec import write_hetrec
+from tests.benchmarks.code import SOURCES, code_sha256
+from tests.benchmarks.comparison import (
+    Difference,
+    Figures,
+    figures_of,
+    paired_difference,
+    segments_of,
+)
+from tests.benchmarks.fits import ALL_HEADS, Bench, Contender
+from tests.benchmarks.lakes import built_lake
+from tests.benchmarks.record import Section, record_section
+from training.data.world import read_world
+from training.train import device_of
+
+HETREC = SOURCES.parent / "shared" / "data" / "hetrec2011-lastfm-2k"
+AS_OF = date(2012, 1, 1)  # after the last tag, which is of 2011
+FIRST_SEED = 1
+FEWER_SEEDS = 3
+QUICK_EPOCHS = 2
+BOOTSTRAP_SEED = 7
+
+OURS = "mm_gnn"
+FAMILIES = {
+    name: Contender(name) for name in ("popularity", "item_knn", "ease", "ials", "bpr", "light_gcn")
+} | {
+    "social_gnn": Contender("mhcn"),
+    "concat_twin": Contender("concat_twin"),
+    OURS: Contender(OURS),
+    "light_gcn_ease": Contender("light_gcn_ease"),
+}
+ALL_SEEDS = frozenset({"ease", "ials", "light_gcn", "light_gcn_ease", OURS})
+"""Families that are measured on every seed; the others on at most FEWER_SEEDS."""
+
+WITHOUT: Mapping[str, dict[str, float]] = {
+    "no_social": {"follows_weight": 0.0},
+    "no_mutual": {"mutual_weight": 0.0},
+    "no_emotion": {"emotion_weight": 0.0},
+    "no_linear": {"linear_max_tracks": 0},
+}
+"""MM-GNN's parts, and the settings that take each away: mm_gnn_<part>."""
+
+COLUMNS = {
+    "recall_at_10": "recall@10",
+    "ndcg_at_10": "nDCG@10",
+    "few_listens_recall_at_10": "few listens",
+    "few_follows_recall_at_10": "few follows",
+    "tail_recall_at_10": "tail",
+    "cold_recall_at_10": "cold",
+    "coverage": "coverage",
+    "novelty": "novelty",
+}
+
+
+def contender_called(name: str) -> Contender:
+    """A family, `mm_gnn_<part>` of WITHOUT, or `mm_gnn_only_<head>`: that head, learned without the others.
+
+    Raises:
+        typer.BadParameter: there is none of that name.
+    """
+    ablation = name.removeprefix(f"{OURS}_")
+    if name in FAMILIES:
+        return FAMILIES[name]
+    if ablation in WITHOUT:
+        return Contender(OURS, WITHOUT[ablation])
+    if ablation.startswith("only_"):
+        return Contender(OURS, WITHOUT["no_mutual"], ablation.removeprefix("only_"))
+    known = [*FAMILIES, *(f"{OURS}_{part}" for part in WITHOUT), f"{OURS}_only_<head>"]
+    raise typer.BadParameter(f"family {name!r} must be one of {', '.join(known)}")
+
+
+def open_bench(settings: Settings, *, quick: bool) -> Bench:
+    """HetRec as training reads it; jobs run only when this code has not built it before."""
+    if not HETREC.is_dir():
+        raise typer.BadParameter(f"{HETREC.name} must lie in ../shared/data beside the project")
+    root = settings.state / "benchmarks" / "social"
+    kept = root / f"lake-{_lake_hash()}"
+    lake = built_lake(kept, settings, AS_OF, partial(_land, HETREC))
+    world = read_world(lake, AS_OF)
+    return Bench(
+        world=world,
+        data_sha256=world.sha256(),
+        folder=root / "fits",
+        device=device_of(Night(AS_OF, "benchmark", settings)),
+        n_threads=settings.training.n_threads,
+        max_epochs=QUICK_EPOCHS if quick else None,
+    )
+
+
+def measure(bench: Bench, families: list[str], seeds: int) -> dict[str, dict[int, Figures]]:
+    """Figures by family and seed; a fit that a file keeps is not made again."""
+    wanted = [
+        (seed, name)
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+        for name in families
+        if name in ALL_SEEDS or seed < FIRST_SEED + FEWER_SEEDS
+    ]
+    segments = {seed: segments_of(bench.world, bench.split(seed)) for seed, _ in wanted}
+    figures: dict[str, dict[int, Figures]] = {name: {} for name in families}
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=len(wanted))
+        for seed, name in wanted:
+            progress.update(task, description=f"{name}, seed {seed}")
+            contender = contender_called(name)
+            kept = bench.fitted(contender, seed)
+            if contender.head not in kept.lists:
+                heads = sorted(set(kept.lists) - {ALL_HEADS})
+                raise typer.BadParameter(f"{name}: this world's heads are {', '.join(heads)}")
+            figures[name][seed] = figures_of(kept.lists[contender.head], segments[seed])
+            progress.advance(task)
+    return figures
+
+
+def differences(figures: dict[str, dict[int, Figures]]) -> dict[str, Difference]:
+    """MM-GNN less every other family over the seeds that both have, by `mm_gnn_minus_<family>.<metric>`."""
+    if OURS not in figures:
+        return {}
+    found = {}
+    for name in figures.keys() - {OURS}:
+        both = sorted(figures[OURS].keys() & figures[name].keys())
+        for metric in ("recall", "ndcg"):
+            ours, theirs = (
+                [getattr(figures[family][seed], metric) for seed in both] for family in (OURS, name)
+            )
+            generator = np.random.default_rng(BOOTSTRAP_SEED)
+            difference = paired_difference(ours, theirs, generator)
+            found[f"{OURS}_minus_{name}.{metric}_at_10"] = difference
+    return dict(sorted(found.items()))
+
+
+def flat_figures(
+    figures: dict[str, dict[int, Figures]], compared: dict[str, Difference]
+) -> dict[str, float | None]:
+    """Means over seeds, their deviation, and the differences with both ends of their intervals.
+
+    A segment without anything to be found in any seed has no figure: null.
+    """
+    flat: dict[str, float | None] = {}
+    for name, by_seed in figures.items():
+        for metric in COLUMNS:
+            values = [one.values[metric] for one in by_seed.values()]
+            found = [value for value in values if not math.isnan(value)]
+            flat[f"{name}.{metric}"] = statistics.fmean(found) if found else None
+            flat[f"{name}.{metric}_sd"] = statistics.stdev(found) if len(found) > 1 else None
+    for name, difference in compared.items():
+        flat[name] = difference.mean
+        flat[f"{name}_low"], flat[f"{name}_high"] = difference.low, difference.high
+    return {name: None if value is None else round(value, 6) for name, value in flat.items()}
+
+
+def rows_of(
+    figures: dict[str, dict[int, Figures]], compared: dict[str, Difference]
+) -> list[list[str]]:
+    """A line per family: figures over its seeds, and how far MM-GNN's nDCG lies ahead."""
+    flat = flat_figures(figures, compared)
+    rows = []
+    for name, by_seed in figures.items():
+        line = [name, str(len(by_seed))]
+        for metric in COLUMNS:
+            mean, deviation = flat[f"{name}.{metric}"], flat[f"{name}.{metric}_sd"]
+            is_headline = metric in ("recall_at_10", "ndcg_at_10") and deviation is not None
+            spread = f" ± {deviation:.4f}" if is_headline else ""
+            line.append("–" if mean is None else f"{mean:.4f}{spread}")
+        ahead = compared.get(f"{OURS}_minus_{name}.ndcg_at_10")
+        line.append(f"{ahead.mean:.4f} [{ahead.low:.4f}, {ahead.high:.4f}]" if ahead else "–")
+        rows.append(line)
+    return rows
+
+
+def _land(folder: Path, storage: Storage) -> object:
+    return write_hetrec(folder, storage, AS_OF)
+
+
+def _lake_hash() -> str:
+    """Names a built lake: the data set's files and all code that makes tables."""
+    files = "".join(sha256_of(file.read_bytes()) for file in sorted(HETREC.glob("*.dat")))
+    return sha256_of((files + code_sha256(("jobs", "feature_store"))).encode())[:12]
+
+
+def main(
+    seeds: Annotated[int, typer.Option(min=1, help="Splits to measure.")] = 5,
+    families: Annotated[str, typer.Option(help="Names with commas; all when left out.")] = "",
+    quick: Annotated[bool, typer.Option(help="Two epochs, to see that it runs.")] = False,
+    record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
+    on: Annotated[str, typer.Option(help="Date to record; today's when left out.")] = "",
+) -> None:
+    """Measure, print, and record when asked."""
+    names = families.split(",") if families else list(FAMILIES)
+    for name in names:
+        contender_called(name)
+    figures = measure(open_bench(load_settings(), quick=quick), names, seeds)
+    compared = differences(figures)
+    rows = rows_of(figures, compared)
+    header = ["family", "seeds", *COLUMNS.values(), "MM-GNN ahead in nDCG@10 [95 %]"]
+    printed = Printed(*header, title=f"HetRec 2011 Last.fm, at most {seeds} splits, test")
+    for row in rows:
+        printed.add_row(*row)
+    Console().print(printed)
+    if record:
+        day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
+        chosen = f" --families {families}" if families else ""
+        command = f"python -m tests.benchmarks.social --seeds {seeds}{chosen} --record"
+        record_section(Section("Social (HetRec 2011 Last.fm)", command, day, seeds, header, rows))
+    print(json.dumps(flat_figures(figures, compared)))
+
+
+if __name__ == "__main__":
+    typer.run(main)

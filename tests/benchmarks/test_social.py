@@ -1,0 +1,173 @@
+"""What the social benchmark computes of fits, on worlds small enough to do it by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import typer
+
+from tests.benchmarks import code, fits, social
+from tests.benchmarks.comparison import Difference, figures_of, paired_difference, segments_of
+from tests.benchmarks.fits import ALL_HEADS, Bench, Contender
+from tests.training.worlds import CPU, edges, nodes_of, pairs_of, world_of
+from training.data.interactions import counts_of
+from training.data.splits import Split
+from training.data.world import World
+from training.measuring import Listed
+from training.ranking import Ranked
+
+AS_OF = date(2026, 3, 1)
+N_TRACKS = 25
+
+
+@pytest.fixture
+def world() -> World:
+    """Eight people heard 20 of 25 tracks, each from a place of their own; person n heard each n + 1 times."""
+    pairs = torch.tensor([(user, (user + k) % N_TRACKS) for user in range(8) for k in range(20)])
+    nodes = nodes_of([f"u{n}" for n in range(8)], [f"t{n:02}" for n in range(N_TRACKS)])
+    counts = counts_of(pairs[:, 0], pairs[:, 1], pairs[:, 0] + 1)
+    follows = edges([(0, 1), (1, 0), (0, 2), (3, 0), (4, 4), (5, 4), (6, 4), (7, 4)])
+    return replace(world_of(nodes, counts, AS_OF), follows=follows)
+
+
+def bench(world: World, folder: Path) -> Bench:
+    return Bench(world, world.sha256(), folder, CPU, 1, max_epochs=2)
+
+
+def split_of(world: World) -> Split:
+    return bench(world, Path()).split(1)
+
+
+def test_a_difference_is_averaged_over_seeds_and_then_over_people():
+    """Gaps (1, 0, -) and (0, 0.5, -) in two seeds: 0.5 and 0.25, mean 0.375; the third person was not measured."""
+    nobody = math.nan
+    ours = [torch.tensor([1.0, 0.5, nobody]), torch.tensor([1.0, 0.5, nobody])]
+    theirs = [torch.tensor([0.0, 0.5, nobody]), torch.tensor([1.0, 0.0, nobody])]
+
+    difference = paired_difference(ours, theirs, np.random.default_rng(1))
+
+    assert difference == Difference(0.375, 0.25, 0.5)
+
+
+def test_an_interval_is_as_wide_as_the_spread_over_people_says():
+    """For many people it is the normal one: mean ± 1.96 sd / sqrt(n); the seed decides it."""
+    gap = torch.randn(2000, generator=torch.Generator().manual_seed(5)).double() + 0.1
+    zero = torch.zeros_like(gap)
+    half = 1.96 * float(gap.std()) / math.sqrt(2000)
+
+    found, again, other = (
+        paired_difference([gap], [zero], np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
+
+    assert found.low == pytest.approx(float(gap.mean()) - half, abs=half / 20)
+    assert found.high == pytest.approx(float(gap.mean()) + half, abs=half / 20)
+    assert found == again != other
+
+
+def test_segments_go_by_what_there_is_to_learn_from(world):
+    """The two who listened least; who has three others at a follow's ends; the heard four fifths' end."""
+    split = split_of(world)
+    heard = split.validation.before
+    listeners = torch.bincount(heard.tracks, minlength=N_TRACKS)
+
+    segments = segments_of(world, split)
+
+    assert segments.few_listens.nonzero().flatten().tolist() == [0, 1]
+    assert (~segments.few_follows).nonzero().flatten().tolist() == [0, 4]  # 1, 2, 3 and 5, 6, 7
+    assert int((~segments.tail).sum()) == 5
+    assert listeners[~segments.tail].min() >= listeners[segments.tail].max()
+    assert torch.equal(segments.listeners, listeners)
+    assert torch.equal(segments.cold, listeners == 0)
+
+
+def test_figures_of_a_segment_are_over_who_has_something_there(world):
+    """Person 0 finds one of two, person 2 nothing of one; of the tail, person 0 finds the only one."""
+    segments = segments_of(world, split_of(world))
+    tail, head = segments.tail.nonzero().flatten(), (~segments.tail).nonzero().flatten()
+    lists = torch.stack([tail[:10], tail[5:15]])
+    ranked = Ranked(lists, torch.zeros(2, 10), torch.ones(2, 10, dtype=torch.bool))
+    wanted = pairs_of([(0, int(tail[3])), (0, int(head[0])), (2, int(head[1]))])
+
+    figures = figures_of(Listed(torch.tensor([0, 2]), ranked, wanted), segments)
+
+    assert figures.recall[[0, 2]].tolist() == [0.5, 0]
+    assert bool(figures.recall[[1, 3, 4, 5, 6, 7]].isnan().all())
+    assert figures.values["recall_at_10"] == 0.25
+    assert figures.values["few_listens_recall_at_10"] == 0.5
+    assert figures.values["few_follows_recall_at_10"] == 0
+    assert figures.values["tail_recall_at_10"] == 1
+    assert math.isnan(figures.values["cold_recall_at_10"])
+    assert figures.values["coverage"] == pytest.approx(15 / N_TRACKS)
+
+
+def test_a_fit_is_made_once_and_its_lists_come_back(world, tmp_path, monkeypatch):
+    """The second time nothing is learned; a head alone has lists of its own; another seed is another fit."""
+    here, blend = bench(world, tmp_path), Contender("light_gcn_ease")
+    made = here.fitted(blend, 1)
+    monkeypatch.setattr(fits, "choose", None)
+
+    again = here.fitted(blend, 1)
+
+    assert set(again.lists) == {ALL_HEADS, "collaborative", "linear"}
+    for head, listed in made.lists.items():
+        assert torch.equal(listed.ranked.tracks, again.lists[head].ranked.tracks)
+    assert made.validation == again.validation
+    with pytest.raises(TypeError):
+        here.fitted(blend, 2)
+
+
+def test_a_change_of_settings_is_a_change_of_the_recipe():
+    without = social.contender_called("mm_gnn_no_social").recipe(None)
+    alone = social.contender_called("mm_gnn_only_collaborative")
+
+    assert without.model.follows_weight == 0
+    assert alone.recipe(None).model.mutual_weight == 0
+    assert alone.head == "collaborative"
+    with pytest.raises(typer.BadParameter, match="'mm_gnn_no_luck' must be one of popularity"):
+        social.contender_called("mm_gnn_no_luck")
+
+
+def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypatch):
+    """Another matrix factorisation leaves LightGCN's fits alone; another propagation does not."""
+    shutil.copytree(code.SOURCES / "training", tmp_path / "training")
+    monkeypatch.setattr(code, "SOURCES", tmp_path)
+
+    def hashes() -> list[str]:
+        return [code.family_sha256(family) for family in ("bpr", "light_gcn", "light_gcn_ease")]
+
+    def changed(file: str) -> list[bool]:
+        before = hashes()
+        with (tmp_path / "training" / file).open("a") as source:
+            source.write("\n# other\n")
+        return [one != other for one, other in zip(before, hashes(), strict=True)]
+
+    assert changed("models/bpr.py") == [True, False, False]
+    assert changed("layers/propagation.py") == [False, True, True]
+    assert changed("models/ease.py") == [False, False, True]
+    assert changed("data/splits.py") == [True, True, True]
+
+
+def test_the_last_line_has_a_figure_for_every_family_and_an_interval_for_every_rival(
+    world, tmp_path
+):
+    """Means and deviations over two seeds, MM-GNN's lead over popularity, and null where there is nothing."""
+    figures = social.measure(bench(world, tmp_path), ["popularity", "mm_gnn"], 2)
+
+    flat = json.loads(json.dumps(social.flat_figures(figures, social.differences(figures))))
+
+    recalls = [one.values["recall_at_10"] for one in figures["mm_gnn"].values()]
+    assert flat["mm_gnn.recall_at_10"] == pytest.approx(sum(recalls) / 2, abs=1e-6)
+    assert flat["mm_gnn.recall_at_10_sd"] == pytest.approx(np.std(recalls, ddof=1), abs=1e-6)
+    lead = flat["mm_gnn.ndcg_at_10"] - flat["popularity.ndcg_at_10"]
+    assert flat["mm_gnn_minus_popularity.ndcg_at_10"] == pytest.approx(lead, abs=1e-6)
+    low, high = (flat[f"mm_gnn_minus_popularity.ndcg_at_10_{end}"] for end in ("low", "high"))
+    assert low <= lead <= high
+    assert flat["popularity.cold_recall_at_10"] is None
