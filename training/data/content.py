@@ -103,12 +103,17 @@ def shapes_of(content: Content) -> dict[str, ModalityShape]:
 def fit_to_shapes(content: Content, shapes: dict[str, ModalityShape]) -> Content:
     """Exactly the modalities that a model learned from; one that no track has any more is empty.
 
+    They stand in the order of `content`, as they did when the model learned: heads have their
+    weights by place, and a file has shapes in the order of the alphabet.
+
     Raises:
         EncoderChangedError: the vectors come from another encoder.
     """
     fitted: Content = {}
-    for name, shape in shapes.items():
-        modality = content[name]
+    for name, modality in content.items():
+        if name not in shapes:
+            continue
+        shape = shapes[name]
         if not bool(modality.has.any()):
             fitted[name] = absent(len(modality.has), shape)
         elif modality.encoder == shape.encoder:
