@@ -1,4 +1,7 @@
-"""From a world to a model: fit, choose on validation, measure once on the test, fit on all."""
+"""From a world to a model: fit, choose on validation, measure once on the test, fit on all.
+
+Of several processes all fit, and the first one measures for everybody.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from training.data.batches import LearningBatches
 from training.data.content import fit_to_shapes
 from training.data.splits import Split, Unsplit, choose_split
 from training.data.world import Evidence, World
+from training.distributed import said_by_first
 from training.evaluate import test_evidence, test_quality
 from training.loop import Fit, fit
 from training.measuring import CHOOSING_METRIC, Examiner, Quality
@@ -87,15 +91,26 @@ def choose(
         n_epochs=recipe.loop.max_epochs,
         validate=lambda: examiner.measure(model).values[CHOOSING_METRIC],
     )
-    if len(model.head_names) > 1:
-        model.head_weights.copy_(choose_weights(examiner.weighing(model), len(model.head_names)))
+    n_heads = len(model.head_names)
+    if n_heads > 1:
+        weights = said_by_first(lambda: choose_weights(examiner.weighing(model), n_heads))
+        model.head_weights.copy_(weights)
     saved = taken_apart(recipe.family, model, evidence)
-    tested = put_together(saved, recipe.model, test_evidence(world, split), device)
-    measured = (
-        Measured(recipe.family, "validation", examiner.measure(model)),
-        Measured(recipe.family, "test", test_quality(tested, world, split, device)),
+    measured = said_by_first(
+        lambda: (
+            Measured(recipe.family, "validation", examiner.measure(model)),
+            Measured(recipe.family, "test", _tested(saved, world, split, recipe, device)),
+        )
     )
     return saved, fitted, measured
+
+
+def _tested(
+    saved: Saved, world: World, split: Split, recipe: Recipe, device: torch.device
+) -> Quality:
+    """The test, met once, with the evidence before its cut."""
+    tested = put_together(saved, recipe.model, test_evidence(world, split), device)
+    return test_quality(tested, world, split, device)
 
 
 def _refitted(

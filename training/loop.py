@@ -1,4 +1,8 @@
-"""The one training loop. It knows batches, named losses and a validation figure, and no model."""
+"""The one training loop. It knows batches, named losses and a validation figure, and no model.
+
+Below torchrun every process goes through it, with its part of each batch; what the first one
+measures on validation decides for all.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from training.data.batches import LearningBatch
+from training.distributed import averaged, averaging_gradients, own_part, said_by_first
 
 if TYPE_CHECKING:
     from training.models.registry import Recommender
@@ -105,14 +110,15 @@ def fit(
     if not parameters:
         return Fit((), 0)
     optimiser = torch.optim.Adam(parameters, lr=config.learning_rate)
+    training_loss = averaging_gradients(model)
     epochs: list[Epoch] = []
     best = _Best()
     for number in range(1, n_epochs + 1):
-        losses = _one_epoch(model, batches, optimiser, number)
+        losses = _one_epoch(training_loss, batches, optimiser, number)
         is_due = validate is not None and (
             number % config.validate_every == 0 or number == n_epochs
         )
-        figure = validate() if validate is not None and is_due else None
+        figure = said_by_first(validate) if validate is not None and is_due else None
         epochs.append(Epoch(number, losses, figure))
         if figure is not None:
             best.take(figure, number, module)
@@ -131,7 +137,7 @@ class _Best:
         self.figure = -float("inf")
         self.epoch = 0
         self.misses = 0
-        self.state: dict[str, torch.Tensor] | None = None
+        self.state: dict[str, Tensor] | None = None
 
     def take(self, figure: float, epoch: int, module: nn.Module) -> None:
         """Keep the parameters when the figure is better; count a miss otherwise."""
@@ -143,7 +149,7 @@ class _Best:
 
 
 def _one_epoch(
-    model: Recommender,
+    training_loss: Callable[[LearningBatch], dict[str, Tensor]],
     batches: Iterable[LearningBatch],
     optimiser: torch.optim.Optimizer,
     number: int,
@@ -151,8 +157,9 @@ def _one_epoch(
     """Mean of each named loss over the batches."""
     totals: dict[str, float] = {}
     n_batches = 0
-    for step, batch in enumerate(batches, start=1):
-        losses = model.training_loss(batch)
+    for step, whole_batch in enumerate(batches, start=1):
+        batch = own_part(whole_batch)
+        losses = training_loss(batch)
         _refuse_nan(losses, number, step, batch)
         optimiser.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
@@ -160,12 +167,10 @@ def _one_epoch(
         n_batches += 1
         for name, loss in losses.items():
             totals[name] = totals.get(name, 0.0) + float(loss.detach())
-    return {name: total / n_batches for name, total in totals.items()}
+    return averaged({name: total / n_batches for name, total in totals.items()})
 
 
-def _refuse_nan(
-    losses: dict[str, torch.Tensor], epoch: int, step: int, batch: LearningBatch
-) -> None:
+def _refuse_nan(losses: dict[str, Tensor], epoch: int, step: int, batch: LearningBatch) -> None:
     """Raise when a loss is no number."""
     for name, loss in losses.items():
         if not bool(torch.isfinite(loss)):

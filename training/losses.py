@@ -1,9 +1,14 @@
-"""Losses over the candidates of a batch; what a mask leaves out has no influence."""
+"""Losses over the candidates of a batch; what a mask leaves out has no influence.
+
+Means are over the whole batch, also where several processes have a part of its people each.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from training.distributed import part_of_mean
 
 _LEAST = 1e-6  # keeps a division by a spread of zero finite; far below any spread that scores have
 
@@ -22,7 +27,7 @@ def softmax_ranking(logits: Tensor, rows: Tensor, columns: Tensor, takes_part: T
     counted = takes_part[columns]
     log_total = logits.masked_fill(~takes_part, -torch.inf).logsumexp(dim=1)
     rows, columns = rows[counted], columns[counted]
-    return (log_total[rows] - logits[rows, columns]).sum() / counted.sum().clamp(min=1)
+    return (log_total[rows] - logits[rows, columns]).sum() / part_of_mean(counted.sum())
 
 
 def mutual_divergence(
@@ -45,7 +50,8 @@ def mutual_divergence(
     mask = takes_part.expand(torch.broadcast_shapes(student.shape, teacher.shape))
     teacher_log_p = _log_p(teacher.detach(), mask, temperature)
     gap = (teacher_log_p - _log_p(student, mask, temperature)).masked_fill(~mask, 0)
-    return (teacher_log_p.exp() * gap).sum(dim=-1).mean(dim=-1)
+    n_people = part_of_mean(torch.tensor(gap.shape[-2], device=gap.device))
+    return (teacher_log_p.exp() * gap).sum(dim=-1).sum(dim=-1) / n_people
 
 
 def standardised(scores: Tensor, takes_part: Tensor) -> Tensor:

@@ -15,10 +15,13 @@ from feature_store.settings import Night
 from feature_store.storage import sha256_of
 from feature_store.tables.runs import RUN_MODELS
 from training.config import Recipe
+from training.distributed import n_processes
 from training.models.registry import FAMILIES
 
 _TRAINING = Path(__file__).parent
-_SHARED_CODE = ("loop.py", "losses.py", "blending.py", "learning.py", "data", "layers")
+_SHARED_CODE = (
+    "loop.py", "distributed.py", "losses.py", "blending.py", "learning.py", "data", "layers",
+)  # fmt: skip
 
 
 class NoModelError(LookupError):
@@ -43,8 +46,11 @@ class ModelRow:
 
 
 def version_of(recipe: Recipe, data_sha256: str, seed: int) -> str:
-    """Hash of data, configuration, code of the family and seed; 16 hexadecimal digits."""
-    parts = [data_sha256, recipe.as_json(), _code_sha256(recipe.family), str(seed)]
+    """Hash of data, configuration, code of the family and seed; 16 hexadecimal digits.
+
+    Several processes add floats in another order than one, so how many there are counts too.
+    """
+    parts = [data_sha256, recipe.as_json(), _code_sha256(recipe.family), str(seed), n_processes()]
     return sha256_of(json.dumps(parts).encode())[:16]
 
 

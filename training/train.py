@@ -1,10 +1,11 @@
 """Give a night its model: an existing one that is young enough, or a new one.
 
     python -m training.train --as-of 2026-03-01
+    torchrun --standalone --nproc-per-node 2 -m training.train --as-of 2026-03-01
 
 Writes score_evaluation, then the checkpoint, and last the row of run_models: a model exists from
     that moment, so a run that was killed before leaves only files, which the next one writes again
-    with equal bytes.
+    with equal bytes. Of several processes the first one decides whether to train, and writes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import Annotated, Literal
 import structlog
 import torch
 import typer
+from torch.distributed.elastic.multiprocessing.errors import record
 
+from feature_store.arrow_io import Written
 from feature_store.lease import writer_lease
 from feature_store.lineage import versions_of
 from feature_store.privacy import unchanged_people
@@ -28,6 +31,7 @@ from training import checkpoint, registry
 from training.config import Recipe, load_recipe
 from training.data.splits import Unsplit
 from training.data.world import TABLES_READ, World, read_world
+from training.distributed import n_processes, refuse_difference, said_by_first, together
 from training.evaluation_rows import repeat_measured, write_measured
 from training.learning import Learned, Measured, choose, learn, split_of
 from training.loop import deterministic
@@ -60,16 +64,10 @@ def train(night: Night, *, family: str | None = None, retrain: Retrain = "auto")
     """
     started_at_s = time.monotonic()
     wanted = family or night.settings.training.family
-    found = registry.find_usable(night, wanted) if retrain != "always" else None
-    if found is None and retrain == "never":
-        found = registry.usable_model(night, wanted)
+    found = said_by_first(lambda: _found(night, wanted, retrain))
     if found is None:
         return _trained(night, load_recipe(wanted), started_at_s)
-    written = repeat_measured(night, found)
-    elapsed_s = time.monotonic() - started_at_s
-    record_task(night, written, {}, elapsed_s=elapsed_s, now=datetime.now(UTC))
-    LOG.info("model_reused", family=wanted, version=found.model_version, as_of=str(night.as_of))
-    return found
+    return said_by_first(lambda: _reused(night, found, started_at_s))
 
 
 def device_of(night: Night) -> torch.device:
@@ -80,38 +78,51 @@ def device_of(night: Night) -> torch.device:
     return torch.device(wanted)
 
 
+def _found(night: Night, family: str, retrain: Retrain) -> ModelRow | None:
+    """The model that is there already; None when one is to be trained."""
+    if retrain == "never":
+        return registry.usable_model(night, family)
+    return registry.find_usable(night, family) if retrain == "auto" else None
+
+
+def _reused(night: Night, found: ModelRow, started_at_s: float) -> ModelRow:
+    """Write what is written of a model that was there: its figures, in the night's slice too."""
+    written = repeat_measured(night, found)
+    elapsed_s = time.monotonic() - started_at_s
+    record_task(night, written, {}, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    LOG.info(
+        "model_reused", family=found.family, version=found.model_version, as_of=str(night.as_of)
+    )
+    return found
+
+
 def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
-    """Train, and write everything about it, the row last."""
+    """Train, in every process; and write everything about it, in the first."""
     settings, device = night.settings, device_of(night)
     inputs = versions_of(settings.lake, TABLES_READ)
     refuse_old_people = unchanged_people(settings.lake)
     world = read_world(settings.lake, night.as_of)
     data_sha256 = world.sha256()
     version = registry.version_of(recipe, data_sha256, settings.seed)
+    refuse_difference("data, code or recipes", version)
     with deterministic(settings.seed, settings.training.n_threads):
         learned = learn(world, recipe, seed=settings.seed, device=device)
         beside = _measured_beside(world, recipe, settings.seed, device)
-    versions = {
-        name: registry.version_of(load_recipe(name), data_sha256, settings.seed)
-        for name in COMPARED
-    }
-    written = write_measured(night, learned.measured + beside, {**versions, recipe.family: version})
-    # An erasure takes people out of models under the same lease: it finds this one, or stops it.
-    with writer_lease(settings.lake, RUN_MODELS.name):
-        refuse_old_people()
-        row = _added(night, recipe, learned, version, data_sha256)
-    elapsed_s = time.monotonic() - started_at_s
-    record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
-    LOG.info(
-        "model_trained",
-        family=recipe.family,
-        version=version,
-        as_of=str(night.as_of),
-        epochs=learned.fits["final"].best_epoch,
-        unsplit=learned.unsplit,
-        seconds=round(elapsed_s, 1),
-    )
-    return row
+
+    def write() -> ModelRow:
+        versions = {
+            name: registry.version_of(load_recipe(name), data_sha256, settings.seed)
+            for name in COMPARED
+        } | {recipe.family: version}
+        written = write_measured(night, learned.measured + beside, versions)
+        # An erasure takes people out of models under this lease too: it finds this one or stops it.
+        with writer_lease(settings.lake, RUN_MODELS.name):
+            refuse_old_people()
+            row = _added(night, recipe, learned, version, data_sha256)
+        _record(night, row, learned, written, inputs, time.monotonic() - started_at_s)
+        return row
+
+    return said_by_first(write)
 
 
 def _added(
@@ -137,6 +148,28 @@ def _added(
     return registry.add(night, row)
 
 
+def _record(
+    night: Night,
+    row: ModelRow,
+    learned: Learned,
+    written: Written,
+    inputs: dict[str, int],
+    elapsed_s: float,
+) -> None:
+    """One row of run_metrics and one line of the log."""
+    record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    LOG.info(
+        "model_trained",
+        family=row.family,
+        version=row.model_version,
+        as_of=str(night.as_of),
+        epochs=learned.fits["final"].best_epoch,
+        processes=n_processes(),
+        unsplit=learned.unsplit,
+        seconds=round(elapsed_s, 1),
+    )
+
+
 def _measured_beside(
     world: World, recipe: Recipe, seed: int, device: torch.device
 ) -> tuple[Measured, ...]:
@@ -152,6 +185,7 @@ def _measured_beside(
     return tuple(beside)
 
 
+@record
 def main(
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
     family: Annotated[str, typer.Option(help="A family; empty for the settings' one.")] = "",
@@ -160,7 +194,8 @@ def main(
 ) -> None:
     """Find or train the model of a night."""
     night = Night(date(as_of.year, as_of.month, as_of.day), run_id, load_settings())
-    train(night, family=family or None, retrain=retrain)
+    with together(device_of(night)):
+        train(night, family=family or None, retrain=retrain)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -49,6 +49,19 @@ class LearningBatch:
             self.rows.to(device),
             self.columns.to(device),
             self.shared.to(device),
+        )
+
+    def part(self, place: int, n_parts: int) -> LearningBatch:
+        """Every `n_parts`-th person from `place` on, against the same candidates.
+
+        Example: part 1 of 2 of the people (3, 5, 8) is (5), with that person's positives.
+        """
+        mine = self.rows % n_parts == place
+        return replace(
+            self,
+            users=self.users[place::n_parts],
+            rows=self.rows[mine] // n_parts,
+            columns=self.columns[mine],
         )
 
 

@@ -1,0 +1,27 @@
+"""Two processes on this machine that train together, as torchrun would start them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed as dist
+from torch import multiprocessing
+
+N_PROCESSES = 2
+
+
+def in_two_processes(do: Callable[..., Any], folder: Path, *arguments: Any) -> list[Any]:
+    """What `do(rank, *arguments)` gives in each of two processes joined by gloo."""
+    multiprocessing.spawn(_one, (do, folder, arguments), nprocs=N_PROCESSES)
+    return [torch.load(folder / f"said-{rank}.pt") for rank in range(N_PROCESSES)]
+
+
+def _one(rank: int, do: Callable[..., Any], folder: Path, arguments: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    meeting_place = f"file://{folder / 'meeting'}"
+    dist.init_process_group("gloo", meeting_place, rank=rank, world_size=N_PROCESSES)
+    torch.save(do(rank, *arguments), folder / f"said-{rank}.pt")
+    dist.destroy_process_group()
