@@ -135,6 +135,16 @@ def test_a_change_of_settings_is_a_change_of_the_recipe():
         social.contender_called("mm_gnn_no_luck")
 
 
+@pytest.mark.parametrize("part", social.WITHOUT)
+def test_mm_gnn_fits_without_each_of_its_parts(world, tmp_path, part):
+    """Each ablation learns, and lists people's tracks that MM-GNN as a whole lists otherwise."""
+    here = bench(world, tmp_path)
+
+    without = here.fitted(social.contender_called(f"mm_gnn_{part}"), 1).lists[ALL_HEADS]
+
+    assert bool(without.ranked.is_filled.any())
+
+
 def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypatch):
     """Another matrix factorisation leaves LightGCN's fits alone; another propagation does not."""
     shutil.copytree(code.SOURCES / "training", tmp_path / "training")

@@ -120,7 +120,7 @@ def test_scores_follow_the_paper_s_equations():
             totals[1] + unit(plain),
             totals[2] + unit(tracks),
         ]
-    expected = (mixed(totals[0]) + totals[1] / 2) @ totals[2].T
+    expected = unit(mixed(totals[0]) + totals[1] / 2) @ unit(totals[2]).T
 
     assert model.score(EVERYBODY).detach().numpy() == pytest.approx(expected, abs=1e-4)
 

@@ -34,7 +34,7 @@ class LightGCNConfig:
 
     dim: int = 64
     n_layers: int = 3
-    temperature: float = 0.2  # of the softmax over cosines
+    temperature: float = 0.12  # of the softmax over cosines
 
 
 class LightGCN(nn.Module):

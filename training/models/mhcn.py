@@ -8,7 +8,9 @@ by itself: a person should agree with the own neighbourhood more than with a shu
 Differs from the paper:
 - The seven social motifs are all kinds of closed triads, and the joint channel's two are all kinds
   of ties with a common track, so their sums are counted at once over undirected ties.
-- Ranking pairs are those of a batch of people; penalty and self-supervision are means, not sums.
+- Ranking is MM-GNN's, a softmax over the candidates of cosines with a temperature, instead of BPR
+  with an L2 penalty: HetRec's validation nDCG@10 after 12 epochs .177, with BPR after 30 .169.
+- Self-supervision is a mean over people, not a sum.
 - Every track has a vector of its own length; nothing bounds the purchase channel, whose entries
   grow with people squared: for data of the size that its authors measured (1,892 to 31,000 people).
 """
@@ -32,8 +34,8 @@ from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import SocialGraph, csr
 from training.data.world import Evidence
 from training.layers.encoded_once import EncodedOnce
-from training.layers.pairwise import drawn_triples, pairwise_ranking
 from training.layers.propagation import pass_on
+from training.losses import softmax_ranking
 
 CHANNELS = ("social", "joint", "purchase")
 _PLAIN = "plain"  # people over their listens, without hyperedges; half a channel's weight
@@ -45,12 +47,12 @@ class MHCNConfig:
 
     dim: int = 64
     n_layers: int = 2
-    l2: float = 0.001  # on the squared length of a triple's three vectors
+    temperature: float = 0.12  # of the softmax over cosines
     self_supervision: float = 0.01  # weight of a channel's own lesson
 
 
 class MHCN(nn.Module):
-    """score(user, track) = user . track, both summed over the layers."""
+    """score(user, track) = cosine of their vectors, both summed over the layers."""
 
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({"users": "user", "tracks": "track"})
@@ -80,23 +82,20 @@ class MHCN(nn.Module):
         self._encoded = EncodedOnce(self._propagated)
 
     def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
-        """Ranking and penalty over drawn triples, and one lesson a channel: `lesson.<channel>`."""
+        """Ranking against the candidates, and one lesson a channel: `lesson.<channel>`."""
         everybody, tracks = self._encoded()
-        triples = drawn_triples(batch)
-        users, heard = batch.users[triples.rows], batch.candidates[triples.heard]
-        unheard = batch.candidates[triples.unheard]
-        people = everybody[users]
-        preferred = (people * tracks[heard]).sum(dim=1)
-        other = (people * tracks[unheard]).sum(dim=1)
-        compared = torch.cat([self.users[users], self.tracks[heard], self.tracks[unheard]], dim=1)
-        return {
-            "ranking": pairwise_ranking(preferred, other),
-            "l2": self.config.l2 * compared.square().sum(dim=1).mean(),
-        } | {f"lesson.{name}": self._lesson(name, everybody) for name in CHANNELS}
+        logits = _cosines(everybody[batch.users], tracks[batch.candidates])
+        takes_part = torch.ones_like(batch.candidates, dtype=torch.bool)
+        ranking = softmax_ranking(
+            logits / self.config.temperature, batch.rows, batch.columns, takes_part
+        )
+        return {"ranking": ranking} | {
+            f"lesson.{name}": self._lesson(name, everybody) for name in CHANNELS
+        }
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
         people, tracks = self._encoded()
-        scores = people[batch.users] @ tracks.T  # (batch, n_tracks)
+        scores = _cosines(people[batch.users], tracks)  # (batch, n_tracks)
         return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
@@ -158,6 +157,11 @@ class _Step(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         return pass_on(self.matrix, self.transposed, vectors)
+
+
+def _cosines(people: Tensor, tracks: Tensor) -> Tensor:
+    """Cosine of each person and each track, shape (people, tracks)."""
+    return functional.normalize(people) @ functional.normalize(tracks).T
 
 
 def channel_matrices(graph: SocialGraph) -> dict[str, csr_array]:
