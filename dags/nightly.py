@@ -53,7 +53,6 @@ RAW_TABLES = (
     "raw_covers",
 )
 CORE_TABLES = (
-    "core_tags",
     "core_listen_counts",
     "core_follows",
     "core_feedback",
@@ -106,8 +105,8 @@ def evensong_nightly() -> None:
         rejects = spark_job("raw_rejects")
         chain(landing, raw, rejects)
     with TaskGroup("core", prefix_group_id=False):
-        tracks = spark_job("core_tracks")
-        core = [spark_job(name) for name in CORE_TABLES]
+        tracks, tags = spark_job("core_tracks"), spark_job("core_tags")
+        core = [tags, *(spark_job(name) for name in CORE_TABLES)]
         listens, daily = spark_job("core_listens"), spark_job("core_daily_listens")
         chain(raw, tracks, listens, daily)
         chain(tracks, core)
@@ -115,6 +114,8 @@ def evensong_nightly() -> None:
         content = [spark_job(name) for name in ("feat_audio", "feat_lyrics", "feat_cover")]
         emotion = spark_job("feat_track_emotion")
         chain(tracks, content, emotion)
+        track_tags = spark_job("feat_track_tags")
+        chain(tags, spark_job("feat_tags"), track_tags)
     with TaskGroup("graph", prefix_group_id=False):
         nodes = spark_job("graph_nodes")
         edges = [
@@ -130,7 +131,7 @@ def evensong_nightly() -> None:
     with TaskGroup("training", prefix_group_id=False):
         model = training_task("mm_gnn")
         scores = scoring_task("score_candidates")
-        chain([*edges, emotion], model, scores)
+        chain([*edges, emotion, track_tags], model, scores)
     with TaskGroup("recommendations", prefix_group_id=False):
         topk, similar = spark_job("rec_topk"), spark_job("rec_similar_tracks")
         changes, quality = spark_job("rec_changes"), spark_job("run_quality")

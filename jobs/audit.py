@@ -21,7 +21,8 @@ from feature_store.snapshot import Pin, Snapshot
 from feature_store.storage import open_storage
 from feature_store.tables import table_called
 from feature_store.tables.core import CORE_FEEDBACK, CORE_TRACKS, CORE_USERS
-from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS
+from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS, FEAT_TRACK_TAGS
+from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
 from feature_store.tables.recommendations import REC_CHANGES, REC_SIMILAR_TRACKS, REC_TOPK
 from jobs.landing import closed_days, read_manifest
 from jobs.recommendations.lists.filters import eligible_users, hidden_pairs
@@ -235,18 +236,14 @@ def _modality_coverage(spark: SparkSession, tracks: DataFrame, night: Night) -> 
         ("lyrics", FEAT_LYRICS, encoders.lyrics),
         ("cover", FEAT_COVER, encoders.cover),
     )
-    found = []
+    found = [_tagged_tracks(spark, tracks, night)]
     for kind, table, encoder_id in kinds:
         features = spark_io.read(spark, night.settings.lake, table)
         computed = features.where(
             (F.col("encoder_id") == encoder_id) & F.col("failure_reason").isNull()
-        ).select(F.col("content_hash").alias(f"{kind}_hash"), F.lit(1).alias("has_features"))
-        counted = (
-            tracks.where(F.col(f"{kind}_hash").isNotNull())
-            .join(computed.distinct(), on=f"{kind}_hash", how="left")
-            .agg(F.count("*").alias("tracks"), F.sum("has_features").alias("computed"))
-        )
-        found.append(counted.withColumn("kind", F.lit(kind)))
+        ).select(F.col("content_hash").alias(f"{kind}_hash"))
+        having = tracks.where(F.col(f"{kind}_hash").isNotNull())
+        found.append(_counted(having, computed.distinct(), f"{kind}_hash", kind))
     rows = reduce(lambda one, other: one.unionByName(other), found).collect()
     return [
         Measure(
@@ -257,6 +254,25 @@ def _modality_coverage(spark: SparkSession, tracks: DataFrame, night: Night) -> 
         )
         for row in rows
     ]
+
+
+def _tagged_tracks(spark: SparkSession, tracks: DataFrame, night: Night) -> DataFrame:
+    """Tracks with a tag, and how many of them have a vector made of their tags."""
+    lake, as_of = night.settings.lake, night.as_of
+    tagged = spark_io.read(spark, lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
+    computed = spark_io.read(spark, lake, FEAT_TRACK_TAGS, as_of=as_of).select("track_id")
+    having = tracks.join(tagged, on="track_id", how="left_semi")
+    return _counted(having, computed, "track_id", "tags")
+
+
+def _counted(having: DataFrame, computed: DataFrame, key: str, kind: str) -> DataFrame:
+    """One row: tracks of `having`, and those of them that `computed`, unique by key, has too."""
+    features = computed.withColumn("has_features", F.lit(1))
+    return (
+        having.join(features, on=key, how="left")
+        .agg(F.count("*").alias("tracks"), F.sum("has_features").alias("computed"))
+        .withColumn("kind", F.lit(kind))
+    )
 
 
 def _churn(changes: DataFrame, lists: DataFrame, night: Night) -> Measure:

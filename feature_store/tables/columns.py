@@ -26,7 +26,9 @@ FOLLOWED_USER_ID = Column(
     "followed_user_id", Kind.STRING, "The person who is followed.", is_person=True
 )
 TRACK_ID = Column("track_id", Kind.STRING, "The service's id of a track.")
-SIMILAR_TRACK_ID = Column("similar_track_id", Kind.STRING, "The track that sounds or reads alike.")
+SIMILAR_TRACK_ID = Column(
+    "similar_track_id", Kind.STRING, "The track that sounds, reads or is called alike."
+)
 ARTIST_ID = Column("artist_id", Kind.STRING, "The service's id of an artist.")
 ALBUM_ID = Column("album_id", Kind.STRING, "The service's id of an album.").or_null(
     "when the track is on none"
@@ -113,7 +115,9 @@ GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When it was pressed.", "U
 
 # --- content and features ----------------------------------------------------------------------
 CONTENT_HASH = Column(
-    "content_hash", Kind.STRING, "SHA-256 of the content's bytes (lyrics: of the UTF-8 text)."
+    "content_hash",
+    Kind.STRING,
+    "SHA-256 of the content's bytes (lyrics and tags: of the UTF-8 text).",
 )
 FILE_URI = Column("file_uri", Kind.STRING, "The file, relative to the lake.")
 BYTE_COUNT = Column("byte_count", Kind.LONG, "Size of the file.", "bytes")
@@ -173,6 +177,15 @@ EMOTIONAL_LOAD_RATIO = Column(
 ).or_null("when the lyrics hold no word")
 COVER_EMBEDDING = Column("cover_embedding", Kind.FLOATS, "Pooled features of the picture.").or_null(
     "when the picture could not be read"
+)
+TAG_EMBEDDING = Column("tag_embedding", Kind.FLOATS, "Sentence embedding of the tag.").or_null(
+    "when the tag holds no letter"
+)
+MEAN_TAG_EMBEDDING = Column(
+    "mean_tag_embedding",
+    Kind.FLOATS,
+    "Mean of the embeddings of the track's tags, each weighted by its tagger_count; tags without "
+    "an embedding do not count. Added up in the order of the tags, rounded to 6 decimals.",
 )
 EMOTION_SOURCE = Column(
     "emotion_source", Kind.STRING, "What the estimate was made from: audio or lyrics."

@@ -51,6 +51,29 @@ FEAT_COVER = Table(
     time=Time.NONE,
 )
 
+FEAT_TAGS = Table(
+    name="feat_tags",
+    meaning="What the sentence encoder of the lyrics reads in a tag.",
+    columns=(*_ENCODED, c.TAG, c.TAG_EMBEDDING, c.FAILURE_REASON),
+    key=_ENCODED_KEY,
+    time=Time.NONE,
+)
+
+FEAT_TRACK_TAGS = Table(
+    name="feat_track_tags",
+    meaning="The tags of each track as one vector; a track without a readable tag has no row.",
+    columns=(
+        c.AS_OF_DATE,
+        c.TRACK_ID,
+        c.ENCODER_ID,
+        c.WEIGHTS_SHA256,
+        c.PREPROCESSING_ID,
+        c.MEAN_TAG_EMBEDDING,
+    ),
+    key=("as_of_date", "track_id"),
+    time=Time.AS_OF,
+)
+
 FEAT_TRACK_EMOTION = Table(
     name="feat_track_emotion",
     meaning="Valence and arousal of each track, one row as heard and one as read; never blended "
@@ -76,4 +99,4 @@ FEAT_TRACK_EMOTION = Table(
     ),
 )
 
-TABLES = (FEAT_AUDIO, FEAT_LYRICS, FEAT_COVER, FEAT_TRACK_EMOTION)
+TABLES = (FEAT_AUDIO, FEAT_LYRICS, FEAT_COVER, FEAT_TAGS, FEAT_TRACK_TAGS, FEAT_TRACK_EMOTION)

@@ -47,7 +47,8 @@ REC_TOPK = Table(
 
 REC_SIMILAR_TRACKS = Table(
     name="rec_similar_tracks",
-    meaning="Tracks that sound and read alike, best first; works for tracks that nobody has heard.",
+    meaning="Tracks that sound, read and are called alike, best first; works for tracks that "
+    "nobody has heard.",
     columns=(
         c.AS_OF_DATE,
         c.TRACK_ID,
@@ -64,7 +65,7 @@ REC_SIMILAR_TRACKS = Table(
         Column(
             "modalities",
             Kind.STRINGS,
-            "What both tracks have and were compared by: audio, lyrics, cover.",
+            "What both tracks have and were compared by: audio, lyrics, tags.",
         ),
         c.RUN_ID,
     ),

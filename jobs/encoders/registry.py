@@ -75,7 +75,7 @@ def audio_identity(settings: Encoders) -> Identity:
 
 
 def lyrics_identity(settings: Encoders) -> Identity:
-    """Identity of the rows of feat_lyrics that these settings make and read."""
+    """Identity of the rows of feat_lyrics and feat_tags that these settings make and read."""
     return chosen(LYRICS, settings.lyrics, "lyrics").identity(settings)
 
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """What `failure_reason` says in feat_audio, feat_lyrics and feat_cover."""
+    """What `failure_reason` says in feat_audio, feat_lyrics, feat_cover and feat_tags."""
 
     MISSING_FILE = "missing_file"  # the catalogue names a file that the lake does not hold
     CHANGED_FILE = "changed_file"  # the file's bytes are no longer those of the content hash
@@ -13,7 +13,7 @@ class Reason(StrEnum):
     TOO_SHORT = "too_short"  # audio under `audio_file.MIN_S`
     TOO_LARGE = "too_large"  # a picture of more pixels than any cover has
     NOT_FINITE = "not_finite"  # samples that are no numbers
-    NO_WORDS = "no_words"  # lyrics without a letter
+    NO_WORDS = "no_words"  # lyrics or a tag without a letter
     MISSING_TEXT = "missing_text"  # the catalogue names lyrics that raw_lyrics does not hold
 
 

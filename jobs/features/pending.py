@@ -1,4 +1,4 @@
-"""What the jobs of feat_audio, feat_lyrics and feat_cover share: only new content is encoded.
+"""What the jobs of feat_audio, feat_lyrics, feat_cover and feat_tags share: only new is encoded.
 
 A worker turns each pending content into one row of the contract, features or the reason why there
 are none. The encoder is loaded once per worker process, when the first content reaches it.
@@ -49,15 +49,17 @@ def encode(
 ) -> DataFrame:
     """One row of `output` per row of `pending` (content_hash, source), made in Python workers.
 
+    Columns of `pending` that the output has go into the row as they are, with features or without.
     Content is dealt out one by one to as many tasks as the settings have shuffle partitions, so
     that cores finish together.
     """
+    known = [name for name in pending.columns if name in output.column_names]
 
     def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             rows = [
                 {
-                    "content_hash": content["content_hash"],
+                    **{name: content[name] for name in known},
                     **asdict(identity),
                     **_features_or_reason(featurise, content["content_hash"], content["source"]),
                 }
@@ -65,7 +67,7 @@ def encode(
             ]
             yield pa.RecordBatch.from_pylist(rows, schema=output.arrow_schema)
 
-    dealt_out = pending.select("content_hash", "source").repartition(
+    dealt_out = pending.select(*known, "source").repartition(
         night.settings.spark.shuffle_partitions
     )
     encoded = dealt_out.mapInArrow(encode_batches, output.spark_schema())

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TAGS, CORE_TRACKS
 from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
+from jobs.core.taggers import tagger_counts
 from jobs.inputs import History, Known
 
 INPUTS = (History(CORE_TAGS), Known(CORE_TRACKS))
@@ -15,11 +16,6 @@ OUTPUT = GRAPH_TRACK_HAS_TAG
 
 
 def build(tags: DataFrame, tracks: DataFrame, *, night: Night) -> DataFrame:
-    """Tags of announced tracks. core_tags holds each tagger once, so rows are taggers."""
-    return (
-        tags.join(tracks.select("track_id"), on="track_id", how="left_semi")
-        .groupBy("track_id", "tag")
-        .agg(F.count("tag_event_id").alias("tagger_count"))
-        .withColumn("as_of_date", F.lit(night.as_of))
-        .select(*OUTPUT.column_names)
-    )
+    """Tags of announced tracks."""
+    counted = tagger_counts(tags, tracks)
+    return counted.withColumn("as_of_date", F.lit(night.as_of)).select(*OUTPUT.column_names)

@@ -9,7 +9,8 @@ import polars as pl
 from feature_store.contract import Table
 from feature_store.run_log import STAGES
 from feature_store.tables.core import CORE_TRACKS
-from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS
+from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS, FEAT_TRACK_TAGS
+from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
 from feature_store.tables.raw import RAW_REJECTS, REJECT_REASONS
 from feature_store.tables.raw import TABLES as RAW_TABLES
 from feature_store.tables.runs import RUN_METRICS
@@ -17,6 +18,7 @@ from jobs.report.lake import Discretion, RunView
 
 _EXAMPLES = 2
 _LAST_STAGE = "publish"
+_UNREAD_TAGS = "no_readable_tag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def stages_of(view: RunView) -> tuple[Stage, ...]:
 
 
 def coverage_of(view: RunView) -> tuple[Coverage, ...]:
-    """Available tracks with audio, lyrics and cover; nothing when the catalogue is empty."""
+    """Available tracks with audio, lyrics, cover and tags; nothing when the catalogue is empty."""
     tracks = view.rows(
         CORE_TRACKS, ["track_id", "is_available", "audio_hash", "lyrics_hash", "cover_hash"]
     ).filter("is_available")
@@ -168,7 +170,10 @@ def coverage_of(view: RunView) -> tuple[Coverage, ...]:
     )
     if tracks.is_empty():
         return ()
-    return tuple(_coverage(view, tracks, *part) for part in parts)
+    return (
+        *(_coverage(view, tracks, *part) for part in parts),
+        _tags_coverage(view, tracks, encoders.lyrics),
+    )
 
 
 def features_of(view: RunView, table: Table, encoder_id: str, columns: list[str]) -> pl.DataFrame:
@@ -202,6 +207,21 @@ def _coverage(
         usable=seen.height - broken.height,
         broken=tuple(reasons.iter_rows()),
         waiting=having.height - seen.height,
+    )
+
+
+def _tags_coverage(view: RunView, tracks: pl.DataFrame, encoder_id: str) -> Coverage:
+    """Tracks with tags; those of which none could be read are broken, and none waits."""
+    having = tracks.join(view.rows(GRAPH_TRACK_HAS_TAG, ["track_id"]), on="track_id", how="semi")
+    usable = having.join(view.rows(FEAT_TRACK_TAGS, ["track_id"]), on="track_id", how="semi")
+    unread = having.height - usable.height
+    return Coverage(
+        modality="tags",
+        encoder_id=encoder_id,
+        tracks=tracks.height,
+        usable=usable.height,
+        broken=((_UNREAD_TAGS, unread),) if unread else (),
+        waiting=0,
     )
 
 

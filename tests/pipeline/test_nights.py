@@ -102,13 +102,17 @@ def test_similar_tracks_are_found_for_every_available_track_with_content(nights)
 
 
 def test_tracks_are_compared_by_what_both_have(nights):
-    """r3, j3 and the broken r4 have no sound to compare; r5's lyrics were rejected."""
-    without = {"audio": {*worlds.SILENT_TRACKS, worlds.BROKEN_AUDIO}, "lyrics": {"r5"}}
+    """r3, j3 and the broken r4 have no sound to compare; r5's lyrics were rejected; all have a tag."""
+    without = {
+        "audio": {*worlds.SILENT_TRACKS, worlds.BROKEN_AUDIO},
+        "lyrics": {"r5"},
+        "tags": set(),
+    }
 
     for row in rows(nights, "rec_similar_tracks"):
         pair = {row["track_id"], row["similar_track_id"]}
         assert row["modalities"] == [
-            name for name in ("audio", "lyrics") if not pair & without[name]
+            name for name, lacking in without.items() if not pair & lacking
         ]
 
 
@@ -134,11 +138,11 @@ def test_broken_content_has_a_reason_and_stops_nothing(nights):
 
 
 def test_the_second_night_encodes_the_new_release_and_nothing_else(nights):
-    """9 audio files, 11 lyrics and 12 covers of the first night are not touched again."""
-    features = ("feat_audio", "feat_lyrics", "feat_cover")
+    """9 audio files, 11 lyrics, 12 covers and 2 tags of the first night are not touched again."""
+    features = ("feat_audio", "feat_lyrics", "feat_cover", "feat_tags")
 
-    assert [nights.first["tables"][name]["rows"] for name in features] == [10, 11, 12]
-    assert [nights.second["tables"][name]["rows"] for name in features] == [1, 1, 1]
+    assert [nights.first["tables"][name]["rows"] for name in features] == [10, 11, 12, 2]
+    assert [nights.second["tables"][name]["rows"] for name in features] == [1, 1, 1, 0]
 
 
 def test_the_next_days_hit_rate_is_that_of_the_one_listener_who_followed_her_list(nights):
@@ -261,7 +265,7 @@ def test_rules_about_rows_are_absolute_and_rules_about_the_population_are_not(ni
         "opted_out_or_unknown_people", "erased_people_topk", "tracks_over_artist_limit",
         "columns_lost",
     }  # fmt: skip
-    assert len(newest.gates) - len(absolute) == 11
+    assert len(newest.gates) - len(absolute) == 12
 
 
 def test_a_night_without_a_single_list_breaks_rules_and_does_not_fail(nights, spark):

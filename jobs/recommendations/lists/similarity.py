@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-MODALITIES = ("audio", "lyrics")
+MODALITIES = ("audio", "lyrics", "tags")
 
-BLOCK_DDL = "block BIGINT, track_ids ARRAY<STRING>, audio BINARY, lyrics BINARY"
+BLOCK_DDL = "block BIGINT, track_ids ARRAY<STRING>, audio BINARY, lyrics BINARY, tags BINARY"
 NEAREST_DDL = "track_id STRING, similar_track_id STRING, score DOUBLE, modalities ARRAY<STRING>"
 
 _BLOCK_SCHEMA = pa.schema(
@@ -18,6 +18,7 @@ _BLOCK_SCHEMA = pa.schema(
         ("track_ids", pa.list_(pa.string())),
         ("audio", pa.binary()),
         ("lyrics", pa.binary()),
+        ("tags", pa.binary()),
     ]
 )
 _NEAREST_SCHEMA = pa.schema(

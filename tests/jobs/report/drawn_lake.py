@@ -71,6 +71,11 @@ def draw_catalogue(night: Night) -> None:
         # Another encoder has heard `c`; the one of the settings has not.
         {**identity, "content_hash": "audio-c", "encoder_id": "other", "tempo_bpm": 60.0},
     )
+    tagged = [("a", "rock"), ("b", "1980"), ("x", "rock")]
+    day = {"as_of_date": AS_OF, "tagger_count": 1}
+    write(night, "graph_track_has_tag", *({**day, "track_id": t, "tag": tag} for t, tag in tagged))
+    vector = {**day, **identity, "mean_tag_embedding": [1.0]}
+    write(night, "feat_track_tags", *({**vector, "track_id": track_id} for track_id in "ax"))
 
 
 def draw_people(night: Night) -> None:

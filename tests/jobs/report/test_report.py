@@ -92,13 +92,15 @@ def test_a_task_that_ran_twice_counts_with_its_newest_try(contents):
 
 def test_coverage_tells_broken_from_not_yet_encoded_and_absent(contents):
     """Of four available tracks: a is usable, b broken, c heard by another encoder only, d silent."""
-    audio, lyrics, cover = contents.coverage
+    audio, lyrics, cover, tags = contents.coverage
 
     assert (audio.tracks, audio.usable, audio.broken, audio.waiting, audio.absent) == (
         4, 1, (("undecodable_audio", 1),), 1, 1,
     )  # fmt: skip
     assert (lyrics.usable, lyrics.absent) == (0, 4)
     assert (cover.usable, cover.waiting, cover.absent) == (0, 1, 3)
+    # a's tag became a vector, b's holds no letter; the withdrawn x does not count.
+    assert (tags.usable, tags.broken, tags.absent) == (1, (("no_readable_tag", 1),), 2)
 
 
 def test_the_catalogue_counts_available_tracks(contents):
@@ -116,7 +118,7 @@ def test_the_graph_counts_nodes_edges_and_people_with_ties(contents):
     graph = contents.graph
 
     assert [count.rows for count in graph.nodes] == [3, 2, 1, 0]
-    assert [count.rows for count in graph.edges] == [3, 1, 0, 0]
+    assert [count.rows for count in graph.edges] == [3, 1, 0, 3]
     assert (graph.people, len(graph.picture.edges)) == (2, 1)
     # Ada heard two tracks, Ben one: median 1.5. Both tracks have listeners: a one, b two.
     assert [(degrees.most, degrees.median) for degrees in graph.degrees[:2]] == [(2, 1.5), (2, 1.5)]

@@ -1,0 +1,18 @@
+"""How many gave a track a tag: the graph's edge, and the tag's weight in the track's features."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+def tagger_counts(tags: DataFrame, tracks: DataFrame) -> DataFrame:
+    """(track_id, tag, tagger_count) of announced tracks; unique by track and tag.
+
+    core_tags holds each tagger of a track and tag once, so its rows are taggers.
+    """
+    return (
+        tags.join(tracks.select("track_id"), on="track_id", how="left_semi")
+        .groupBy("track_id", "tag")
+        .agg(F.count("tag_event_id").alias("tagger_count"))
+    )
