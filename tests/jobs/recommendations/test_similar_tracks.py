@@ -1,0 +1,65 @@
+"""rec_similar_tracks: cosines by hand, over the modalities that both tracks have."""
+
+from __future__ import annotations
+
+import pytest
+
+from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_TAGS
+from jobs.recommendations import similar_tracks
+from tests.jobs.features.worlds import frame, tracks
+
+IDENTITY = {"weights_sha256": "w", "preprocessing_id": "p"}
+TAGS = {"t0": [1.0, 0.0], "t1": [0.0, 1.0], "t2": [1.0, 1.0], "t3": [50.0, 70.0]}
+WITHDRAWN = "t3"
+
+
+def neighbours(spark, night, *, audio, tags):
+    """(score, modalities) of each pair; t0 to t3 have the audio named, and t3 is withdrawn."""
+    contents = [{"audio_hash": f"t{n}" if f"t{n}" in audio else None} for n in range(4)]
+    contents[3]["is_available"] = False
+    encoder = {"encoder_id": night.settings.encoders.audio, **IDENTITY}
+    heard = [{"content_hash": t, "audio_embedding": v, **encoder} for t, v in audio.items()]
+    called = [
+        {"as_of_date": night.as_of, "track_id": t, "mean_tag_embedding": v, **encoder}
+        for t, v in tags.items()
+    ]
+    found = similar_tracks.build(
+        tracks(spark, night, *contents),
+        frame(spark, FEAT_AUDIO, heard),
+        frame(spark, FEAT_LYRICS, []),
+        frame(spark, FEAT_TRACK_TAGS, called),
+        night=night,
+    ).collect()
+    return {(row.track_id, row.similar_track_id): (row.score, row.modalities) for row in found}
+
+
+def test_tracks_without_content_are_alike_by_their_tags(spark, night):
+    """The available tracks' mean is (2/3, 2/3), whatever the withdrawn one is called.
+
+    Less it they are (1, -2) / 3, (-2, 1) / 3, (1, 1) / 3: cosines -4/5 and twice -1/sqrt(10).
+    """
+    found = neighbours(spark, night, audio={}, tags=TAGS)
+
+    assert found == {
+        pair: (pytest.approx(score, abs=1e-4), ["tags"])
+        for first, second, score in (
+            ("t0", "t1", -0.8),
+            ("t0", "t2", -0.3162),
+            ("t1", "t2", -0.3162),
+        )
+        for pair in ((first, second), (second, first))
+    }
+
+
+def test_the_score_is_the_mean_over_what_both_have(spark, night):
+    """Two recordings less their mean are opposite: (-1 - .8) / 2; t2 has tags only."""
+    found = neighbours(spark, night, audio={"t0": [1.0, 0.0], "t1": [0.0, 1.0]}, tags=TAGS)
+
+    assert found["t0", "t1"] == (pytest.approx(-0.9, abs=1e-4), ["audio", "tags"])
+    assert found["t0", "t2"] == (pytest.approx(-0.3162, abs=1e-4), ["tags"])
+
+
+def test_a_track_with_neither_content_nor_tags_has_no_neighbours(spark, night):
+    found = neighbours(spark, night, audio={}, tags={"t0": TAGS["t0"], "t2": TAGS["t2"]})
+
+    assert found.keys() == {("t0", "t2"), ("t2", "t0")}
