@@ -31,6 +31,7 @@ def fill(lake: str, as_of: date) -> None:
         _write(
             lake, table, as_of, [_vector(table, column, n, n_columns) for n in range(len(TRACKS))]
         )
+    _write(lake, features.FEAT_TAGS, as_of, [])
     _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
     nodes = [("user", USERS), ("track", TRACKS), ("artist", ["x"]), ("tag", [])]
     _write(

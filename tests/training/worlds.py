@@ -7,7 +7,7 @@ from datetime import date
 
 import torch
 
-from training.data.content import Modality
+from training.data.content import Modality, Vectors
 from training.data.graph import Edges, SocialGraph
 from training.data.interactions import Listens, Pairs, day_number, listens_of
 from training.data.nodes import IdList, Nodes
@@ -120,5 +120,6 @@ def world_of(
         follow_starts=undated,
         tag_events=undated,
         content=content or three_modalities(n_tracks),
+        tag_vectors=Vectors("", torch.zeros(len(nodes.tags), 0), torch.zeros(len(nodes.tags)) > 0),
         is_available=torch.ones(n_tracks, dtype=torch.bool),
     )

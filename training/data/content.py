@@ -1,5 +1,7 @@
 """What tracks are made of: an embedding per modality, valence and arousal, and who has which.
 
+Audio, lyrics and cover are read here; tags, which depend on the split, are made in tags.py.
+
 Presence comes from the tables, never from the look of a vector: a track without lyrics has no row,
     and an unreadable file has a row with a reason and no vector. Neither is ever filled in.
 """
@@ -17,12 +19,18 @@ import torch
 from feature_store.arrow_io import read_table
 from feature_store.contract import Table
 from feature_store.tables.core import CORE_TRACKS
-from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS, FEAT_TRACK_EMOTION
+from feature_store.tables.features import (
+    FEAT_AUDIO,
+    FEAT_COVER,
+    FEAT_LYRICS,
+    FEAT_TAGS,
+    FEAT_TRACK_EMOTION,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from training.data.nodes import IdList
@@ -43,13 +51,34 @@ MODALITIES = {
     "cover": Source(FEAT_COVER, "cover_hash", "cover_embedding"),
 }
 
-FEATURES_READ = (*(source.table for source in MODALITIES.values()), FEAT_TRACK_EMOTION)
+TAGS = "tags"
+"""The modality that no content hash leads to: its vectors follow from who gave which tag."""
+
+TABLE_OF = {name: source.table for name, source in MODALITIES.items()} | {TAGS: FEAT_TAGS}
+"""Where the vectors of each modality come from."""
+
+FEATURES_READ = (*TABLE_OF.values(), FEAT_TRACK_EMOTION)
 
 _ENCODER_COLUMNS = ("encoder_id", "weights_sha256", "preprocessing_id")
 
 
 class EncoderChangedError(ValueError):
     """A model meets features of another encoder than it learned from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """Vectors of one encoder.
+
+    Attributes:
+        encoder: encoder, weights and preprocessing that made them; empty when there is none.
+        embedding: shape (n, dim); rows outside `has` mean nothing and nobody may read them.
+        has: shape (n,) bool.
+    """
+
+    encoder: str
+    embedding: Tensor
+    has: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +110,7 @@ class Modality:
 
 
 Content = dict[str, Modality]
-"""Modalities by name, in the order of MODALITIES."""
+"""Modalities by name, in the order of TABLE_OF."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +149,7 @@ def fit_to_shapes(content: Content, shapes: dict[str, ModalityShape]) -> Content
             fitted[name] = modality
         else:
             raise EncoderChangedError(
-                f"{MODALITIES[name].table.name}: vectors by {modality.encoder}, the model learned "
+                f"{TABLE_OF[name].name}: vectors by {modality.encoder}, the model learned "
                 f"from {shape.encoder}; "
                 "train anew (--retrain always)"
             )
@@ -130,13 +159,20 @@ def fit_to_shapes(content: Content, shapes: dict[str, ModalityShape]) -> Content
 def absent(n_tracks: int, shape: ModalityShape) -> Modality:
     """A modality that no track has."""
     nobody = torch.zeros(n_tracks, dtype=torch.bool)
+    return without_emotion(Vectors(shape.encoder, torch.zeros(n_tracks, shape.dim), nobody))
+
+
+def without_emotion(vectors: Vectors) -> Modality:
+    """A modality that tells nothing of valence and arousal."""
+    n_tracks = len(vectors.has)
+    nobody = torch.zeros(n_tracks, dtype=torch.bool)
     return Modality(
-        shape.encoder, torch.zeros(n_tracks, shape.dim), nobody, torch.zeros(n_tracks, 2), nobody
+        vectors.encoder, vectors.embedding, vectors.has, torch.zeros(n_tracks, 2), nobody
     )
 
 
 def read_content(lake: str, as_of: date, tracks: IdList) -> Content:
-    """Every modality as of a day, rows in the order of `tracks`."""
+    """Every modality but tags as of a day, rows in the order of `tracks`."""
     catalogue = read_table(lake, CORE_TRACKS, as_of=as_of)
     emotions = read_table(lake, FEAT_TRACK_EMOTION, as_of=as_of)
     return {name: _read_modality(lake, name, catalogue, emotions, tracks) for name in MODALITIES}
@@ -155,40 +191,40 @@ def _read_modality(
         )
     )
     wanted = [hashes.get(str(track)) for track in tracks.ids]
-    encoder, vectors = _vectors(read_table(lake, source.table), source, set(wanted))
-    has = torch.tensor([content_hash in vectors for content_hash in wanted], dtype=torch.bool)
-    dim = len(next(iter(vectors.values()))) if vectors else 0
-    embedding = torch.zeros(len(wanted), dim)
-    for row, content_hash in enumerate(wanted):
-        if content_hash in vectors:
-            embedding[row] = torch.from_numpy(vectors[content_hash].copy())
+    features = read_table(lake, source.table)
+    found = looked_up(features, "content_hash", source.embedding_column, wanted)
     emotion, has_emotion = _read_emotion(emotions, name, tracks)
-    return Modality(encoder, embedding, has, emotion, has_emotion & has)
+    return Modality(found.encoder, found.embedding, found.has, emotion, has_emotion & found.has)
 
 
-def _vectors(
-    features: pa.Table, source: Source, wanted: set[str | None]
-) -> tuple[str, dict[str | None, NDArray[np.float32]]]:
-    """Vectors by content hash, of one encoder.
+def looked_up(
+    features: pa.Table, key_column: str, embedding_column: str, wanted: Sequence[str | None]
+) -> Vectors:
+    """The vector of each wanted key, all of one encoder; None and what has no vector is left out.
 
     While an encoder is being replaced, both have rows: the one that covers most of the wanted
-        content is taken, and of two that cover as much the greater name, so that vectors of two
-        encoders are never mixed.
+    keys is taken, and of two that cover as much the greater name, so that vectors of two encoders
+    are never mixed.
     """
-    is_wanted = [content_hash in wanted for content_hash in features["content_hash"].to_pylist()]
-    found = features.filter(pa.array(is_wanted, pa.bool_()))
-    found = found.filter(found[source.embedding_column].is_valid())
+    asked = set(wanted)
+    is_asked = [key in asked for key in features[key_column].to_pylist()]
+    found = features.filter(pa.array(is_asked, pa.bool_()))
+    found = found.filter(found[embedding_column].is_valid())
     names = [
         "/".join(part)
         for part in zip(*(found[column].to_pylist() for column in _ENCODER_COLUMNS), strict=True)
     ]
     if not names:
-        return "", {}
+        return Vectors("", torch.zeros(len(wanted), 0), torch.zeros(len(wanted), dtype=torch.bool))
     covered = Counter(names)
     encoder = max(covered, key=lambda name: (covered[name], name))
-    by_encoder = found.filter(pa.array([name == encoder for name in names]))
-    vectors = by_encoder[source.embedding_column].to_numpy()
-    return encoder, dict(zip(by_encoder["content_hash"].to_pylist(), vectors, strict=True))
+    found = found.filter(pa.array([name == encoder for name in names]))
+    matrix = torch.from_numpy(np.stack(found[embedding_column].to_numpy()))  # (n_found, dim)
+    row_of = {key: row for row, key in enumerate(found[key_column].to_pylist())}
+    has = torch.tensor([key in row_of for key in wanted], dtype=torch.bool)
+    embedding = torch.zeros(len(wanted), matrix.shape[1])
+    embedding[has] = matrix[[row_of[key] for key in wanted if key in row_of]]
+    return Vectors(encoder, embedding, has)
 
 
 def _read_emotion(emotions: pa.Table, source: str, tracks: IdList) -> tuple[Tensor, Tensor]:

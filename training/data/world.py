@@ -23,7 +23,14 @@ from feature_store.tables.graph import (
     GRAPH_TRACK_HAS_TAG,
     GRAPH_USER_FOLLOWS_USER,
 )
-from training.data.content import FEATURES_READ, MODALITIES, Content, read_content
+from training.data.content import (
+    FEATURES_READ,
+    MODALITIES,
+    TAGS,
+    Content,
+    Vectors,
+    read_content,
+)
 from training.data.graph import Edges, SocialGraph
 from training.data.interactions import (
     Listens,
@@ -35,6 +42,7 @@ from training.data.interactions import (
 )
 from training.data.nodes import IdList, Nodes
 from training.data.splits import Holdout
+from training.data.tags import read_tag_vectors, tags_modality
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,6 +110,8 @@ class World:
     Attributes:
         follow_starts: follows with their days, to leave out those of a held-out window.
         tag_events: tags with who gave them when, to leave out those that belong to held-out pairs.
+        content: modalities that no split changes; each evidence adds the tags.
+        tag_vectors: of the tags, rows in the order of the nodes.
         is_available: may be recommended, shape (n_tracks,).
     """
 
@@ -115,6 +125,7 @@ class World:
     follow_starts: DatedEdges
     tag_events: DatedEdges
     content: Content
+    tag_vectors: Vectors
     is_available: Tensor
 
     @property
@@ -125,13 +136,13 @@ class World:
     def everything(self) -> Evidence:
         """All that is known as of the night."""
         listened = self.listens.pairs(self.as_of + timedelta(days=1), self.n_tracks)
-        return self._evidence(listened, self.follows, self.tagged)
+        return self._evidence(listened, self.follows, self.tagged, self.tagger_count)
 
     def known_before(self, holdout: Holdout) -> Evidence:
         """What was known before the holdout, less everything that gives its pairs away.
 
         Tags that a person gave to a held-out track tell that the person knows it, so those taggers
-        are not counted.
+        are not counted: neither in the graph nor in what the tracks are called.
         """
         listened = holdout.before.pairs(holdout.end, self.n_tracks)
         follows = _less(
@@ -139,8 +150,8 @@ class World:
         )
         gives_away = self._is_late(self.tag_events, holdout) | self._belongs_to(holdout.concealed)
         hidden = self.tag_events.edges.where(gives_away)
-        lost = _occurrences(self.tagged, hidden)
-        return self._evidence(listened, follows, self.tagged.where(self.tagger_count > lost))
+        left = self.tagger_count - _occurrences(self.tagged, hidden)
+        return self._evidence(listened, follows, self.tagged.where(left > 0), left[left > 0])
 
     def sha256(self) -> str:
         """Hash of all that training reads; the as_of is part of it because it ends the windows."""
@@ -168,14 +179,19 @@ class World:
             tensors += [
                 modality.embedding, modality.has, modality.emotion, modality.has_emotion,
             ]  # fmt: skip
+        digest.update(self.tag_vectors.encoder.encode())
+        tensors += [self.tag_vectors.embedding, self.tag_vectors.has]
         for tensor in tensors:
             digest.update(tensor.contiguous().numpy().tobytes() + b"\x02")
         return digest.hexdigest()
 
-    def _evidence(self, listened: Pairs, follows: Edges, tagged: Edges) -> Evidence:
-        return Evidence(
-            SocialGraph(self.nodes, listened, follows, self.made_by, tagged), self.content
-        )
+    def _evidence(
+        self, listened: Pairs, follows: Edges, tagged: Edges, taggers: Tensor
+    ) -> Evidence:
+        """A graph, and all modalities; `taggers` counts who gave each edge of `tagged`, (n,)."""
+        graph = SocialGraph(self.nodes, listened, follows, self.made_by, tagged)
+        tags = tags_modality(self.tag_vectors, tagged, taggers, self.n_tracks)
+        return Evidence(graph, {**self.content, TAGS: tags})
 
     def _is_late(self, dated: DatedEdges, holdout: Holdout) -> Tensor:
         """Edges that began when the holdout's listens were over, shape (n,)."""
@@ -219,6 +235,7 @@ def read_world(lake: str, as_of: date) -> World:
         follow_starts=_read_follow_starts(lake, as_of, nodes),
         tag_events=_read_tag_events(lake, as_of, nodes),
         content=read_content(lake, as_of, nodes.tracks),
+        tag_vectors=read_tag_vectors(lake, nodes.tags),
         is_available=is_available,
     )
 
