@@ -16,6 +16,7 @@ import pytest
 
 from feature_store.settings import load_settings
 from feature_store.spark_session import prepare_environment
+from tests.processes import ENDS_WITH_US
 
 WORKERS = 2
 STARTS_WITHIN_S = 120
@@ -47,7 +48,7 @@ def _process(folder: Path, name: str, main: str, *options: str) -> Iterator[Path
     arguments = [f"{_DEPLOY}.{main}", "--host", "127.0.0.1", "--webui-port", "0", *options]
     with log.open("wb") as said:
         running = subprocess.Popen(
-            [str(launcher), *arguments],
+            [*ENDS_WITH_US, str(launcher), *arguments],
             stdout=said,
             stderr=subprocess.STDOUT,
             env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "512m"},

@@ -22,6 +22,7 @@ from feature_store.storage import open_storage
 from feature_store.tables import TABLES, runs
 from feature_store.tables.runs import PUBLISHED_RUNS
 from tests.nights import LISTS
+from tests.processes import ENDS_WITH_US
 
 EVENSONG = Path(sys.executable).with_name("evensong")
 POLL_S = 0.002
@@ -104,15 +105,7 @@ def kept_java(folder: Path, lake: str) -> Iterator[dict[str, str]]:
     file = folder / "gateway.json"
     file.unlink(missing_ok=True)
     shared = {"EVENSONG_SPARK__GATEWAY": str(file)}
-    # It ends with this process, however that ends.
-    command = (
-        "setpriv",
-        "--pdeathsig",
-        "TERM",
-        sys.executable,
-        "-m",
-        "feature_store.spark_gateway",
-    )
+    command = (*ENDS_WITH_US, sys.executable, "-m", "feature_store.spark_gateway")
     keeper = start(command, lake, folder, shared)
     try:
         while not file.exists():

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 import boto3
 import pytest
 
+from tests.processes import ENDS_WITH_US
+
 REGION = "us-east-1"
 
 
@@ -23,7 +25,7 @@ def running_object_store() -> Iterator[dict[str, str]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [*ENDS_WITH_US, sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as server:

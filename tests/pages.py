@@ -20,6 +20,8 @@ from urllib.parse import quote
 import psutil
 from playwright.sync_api import Locator, Page, expect
 
+from tests.processes import ENDS_WITH_US
+
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 WINDOW = {"width": 1400, "height": 1000}
@@ -76,7 +78,7 @@ def start_airflow(folder: Path, **variables: str) -> RunningAirflow:
     log = folder / "up.log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [*EVENSONG, "up", "--port", str(port)],
+            [*ENDS_WITH_US, *EVENSONG, "up", "--port", str(port)],
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
