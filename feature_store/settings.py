@@ -133,13 +133,14 @@ class Training(BaseModel):
 class Encoders(BaseModel):
     """Which encoder makes the features of each kind of content: names in jobs' encoder registry.
 
-    Whoever reads feat_audio, feat_lyrics or feat_cover takes the rows of the encoder named here.
+    Whoever reads feat_audio, feat_lyrics, feat_cover or feat_tags takes the rows of the encoder
+    named here.
     """
 
     model_config = _FROZEN
 
     audio: str = Field("musicnn-mtt-v1", description="encoder_id of feat_audio.")
-    lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics.")
+    lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics and feat_tags.")
     cover: str = Field("efficientnet-lite0-v1", description="encoder_id of feat_cover.")
     max_audio_s: float = Field(
         60.0, gt=0, description="Only so much of each recording is listened to, from its middle."
