@@ -1,0 +1,146 @@
+"""Neighbours drawn from a graph, so that a training step need not go through the whole of it.
+
+A step towards some nodes needs their neighbours' states, the step before it the neighbours'
+neighbours'. Each node draws at most so many, without replacement; edges that were drawn count for
+those that were not, so that on average a step gives what the whole graph gives. Nodes with no more
+neighbours than are drawn have all of them, with the weights of the whole graph.
+
+Sampling without replacement: Efraimidis and Spirakis 2006 (exponential keys). What an edge counts
+when it was drawn: Cohen and Kaplan 2007, rank conditioning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from training.data.graph import csr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbourhood:
+    """What some nodes are computed from.
+
+    Attributes:
+        nodes: positions in the graph of the nodes whose inputs are needed, shape (n_inputs,); the
+            nodes that were asked for come first, in the order asked.
+        steps: sparse CSR matrices, the first to be applied first: each leads from the states of the
+            first so many of `nodes` to those of fewer, its rows; edges are relabelled to places in
+            `nodes`.
+    """
+
+    nodes: Tensor
+    steps: tuple[Tensor, ...]
+
+    def to(self, device: torch.device) -> Neighbourhood:
+        """The same on another device."""
+        return Neighbourhood(self.nodes.to(device), tuple(step.to(device) for step in self.steps))
+
+
+class NeighbourSampler:
+    """Draws neighbourhoods from an adjacency."""
+
+    def __init__(
+        self,
+        adjacency: Tensor,
+        chances: Tensor,
+        fan_outs: Sequence[int],
+        generator: torch.Generator,
+    ) -> None:
+        """Look at the graph.
+
+        Args:
+            adjacency: sparse CSR on the CPU, shape (n_nodes, n_nodes): row i holds i's neighbours.
+                Edges outside it can never come, so it is made from the evidence of a split alone.
+            chances: how likely each stored edge is drawn beside others of its row, shape (nnz,),
+                above 0: `alike` or `by_weight`.
+            fan_outs: neighbours drawn per node at most, for each step, the last step first: the one
+                that ends at the nodes asked for.
+            generator: on the CPU; the same state draws the same neighbours.
+
+        Raises:
+            ValueError: a fan-out below 1, or a chance that is not above 0.
+        """
+        if min(fan_outs, default=1) < 1:
+            raise ValueError(f"neighbours: fan-outs {tuple(fan_outs)}, each must be 1 or more")
+        if not bool((chances > 0).all()):
+            raise ValueError("neighbours: a chance is 0, below it, or NaN; drop such edges instead")
+        self._starts = adjacency.crow_indices()
+        self._neighbours = adjacency.col_indices()
+        self._weights = adjacency.values()
+        self._chances = chances
+        self._fan_outs = tuple(fan_outs)
+        self._generator = generator
+
+    def around(self, nodes: Tensor) -> Neighbourhood:
+        """What `nodes`, different positions of shape (n,), are computed from."""
+        steps: list[Tensor] = []
+        for fan_out in self._fan_outs:
+            rows, neighbours, weights = self._drawn(nodes, fan_out)
+            reached = _with_new(nodes, neighbours)
+            shape = (len(nodes), len(reached))
+            steps.append(csr(rows, _places(reached, neighbours), weights, shape))
+            nodes = reached
+        return Neighbourhood(nodes, tuple(reversed(steps)))
+
+    def _drawn(self, nodes: Tensor, fan_out: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Drawn edges of these nodes: place in `nodes`, neighbour, and what the edge counts."""
+        degree = self._starts[nodes + 1] - self._starts[nodes]
+        rows = torch.arange(len(nodes)).repeat_interleave(degree)
+        first = degree.cumsum(0) - degree
+        rank = torch.arange(len(rows)) - first[rows]
+        edges = self._starts[nodes][rows] + rank
+        keys = torch.empty(len(edges), dtype=torch.float64)
+        keys = keys.exponential_(generator=self._generator) / self._chances[edges]
+        by_key = torch.argsort(keys)
+        order = by_key[torch.argsort(rows[by_key], stable=True)]  # in each row the least key first
+        # The first key that was not drawn tells how likely those before it were.
+        threshold = torch.full((len(nodes),), torch.inf, dtype=torch.float64)
+        is_next = rank == fan_out
+        threshold[rows[is_next]] = keys[order][is_next]
+        kept = order[rank < fan_out].sort().values
+        likely = -torch.expm1(-self._chances[edges[kept]] * threshold[rows[kept]])
+        counts = (self._weights[edges[kept]] / likely).to(self._weights.dtype)
+        return rows[kept], self._neighbours[edges[kept]], counts
+
+
+def alike(adjacency: Tensor) -> Tensor:
+    """Chances by which each neighbour is drawn as often as another, shape (nnz,)."""
+    return torch.ones(len(adjacency.values()), dtype=torch.float64)
+
+
+def by_weight(adjacency: Tensor) -> Tensor:
+    """Chances by which a neighbour is drawn the more often, the more its edge weighs."""
+    return adjacency.values().double()
+
+
+def propagate_sampled(neighbourhood: Neighbourhood, inputs: Tensor) -> Tensor:
+    """Mean of each asked node's states after 0, 1, … steps, shape (n_asked, dim).
+
+    As `layers.propagation.propagate`, which does it for all nodes of the graph at once.
+
+    Args:
+        neighbourhood: of `NeighbourSampler.around`.
+        inputs: of `neighbourhood.nodes`, shape (n_inputs, dim).
+    """
+    n_asked = neighbourhood.steps[-1].shape[0] if neighbourhood.steps else len(inputs)
+    total, state = inputs[:n_asked], inputs
+    for step in neighbourhood.steps:
+        state = step @ state
+        total = total + state[:n_asked]
+    return total / (len(neighbourhood.steps) + 1)
+
+
+def _with_new(nodes: Tensor, neighbours: Tensor) -> Tensor:
+    """`nodes`, then the neighbours that are not among them, ascending."""
+    found = neighbours.unique()
+    return torch.cat([nodes, found[~torch.isin(found, nodes)]])
+
+
+def _places(nodes: Tensor, wanted: Tensor) -> Tensor:
+    """Where each wanted position stands in `nodes`."""
+    ascending, place = nodes.sort()
+    return place[torch.searchsorted(ascending, wanted)]

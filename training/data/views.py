@@ -1,0 +1,78 @@
+"""The graph as other libraries know it: PyG's HeteroData and DGL's heterograph.
+
+Both libraries are optional, and nothing of ours needs them: these are for whoever brings a model
+that does. Nodes have the positions that they have in `SocialGraph`, edges their order and weight;
+what an adjacency leaves out (self-follows, artists of a single track) is still there.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from dgl import DGLHeteroGraph
+    from torch import Tensor
+    from torch_geometric.data import HeteroData
+
+    from training.data.graph import SocialGraph
+
+Relation = tuple[str, str, str]
+
+
+def to_pyg(graph: SocialGraph) -> HeteroData:
+    """Node types user, track, artist, tag; `edge_index` (2, n) and `edge_weight` (n,) by relation.
+
+    Raises:
+        ImportError: torch-geometric is not installed (group dev).
+    """
+    from torch_geometric.data import HeteroData
+
+    view = HeteroData()
+    for kind, count in _node_counts(graph).items():
+        view[kind].num_nodes = count
+    for relation, (source, target, weight) in _relations(graph).items():
+        view[relation].edge_index = torch.stack([source, target])
+        view[relation].edge_weight = weight
+    return view
+
+
+def to_dgl(graph: SocialGraph) -> DGLHeteroGraph:
+    """The same node types and relations; edge data `weight`, shape (n,).
+
+    Raises:
+        ImportError: dgl is not installed (group dgl).
+    """
+    # Without it DGL asks for a backend by writing a file into the home folder.
+    os.environ.setdefault("DGLBACKEND", "pytorch")
+    import dgl
+
+    relations = _relations(graph)
+    view = dgl.heterograph(
+        {relation: (source, target) for relation, (source, target, _) in relations.items()},
+        num_nodes_dict=_node_counts(graph),
+    )
+    for relation, (_, _, weight) in relations.items():
+        view.edges[relation].data["weight"] = weight
+    return view
+
+
+def _node_counts(graph: SocialGraph) -> dict[str, int]:
+    return dict(zip(("user", "track", "artist", "tag"), graph.sizes, strict=True))
+
+
+def _relations(graph: SocialGraph) -> dict[Relation, tuple[Tensor, Tensor, Tensor]]:
+    """Sources, targets and weights, all of shape (n,); only listens differ in weight."""
+    listened = graph.listened
+    alike = {
+        ("user", "follows", "user"): graph.follows,
+        ("track", "made_by", "artist"): graph.made_by,
+        ("track", "has_tag", "tag"): graph.tagged,
+    }
+    heard = {("user", "listened", "track"): (listened.users, listened.tracks, listened.weight)}
+    return heard | {
+        relation: (edges.source, edges.target, torch.ones(len(edges)))
+        for relation, edges in alike.items()
+    }
