@@ -104,11 +104,17 @@ class ConcatInput(nn.Module):
         vectors: Tensor = functional.normalize(self.project(fused), dim=1)
         return vectors
 
-    def emotion_error(self, tracks: Tensor) -> Tensor:
-        """Mean squared error of each modality's valence and arousal, added up as heads' are."""
-        predicted: Tensor = self.predict_emotion(tracks).unflatten(1, (-1, 2))
-        error = (predicted - self.emotion).square().mean(dim=2) * self.has_each_emotion
-        by_modality = error.sum(dim=0) / self.has_each_emotion.sum(dim=0).clamp(min=1)
+    def emotion_error(self, vectors: Tensor, tracks: Tensor) -> Tensor:
+        """Mean squared error of each modality's valence and arousal, added up as heads' are.
+
+        Args:
+            vectors: shape (n, dim).
+            tracks: their positions, shape (n,).
+        """
+        predicted: Tensor = self.predict_emotion(vectors).unflatten(1, (-1, 2))
+        has = self.has_each_emotion[tracks]
+        error = (predicted - self.emotion[tracks]).square().mean(dim=2) * has
+        by_modality = error.sum(dim=0) / has.sum(dim=0).clamp(min=1)
         return by_modality.sum()
 
     def _not_dropped(self) -> Tensor:

@@ -30,6 +30,7 @@ from training.blending import HeadScores, blend
 from training.data.batches import LearningBatch, UserBatch
 from training.data.content import Modality
 from training.data.graph import RelationWeights, SocialGraph, adjacency
+from training.data.neighbours import NeighbourSampler, alike, propagate_sampled
 from training.data.world import Evidence
 from training.layers.linear_autoencoder import LinearAutoencoder
 from training.layers.propagation import propagate
@@ -45,6 +46,9 @@ class MMGNNConfig:
 
     dim: int = 64
     n_layers: int = 3
+    fan_out: int = (
+        0  # neighbours drawn of a node for each step of training; 0 takes the whole graph
+    )
     temperature: float = (
         0.2  # of the softmax over cosines; sample world's validation: .192 nDCG, .12 gives .184
     )
@@ -89,8 +93,8 @@ class TrackInput(Protocol):
     def __call__(self) -> Tensor:
         """Unit vectors, shape (n_tracks, dim); zeros where there is no content."""
 
-    def emotion_error(self, tracks: Tensor) -> Tensor:
-        """How badly emotion is told from embeddings, shape (n_tracks, dim)."""
+    def emotion_error(self, vectors: Tensor, tracks: Tensor) -> Tensor:
+        """How badly emotion is told from `vectors`, (n, dim), of the tracks at these positions."""
 
 
 def input_per_modality(evidence: Evidence, config: MMGNNConfig) -> dict[str, TrackInput]:
@@ -147,14 +151,14 @@ class MMGNN(nn.Module):
         scores: dict[str, Tensor] = {}
         takes_part: dict[str, Tensor] = {}
         for name, encoder in self._encoders.items():
-            people, tracks = encoder()
-            scores[name] = people[batch.users] @ tracks[batch.candidates].T  # (batch, candidates)
+            people, tracks = encoder.of_batch(batch)
+            scores[name] = people @ tracks.T  # (batch, candidates)
             takes_part[name] = encoder.has_track[batch.candidates]
             logits = scores[name] / self.config.temperature
             losses[f"ranking.{name}"] = softmax_ranking(
                 logits, batch.rows, batch.columns, takes_part[name]
             )
-            losses |= encoder.emotion_loss(name, tracks)
+            losses |= encoder.emotion_loss(name, tracks, batch.candidates)
         scores[LINEAR] = self._linear.score(batch.users)[:, batch.candidates]
         takes_part[LINEAR] = self._linear.covers.to(batch.users.device)[batch.candidates]
         return losses | self._mutual_losses(
@@ -238,6 +242,7 @@ class GraphEncoder(nn.Module):
         may_vote = graph.listener_count() > 0 if content is None else has_track
         self.register_buffer("may_vote", may_vote, persistent=False)
         self._encoded: tuple[Tensor, Tensor] | None = None
+        self._sampler = _sampler(edges, config) if config.fan_out else None
 
     def train(self, mode: bool = True) -> GraphEncoder:
         """Change the mode, and forget what was encoded: the parameters may be others by now."""
@@ -255,17 +260,38 @@ class GraphEncoder(nn.Module):
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Unit vectors of people, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
-        tracks = self.nodes["track"] if self.content is None else self.content()
-        inputs = torch.cat([self.nodes["user"], tracks, self.nodes["artist"], self.nodes["tag"]])
-        outputs = functional.normalize(propagate(self.adjacency, inputs, self.n_layers), dim=1)
+        states = propagate(self.adjacency, self._inputs(), self.n_layers)
+        outputs = functional.normalize(states, dim=1)
         n_users, n_tracks, _, _ = self.sizes
         return outputs[:n_users], outputs[n_users : n_users + n_tracks]
 
-    def emotion_loss(self, name: str, tracks: Tensor) -> dict[str, Tensor]:
-        """How badly emotion is told from embeddings, shape (n_tracks, dim); weighted."""
+    def of_batch(self, batch: LearningBatch) -> tuple[Tensor, Tensor]:
+        """Unit vectors of a batch's people, shape (batch, dim), and candidates, (candidates, dim).
+
+        From neighbours drawn around them when the configuration has a fan-out; all else is equal.
+        """
+        if self._sampler is None:
+            people, tracks = self()
+            return people[batch.users], tracks[batch.candidates]
+        asked = torch.cat([batch.users, self.sizes[0] + batch.candidates])
+        around = self._sampler.around(asked.cpu()).to(asked.device)
+        states = propagate_sampled(around, self._inputs()[around.nodes])
+        people, tracks = functional.normalize(states, dim=1).split(
+            [len(batch.users), len(batch.candidates)]
+        )
+        return people, tracks
+
+    def emotion_loss(self, name: str, vectors: Tensor, tracks: Tensor) -> dict[str, Tensor]:
+        """How badly emotion is told from `vectors`, (n, dim), of tracks at positions; weighted."""
         if self.content is None or not bool(self.content.has_emotion.any()):
             return {}
-        return {f"emotion.{name}": self.emotion_weight * self.content.emotion_error(tracks)}
+        error = self.content.emotion_error(vectors, tracks)
+        return {f"emotion.{name}": self.emotion_weight * error}
+
+    def _inputs(self) -> Tensor:
+        """What nodes enter with, in the order of the adjacency's rows, shape (n_nodes, dim)."""
+        tracks = self.nodes["track"] if self.content is None else self.content()
+        return torch.cat([self.nodes["user"], tracks, self.nodes["artist"], self.nodes["tag"]])
 
 
 class ContentInput(nn.Module):
@@ -301,13 +327,25 @@ class ContentInput(nn.Module):
         vectors: Tensor = functional.normalize(projected, dim=1) * self.has[:, None]
         return vectors
 
-    def emotion_error(self, tracks: Tensor) -> Tensor:
-        """Mean squared error of valence and arousal, over the tracks that have them."""
-        predicted: Tensor = self.predict_emotion(tracks[self.has_emotion])
-        error: Tensor = (predicted - self.emotion[self.has_emotion]).square().mean()
-        return error
+    def emotion_error(self, vectors: Tensor, tracks: Tensor) -> Tensor:
+        """Mean squared error of valence and arousal, over those of the tracks that have them.
+
+        Args:
+            vectors: shape (n, dim).
+            tracks: their positions, shape (n,).
+        """
+        has = self.has_emotion[tracks]
+        predicted: Tensor = self.predict_emotion(vectors[has])
+        squared = (predicted - self.emotion[tracks[has]]).square()
+        return squared.sum() / max(1, squared.numel())
 
 
 def _unit_rows(n_rows: int, dim: int) -> Tensor:
     """Random rows of about unit length, like the projected features that they meet."""
     return torch.randn(n_rows, dim) / math.sqrt(dim)
+
+
+def _sampler(edges: Tensor, config: MMGNNConfig) -> NeighbourSampler:
+    """Uniform, and by torch's own generator, which the loop's caller seeds."""
+    fan_outs = [config.fan_out] * config.n_layers
+    return NeighbourSampler(edges, alike(edges), fan_outs, torch.default_generator)
