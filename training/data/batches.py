@@ -85,8 +85,10 @@ class LearningBatches:
     device: torch.device
 
     def __iter__(self) -> Iterator[LearningBatch]:
-        """One epoch."""
+        """One epoch; without a single listen it has no batch."""
         users = self.heard.users.unique()
+        if not len(users):
+            return
         shuffled = users[torch.randperm(len(users), generator=self.generator)]
         size = min(self.batch_users, -(-len(users) // self.min_batches))
         for block in shuffled.split(max(1, size)):
