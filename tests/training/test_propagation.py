@@ -36,6 +36,25 @@ def test_propagation_is_the_mean_over_the_steps():
     assert spread.flatten().tolist() == pytest.approx([(4 + 0 + 1) / 3, (0 + 2 + 0) / 3])
 
 
+@pytest.mark.parametrize("n_layers", [0, 1, 3])
+def test_propagation_and_its_gradient_are_those_of_dense_powers(n_layers):
+    """mean of A^0 x .. A^L x, differentiated by torch itself, on a symmetric matrix of three nodes."""
+    dense = torch.tensor([[0.0, 0.5, 0.2], [0.5, 0.0, 0.0], [0.2, 0.0, 0.3]])
+    above = torch.tensor([[1.0, 2.0], [-1.0, 4.0], [0.5, 0.0]])
+    x, same = (
+        torch.tensor([[1.0, -1.0], [0.5, 2.0], [3.0, 0.0]], requires_grad=True) for _ in "12"
+    )
+
+    spread = propagate(sparse(dense), x, n_layers)
+    spread.backward(above)
+
+    powers = [torch.linalg.matrix_power(dense, step) for step in range(n_layers + 1)]
+    expected = torch.stack(powers).mean(dim=0) @ same
+    expected.backward(above)
+    assert torch.allclose(spread, expected)
+    assert torch.allclose(x.grad, same.grad)
+
+
 class Counting(torch.nn.Module):
     """Counts how often it had to encode."""
 

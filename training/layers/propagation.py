@@ -18,11 +18,8 @@ def propagate(adjacency: Tensor, x: Tensor, n_layers: int) -> Tensor:
         x: shape (n_nodes, dim).
         n_layers: steps; 0 gives x.
     """
-    total = layer = x
-    for _ in range(n_layers):
-        layer = pass_on(adjacency, adjacency, layer)
-        total = total + layer
-    return total / (n_layers + 1)
+    mean: Tensor = _Mean.apply(adjacency, x, n_layers)
+    return mean
 
 
 def pass_on(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
@@ -35,6 +32,35 @@ def pass_on(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
     """
     passed: Tensor = _Product.apply(matrix, transposed, x)
     return passed
+
+
+class _Mean(torch.autograd.Function):
+    """(x + A (x + A (x + ..))) / (n_layers + 1): no layer is kept, each costs one pass.
+
+    The map is linear and A symmetric, so the gradient goes through the same map.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, adjacency: Tensor, x: Tensor, n_layers: int
+    ) -> Tensor:
+        ctx.save_for_backward(adjacency)
+        ctx.n_layers = n_layers  # type: ignore[attr-defined]  # torch's way to keep a number
+        return _mean(adjacency, x, n_layers)
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[None, Tensor, None]:
+        (adjacency,) = ctx.saved_tensors  # type: ignore[attr-defined]  # torch adds it at run time
+        return None, _mean(adjacency, gradient, ctx.n_layers), None  # type: ignore[attr-defined]
+
+
+def _mean(adjacency: Tensor, x: Tensor, n_layers: int) -> Tensor:
+    total = x
+    for _ in range(n_layers):
+        total = torch.addmm(x, adjacency, total)
+    return total / (n_layers + 1)
 
 
 class _Product(torch.autograd.Function):
