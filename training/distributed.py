@@ -57,16 +57,21 @@ def n_processes() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def place() -> int:
+    """Which of the processes this is, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
 def is_first() -> bool:
     """Whether this process is the one that writes."""
-    return not dist.is_initialized() or dist.get_rank() == 0
+    return place() == 0
 
 
 def own_part(batch: LearningBatch) -> LearningBatch:
     """This process's people of a batch, against the candidates of all."""
     if not dist.is_initialized():
         return batch
-    return batch.part(dist.get_rank(), dist.get_world_size())
+    return batch.part(place(), n_processes())
 
 
 def part_of_mean(count: Tensor) -> Tensor:

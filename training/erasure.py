@@ -1,7 +1,8 @@
 """Take an erased person out of models: the row of the embedding table and the id, wherever copied.
 
 Checkpoints of the lake are rewritten, run_models gets their new hashes, and MLflow's copies are
-replaced. What cannot be opened as a checkpoint is deleted: the next night trains anew.
+replaced. What cannot be opened as a checkpoint is deleted: the next night trains anew. States of
+fits that were killed are deleted: they could not go on with the person's rows, nor without.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from feature_store.lease import writer_lease
 from feature_store.settings import Settings
 from feature_store.storage import FolderStorage, open_storage
 from feature_store.tables.runs import RUN_MODELS
-from training import checkpoint
+from training import checkpoint, progress
 from training.tracking import EXPERIMENT, tracking_uri
 
 if TYPE_CHECKING:
@@ -49,8 +50,13 @@ def erase_models(settings: Settings, request_id: str) -> int:
         ]
         _correct_hashes(settings.lake, storage)
     copies = _replace_copies(settings, request.user_id)
-    add_removed(settings, request_id, {"models": len(cleaned), "mlflow": copies})
-    LOG.info("erased from models", request_id=request_id, models=len(cleaned), mlflow=copies)
+    found = {
+        "models": len(cleaned),
+        "mlflow": copies,
+        "fits": progress.forget_all(settings.state),
+    }
+    add_removed(settings, request_id, found)
+    LOG.info("erased from models", request_id=request_id, **found)
     return len(cleaned)
 
 

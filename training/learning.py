@@ -6,6 +6,7 @@ Of several processes all fit, and the first one measures for everybody.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -23,6 +24,7 @@ from training.evaluate import test_evidence, test_quality
 from training.loop import Fit, fit
 from training.measuring import CHOOSING_METRIC, Examiner, Quality
 from training.models.registry import FAMILIES, Recommender
+from training.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +53,45 @@ class Learned:
     unsplit: str
 
 
-def learn(world: World, recipe: Recipe, *, seed: int, device: torch.device) -> Learned:
+def learn(
+    world: World,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device,
+    progress: Path | None = None,
+) -> Learned:
     """Train a family as its recipe says.
 
     A world too small to hold anything out is fitted for the recipe's `epochs_without_validation`,
     with equal head weights and no metrics; `unsplit` says why.
+
+    Args:
+        world: what is known.
+        recipe: how to train.
+        seed: of the split, the batches' order and their candidates.
+        device: where to compute.
+        progress: folder in which the fits keep their states, to go on after a kill.
     """
     split = split_of(world, recipe, seed)
     if isinstance(split, Unsplit):
         evidence = world.everything().learnable()
         model = _made(recipe, evidence, device)
-        n_epochs = recipe.loop.epochs_without_validation
-        final = fit(model, _batches(evidence, recipe, seed, device), recipe.loop, n_epochs=n_epochs)
+        batches = _batches(evidence, recipe, seed, device)
+        final = fit(
+            model,
+            batches,
+            recipe.loop,
+            n_epochs=recipe.loop.epochs_without_validation,
+            progress=_progress(progress, "final", batches),
+        )
         return Learned(
             taken_apart(recipe.family, model, evidence), {"final": final}, (), split.reason
         )
-    chosen, choosing, measured = choose(world, split, recipe, seed=seed, device=device)
-    final_saved, final = _refitted(world, recipe, chosen, choosing, seed, device)
+    chosen, choosing, measured = choose(
+        world, split, recipe, seed=seed, device=device, progress=progress
+    )
+    final_saved, final = _refitted(world, recipe, chosen, choosing, seed, device, progress)
     return Learned(final_saved, {"choosing": choosing, "final": final}, measured, "")
 
 
@@ -78,18 +102,26 @@ def split_of(world: World, recipe: Recipe, seed: int) -> Split | Unsplit:
 
 
 def choose(
-    world: World, split: Split, recipe: Recipe, *, seed: int, device: torch.device
+    world: World,
+    split: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device,
+    progress: Path | None = None,
 ) -> tuple[Saved, Fit, tuple[Measured, ...]]:
     """Fit before the validation window, choose epoch and weights inside it, measure both."""
     evidence = world.known_before(split.validation).learnable()
     examiner = Examiner(split.validation, len(world.nodes.users), world.n_tracks, device)
     model = _made(recipe, evidence, device)
+    batches = _batches(evidence, recipe, seed, device)
     fitted = fit(
         model,
-        _batches(evidence, recipe, seed, device),
+        batches,
         recipe.loop,
         n_epochs=recipe.loop.max_epochs,
         validate=lambda: examiner.measure(model).values[CHOOSING_METRIC],
+        progress=_progress(progress, "choosing", batches),
     )
     n_heads = len(model.head_names)
     if n_heads > 1:
@@ -114,17 +146,25 @@ def _tested(
 
 
 def _refitted(
-    world: World, recipe: Recipe, chosen: Saved, choosing: Fit, seed: int, device: torch.device
+    world: World,
+    recipe: Recipe,
+    chosen: Saved,
+    choosing: Fit,
+    seed: int,
+    device: torch.device,
+    progress: Path | None,
 ) -> tuple[Saved, Fit]:
     """Fit everything known, with the epochs and the head weights that validation chose."""
     known = world.everything()
     evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.shapes))
     model = _made(recipe, evidence, device)
+    batches = _batches(evidence, recipe, seed, device)
     final = fit(
         model,
-        _batches(evidence, recipe, seed, device),
+        batches,
         recipe.loop,
         n_epochs=choosing.best_epoch,
+        progress=_progress(progress, "final", batches),
     )
     model.head_weights.copy_(chosen.parameters["head_weights"])
     return taken_apart(recipe.family, model, evidence), final
@@ -148,3 +188,10 @@ def _batches(
         generator=torch.Generator().manual_seed(seed),
         device=device,
     )
+
+
+def _progress(folder: Path | None, purpose: str, batches: LearningBatches) -> Progress | None:
+    """Where the fit for this purpose keeps its state; nowhere without a folder."""
+    if folder is None:
+        return None
+    return Progress(folder / f"{purpose}.safetensors", batches.generator)

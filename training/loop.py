@@ -9,14 +9,23 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
 from training.data.batches import LearningBatch
-from training.distributed import averaged, averaging_gradients, own_part, said_by_first
+from training.distributed import (
+    averaged,
+    averaging_gradients,
+    is_first,
+    own_part,
+    place,
+    said_by_each,
+    said_by_first,
+)
+from training.progress import FitState, Progress, inside, nested
 
 if TYPE_CHECKING:
     from training.models.registry import Recommender
@@ -97,37 +106,102 @@ def fit(
     *,
     n_epochs: int,
     validate: Callable[[], float] | None = None,
+    progress: Progress | None = None,
 ) -> Fit:
     """Descend the sum of the named losses; `validate` stops early and keeps the best epoch.
 
-    A model without parameters was solved when it was made and is left as it is.
+    With `progress` a fit that was killed goes on after its last whole epoch, as if nothing had
+    been; one that had ended is not run again. A model without parameters was solved when it was
+    made and is left as it is.
 
     Raises:
         NotANumberError: a loss is NaN or infinite; names the loss, the step and the batch's people.
+        ProgressError: the state of the killed fit cannot be read.
     """
-    module = cast("nn.Module", model)
-    parameters = list(module.parameters())
-    if not parameters:
+    if not list(cast("nn.Module", model).parameters()):
         return Fit((), 0)
-    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate)
-    training_loss = averaging_gradients(model)
-    epochs: list[Epoch] = []
-    best = _Best()
-    for number in range(1, n_epochs + 1):
-        losses = _one_epoch(training_loss, batches, optimiser, number)
-        is_due = validate is not None and (
-            number % config.validate_every == 0 or number == n_epochs
-        )
+    descent = _Descent(model, config)
+    if progress is not None:
+        descent.go_on(progress)
+    while not descent.is_over(n_epochs):
+        descent.epoch(batches, n_epochs, validate)
+        if progress is not None:
+            descent.keep(progress)
+    return descent.outcome()
+
+
+class _Descent:
+    """A fit under way: everything that its next epoch depends on."""
+
+    def __init__(self, model: Recommender, config: LoopConfig) -> None:
+        self._module = cast("nn.Module", model)
+        self._config = config
+        self._optimiser = torch.optim.Adam(self._module.parameters(), lr=config.learning_rate)
+        self._training_loss = averaging_gradients(model)
+        self._epochs: list[Epoch] = []
+        self._best = _Best()
+
+    def is_over(self, n_epochs: int) -> bool:
+        """Whether all epochs were run, or too many validations were no better."""
+        return len(self._epochs) >= n_epochs or self._best.misses >= self._config.patience
+
+    def epoch(
+        self,
+        batches: Iterable[LearningBatch],
+        n_epochs: int,
+        validate: Callable[[], float] | None,
+    ) -> None:
+        """Run the next epoch, and validate after it when that is due."""
+        number = len(self._epochs) + 1
+        losses = _one_epoch(self._training_loss, batches, self._optimiser, number)
+        is_due = number % self._config.validate_every == 0 or number == n_epochs
         figure = said_by_first(validate) if validate is not None and is_due else None
-        epochs.append(Epoch(number, losses, figure))
+        self._epochs.append(Epoch(number, losses, figure))
         if figure is not None:
-            best.take(figure, number, module)
-        if best.misses >= config.patience:
-            break
-    if best.state is None:
-        return Fit(tuple(epochs), n_epochs)
-    module.load_state_dict(best.state)
-    return Fit(tuple(epochs), best.epoch)
+            self._best.take(figure, number, self._module)
+
+    def outcome(self) -> Fit:
+        """How it went; the model gets the parameters of the best epoch."""
+        if self._best.state is None:
+            return Fit(tuple(self._epochs), len(self._epochs))
+        self._module.load_state_dict(self._best.state)
+        return Fit(tuple(self._epochs), self._best.epoch)
+
+    def keep(self, progress: Progress) -> None:
+        """Write down where the fit stands, in the first process; each has generators of its own."""
+        generators = said_by_each(
+            {"torch": torch.get_rng_state(), "batches": progress.generator.get_state()}
+        )
+        if is_first():
+            progress.write(self._state(generators))
+
+    def go_on(self, progress: Progress) -> None:
+        """Take up what was kept; without it the fit begins."""
+        state = said_by_first(progress.read)
+        if state is None:
+            return
+        self._module.load_state_dict(inside("model", state.tensors))
+        self._optimiser.load_state_dict(
+            self._optimiser.state_dict() | {"state": _by_parameter(inside("adam", state.tensors))}
+        )
+        self._epochs = [Epoch(**epoch) for epoch in state.values["epochs"]]
+        self._best.restore(state.values["best"], inside("best", state.tensors))
+        generators = inside(f"generators/{place()}", state.tensors)
+        torch.set_rng_state(generators["torch"])
+        progress.generator.set_state(generators["batches"])
+
+    def _state(self, generators: list[dict[str, Tensor]]) -> FitState:
+        moments = {
+            f"{parameter}/{name}": value
+            for parameter, state in self._optimiser.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+        tensors = nested("model", self._module.state_dict()) | nested("adam", moments)
+        tensors |= nested("best", self._best.state or {})
+        for process, states in enumerate(generators):
+            tensors |= nested(f"generators/{process}", states)
+        epochs = [asdict(epoch) for epoch in self._epochs]
+        return FitState(tensors, {"epochs": epochs, "best": self._best.values()})
 
 
 class _Best:
@@ -146,6 +220,25 @@ class _Best:
             return
         self.figure, self.epoch, self.misses = figure, epoch, 0
         self.state = copy.deepcopy(module.state_dict())
+
+    def values(self) -> dict[str, float | int]:
+        """All but the parameters."""
+        return {"figure": self.figure, "epoch": self.epoch, "misses": self.misses}
+
+    def restore(self, values: dict[str, float | int], state: dict[str, Tensor]) -> None:
+        """Take up what `values` and `state` held; there is no state before a first validation."""
+        self.figure = float(values["figure"])
+        self.epoch, self.misses = int(values["epoch"]), int(values["misses"])
+        self.state = state or None
+
+
+def _by_parameter(moments: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Adam's state again, by the parameter's place: from names like `3/exp_avg`."""
+    by_parameter: dict[int, dict[str, Tensor]] = {}
+    for name, value in moments.items():
+        parameter, _, moment = name.partition("/")
+        by_parameter.setdefault(int(parameter), {})[moment] = value
+    return by_parameter
 
 
 def _one_epoch(

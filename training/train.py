@@ -5,7 +5,8 @@
 
 Writes score_evaluation, then the checkpoint, and last the row of run_models: a model exists from
     that moment, so a run that was killed before leaves only files, which the next one writes again
-    with equal bytes. Of several processes the first one decides whether to train, and writes.
+    with equal bytes. Its fits go on after their last whole epoch. Of several processes the first
+    one decides whether to train, and writes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from feature_store.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_MODELS
-from training import checkpoint, registry
+from training import checkpoint, progress, registry
 from training.config import Recipe, load_recipe
 from training.data.splits import Unsplit
 from training.data.world import TABLES_READ, World, read_world
@@ -105,8 +106,10 @@ def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
     data_sha256 = world.sha256()
     version = registry.version_of(recipe, data_sha256, settings.seed)
     refuse_difference("data, code or recipes", version)
+    folder = progress.folder_of(settings.state, recipe.family, version)
+    said_by_first(lambda: progress.begin(folder))
     with deterministic(settings.seed, settings.training.n_threads):
-        learned = learn(world, recipe, seed=settings.seed, device=device)
+        learned = learn(world, recipe, seed=settings.seed, device=device, progress=folder)
         beside = _measured_beside(world, recipe, settings.seed, device)
 
     def write() -> ModelRow:
@@ -115,6 +118,8 @@ def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
             for name in COMPARED
         } | {recipe.family: version}
         written = write_measured(night, learned.measured + beside, versions)
+        # Before an erasure can stop us: what the fits kept holds rows of everybody.
+        progress.forget(folder)
         # An erasure takes people out of models under this lease too: it finds this one or stops it.
         with writer_lease(settings.lake, RUN_MODELS.name):
             refuse_old_people()

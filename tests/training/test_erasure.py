@@ -46,6 +46,9 @@ def test_the_persons_row_goes_everybody_elses_stays_and_the_model_still_scores(t
     request = erasures.record_request(trained.settings, ERASED, actor="officer", now=NOON)
     artifacts = trained.settings.state / "mlflow_artifacts"
     assert holding(artifacts, ERASED)
+    killed_fit = trained.settings.state / "fits" / "mm_gnn" / "version" / "choosing.safetensors"
+    killed_fit.parent.mkdir(parents=True)
+    killed_fit.write_bytes(b"rows of everybody")
 
     erasure.erase_models(trained.settings, request.request_id)
 
@@ -64,7 +67,8 @@ def test_the_persons_row_goes_everybody_elses_stays_and_the_model_still_scores(t
     assert holding(Path(trained.settings.lake, "models"), ERASED) == []
     assert score(trained).row_count > 0
     removed = erasures.request_called(trained.settings, request.request_id).removed
-    assert removed == {"models": 1, "mlflow": 1}
+    assert removed == {"models": 1, "mlflow": 1, "fits": 1}
+    assert not killed_fit.exists()
 
 
 def test_a_second_try_finds_nothing_left_to_do(trained):

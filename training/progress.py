@@ -1,0 +1,113 @@
+"""What a fit that was killed goes on from: its state after the last whole epoch, in one file.
+
+The files lie below EVENSONG_STATE, in a folder of the family and the model's version, which stands
+for data, recipe, code and seed: only the same training finds them. They hold rows of people's
+embeddings, so an erasure deletes them all, and a training deletes its own when its model is there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from feature_store.storage import FolderStorage
+
+_FITS = "fits"
+_VALUES = "values"
+
+
+class ProgressError(ValueError):
+    """A fit's state cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitState:
+    """Where a fit stands.
+
+    Attributes:
+        tensors: by name.
+        values: everything else; JSON can hold it.
+    """
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Progress:
+    """Where a fit keeps its state, and what its batches are drawn by besides torch's generator."""
+
+    file: Path
+    generator: torch.Generator
+
+    def write(self, state: FitState) -> None:
+        """Replace the file, whole or not at all."""
+        tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
+        content = save(tensors, {_VALUES: json.dumps(state.values)})
+        FolderStorage(self.file.parent).write(self.file.name, content)
+
+    def read(self) -> FitState | None:
+        """What was written last; None when the fit begins.
+
+        Raises:
+            ProgressError: the file is damaged.
+        """
+        if not self.file.exists():
+            return None
+        try:
+            with safe_open(self.file, framework="pt") as stored:
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  no mapping
+                return FitState(tensors, json.loads(stored.metadata()[_VALUES]))
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise ProgressError(
+                f"fit state {self.file}: cannot be read ({error}); delete the file, and the fit "
+                "begins anew"
+            ) from error
+
+
+def folder_of(state: Path, family: str, version: str) -> Path:
+    """Where the fits of one training keep their states."""
+    return state / _FITS / family / version
+
+
+def begin(folder: Path) -> None:
+    """Delete what other trainings of the family left: their data, recipe or code is past."""
+    others = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    for other in others:
+        if other != folder:
+            forget(other)
+
+
+def forget(folder: Path) -> None:
+    """Delete the states of a training; there may be none."""
+    if folder.is_dir():
+        shutil.rmtree(folder)
+
+
+def forget_all(state: Path) -> int:
+    """Delete the states of all trainings; returns how many there were."""
+    states = list((state / _FITS).glob("*/*/*"))
+    forget(state / _FITS)
+    return len(states)
+
+
+def nested(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under `<prefix>/<name>`."""
+    return {f"{prefix}/{name}": value for name, value in tensors.items()}
+
+
+def inside(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those that `nested` put under the prefix, by their own names."""
+    start = f"{prefix}/"
+    return {
+        name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)
+    }
