@@ -136,7 +136,9 @@ class _Descent:
     def __init__(self, model: Recommender, config: LoopConfig) -> None:
         self._module = cast("nn.Module", model)
         self._config = config
-        self._optimiser = torch.optim.Adam(self._module.parameters(), lr=config.learning_rate)
+        self._optimiser = torch.optim.Adam(
+            self._module.parameters(), lr=config.learning_rate, fused=True
+        )
         self._training_loss = averaging_gradients(model)
         self._epochs: list[Epoch] = []
         self._best = _Best()

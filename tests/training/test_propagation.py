@@ -38,7 +38,7 @@ def test_propagation_is_the_mean_over_the_steps():
 
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
 def test_propagation_and_its_gradient_are_those_of_dense_powers(n_layers):
-    """mean of A^0 x .. A^L x, differentiated by torch itself, on a symmetric matrix of three nodes."""
+    """Mean of A^0 x .. A^L x, differentiated by torch itself, on a symmetric matrix of three nodes."""
     dense = torch.tensor([[0.0, 0.5, 0.2], [0.5, 0.0, 0.0], [0.2, 0.0, 0.3]])
     above = torch.tensor([[1.0, 2.0], [-1.0, 4.0], [0.5, 0.0]])
     x, same = (

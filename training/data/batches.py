@@ -96,9 +96,7 @@ class LearningBatches:
 
     def _batch(self, users: Tensor) -> LearningBatch:
         """The batch of these people; `users` ascending."""
-        mine = torch.isin(self.heard.users, users)
-        rows = torch.searchsorted(users, self.heard.users[mine])
-        tracks = self.heard.tracks[mine]
+        rows, tracks = self.heard.of_users(users)
         candidates = self._candidates(tracks)
         columns = torch.searchsorted(candidates, tracks)
         return LearningBatch(users, candidates, rows, columns, self._shared(len(candidates)))
