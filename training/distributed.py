@@ -91,6 +91,11 @@ def part_of_mean(count: Tensor) -> Tensor:
     return of_all.clamp(min=1) / dist.get_world_size()
 
 
+def mean_over_batch(values: Tensor) -> Tensor:
+    """Mean of values of which each process has those of its part, shape (n,); n may be 0."""
+    return values.sum() / part_of_mean(torch.tensor(len(values), device=values.device))
+
+
 def averaging_gradients(model: Recommender) -> Callable[[LearningBatch], dict[str, Tensor]]:
     """`model.training_loss`, whose backward pass leaves the average of all processes' gradients.
 

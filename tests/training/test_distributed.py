@@ -19,7 +19,7 @@ from tests.training.worlds import CPU, three_modalities, two_taste_evidence
 from training import train
 from training.config import load_recipe
 from training.data.batches import LearningBatch, LearningBatches
-from training.distributed import averaging_gradients, own_part, part_of_mean
+from training.distributed import averaging_gradients, mean_over_batch, own_part, part_of_mean
 from training.loop import LoopConfig, deterministic, fit
 from training.models.registry import FAMILIES, Recommender
 
@@ -57,9 +57,9 @@ def learned_from(family: str, n_people: int) -> dict[str, torch.Tensor]:
 
 
 def families_that_learn() -> list[str]:
-    """Those with parameters, less the two whose random negatives depend on who is in a part."""
+    """Those with parameters, less the one whose random negatives depend on who is in a part."""
     learning = [name for name in FAMILIES if list(cast("nn.Module", made(name)).parameters())]
-    return [name for name in learning if name not in {"bpr", "mhcn"}]
+    return [name for name in learning if name != "bpr"]
 
 
 def gradients_of_all(rank: int) -> dict[str, dict[str, torch.Tensor]]:
@@ -104,6 +104,23 @@ def test_every_family_s_gradients_are_those_of_one_process(tmp_path):
             got = (first + second) / 2 if is_loss else first
             assert torch.allclose(got, value, atol=GRADIENT_TOLERANCE), f"{case} {name}"
             assert is_loss or torch.equal(first, second), f"{case} {name}"
+
+
+def means_and_losses(rank: int) -> dict[str, float]:
+    """The mean of 1, 2, 3 here and 10 there; and BPR's losses of a batch of one, whom the first has."""
+    values = torch.tensor([[1.0, 2.0, 3.0], [10.0]][rank])
+    losses = made("bpr").training_loss(own_part(first_batch(1)))
+    mean = float(mean_over_batch(values))
+    return {"mean": mean} | {name: float(loss.detach()) for name, loss in losses.items()}
+
+
+def test_means_are_over_all_parts_also_where_one_has_nobody(tmp_path):
+    """(1 + 2 + 3 + 10) / 4 = 4; without people a part adds 0 to the losses, and no NaN."""
+    first, second = in_two_processes(means_and_losses, tmp_path)
+
+    assert (first["mean"] + second["mean"]) / 2 == pytest.approx(4)
+    assert first["ranking"] > 0
+    assert second["ranking"] == second["l2"] == 0
 
 
 def fitted(rank: int) -> dict[str, object]:

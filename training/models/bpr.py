@@ -21,6 +21,7 @@ from torch.nn import functional
 from training.blending import HeadScores
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
+from training.distributed import mean_over_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class BPR(nn.Module):
         preferred = (people * self.tracks[heard]).sum(dim=1) + self.biases[heard]
         other = (people * self.tracks[unheard]).sum(dim=1) + self.biases[unheard]
         compared = torch.cat([people, self.tracks[heard], self.tracks[unheard]], dim=1)
-        lengths = compared.square().sum(dim=1).mean()
+        lengths = mean_over_batch(compared.square().sum(dim=1))
         return {"ranking": pairwise_ranking(preferred, other), "l2": self.config.l2 * lengths}
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
@@ -119,4 +120,4 @@ def pairwise_ranking(heard: Tensor, unheard: Tensor) -> Tensor:
 
     Example: equal scores give ln 2.
     """
-    return functional.softplus(unheard - heard).sum() / max(1, len(heard))
+    return mean_over_batch(functional.softplus(unheard - heard))
