@@ -10,6 +10,7 @@ from tests.training.worlds import edges, nodes_of, pairs_of, two_taste_evidence
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import SocialGraph
 from training.data.world import Evidence
+from training.models import mhcn
 from training.models.mhcn import MHCN, MHCNConfig, channel_matrices, normalised_listens
 
 EVERYBODY = UserBatch(torch.arange(18))
@@ -125,6 +126,20 @@ def test_scores_follow_the_paper_s_equations():
     assert model.score(EVERYBODY).detach().numpy() == pytest.approx(expected, abs=1e-4)
 
 
+def test_the_ranking_is_the_softmax_over_cosines_by_temperature():
+    """One person, one positive of three candidates: -log softmax(cosines / 0.5) at its place."""
+    model = made(two_taste_evidence(), temperature=0.5)
+    candidates = torch.tensor([2, 6, 9])
+    cosines = model.score(UserBatch(torch.tensor([4]))).detach()[0, candidates]
+    batch = LearningBatch(
+        torch.tensor([4]), candidates, torch.tensor([0]), torch.tensor([1]), candidates
+    )
+
+    ranking = model.training_loss(batch)["ranking"].detach()
+
+    assert float(ranking) == pytest.approx(-float((cosines / 0.5).log_softmax(0)[1]), rel=1e-5)
+
+
 def test_who_follows_whom_changes_the_scores():
     known = two_taste_evidence()
     ties = edges([(0, 1), (1, 2), (2, 0)])
@@ -154,19 +169,21 @@ def test_each_channel_teaches_by_itself_and_by_its_weight():
     assert model.lesson_gates["social"].weight.grad is None
 
 
-def test_learning_brings_people_nearer_to_their_own_neighbourhood():
-    """After some steps on the lessons alone, the purchase channel's lesson is easier than before."""
-    batch = LearningBatch(
-        torch.arange(18), torch.arange(13), torch.tensor([0]), torch.tensor([0]), torch.arange(0)
-    )
-    model = made(two_taste_evidence(), self_supervision=1.0)
-    descent = torch.optim.Adam(model.parameters(), lr=0.05)
-    losses = []
-    for _ in range(30):
-        loss = model.training_loss(batch)["lesson.purchase"]
-        losses.append(float(loss.detach()))
-        descent.zero_grad()
-        loss.backward()
-        descent.step()
+def test_a_lesson_prefers_own_to_another_to_noise_and_neighbourhoods_to_noise(monkeypatch):
+    """The paper's equations in numpy, with shuffling replaced by turning round: people, and numbers of noise."""
+    monkeypatch.setattr(mhcn, "_shuffled", lambda n, _like: torch.arange(n).flip(0))
+    model = made(two_taste_evidence(), self_supervision=0.5)
+    everybody = torch.randn(18, 4, generator=torch.Generator().manual_seed(1))
+    gate = model.lesson_gates["purchase"]
+    gated = (everybody * torch.sigmoid(gate(everybody))).detach().double().numpy()
+    around = channel_matrices(two_taste_evidence().graph)["purchase"].toarray() @ gated
+    noise, whole = around[::-1, ::-1], around.mean(axis=0)
 
-    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+    def cost(better, worse):
+        return np.log1p(np.exp(worse - better))
+
+    own, another = (gated * around).sum(axis=1), (gated[::-1] * around).sum(axis=1)
+    local = cost(own, another) + cost(another, (gated * noise).sum(axis=1))
+    expected = 0.5 * (local + cost(around @ whole, noise @ whole)).mean()
+
+    assert float(model._lesson("purchase", everybody).detach()) == pytest.approx(expected, rel=1e-4)
