@@ -15,12 +15,12 @@ from airflow.sdk import Asset, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dags.spark_job import SparkJob
+from dags.training_job import TrainingJob
 
 if TYPE_CHECKING:
     from feature_store.settings import Night, Settings
 
 CLOSE_LANDING = "jobs.ingest:close_landing"
-TRAIN = "training.train:train"
 SCORE = "training.score:score"
 PUBLISH = "jobs.publication:publish_night"
 REPORT = "jobs.report.report:write_report"
@@ -58,14 +58,7 @@ def landing_task() -> Any:
 
 def training_task(family: str) -> Any:
     """The task that trains a model, or finds a young one; its id is the family's name."""
-
-    @task(task_id=family, pool=family)
-    def train(**context: Any) -> None:
-        pkgutil.resolve_name(TRAIN)(
-            night_of(context), family=family, retrain=context["params"]["retrain"]
-        )
-
-    return train()
+    return TrainingJob(family=family)
 
 
 def scoring_task(table_name: str) -> Any:

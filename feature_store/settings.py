@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -127,7 +127,19 @@ class Training(BaseModel):
     family: str = "mm_gnn"
     max_model_age_days: int = Field(7, ge=0, description="An older model is trained anew.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    n_threads: int = Field(2, ge=1)
+    n_threads: int = Field(2, ge=1, description="Of each process, on CPUs.")
+    launcher: Literal["in_process", "torchrun"] = Field(
+        "in_process", description="In the task's own process, or in several that share each batch."
+    )
+    n_processes: int = Field(
+        1, ge=1, description="That torchrun starts on this machine; one for each GPU."
+    )
+
+    @model_validator(mode="after")
+    def _several_are_launched(self) -> Training:
+        if self.n_processes > 1 and self.launcher != "torchrun":
+            raise ValueError(f"n_processes = {self.n_processes} needs launcher = torchrun")
+        return self
 
 
 class Encoders(BaseModel):

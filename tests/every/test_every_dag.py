@@ -90,11 +90,11 @@ def test_every_job_has_a_task():
 
 
 def test_every_function_named_by_string_exists():
-    from dags import spark_job, tasks
+    from dags import spark_job, tasks, training_job
 
     named = [
         value
-        for module in (spark_job, tasks)
+        for module in (spark_job, tasks, training_job)
         for name, value in vars(module).items()
         if name.isupper() and ":" in str(value)
     ]

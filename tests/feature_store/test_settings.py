@@ -42,6 +42,11 @@ def test_an_impossible_value_is_named():
         load_settings(lists={"length": 0})
 
 
+def test_several_processes_without_a_launcher_are_refused():
+    with pytest.raises(SettingsError, match="n_processes = 2 needs launcher = torchrun"):
+        load_settings(training={"n_processes": 2})
+
+
 def test_settings_cannot_be_changed_after_they_were_read():
     with pytest.raises(ValidationError):
         load_settings().seed = 3

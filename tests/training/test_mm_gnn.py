@@ -153,6 +153,18 @@ def test_emotion_belongs_to_audio_and_lyrics_where_they_have_it():
     }
 
 
+def test_emotion_is_told_of_the_tracks_given_where_they_have_it():
+    """Of tracks 3, 5 and 2, the first without lyrics: the mean squared gap of the other two's emotion."""
+    content = made(three_modalities(N_TRACKS, lacking_lyrics=[3])).heads["lyrics"].content
+    vectors = torch.randn(3, 8, generator=torch.Generator().manual_seed(5))
+    gap = content.predict_emotion(vectors)[1:] - content.emotion[[5, 2]]
+
+    error = content.emotion_error(vectors, torch.tensor([3, 5, 2]))
+
+    assert float(error.detach()) == pytest.approx(float(gap.square().mean().detach()))
+    assert content.emotion_error(vectors[:1], torch.tensor([3])) == 0
+
+
 def test_the_heads_live_on_one_device():
     """Moving the model moves what is not saved with it, too."""
     assert made(three_modalities(N_TRACKS)).to(CPU).heads["audio"].adjacency.device == CPU
