@@ -37,6 +37,20 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """A model whose epoch and head weights were chosen on validation.
+
+    Attributes:
+        fit: how it was fitted, on the part before validation.
+        validation: metrics there.
+    """
+
+    saved: Saved
+    fit: Fit
+    validation: Measured
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Learned:
     """A model fitted on everything, and how it came about.
 
@@ -88,11 +102,10 @@ def learn(
         return Learned(
             taken_apart(recipe.family, model, evidence), {"final": final}, (), split.reason
         )
-    chosen, choosing, measured = choose(
-        world, split, recipe, seed=seed, device=device, progress=progress
-    )
-    final_saved, final = _refitted(world, recipe, chosen, choosing, seed, device, progress)
-    return Learned(final_saved, {"choosing": choosing, "final": final}, measured, "")
+    chosen = choose(world, split, recipe, seed=seed, device=device, progress=progress)
+    measured = (chosen.validation, tested(chosen.saved, world, split, recipe, device))
+    final_saved, final = _refitted(world, recipe, chosen, seed, device, progress)
+    return Learned(final_saved, {"choosing": chosen.fit, "final": final}, measured, "")
 
 
 def split_of(world: World, recipe: Recipe, seed: int) -> Split | Unsplit:
@@ -109,8 +122,8 @@ def choose(
     seed: int,
     device: torch.device,
     progress: Path | None = None,
-) -> tuple[Saved, Fit, tuple[Measured, ...]]:
-    """Fit before the validation window, choose epoch and weights inside it, measure both."""
+) -> Chosen:
+    """Fit before the validation window, choose epoch and weights inside it; the test stays shut."""
     evidence = world.known_before(split.validation).learnable()
     examiner = Examiner(split.validation, len(world.nodes.users), world.n_tracks, device)
     model = _made(recipe, evidence, device)
@@ -128,45 +141,43 @@ def choose(
         weights = said_by_first(lambda: choose_weights(examiner.weighing(model), n_heads))
         model.head_weights.copy_(weights)
     saved = taken_apart(recipe.family, model, evidence)
-    measured = said_by_first(
-        lambda: (
-            Measured(recipe.family, "validation", examiner.measure(model)),
-            Measured(recipe.family, "test", _tested(saved, world, split, recipe, device)),
-        )
-    )
-    return saved, fitted, measured
+    quality = said_by_first(lambda: examiner.measure(model))
+    return Chosen(saved, fitted, Measured(recipe.family, "validation", quality))
 
 
-def _tested(
+def tested(
     saved: Saved, world: World, split: Split, recipe: Recipe, device: torch.device
-) -> Quality:
-    """The test, met once, with the evidence before its cut."""
-    tested = put_together(saved, recipe.model, test_evidence(world, split), device)
-    return test_quality(tested, world, split, device)
+) -> Measured:
+    """The chosen model meets the test, once, with the evidence before its cut."""
+
+    def quality() -> Quality:
+        model = put_together(saved, recipe.model, test_evidence(world, split), device)
+        return test_quality(model, world, split, device)
+
+    return Measured(recipe.family, "test", said_by_first(quality))
 
 
 def _refitted(
     world: World,
     recipe: Recipe,
-    chosen: Saved,
-    choosing: Fit,
+    chosen: Chosen,
     seed: int,
     device: torch.device,
     progress: Path | None,
 ) -> tuple[Saved, Fit]:
     """Fit everything known, with the epochs and the head weights that validation chose."""
     known = world.everything()
-    evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.shapes))
+    evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.saved.shapes))
     model = _made(recipe, evidence, device)
     batches = _batches(evidence, recipe, seed, device)
     final = fit(
         model,
         batches,
         recipe.loop,
-        n_epochs=choosing.best_epoch,
+        n_epochs=chosen.fit.best_epoch,
         progress=_progress(progress, "final", batches),
     )
-    model.head_weights.copy_(chosen.parameters["head_weights"])
+    model.head_weights.copy_(chosen.saved.parameters["head_weights"])
     return taken_apart(recipe.family, model, evidence), final
 
 

@@ -34,7 +34,7 @@ from training.data.splits import Unsplit
 from training.data.world import TABLES_READ, World, read_world
 from training.distributed import n_processes, refuse_difference, said_by_first, together
 from training.evaluation_rows import repeat_measured, write_measured
-from training.learning import Learned, Measured, choose, learn, split_of
+from training.learning import Learned, Measured, choose, learn, split_of, tested
 from training.loop import deterministic
 from training.registry import ModelRow
 from training.tracking import track
@@ -185,8 +185,9 @@ def _measured_beside(
     beside: list[Measured] = []
     for name in COMPARED:
         if name != recipe.family:
-            _, _, measured = choose(world, split, load_recipe(name), seed=seed, device=device)
-            beside += measured
+            own = load_recipe(name)
+            chosen = choose(world, split, own, seed=seed, device=device)
+            beside += [chosen.validation, tested(chosen.saved, world, split, own, device)]
     return tuple(beside)
 
 

@@ -106,21 +106,18 @@ class Bench:
     def _fit(self, recipe: Recipe, seed: int) -> Kept:
         """Learn, choose on validation, and list the test by the published protocol.
 
-        A head alone is the same fit with all weight on it. What `choose` measures of the test, with
-        validation shown to the model as nights do, is not looked at.
+        A head alone is the same fit with all weight on it.
         """
         split = self.split(seed)
         with deterministic(seed, self.n_threads):
-            saved, _fit, (validation, _by_night) = choose(
-                self.world, split, recipe, seed=seed, device=self.device
-            )
+            chosen = choose(self.world, split, recipe, seed=seed, device=self.device)
             known = published_evidence(self.world, split)
-            model = put_together(saved, recipe.model, known, self.device)
+            model = put_together(chosen.saved, recipe.model, known, self.device)
             lists = {ALL_HEADS: test_lists(model, self.world, split, self.device)}
             for place, head in enumerate(model.head_names if len(model.head_names) > 1 else ()):
                 model.head_weights.zero_()[place] = 1
                 lists[head] = test_lists(model, self.world, split, self.device)
-        return Kept(lists, validation.quality.values)
+        return Kept(lists, chosen.validation.quality.values)
 
 
 def _write(file: Path, kept: Kept) -> None:

@@ -25,12 +25,10 @@ from rich.table import Table as Printed
 from feature_store.settings import Night, Settings, load_settings
 from tests.benchmarks.record import Section, record_section
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
-from training.checkpoint import put_together
 from training.config import load_recipe
 from training.data.splits import Split, Unsplit
 from training.data.world import World
-from training.evaluate import test_evidence, test_quality
-from training.learning import choose, split_of
+from training.learning import choose, split_of, tested
 from training.loop import deterministic
 from training.train import device_of
 
@@ -68,16 +66,17 @@ def curves(world: World, seed: int, settings: Settings) -> Iterator[Point]:
         recipe = load_recipe(family)
         split = _split(world, family, seed)
         with deterministic(seed, settings.training.n_threads):
-            saved, _, (_, whole) = choose(world, split, recipe, seed=seed, device=device)
+            saved = choose(world, split, recipe, seed=seed, device=device).saved
+            whole = tested(saved, world, split, recipe, device)
         yield Point("score", 0, family, whole.quality.values[METRIC])
         yield Point("train", 0, family, whole.quality.values[METRIC])
         for rate, less in worlds.items():
             with deterministic(seed, settings.training.n_threads):
-                model = put_together(saved, recipe.model, test_evidence(less, split), device)
-                found = test_quality(model, less, split, device)
-                yield Point("score", rate, family, found.values[METRIC])
-                _, _, (_, refitted) = choose(less, split, recipe, seed=seed, device=device)
-            yield Point("train", rate, family, refitted.quality.values[METRIC])
+                scored = tested(saved, less, split, recipe, device)
+                refitted = choose(less, split, recipe, seed=seed, device=device).saved
+                trained = tested(refitted, less, split, recipe, device)
+            yield Point("score", rate, family, scored.quality.values[METRIC])
+            yield Point("train", rate, family, trained.quality.values[METRIC])
 
 
 def loss_ratios(points: list[list[Point]]) -> dict[str, float]:

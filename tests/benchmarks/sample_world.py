@@ -29,7 +29,7 @@ from tests.benchmarks.record import Section, record_section
 from training.config import load_recipe
 from training.data.splits import Unsplit
 from training.data.world import World, read_world
-from training.learning import choose, split_of
+from training.learning import choose, split_of, tested
 from training.loop import deterministic
 from training.train import device_of
 
@@ -70,7 +70,8 @@ def measure(world: World, settings: Settings, seed: int) -> dict[str, dict[str, 
         if isinstance(split, Unsplit):
             raise typer.BadParameter(f"the world of seed {seed} holds nothing out: {split.reason}")
         with deterministic(seed, settings.training.n_threads):
-            _, _, (_, test) = choose(world, split, recipe, seed=seed, device=device)
+            chosen = choose(world, split, recipe, seed=seed, device=device)
+            test = tested(chosen.saved, world, split, recipe, device)
         figures[family] = {name: test.quality.values[name] for name in METRICS}
     return figures
 
