@@ -1,0 +1,255 @@
+"""How fast is an epoch on a graph, beside RecBole's and PyG's LightGCN, and how does a step grow with the graph?
+
+    python -m tests.benchmarks.graph [--tries 3] [--largest 10000000] [--record]
+
+Peers: the same pairs, dimensions, layers, threads and pairs a step, on the CPU; each with the loss that it comes with
+(theirs draw one track for each heard one, ours ranks against 1,000). RecBole runs in an environment of its own, which
+uv makes, because it needs older NumPy, SciPy and pandas. Growth: steps of 256 people through the whole graph, of as many
+edges, a tenth and a hundredth; what a step through an almost empty graph costs is subtracted, and the slope is that of a
+line through the logarithms.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table as Printed
+from torch_geometric.nn import LightGCN as PygLightGCN
+
+from tests.benchmarks.record import Section, record_section
+from training.data.batches import LearningBatches
+from training.data.graph import Edges, SocialGraph
+from training.data.interactions import Pairs
+from training.data.nodes import IdList, Nodes
+from training.data.world import Evidence
+from training.loop import LoopConfig, deterministic, fit
+from training.models.light_gcn import LightGCN, LightGCNConfig
+
+SEED = 11
+DIM, LAYERS = 64, 3
+COMPARED_EDGES, COMPARED_PAIRS_A_STEP = 100_000, 4096
+LISTENS_EACH = 50  # pairs of a person, as HetRec's people have
+CANDIDATES = 1_000
+STEPS, STEP_USERS = 4, 256  # whose growth with the graph is measured
+FIXED_EDGES = 1_000  # what costs so much for them costs as much for none
+PEERS = Path(__file__).parent / "peers"
+RECBOLE = ("recbole==1.2.1", "numpy<2", "scipy<1.13", "pandas<2.2", "setuptools<81")
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """Pairs of a graph, in order of user, then track."""
+
+    users: np.ndarray
+    tracks: np.ndarray
+    n_users: int
+    n_tracks: int
+
+    @property
+    def evidence(self) -> Evidence:
+        """The graph as families get it, with listens alone."""
+        nothing = torch.zeros(0, dtype=torch.int64)
+        edges = Edges(nothing, nothing)
+        people, tracks = (
+            IdList(kind, np.array([f"{number:09d}" for number in range(n)]))
+            for kind, n in (("user", self.n_users), ("track", self.n_tracks))
+        )
+        nodes = Nodes(people, tracks, IdList.of("artist", ()), IdList.of("tag", ()))
+        users, heard = torch.from_numpy(self.users), torch.from_numpy(self.tracks)
+        pairs = Pairs(users, heard, torch.ones(len(users)))
+        return Evidence(SocialGraph(nodes, pairs, edges, edges, edges), {})
+
+
+def drawn(n_edges: int) -> Listened:
+    """About so many distinct pairs; a few tracks are heard by many, most by few."""
+    chance = np.random.default_rng(SEED)
+    n_users, n_tracks = max(4, n_edges // LISTENS_EACH), max(100, n_edges // 10)
+    users = np.repeat(np.arange(n_users), LISTENS_EACH)
+    tracks = np.floor(n_tracks * chance.random(len(users)) ** 3).astype(np.int64)
+    keys = np.unique(users * n_tracks + tracks)
+    return Listened(keys // n_tracks, keys % n_tracks, n_users, n_tracks)
+
+
+def our_epoch_s(listened: Listened, pairs_a_step: int, tries: int) -> list[float]:
+    """Seconds of each of some epochs of our LightGCN."""
+    people_a_step = round(pairs_a_step * listened.n_users / len(listened.users))
+    return _fitted_s(listened, people_a_step, None, tries)
+
+
+def _fitted_s(
+    listened: Listened, people_a_step: int, n_steps: int | None, tries: int
+) -> list[float]:
+    """Seconds of some epochs, or of their first steps."""
+    evidence = listened.evidence
+    batches = LearningBatches(
+        heard=evidence.graph.listened,
+        n_tracks=listened.n_tracks,
+        batch_users=people_a_step,
+        min_batches=1,
+        max_candidates=CANDIDATES,
+        max_shared=CANDIDATES,
+        generator=torch.Generator().manual_seed(SEED),
+        device=torch.device("cpu"),
+    )
+    with deterministic(SEED, torch.get_num_threads()):
+        model = LightGCN(LightGCNConfig(DIM, LAYERS), evidence)
+        return [
+            _timed(lambda: fit(model, islice(batches, n_steps), LoopConfig(), n_epochs=1))
+            for _ in range(tries)
+        ]
+
+
+def pyg_epoch_s(listened: Listened, pairs_a_step: int, tries: int) -> list[float]:
+    """The same of PyG's LightGCN, learned as its documentation says."""
+    users, tracks = torch.from_numpy(listened.users), torch.from_numpy(listened.tracks)
+    heard = torch.stack([users, listened.n_users + tracks])
+    both_ways = torch.cat([heard, heard.flip(0)], dim=1)
+    n_nodes = listened.n_users + listened.n_tracks
+    with deterministic(SEED, torch.get_num_threads()):
+        model = PygLightGCN(n_nodes, DIM, LAYERS)
+        optimiser = torch.optim.Adam(model.parameters(), lr=LoopConfig().learning_rate)
+
+        def epoch() -> None:
+            for some in torch.randperm(heard.shape[1]).split(pairs_a_step):
+                unheard = torch.randint(listened.n_users, n_nodes, (len(some),))
+                ranked = torch.cat([heard[:, some], torch.stack([heard[0, some], unheard])], dim=1)
+                optimiser.zero_grad()
+                better, worse = model(both_ways, ranked).chunk(2)
+                model.recommendation_loss(better, worse, node_id=ranked.unique()).backward()
+                optimiser.step()
+
+        return [_timed(epoch) for _ in range(tries)]
+
+
+def recbole_epoch_s(listened: Listened, pairs_a_step: int, tries: int) -> tuple[list[float], float]:
+    """The same of RecBole's LightGCN, and the peak memory of its process in MiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = Path(folder) / "pairs.npz"
+        np.savez(pairs, users=listened.users, tracks=listened.tracks)
+        numbers = (DIM, LAYERS, pairs_a_step, tries, torch.get_num_threads())
+        needed = [part for wanted in RECBOLE for part in ("--with", wanted)]
+        python = ["--python", "3.11", "--with", f"torch=={torch.__version__.split('+')[0]}"]
+        script = ["python", "-W", "ignore", str(PEERS / "recbole_light_gcn.py"), str(pairs)]
+        script += [str(number) for number in numbers]
+        said = subprocess.run(
+            ["uv", "run", "--quiet", "--no-project", *python, *needed, *script],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,  # RecBole leaves folders where it runs
+        ).stdout
+    found = json.loads(said.splitlines()[-1])
+    return found["seconds"], found["peak_mib"]
+
+
+def growth(edge_counts: list[int], tries: int) -> dict[int, tuple[float, float]]:
+    """Seconds of a step and peak MiB by number of edges; each size in a process of its own."""
+    found = {}
+    for n_edges in edge_counts:
+        options = ["--only-size", str(n_edges), "--tries", str(tries)]
+        said = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.graph", *options],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+        seconds, peak_mib = json.loads(said.splitlines()[-1])
+        found[n_edges] = (seconds, peak_mib)
+    return found
+
+
+def slope_of(seconds: dict[int, float], fixed_s: float) -> float:
+    """Slope of a line through (log edges, log seconds), the fixed cost subtracted."""
+    sizes = np.log([float(n_edges) for n_edges in seconds])
+    costs = np.log([max(value - fixed_s, 1e-9) for value in seconds.values()])
+    return float(np.polyfit(sizes, costs, 1)[0])
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started_at_s = time.perf_counter()
+    work()
+    return time.perf_counter() - started_at_s
+
+
+def _measured_size(n_edges: int, tries: int) -> tuple[float, float]:
+    """Median seconds of a step, and the peak memory of this process in MiB."""
+    seconds = _fitted_s(drawn(n_edges), STEP_USERS, STEPS, tries)
+    [line] = [
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    ]
+    return statistics.median(seconds) / STEPS, int(line.split()[1]) / 1024
+
+
+def main(
+    tries: Annotated[int, typer.Option(min=1, help="Timed epochs of each; the median counts.")] = 3,
+    largest: Annotated[int, typer.Option(help="Edges of the largest graph.")] = 10_000_000,
+    record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
+    only_size: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
+    """Measure, print, and record when asked."""
+    if only_size:
+        print(json.dumps(_measured_size(only_size, tries)))
+        return
+    listened = drawn(COMPARED_EDGES)
+    n_pairs = len(listened.users)
+    theirs, recbole_mib = recbole_epoch_s(listened, COMPARED_PAIRS_A_STEP, tries)
+    epochs = {
+        "evensong": statistics.median(our_epoch_s(listened, COMPARED_PAIRS_A_STEP, tries)),
+        "RecBole": statistics.median(theirs),
+        "PyG": statistics.median(pyg_epoch_s(listened, COMPARED_PAIRS_A_STEP, tries)),
+    }
+    sizes = [FIXED_EDGES, largest // 100, largest // 10, largest]
+    grown = growth(sizes, tries)
+    seconds = {n_edges: one[0] for n_edges, one in grown.items() if n_edges != FIXED_EDGES}
+    slope = slope_of(seconds, grown[FIXED_EDGES][0])
+    header = ["what", "seconds", "edges a second", "peak MiB"]
+    rows = [
+        [f"{name}, an epoch of {n_pairs} edges", f"{epoch_s:.3f}", f"{n_pairs / epoch_s:.0f}", ""]
+        for name, epoch_s in epochs.items()
+    ]
+    rows[1][-1] = f"{recbole_mib:.0f}"
+    rows += [
+        [
+            f"evensong, a step through {n_edges} edges",
+            f"{epoch_s:.3f}",
+            f"{n_edges / epoch_s:.0f}",
+            f"{mib:.0f}",
+        ]
+        for n_edges, (epoch_s, mib) in grown.items()
+    ]
+    printed = Printed(*header, title="Epochs of LightGCN on the CPU")
+    for row in rows:
+        printed.add_row(*row)
+    Console().print(printed)
+    if record:
+        command = f"python -m tests.benchmarks.graph --tries {tries} --largest {largest} --record"
+        record_section(
+            Section("Graph training", command, datetime.now(UTC).date(), 1, header, rows)
+        )
+    figures = {
+        "epoch_time_ratio_recbole": epochs["RecBole"] / epochs["evensong"],
+        "epoch_time_ratio_pyg": epochs["PyG"] / epochs["evensong"],
+        "growth_slope_edges": slope,
+    }
+    print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
+
+
+if __name__ == "__main__":
+    typer.run(main)
