@@ -9,24 +9,29 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 OWNER = "postgres"  # the server refuses to run as root
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[str]:
-    """SQLAlchemy's address of an empty database; the server ends with the `with`."""
+def running_postgres() -> Iterator[str]:
+    """SQLAlchemy's address of an empty database; server and folder end with the `with`.
+
+    pytest's own folders will not do: each of its sessions closes them to the server's user again.
+    """
+    with TemporaryDirectory(prefix="postgres-") as folder:
+        yield from _running_in(Path(folder))
+
+
+def _running_in(folder: Path) -> Iterator[str]:
     programs = max(Path("/usr/lib/postgresql").iterdir(), key=lambda each: int(each.name)) / "bin"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     data = folder / "data"
-    folder.mkdir()
     if os.getuid() == 0:
         shutil.chown(folder, OWNER)
-        for parent in folder.parents:  # pytest's folders are closed to other users
-            if parent.stat().st_mode & 0o011 == 0:
-                parent.chmod(0o711)
     _run(programs / "initdb", "-D", data, "-U", OWNER, "--auth=trust", "--no-sync")
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -F"
     _run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options, "-w", "start")

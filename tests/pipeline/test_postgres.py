@@ -25,7 +25,7 @@ def test_short_airflow_on_postgresql(tmp_path, monkeypatch):
     earlier = tmp_path / "state" / "server" / "database-is-ready"
     earlier.parent.mkdir(parents=True)
     earlier.write_text("of another database")
-    with running_postgres(tmp_path / "postgres") as address:
+    with running_postgres() as address:
         running = start_airflow(tmp_path, **{DATABASE: address})
         try:
             shown = running.api("admin", "GET", "/dags")["dags"]
