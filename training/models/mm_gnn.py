@@ -1,9 +1,9 @@
 """MM-GNN: socially aware music recommendation without fusion (Ziaoddini 2025, arXiv:2511.05497).
 
-Learns one graph encoder per modality (audio, lyrics, cover) and a collaborative one, each with its
-own ranking head, over one graph of people, tracks, artists and tags. The heads teach each other by
-deep mutual learning and meet only in the weighted mean of their calibrated scores; a track is
-scored by the heads whose modality it really has.
+Learns one graph encoder per modality (audio, lyrics, cover, tags) and a collaborative one, each
+with its own ranking head, over one graph of people, tracks, artists and tags. The heads teach each
+other by deep mutual learning and meet only in the weighted mean of their calibrated scores; a track
+is scored by the heads whose modality it really has.
 
 Differs from the paper:
 - The paper states no layers, dimensions, loss weights or splits: those in MMGNNConfig are ours.
