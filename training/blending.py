@@ -47,6 +47,11 @@ def blend(heads: HeadScores, weights: Tensor) -> Tensor:
     return torch.where(weight_sum > 0, total / weight_sum.clamp(min=1e-12), -torch.inf)
 
 
+def of_only_head(heads: HeadScores) -> Tensor:
+    """The scores of a family with one head as they are, (batch, n_tracks); -inf without a vote."""
+    return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)
+
+
 def choose_weights(quality_of: Callable[[Tensor], float], n_heads: int) -> Tensor:
     """One weight per head, by trying WEIGHT_STEPS for one head after the other; shape (n_heads,).
 

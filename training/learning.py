@@ -90,15 +90,8 @@ def learn(
     split = split_of(world, recipe, seed)
     if isinstance(split, Unsplit):
         evidence = world.everything().learnable()
-        model = _made(recipe, evidence, device)
-        batches = _batches(evidence, recipe, seed, device)
-        final = fit(
-            model,
-            batches,
-            recipe.loop,
-            n_epochs=recipe.loop.epochs_without_validation,
-            progress=_progress(progress, "final", batches),
-        )
+        n_epochs = recipe.loop.epochs_without_validation
+        model, final = _final_fit(recipe, evidence, n_epochs, seed, device, progress)
         return Learned(
             taken_apart(recipe.family, model, evidence), {"final": final}, (), split.reason
         )
@@ -168,17 +161,25 @@ def _refitted(
     """Fit everything known, with the epochs and the head weights that validation chose."""
     known = world.everything()
     evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.saved.shapes))
-    model = _made(recipe, evidence, device)
-    batches = _batches(evidence, recipe, seed, device)
-    final = fit(
-        model,
-        batches,
-        recipe.loop,
-        n_epochs=chosen.fit.best_epoch,
-        progress=_progress(progress, "final", batches),
-    )
+    n_epochs = chosen.fit.best_epoch
+    model, final = _final_fit(recipe, evidence, n_epochs, seed, device, progress)
     model.head_weights.copy_(chosen.saved.parameters["head_weights"])
     return taken_apart(recipe.family, model, evidence), final
+
+
+def _final_fit(
+    recipe: Recipe,
+    evidence: Evidence,
+    n_epochs: int,
+    seed: int,
+    device: torch.device,
+    progress: Path | None,
+) -> tuple[Recommender, Fit]:
+    """A new model, fitted on all of `evidence` for so many epochs."""
+    model = _made(recipe, evidence, device)
+    batches = _batches(evidence, recipe, seed, device)
+    kept = _progress(progress, "final", batches)
+    return model, fit(model, batches, recipe.loop, n_epochs=n_epochs, progress=kept)
 
 
 def _made(recipe: Recipe, evidence: Evidence, device: torch.device) -> Recommender:

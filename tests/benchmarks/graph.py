@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table as Printed
 from torch_geometric.nn import LightGCN as PygLightGCN
 
+from tests.benchmarks.memory import peak_mib
 from tests.benchmarks.record import Section, record_section
 from training.data.batches import LearningBatches
 from training.data.graph import Edges, SocialGraph
@@ -189,12 +190,7 @@ def _timed(work: Callable[[], object]) -> float:
 def _measured_size(n_edges: int, tries: int) -> tuple[float, float]:
     """Median seconds of a step, and the peak memory of this process in MiB."""
     seconds = _fitted_s(drawn(n_edges), STEP_USERS, STEPS, tries)
-    [line] = [
-        line
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    ]
-    return statistics.median(seconds) / STEPS, int(line.split()[1]) / 1024
+    return statistics.median(seconds) / STEPS, peak_mib()
 
 
 def main(

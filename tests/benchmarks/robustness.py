@@ -24,11 +24,10 @@ from rich.table import Table as Printed
 
 from feature_store.settings import Night, Settings, load_settings
 from tests.benchmarks.record import Section, record_section
-from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
+from tests.benchmarks.sample_world import FIRST_SEED, build_world, held_out, options_of
 from training.config import load_recipe
-from training.data.splits import Split, Unsplit
 from training.data.world import World
-from training.learning import choose, split_of, tested
+from training.learning import choose, tested
 from training.loop import deterministic
 from training.train import device_of
 
@@ -64,7 +63,7 @@ def curves(world: World, seed: int, settings: Settings) -> Iterator[Point]:
     worlds = {rate: thinned(world, rate, seed) for rate in RATES}
     for family in FAMILIES:
         recipe = load_recipe(family)
-        split = _split(world, family, seed)
+        split = held_out(world, family, seed)
         with deterministic(seed, settings.training.n_threads):
             saved = choose(world, split, recipe, seed=seed, device=device).saved
             whole = tested(saved, world, split, recipe, device)
@@ -90,13 +89,6 @@ def loss_ratios(points: list[list[Point]]) -> dict[str, float]:
                 lost = 1 - one.ndcg / whole[one.when, one.family]
                 ratios.setdefault(name, []).append(lost)
     return {name: statistics.fmean(lost) for name, lost in ratios.items()}
-
-
-def _split(world: World, family: str, seed: int) -> Split:
-    split = split_of(world, load_recipe(family), seed)
-    if isinstance(split, Unsplit):
-        raise typer.BadParameter(f"the world of seed {seed} holds nothing out: {split.reason}")
-    return split
 
 
 def main(

@@ -27,7 +27,7 @@ from tests.benchmarks.code import code_sha256
 from tests.benchmarks.lakes import built_lake
 from tests.benchmarks.record import Section, record_section
 from training.config import load_recipe
-from training.data.splits import Unsplit
+from training.data.splits import Split, Unsplit
 from training.data.world import World, read_world
 from training.learning import choose, split_of, tested
 from training.loop import deterministic
@@ -66,14 +66,24 @@ def measure(world: World, settings: Settings, seed: int) -> dict[str, dict[str, 
     device = device_of(Night(world.as_of, "benchmark", settings))
     for family in FAMILIES:
         recipe = load_recipe(family)
-        split = split_of(world, recipe, seed)
-        if isinstance(split, Unsplit):
-            raise typer.BadParameter(f"the world of seed {seed} holds nothing out: {split.reason}")
+        split = held_out(world, family, seed)
         with deterministic(seed, settings.training.n_threads):
             chosen = choose(world, split, recipe, seed=seed, device=device)
             test = tested(chosen.saved, world, split, recipe, device)
         figures[family] = {name: test.quality.values[name] for name in METRICS}
     return figures
+
+
+def held_out(world: World, family: str, seed: int) -> Split:
+    """The split of a seed; every family is given the same one.
+
+    Raises:
+        typer.BadParameter: the world is too small to hold anything out.
+    """
+    split = split_of(world, load_recipe(family), seed)
+    if isinstance(split, Unsplit):
+        raise typer.BadParameter(f"the world of seed {seed} holds nothing out: {split.reason}")
+    return split
 
 
 def summarised(runs: list[dict[str, dict[str, float]]]) -> dict[str, Figure]:

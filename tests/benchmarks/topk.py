@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -29,6 +28,7 @@ from rich.table import Table as Printed
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from tests.benchmarks.memory import peak_mib
 from tests.benchmarks.record import Section, record_section
 from training.data.interactions import Pairs
 from training.ranking import best_tracks, leave_out_
@@ -106,20 +106,10 @@ def _growth_mib(n_users: int, n_tracks: int, k: int) -> float:
     """The same, in this process; the lists themselves are let go."""
     factors = Factors(n_users, n_tracks)
     users, tracks = torch.from_numpy(factors.users), torch.from_numpy(factors.tracks)
-    before_mib = _peak_mib()
+    before_mib = peak_mib()
     for some in torch.arange(n_users).split(BLOCKS[1]):
         best_tracks(leave_out_(users[some] @ tracks.T, some, factors.heard), k)
-    return _peak_mib() - before_mib
-
-
-def _peak_mib() -> float:
-    """Peak resident memory; getrusage would count the parent's from before the exec."""
-    [line] = [
-        line
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    ]
-    return int(line.split()[1]) / 1024
+    return peak_mib() - before_mib
 
 
 def main(

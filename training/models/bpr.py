@@ -9,7 +9,6 @@ Differs from the paper: the triples of a batch of people are drawn together, one
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.blending import HeadScores
+from training.blending import HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
 from training.distributed import mean_over_batch
+from training.layers.inputs import unit_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,8 @@ class BPR(nn.Module):
         super().__init__()
         self.config = config
         n_users, n_tracks, _, _ = evidence.graph.sizes
-        length = math.sqrt(config.dim)  # of a standard normal vector
-        self.users = nn.Parameter(torch.randn(n_users, config.dim) / length)
-        self.tracks = nn.Parameter(torch.randn(n_tracks, config.dim) / length)
+        self.users = nn.Parameter(unit_rows(n_users, config.dim))
+        self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
         self.biases = nn.Parameter(torch.zeros(n_tracks))
         self.register_buffer("head_weights", torch.ones(1))
         has_listener = evidence.graph.listener_count() > 0
@@ -70,8 +69,7 @@ class BPR(nn.Module):
         return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        heads = self.head_scores(batch)
-        return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)
+        return of_only_head(self.head_scores(batch))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

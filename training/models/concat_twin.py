@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.data.content import Content, Modality
+from training.data.content import Content
 from training.data.world import Evidence
+from training.layers.inputs import mean_and_scale
 from training.models.mm_gnn import MMGNN, MMGNNConfig, TrackInput
 
 FUSED = "fused"
@@ -77,7 +78,7 @@ class ConcatInput(nn.Module):
         self.dropout = dropout
         modalities = [content[name] for name in sorted(content)]
         widths = torch.tensor([modality.embedding.shape[1] for modality in modalities])
-        means, scales = zip(*(_mean_and_scale(modality) for modality in modalities), strict=True)
+        means, scales = zip(*(mean_and_scale(modality) for modality in modalities), strict=True)
         self.register_buffer("mean", torch.cat(means))
         self.register_buffer("scale", torch.cat(scales))
         of_world = {
@@ -122,12 +123,3 @@ class ConcatInput(nn.Module):
         if not self.training:
             return torch.ones_like(self.present)
         return torch.rand(self.present.shape, device=self.present.device) >= self.dropout
-
-
-def _mean_and_scale(modality: Modality) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each feature over the tracks that have it, shape (width,)."""
-    if not bool(modality.has.any()):
-        width = modality.embedding.shape[1]
-        return torch.zeros(width), torch.ones(width)
-    present = modality.embedding[modality.has]
-    return present.mean(dim=0), present.std(dim=0, unbiased=False).clamp(min=1e-6)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from training.blending import HeadScores
+from training.blending import HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
 from training.layers.linear_autoencoder import LinearAutoencoder
@@ -49,5 +49,4 @@ class EASE(nn.Module):
         return HeadScores(scores[None], votes[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        heads = self.head_scores(batch)
-        return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)
+        return of_only_head(self.head_scores(batch))

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from training.blending import HeadScores
+from training.blending import HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import SocialGraph
 from training.data.world import Evidence
@@ -63,8 +63,7 @@ class IALS(nn.Module):
         return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        heads = self.head_scores(batch)
-        return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)
+        return of_only_head(self.head_scores(batch))
 
 
 def _trust(graph: SocialGraph, alpha: float) -> csr_matrix:

@@ -9,7 +9,6 @@ Differs from the paper: ranking is MM-GNN's, a softmax over the candidates of co
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -18,12 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.blending import HeadScores
+from training.blending import HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import Edges, RelationWeights, SocialGraph, adjacency
 from training.data.nodes import IdList
 from training.data.world import Evidence
 from training.layers.encoded_once import EncodedOnce
+from training.layers.inputs import unit_rows
 from training.layers.propagation import propagate
 from training.losses import softmax_ranking
 
@@ -50,9 +50,8 @@ class LightGCN(nn.Module):
         super().__init__()
         self.config = config
         n_users, n_tracks, _, _ = evidence.graph.sizes
-        length = math.sqrt(config.dim)  # of a standard normal vector
-        self.users = nn.Parameter(torch.randn(n_users, config.dim) / length)
-        self.tracks = nn.Parameter(torch.randn(n_tracks, config.dim) / length)
+        self.users = nn.Parameter(unit_rows(n_users, config.dim))
+        self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
         self.register_buffer("head_weights", torch.ones(1))
         self.register_buffer("adjacency", _listens_alone(evidence.graph), persistent=False)
         has_listener = evidence.graph.listener_count() > 0
@@ -72,8 +71,7 @@ class LightGCN(nn.Module):
         return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        heads = self.head_scores(batch)
-        return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)
+        return of_only_head(self.head_scores(batch))
 
     def _propagated(self) -> tuple[Tensor, Tensor]:
         """Unit vectors of people and tracks."""

@@ -17,7 +17,6 @@ Differs from the paper:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -29,11 +28,12 @@ from scipy.sparse import csr_array, diags_array, eye_array
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.blending import HeadScores
+from training.blending import HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import SocialGraph, csr
 from training.data.world import Evidence
 from training.layers.encoded_once import EncodedOnce
+from training.layers.inputs import unit_rows
 from training.layers.propagation import pass_on
 from training.losses import softmax_ranking
 
@@ -63,9 +63,8 @@ class MHCN(nn.Module):
         super().__init__()
         self.config = config
         n_users, n_tracks, _, _ = evidence.graph.sizes
-        length = math.sqrt(config.dim)  # of a standard normal vector
-        self.users = nn.Parameter(torch.randn(n_users, config.dim) / length)
-        self.tracks = nn.Parameter(torch.randn(n_tracks, config.dim) / length)
+        self.users = nn.Parameter(unit_rows(n_users, config.dim))
+        self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
         self.gates = _gates((*CHANNELS, _PLAIN), config.dim)
         self.lesson_gates = _gates(CHANNELS, config.dim)
         self.attention = nn.Sequential(
@@ -99,8 +98,7 @@ class MHCN(nn.Module):
         return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        heads = self.head_scores(batch)
-        return heads.scores[0].masked_fill(~heads.votes[0], -torch.inf)
+        return of_only_head(self.head_scores(batch))
 
     def _propagated(self) -> tuple[Tensor, Tensor]:
         """Vectors of people and tracks: the input, and each layer's output at unit length."""

@@ -17,7 +17,6 @@ Differs from the paper:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,6 +31,8 @@ from training.data.content import Modality
 from training.data.graph import RelationWeights, SocialGraph, adjacency
 from training.data.neighbours import NeighbourSampler, alike, propagate_sampled
 from training.data.world import Evidence
+from training.layers.encoded_once import EncodedOnce
+from training.layers.inputs import mean_and_scale, unit_rows
 from training.layers.linear_autoencoder import LinearAutoencoder
 from training.layers.propagation import propagate
 from training.losses import mutual_divergence, softmax_ranking
@@ -231,7 +232,7 @@ class GraphEncoder(nn.Module):
         dim = config.dim if content is None else content.dim
         has_track = torch.ones(n_tracks, dtype=torch.bool) if content is None else content.has
         self.nodes = nn.ParameterDict(
-            {kind: nn.Parameter(_unit_rows(n_rows, dim)) for kind, n_rows in rows.items()}
+            {kind: nn.Parameter(unit_rows(n_rows, dim)) for kind, n_rows in rows.items()}
         )
         self.content = content
         edges = adjacency(graph, config.relations, has_track)
@@ -241,22 +242,8 @@ class GraphEncoder(nn.Module):
         self.register_buffer("has_user", degree[:n_users] > 0, persistent=False)
         may_vote = graph.listener_count() > 0 if content is None else has_track
         self.register_buffer("may_vote", may_vote, persistent=False)
-        self._encoded: tuple[Tensor, Tensor] | None = None
+        self.encoded = EncodedOnce(self.forward)
         self._sampler = _sampler(edges, config) if config.fan_out else None
-
-    def train(self, mode: bool = True) -> GraphEncoder:
-        """Change the mode, and forget what was encoded: the parameters may be others by now."""
-        self._encoded = None
-        return super().train(mode)
-
-    def encoded(self) -> tuple[Tensor, Tensor]:
-        """What `forward` gives, computed once for all blocks of people between changes of mode."""
-        if self.training or torch.is_grad_enabled():
-            encoded: tuple[Tensor, Tensor] = self()
-            return encoded
-        if self._encoded is None:
-            self._encoded = self()
-        return self._encoded
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Unit vectors of people, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
@@ -308,10 +295,9 @@ class ContentInput(nn.Module):
         super().__init__()
         self.dim = dim
         width = modality.embedding.shape[1]
-        present = modality.embedding[modality.has]
-        self.register_buffer("mean", present.mean(dim=0) if len(present) else torch.zeros(width))
-        spread = present.std(dim=0, unbiased=False) if len(present) else torch.ones(width)
-        self.register_buffer("scale", spread.clamp(min=1e-6))
+        mean, scale = mean_and_scale(modality)
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
         self.register_buffer("features", modality.embedding, persistent=False)
         self.register_buffer("has", modality.has, persistent=False)
         self.register_buffer("emotion", modality.emotion, persistent=False)
@@ -338,11 +324,6 @@ class ContentInput(nn.Module):
         predicted: Tensor = self.predict_emotion(vectors[has])
         squared = (predicted - self.emotion[tracks[has]]).square()
         return squared.sum() / max(1, squared.numel())
-
-
-def _unit_rows(n_rows: int, dim: int) -> Tensor:
-    """Random rows of about unit length, like the projected features that they meet."""
-    return torch.randn(n_rows, dim) / math.sqrt(dim)
 
 
 def _sampler(edges: Tensor, config: MMGNNConfig) -> NeighbourSampler:
