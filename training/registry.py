@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -14,14 +13,10 @@ from feature_store.delta_tables import ensure_table
 from feature_store.settings import Night
 from feature_store.storage import sha256_of
 from feature_store.tables.runs import RUN_MODELS
+from training.code import family_sha256
 from training.config import Recipe
 from training.distributed import n_processes
 from training.models.registry import FAMILIES
-
-_TRAINING = Path(__file__).parent
-_SHARED_CODE = (
-    "loop.py", "distributed.py", "losses.py", "blending.py", "learning.py", "data", "layers",
-)  # fmt: skip
 
 
 class NoModelError(LookupError):
@@ -46,11 +41,12 @@ class ModelRow:
 
 
 def version_of(recipe: Recipe, data_sha256: str, seed: int) -> str:
-    """Hash of data, configuration, code of the family and seed; 16 hexadecimal digits.
+    """Hash of data, configuration, the family's code and seed; 16 hexadecimal digits.
 
     Several processes add floats in another order than one, so how many there are counts too.
     """
-    parts = [data_sha256, recipe.as_json(), _code_sha256(recipe.family), str(seed), n_processes()]
+    code = family_sha256(FAMILIES[recipe.family].module)
+    parts = [data_sha256, recipe.as_json(), code, str(seed), n_processes()]
     return sha256_of(json.dumps(parts).encode())[:16]
 
 
@@ -105,12 +101,3 @@ def _is_usable(row: ModelRow, night: Night) -> bool:
     is_known = row.trained_as_of_date <= night.as_of and row.promoted_as_of_date <= night.as_of
     age_days = (night.as_of - row.trained_as_of_date).days
     return is_known and age_days <= night.settings.training.max_model_age_days
-
-
-def _code_sha256(family: str) -> str:
-    """Hash of the family's file and of what every family is trained with."""
-    files = [_TRAINING / "models" / f"{FAMILIES[family].module}.py"]
-    for name in _SHARED_CODE:
-        path = _TRAINING / name
-        files += sorted(path.glob("*.py")) if path.is_dir() else [path]
-    return sha256_of("".join(sha256_of(file.read_bytes()) for file in files).encode())

@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from feature_store.storage import sha256_of
-from tests.benchmarks.code import family_sha256
 from training.checkpoint import put_together
+from training.code import family_sha256
 from training.config import Recipe, load_recipe
 from training.data.interactions import Pairs
 from training.data.splits import Split, Unsplit

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import torch
 import typer
 
-from tests.benchmarks import code, fits, social
+from tests.benchmarks import fits, social
 from tests.benchmarks.comparison import Difference, figures_of, paired_difference, segments_of
 from tests.benchmarks.fits import ALL_HEADS, Bench, Contender
 from tests.training.worlds import CPU, edges, nodes_of, pairs_of, world_of
@@ -143,26 +142,6 @@ def test_mm_gnn_fits_without_each_of_its_parts(world, tmp_path, part):
     without = here.fitted(social.contender_called(f"mm_gnn_{part}"), 1).lists[ALL_HEADS]
 
     assert bool(without.ranked.is_filled.any())
-
-
-def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypatch):
-    """Another matrix factorisation leaves LightGCN's fits alone; another propagation does not."""
-    shutil.copytree(code.SOURCES / "training", tmp_path / "training")
-    monkeypatch.setattr(code, "SOURCES", tmp_path)
-
-    def hashes() -> list[str]:
-        return [code.family_sha256(family) for family in ("bpr", "light_gcn", "light_gcn_ease")]
-
-    def changed(file: str) -> list[bool]:
-        before = hashes()
-        with (tmp_path / "training" / file).open("a") as source:
-            source.write("\n# other\n")
-        return [one != other for one, other in zip(before, hashes(), strict=True)]
-
-    assert changed("models/bpr.py") == [True, False, False]
-    assert changed("layers/propagation.py") == [False, True, True]
-    assert changed("models/ease.py") == [False, False, True]
-    assert changed("data/splits.py") == [True, True, True]
 
 
 def test_the_last_line_has_a_figure_for_every_family_and_an_interval_for_every_rival(
