@@ -3,7 +3,7 @@
     python -m tests.benchmarks.robustness [--seeds 3] [--quick] [--record]
 
 The sample worlds are those of the benchmark sample_world. At a rate d, every modality is taken from d % of the tracks
-that have it, each modality from tracks of its own drawing. `drop_at_score`: fitted on everything, ranked without them.
+that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too. `drop_at_score`: fitted on everything, ranked without them.
 `drop_at_train`: fitted and ranked without them. The loss ratio is 1 - nDCG@10(d) / nDCG@10(0) on the test window.
 """
 
@@ -21,12 +21,13 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table as Printed
+from torch import Tensor
 
 from feature_store.settings import Night, Settings, load_settings
 from tests.benchmarks.record import Section, record_section
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, held_out, options_of
 from training.config import load_recipe
-from training.data.world import World
+from training.data.world import DatedEdges, World
 from training.learning import choose, tested
 from training.loop import deterministic
 from training.train import device_of
@@ -49,12 +50,31 @@ class Point:
 def thinned(world: World, rate: int, seed: int) -> World:
     """The world with every modality taken from `rate` % of the tracks that have it."""
     generator = torch.Generator().manual_seed(seed)
-    content = {}
-    for name, modality in world.content.items():
-        having = modality.has.nonzero().squeeze(1)
+
+    def drawn(having: Tensor) -> Tensor:
         shuffled = having[torch.randperm(len(having), generator=generator)]
-        content[name] = modality.without(shuffled[: len(having) * rate // 100])
-    return replace(world, content=content)
+        return shuffled[: len(having) * rate // 100]
+
+    content = {
+        name: modality.without(drawn(modality.has.nonzero().squeeze(1)))
+        for name, modality in world.content.items()
+    }
+    return _untagged(replace(world, content=content), drawn(world.tagged.source.unique()))
+
+
+def _untagged(world: World, tracks: Tensor) -> World:
+    """The world in which nobody tagged the tracks at these positions."""
+    stays = ~torch.isin(world.tagged.source, tracks)
+    events = world.tag_events
+    told = ~torch.isin(events.edges.source, tracks)
+    return replace(
+        world,
+        tagged=world.tagged.where(stays),
+        tagger_count=world.tagger_count[stays],
+        tag_events=DatedEdges(
+            events.edges.where(told), events.user[told], events.day[told], events.is_dated[told]
+        ),
+    )
 
 
 def curves(world: World, seed: int, settings: Settings) -> Iterator[Point]:

@@ -1,0 +1,54 @@
+"""How a world loses modalities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import torch
+
+from tests.benchmarks.robustness import thinned
+from tests.training.worlds import edges, nodes_of, world_of
+from training.data.interactions import counts_of
+from training.data.nodes import IdList
+from training.data.world import DatedEdges, World
+
+
+def test_half_of_the_tagged_tracks_lose_every_tag_and_whoever_gave_it():
+    """Of four tagged tracks two keep their edges, counts and events, whole; the untagged fifth changes nothing."""
+    thin = thinned(tagged_world(), 50, seed=3)
+
+    left = set(thin.tagged.source.tolist())
+    assert len(left) == 2
+    assert thin.tagged.source.tolist() == [track for track in (0, 0, 1, 2, 3) if track in left]
+    assert thin.tagger_count.tolist() == [
+        count for track, count in ((0, 2), (0, 1), (1, 1), (2, 1), (3, 4)) if track in left
+    ]
+    assert set(thin.tag_events.edges.source.tolist()) == left
+    assert thin.tag_events.user.tolist() == [
+        user for track, user in ((0, 1), (1, 0), (2, 1), (3, 0)) if track in left
+    ]
+
+
+def test_every_modality_goes_when_all_of_them_do():
+    """At 100 % no track has anything to be known by but who heard it."""
+    thin = thinned(tagged_world(), 100, seed=3)
+
+    assert not any(bool(modality.has.any()) for modality in thin.content.values())
+    assert len(thin.tagged) == len(thin.tag_events.edges) == 0
+    assert len(thin.listens.users) == 3
+
+
+def tagged_world() -> World:
+    """Five tracks; person 1 gave track 0 both its tags (the catalogue one of them too), others one each."""
+    tracks = [f"t{n}" for n in range(5)]
+    nodes = replace(nodes_of(["ann", "bob"], tracks), tags=IdList.of("tag", ["rock", "slow"]))
+    counts = counts_of(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 4]), torch.tensor([2, 1, 1]))
+    given = edges([(0, 0), (1, 0), (2, 1), (3, 1)])
+    unknown = torch.zeros(4, dtype=torch.int64)
+    return replace(
+        world_of(nodes, counts, date(2026, 3, 1)),
+        tagged=edges([(0, 0), (0, 1), (1, 0), (2, 1), (3, 1)]),
+        tagger_count=torch.tensor([2, 1, 1, 1, 4]),
+        tag_events=DatedEdges(given, torch.tensor([1, 0, 1, 0]), unknown, unknown > 0),
+    )
