@@ -68,7 +68,8 @@ def ensure_table(lake: str, table: Table) -> DeltaTable:
     """Make the table unless it is there, with NOT NULL and CHECK from its contract.
 
     A column that the contract gained and that may be null is added to a table that is there; its
-    earlier rows and versions read as null.
+    earlier rows and versions read as null. A rule that the contract changed is changed, and holds
+    for the rows that are there too.
 
     Raises:
         ContractError: a table is there whose columns contradict the contract.
@@ -90,7 +91,7 @@ def _is_whole(opened: DeltaTable, table: Table) -> bool:
     return (
         found.names == wanted.names
         and all(map(_same_type, found.types, wanted.types))
-        and table.checks.keys() <= _constraints(opened)
+        and table.checks.items() <= _constraints(opened).items()
     )
 
 
@@ -109,16 +110,20 @@ def _made_whole(lake: str, table: Table) -> DeltaTable:
             description=table.meaning,
             configuration=_PROPERTIES,
         )
-    missing = table.checks.keys() - _constraints(made)
+    found = _constraints(made)
+    missing = dict(sorted(table.checks.items() - found.items()))
+    for changed in missing.keys() & found.keys():
+        made.alter.drop_constraint(changed)
     if missing:
-        made.alter.add_constraint({name: table.checks[name] for name in sorted(missing)})
+        made.alter.add_constraint(missing)
     return made
 
 
-def _constraints(opened: DeltaTable) -> set[str]:
+def _constraints(opened: DeltaTable) -> dict[str, str]:
+    """The predicate of each rule, by name, as it was given."""
     return {
-        key.removeprefix("delta.constraints.")
-        for key in opened.metadata().configuration
+        key.removeprefix("delta.constraints."): predicate
+        for key, predicate in opened.metadata().configuration.items()
         if key.startswith("delta.constraints.")
     }
 

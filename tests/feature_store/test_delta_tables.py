@@ -71,6 +71,23 @@ def test_a_table_that_many_make_at_once_is_made_once_and_whole(settings):
         arrow_io.append(settings.lake, ruled, too_many)
 
 
+def test_a_rule_that_the_contract_changed_is_changed_in_the_table(settings):
+    """Up to 9 becomes up to 10: 10 is let in, 11 is not, and looking again changes nothing."""
+    ensure_table(settings.lake, replace(PEOPLE, gates=(Within("listen_count", 0, 9),)))
+    wider = replace(PEOPLE, gates=(Within("listen_count", 0, 10),))
+    ten, eleven = (
+        pa.table({"name": ["ann"], "listen_count": [count]}, wider.arrow_schema)
+        for count in (10, 11)
+    )
+
+    changed = ensure_table(settings.lake, wider).version()
+    assert ensure_table(settings.lake, wider).version() == changed
+    arrow_io.append(settings.lake, wider, ten)
+    assert arrow_io.read_table(settings.lake, wider)["listen_count"].to_pylist() == [10]
+    with pytest.raises(Exception, match="listen_count"):
+        arrow_io.append(settings.lake, wider, eleven)
+
+
 def test_no_log_entry_goes_by_itself(lake):
     """A version that readers have pinned can be opened however long ago it was written."""
     assert ensure_table(lake, PEOPLE).metadata().configuration["delta.enableExpiredLogCleanup"] == "false"  # fmt: skip
