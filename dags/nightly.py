@@ -122,8 +122,10 @@ def evensong_nightly() -> None:
             spark_job(name)
             for name in (
                 "graph_user_listened_track",
+                "graph_user_liked_track",
                 "graph_user_follows_user",
                 "graph_track_by_artist",
+                "graph_track_on_album",
                 "graph_track_has_tag",
             )
         ]

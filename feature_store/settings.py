@@ -87,6 +87,30 @@ class Lists(BaseModel):
     candidates: int = Field(200, ge=1, description="Scored tracks kept per person, before filters.")
 
 
+class Graph(BaseModel):
+    """Which edges the graph has; training and the tables keep the same rules.
+
+    Counts without times have no day: no window leaves them out.
+    """
+
+    model_config = _FROZEN
+
+    listened_window_days: int | None = Field(
+        None,
+        ge=1,
+        description="Only listens of the last so many days make an edge; all when it is not set.",
+    )
+    min_listen_count: int = Field(
+        1, ge=1, description="Listens in the window that an edge of a person and a track needs."
+    )
+    min_tagger_count: int = Field(
+        1,
+        ge=1,
+        description="Taggers that an edge of a track and a tag needs; tags below it have no part "
+        "in feat_track_tags either.",
+    )
+
+
 class Gates(BaseModel):
     """Thresholds of the population rules. The row rules have none: they are absolute."""
 
@@ -230,6 +254,7 @@ class Settings(BaseSettings):
     )
     spark: Spark = Spark()
     lists: Lists = Lists()
+    graph: Graph = Graph()
     gates: Gates = Gates()
     training: Training = Training()
     encoders: Encoders = Encoders()

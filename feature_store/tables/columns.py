@@ -30,9 +30,7 @@ SIMILAR_TRACK_ID = Column(
     "similar_track_id", Kind.STRING, "The track that sounds, reads or is called alike."
 )
 ARTIST_ID = Column("artist_id", Kind.STRING, "The service's id of an artist.")
-ALBUM_ID = Column("album_id", Kind.STRING, "The service's id of an album.").or_null(
-    "when the track is on none"
-)
+ALBUM_ID = Column("album_id", Kind.STRING, "The service's id of an album.")
 TITLE = Column("title", Kind.STRING, "Title as the service shows it.")
 ARTIST_NAME = Column("artist_name", Kind.STRING, "Artist as the service shows it.")
 ALBUM_TITLE = Column("album_title", Kind.STRING, "Album as the service shows it.").or_null(
@@ -112,6 +110,7 @@ FEEDBACK_ACTION = Column(
     "feedback_action", Kind.STRING, "What the person pressed: like, unlike, hide, unhide."
 )
 GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When it was pressed.", "UTC")
+LIKED_DATE = Column("liked_date", Kind.DATE, "UTC day on which the like was given.")
 
 # --- content and features ----------------------------------------------------------------------
 CONTENT_HASH = Column(
@@ -200,8 +199,8 @@ AROUSAL_SD = Column(
 )
 
 # --- graph -------------------------------------------------------------------------------------
-NODE_KIND = Column("node_kind", Kind.STRING, "user, track, artist or tag.")
-NODE_ID = Column("node_id", Kind.STRING, "user_id, track_id, artist_id or tag.")
+NODE_KIND = Column("node_kind", Kind.STRING, "user, track, artist, tag or album.")
+NODE_ID = Column("node_id", Kind.STRING, "user_id, track_id, artist_id, tag or album_id.")
 NODE_INDEX = Column(
     "node_index",
     Kind.LONG,

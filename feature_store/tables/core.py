@@ -23,7 +23,7 @@ CORE_TRACKS = Table(
         c.TITLE,
         c.ARTIST_ID,
         c.ARTIST_NAME,
-        c.ALBUM_ID,
+        c.ALBUM_ID.or_null("when the track is on none"),
         c.ALBUM_TITLE,
         c.ARTIST_MATCH_KEY,
         c.TITLE_MATCH_KEY,

@@ -3,7 +3,7 @@
 from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
 
-NODE_KINDS = ("user", "track", "artist", "tag")
+NODE_KINDS = ("user", "track", "artist", "tag", "album")
 
 RECENCY_HALF_LIFE_DAYS = 60
 """A listen that old counts half. Undated counts are not decayed."""
@@ -22,7 +22,7 @@ GRAPH_USER_LISTENED_TRACK = Table(
     name="graph_user_listened_track",
     meaning="Who listened to what. edge_weight = ln(1 + listen_count) x mean completion "
     f"x 0.5 ^ (days since the last listen / {RECENCY_HALF_LIFE_DAYS}); counts without times have "
-    "completion 1, no decay.",
+    "completion 1, no decay. Windows and least counts of all edges: settings `graph.…`.",
     columns=(
         c.AS_OF_DATE,
         c.USER_ID,
@@ -37,10 +37,18 @@ GRAPH_USER_LISTENED_TRACK = Table(
     gates=(Within("listen_count", 1, 2**53), Within("edge_weight", 0, 100)),
 )
 
+GRAPH_USER_LIKED_TRACK = Table(
+    name="graph_user_liked_track",
+    meaning="Who likes what: the last press of like and unlike on that track was like.",
+    columns=(c.AS_OF_DATE, c.USER_ID, c.TRACK_ID, c.LIKED_DATE),
+    key=("as_of_date", "user_id", "track_id"),
+    time=Time.AS_OF,
+)
+
 GRAPH_USER_FOLLOWS_USER = Table(
     name="graph_user_follows_user",
     meaning="Who follows whom on that day.",
-    columns=(c.AS_OF_DATE, c.USER_ID, c.FOLLOWED_USER_ID),
+    columns=(c.AS_OF_DATE, c.USER_ID, c.FOLLOWED_USER_ID, c.FOLLOWED_FROM_DATE),
     key=("as_of_date", "user_id", "followed_user_id"),
     time=Time.AS_OF,
 )
@@ -50,6 +58,14 @@ GRAPH_TRACK_BY_ARTIST = Table(
     meaning="Whose track it is.",
     columns=(c.AS_OF_DATE, c.TRACK_ID, c.ARTIST_ID),
     key=("as_of_date", "track_id", "artist_id"),
+    time=Time.AS_OF,
+)
+
+GRAPH_TRACK_ON_ALBUM = Table(
+    name="graph_track_on_album",
+    meaning="Which album a track is on; one that is on none has no row.",
+    columns=(c.AS_OF_DATE, c.TRACK_ID, c.ALBUM_ID),
+    key=("as_of_date", "track_id", "album_id"),
     time=Time.AS_OF,
 )
 
@@ -65,7 +81,9 @@ GRAPH_TRACK_HAS_TAG = Table(
 TABLES = (
     GRAPH_NODES,
     GRAPH_USER_LISTENED_TRACK,
+    GRAPH_USER_LIKED_TRACK,
     GRAPH_USER_FOLLOWS_USER,
     GRAPH_TRACK_BY_ARTIST,
+    GRAPH_TRACK_ON_ALBUM,
     GRAPH_TRACK_HAS_TAG,
 )

@@ -63,7 +63,7 @@ RAW_TRACKS = Table(
         c.TITLE,
         c.ARTIST_ID,
         c.ARTIST_NAME,
-        c.ALBUM_ID,
+        c.ALBUM_ID.or_null("when the track is on none"),
         c.ALBUM_TITLE,
         c.RELEASED_DATE,
         c.TRACK_DURATION_MS,

@@ -34,7 +34,8 @@ def build(tags: DataFrame, tracks: DataFrame, read: DataFrame, *, night: Night) 
         .select("tag", "tag_embedding")
     )
     # Inner: a tag without a vector says nothing, and does not weigh either.
-    weighed = tagger_counts(tags, tracks).join(vectors, on="tag", how="inner")
+    counted = tagger_counts(tags, tracks, at_least=night.settings.graph.min_tagger_count)
+    weighed = counted.join(vectors, on="tag", how="inner")
     in_order = F.array_sort(F.collect_list(F.struct("tag", "tagger_count", "tag_embedding")))
     return (
         weighed.groupBy("track_id")

@@ -1,4 +1,4 @@
-"""graph_nodes: every user, track, artist and tag that was ever known, with the index given to it.
+"""graph_nodes: every user, track, artist, tag and album ever known, with the index given to it.
 
 Withdrawn tracks stay: their listens are history that the model learns from. Lists leave them out.
 """
@@ -27,6 +27,7 @@ def build(users: DataFrame, tracks: DataFrame, tags: DataFrame, *, night: Night)
         _first_known("track", tracks, "track_id"),
         _first_known("artist", tracks, "artist_id"),
         _first_known("tag", tags, "tag"),
+        _first_known("album", tracks.where(F.col("album_id").isNotNull()), "album_id"),
     ]
     together = reduce(lambda above, below: above.unionByName(below), kinds)
     return (

@@ -16,6 +16,6 @@ OUTPUT = GRAPH_TRACK_HAS_TAG
 
 
 def build(tags: DataFrame, tracks: DataFrame, *, night: Night) -> DataFrame:
-    """Tags of announced tracks."""
-    counted = tagger_counts(tags, tracks)
+    """Tags of announced tracks that enough people gave."""
+    counted = tagger_counts(tags, tracks, at_least=night.settings.graph.min_tagger_count)
     return counted.withColumn("as_of_date", F.lit(night.as_of)).select(*OUTPUT.column_names)

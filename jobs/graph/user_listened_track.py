@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -17,11 +19,12 @@ _WEIGHT_DECIMALS = 6
 
 
 def build(daily_listens: DataFrame, listen_counts: DataFrame, *, night: Night) -> DataFrame:
-    """A row for each user and track with a listen up to as_of, timed or only counted.
+    """A row for each user and track with enough listens in the window, timed or only counted.
 
     Where a pair has both kinds they add up, and the last timed listen says how old the edge is.
     """
-    timed = daily_listens.where(F.col("listened_date") <= F.lit(night.as_of)).select(
+    rules = night.settings.graph
+    timed = daily_listens.where(_is_in_window(night.as_of, rules.listened_window_days)).select(
         "user_id", "track_id", "listen_count", "completion_permille", "listened_date"
     )
     counted = listen_counts.select(
@@ -39,10 +42,18 @@ def build(daily_listens: DataFrame, listen_counts: DataFrame, *, night: Night) -
             F.sum("completion_permille").alias("completion_permille"),
             F.max("listened_date").alias("last_listened_date"),
         )
+        .where(F.col("listen_count") >= rules.min_listen_count)
         .withColumn("as_of_date", F.lit(night.as_of))
         .withColumn("edge_weight", _edge_weight())
         .select(*OUTPUT.column_names)
     )
+
+
+def _is_in_window(as_of: date, n_days: int | None) -> Column:
+    """Listened on one of the `n_days` that end with as_of, or ever before."""
+    day = F.col("listened_date")
+    until = day <= F.lit(as_of)
+    return until if n_days is None else until & (day > F.lit(as_of - timedelta(days=n_days)))
 
 
 def _edge_weight() -> Column:

@@ -1,9 +1,9 @@
 """rec_topk: what to recommend to each person, best first, with the reason.
 
 A list is filled tier by tier: what the model says of a listener (personal, or warm after few
-listens), what the people followed play (for those who have not listened yet), and what is popular.
-Every entry passes the same filters; none is hidden, unavailable or heard just now, and no artist
-takes more than his share.
+listens), what the people followed play (for those whom no model scored), and what is popular. Every
+entry passes the same filters; none is hidden, unavailable or heard just now, and no artist takes
+more than his share.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from feature_store.tables.core import CORE_FEEDBACK, CORE_TRACKS, CORE_USERS
+from feature_store.tables.core import (
+    CORE_DAILY_LISTENS,
+    CORE_FEEDBACK,
+    CORE_LISTEN_COUNTS,
+    CORE_TRACKS,
+    CORE_USERS,
+)
 from feature_store.tables.graph import (
     GRAPH_TRACK_HAS_TAG,
     GRAPH_USER_FOLLOWS_USER,
@@ -23,7 +29,12 @@ from feature_store.tables.recommendations import REC_TOPK
 from feature_store.tables.scores import SCORE_CANDIDATES
 from jobs.inputs import History, Known
 from jobs.recommendations.lists.candidates import from_followed, from_model, from_popularity
-from jobs.recommendations.lists.filters import SHOWN_COLUMNS, eligible_users, passing
+from jobs.recommendations.lists.filters import (
+    SHOWN_COLUMNS,
+    eligible_users,
+    passing,
+    recently_heard,
+)
 from jobs.recommendations.lists.reasons import with_reasons
 
 if TYPE_CHECKING:
@@ -35,6 +46,8 @@ INPUTS = (
     Known(CORE_USERS),
     Known(CORE_TRACKS),
     History(CORE_FEEDBACK),
+    History(CORE_DAILY_LISTENS),
+    Known(CORE_LISTEN_COUNTS),
     Known(SCORE_CANDIDATES),
     Known(GRAPH_USER_LISTENED_TRACK),
     Known(GRAPH_USER_FOLLOWS_USER),
@@ -47,6 +60,8 @@ def build(
     users: DataFrame,
     tracks: DataFrame,
     feedback: DataFrame,
+    daily_listens: DataFrame,
+    listen_counts: DataFrame,
     scores: DataFrame,
     listened: DataFrame,
     follows: DataFrame,
@@ -57,17 +72,17 @@ def build(
     """Up to `lists.length` tracks for everybody who has not opted out."""
     wanted = night.settings.lists
     eligible = eligible_users(users)
+    heard = recently_heard(daily_listens, listen_counts, night)
     first_choice = from_model(scores, listened, wanted).unionByName(
-        from_followed(listened, follows)
+        from_followed(scores, listened, follows)
     )
-    chosen = _best(passing(first_choice, eligible, tracks, feedback, listened, night), wanted)
+    chosen = _best(passing(first_choice, eligible, tracks, feedback, heard), wanted)
     fill = passing(
         from_popularity(_short_of(eligible, chosen, wanted), listened),
         eligible,
         tracks,
         feedback,
-        listened,
-        night,
+        heard,
     )
     lists = _best(chosen.unionByName(_not_yet_in(fill, chosen)), wanted)
     reasoned = with_reasons(lists, users, tracks, listened, follows, tags, night)

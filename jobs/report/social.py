@@ -14,7 +14,9 @@ from feature_store.tables.graph import (
     GRAPH_NODES,
     GRAPH_TRACK_BY_ARTIST,
     GRAPH_TRACK_HAS_TAG,
+    GRAPH_TRACK_ON_ALBUM,
     GRAPH_USER_FOLLOWS_USER,
+    GRAPH_USER_LIKED_TRACK,
     GRAPH_USER_LISTENED_TRACK,
     NODE_KINDS,
 )
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 _EDGES = (
     ("listener — listened to — track", GRAPH_USER_LISTENED_TRACK),
+    ("listener — likes — track", GRAPH_USER_LIKED_TRACK),
     ("listener — follows — listener", GRAPH_USER_FOLLOWS_USER),
     ("track — by — artist", GRAPH_TRACK_BY_ARTIST),
+    ("track — on — album", GRAPH_TRACK_ON_ALBUM),
     ("track — has — tag", GRAPH_TRACK_HAS_TAG),
 )
 _PICTURED_PEOPLE = 72

@@ -34,9 +34,9 @@ def from_model(scores: DataFrame, listened: DataFrame, wanted: Lists) -> DataFra
     )
 
 
-def from_followed(listened: DataFrame, follows: DataFrame) -> DataFrame:
-    """For people who follow and have not listened: what the followed play, by summed weight."""
-    listeners = listened.select("user_id").distinct()
+def from_followed(scores: DataFrame, listened: DataFrame, follows: DataFrame) -> DataFrame:
+    """For people who follow and whom no model scored: what the followed play, by summed weight."""
+    scored = scores.select("user_id").distinct()
     theirs = listened.select(
         F.col("user_id").alias("followed_user_id"),
         "track_id",
@@ -44,7 +44,7 @@ def from_followed(listened: DataFrame, follows: DataFrame) -> DataFrame:
         F.round(F.col("edge_weight") * 1_000_000).cast("bigint").alias("weight_millionths"),
     )
     played = (
-        follows.join(listeners, on="user_id", how="left_anti")
+        follows.join(scored, on="user_id", how="left_anti")
         .join(theirs, on="followed_user_id", how="inner")
         .groupBy("user_id", "track_id")
         .agg((F.sum("weight_millionths") / 1_000_000).alias("score"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Window
 from pyspark.sql import functions as F
+
+from jobs.core.buttons import standing
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -35,36 +36,34 @@ def passing(
     eligible: DataFrame,
     tracks: DataFrame,
     feedback: DataFrame,
-    listened: DataFrame,
-    night: Night,
+    heard: DataFrame,
 ) -> DataFrame:
-    """Candidates of eligible people that are available, not hidden and not heard just now."""
+    """Candidates of eligible people that are available, not hidden and not in `heard`."""
     available = tracks.where("is_available").select("track_id", *SHOWN_COLUMNS, "released_date")
     pair = ["user_id", "track_id"]
     return (
         candidates.join(eligible, on="user_id", how="left_semi")
         .join(available, on="track_id", how="inner")
         .join(hidden_pairs(feedback), on=pair, how="left_anti")
-        .join(_recently_heard(listened, night), on=pair, how="left_anti")
+        .join(heard, on=pair, how="left_anti")
     )
 
 
 def hidden_pairs(feedback: DataFrame) -> DataFrame:
     """Tracks that a person hid and has not brought back; columns user_id, track_id."""
-    newest_first = Window.partitionBy("user_id", "track_id").orderBy(
-        F.col("given_at_utc").desc(), F.col("feedback_action")
-    )
-    about_hiding = feedback.where(F.col("feedback_action").isin("hide", "unhide"))
-    return (
-        about_hiding.withColumn("place", F.row_number().over(newest_first))
-        .where((F.col("place") == 1) & (F.col("feedback_action") == "hide"))
-        .select("user_id", "track_id")
-    )
+    return standing(feedback, "hide").select("user_id", "track_id")
 
 
-def _recently_heard(listened: DataFrame, night: Night) -> DataFrame:
+def recently_heard(daily_listens: DataFrame, listen_counts: DataFrame, night: Night) -> DataFrame:
+    """Pairs heard in the last `lists.exclude_heard_days`; columns user_id, track_id.
+
+    From the listens and not from the graph, whose settings may leave an edge out.
+    """
     days = night.settings.lists.exclude_heard_days
     oldest = night.as_of - timedelta(days=days)
+    timed = daily_listens.where(F.col("listened_date") > F.lit(oldest))
     # A count without a day may be from yesterday, so it counts as recent.
-    is_recent = F.col("last_listened_date").isNull() | (F.col("last_listened_date") > F.lit(oldest))
-    return listened.where(is_recent & F.lit(days > 0)).select("user_id", "track_id")
+    recent = timed.select("user_id", "track_id").unionByName(
+        listen_counts.select("user_id", "track_id")
+    )
+    return recent.where(F.lit(days > 0))

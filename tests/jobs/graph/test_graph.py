@@ -8,16 +8,26 @@ from math import log
 
 import pytest
 
+from feature_store.settings import Graph
 from feature_store.tables.core import (
     CORE_DAILY_LISTENS,
+    CORE_FEEDBACK,
     CORE_FOLLOWS,
     CORE_LISTEN_COUNTS,
     CORE_TAGS,
     CORE_TRACKS,
     CORE_USERS,
 )
-from jobs.graph import nodes, track_by_artist, track_has_tag, user_follows_user, user_listened_track
-from tests.jobs.core.frames import FEB_27, FEB_28, FEB_29, MAR_1, frame, rows_of
+from jobs.graph import (
+    nodes,
+    track_by_artist,
+    track_has_tag,
+    track_on_album,
+    user_follows_user,
+    user_liked_track,
+    user_listened_track,
+)
+from tests.jobs.core.frames import FEB_27, FEB_28, FEB_29, MAR_1, at, frame, rows_of
 
 
 @pytest.fixture
@@ -26,26 +36,33 @@ def leap_night(night):
     return replace(night, as_of=FEB_29)
 
 
-def test_every_user_track_artist_and_tag_is_a_node_with_its_index(spark, leap_night):
-    """Known earlier, hymn comes before aria.
+def with_rules(night, **rules):
+    """The night under other settings of the graph."""
+    return replace(night, settings=night.settings.model_copy(update={"graph": Graph(**rules)}))
 
-    A withdrawn track and an artist whose track moved to another stay.
+
+def test_everything_that_edges_connect_is_a_node_with_its_index(spark, leap_night):
+    """Known earlier, hymn comes before aria; a single is on no album.
+
+    A withdrawn track, and an artist and an album whose track moved to another, stay.
     """
     found = nodes.build(
         frame(spark, CORE_USERS, "user_id known_from_date", ("bo", FEB_27), ("ada", FEB_28)),
         frame(
             spark,
             CORE_TRACKS,
-            "track_id artist_id is_available known_from_date",
-            ("hymn", "choir", True, FEB_27),
-            ("hymn", "organ", False, FEB_29),
-            ("aria", "diva", True, FEB_28),
+            "track_id artist_id album_id is_available known_from_date",
+            ("hymn", "choir", "psalms", True, FEB_27),
+            ("hymn", "organ", "masses", False, FEB_29),
+            ("aria", "diva", None, True, FEB_28),
         ),
         frame(spark, CORE_TAGS, "tag known_from_date", ("slow", FEB_28), ("slow", FEB_27)),
         night=leap_night,
     )
 
     assert rows_of(found, "as_of_date node_kind node_id node_index") == [
+        (FEB_29, "album", "masses", 2),
+        (FEB_29, "album", "psalms", 1),
         (FEB_29, "artist", "choir", 1),
         (FEB_29, "artist", "diva", 2),
         (FEB_29, "artist", "organ", 3),
@@ -92,23 +109,105 @@ def test_listen_edges_weigh_as_the_contract_says(spark, leap_night):
     ]
 
 
+def test_old_listens_and_few_make_no_edge_where_settings_say_so(spark, leap_night):
+    """Two days end with the 29th, so the 27th is out; two listens are needed.
+
+    ada hymn: 1 + 1 in the window, 5 before it. ada aria: 1. bo hymn: 2 counted, which no window
+    leaves out. bo aria: 1 in the window and 1 counted.
+    """
+    found = user_listened_track.build(
+        frame(
+            spark,
+            CORE_DAILY_LISTENS,
+            "user_id track_id listened_date listen_count completion_permille",
+            ("ada", "hymn", FEB_27, 5, 5000),
+            ("ada", "hymn", FEB_28, 1, 700),
+            ("ada", "hymn", FEB_29, 1, 300),
+            ("ada", "aria", FEB_29, 1, 1000),
+            ("bo", "aria", FEB_28, 1, 1000),
+        ),
+        frame(
+            spark,
+            CORE_LISTEN_COUNTS,
+            "user_id track_id listen_count",
+            ("bo", "hymn", 2),
+            ("bo", "aria", 1),
+        ),
+        night=with_rules(leap_night, listened_window_days=2, min_listen_count=2),
+    )
+
+    assert rows_of(found, "user_id track_id listen_count completion_permille") == [
+        ("ada", "hymn", 2, 1000),
+        ("bo", "aria", 2, 2000),
+        ("bo", "hymn", 2, 2000),
+    ]
+
+
+def test_a_like_is_an_edge_until_it_is_taken_back(spark, leap_night):
+    """Only the last press counts, whenever it became known; hiding is another button.
+
+    bo took his back and pressed again; cy took hers back; dee's is of a day not seen yet.
+    """
+    pressed = "user_id track_id feedback_action given_at_utc known_from_date"
+    found = user_liked_track.build(
+        frame(
+            spark,
+            CORE_FEEDBACK,
+            pressed,
+            ("ada", "hymn", "like", at(FEB_27, "23:59:59"), FEB_28),
+            ("ada", "hymn", "hide", at(FEB_29, "08:00:00"), FEB_29),
+            ("ada", "aria", "hide", at(FEB_28, "08:00:00"), FEB_28),
+            ("bo", "hymn", "like", at(FEB_27, "08:00:00"), FEB_27),
+            ("bo", "hymn", "unlike", at(FEB_28, "08:00:00"), FEB_28),
+            ("bo", "hymn", "like", at(FEB_29, "08:00:00"), FEB_29),
+            ("cy", "aria", "like", at(FEB_27, "08:00:00"), FEB_29),
+            ("cy", "aria", "unlike", at(FEB_28, "08:00:00"), FEB_28),
+            ("dee", "aria", "like", at(MAR_1, "00:00:00"), FEB_29),
+        ),
+        night=leap_night,
+    )
+
+    assert rows_of(found, "as_of_date user_id track_id liked_date") == [
+        (FEB_29, "ada", "hymn", FEB_27),
+        (FEB_29, "bo", "hymn", FEB_29),
+    ]
+
+
 def test_a_follow_is_an_edge_while_it_lasts_and_both_people_are_known(spark, leap_night):
-    """One has ended, one comes from and one leads to a person whom nobody knows."""
+    """One has ended, one comes from and one leads to a person whom nobody knows; one has no day."""
     found = user_follows_user.build(
         frame(
             spark,
             CORE_FOLLOWS,
-            "user_id followed_user_id is_active",
-            ("ada", "bo", True),
-            ("bo", "ada", False),
-            ("erased", "ada", True),
-            ("ada", "erased", True),
+            "user_id followed_user_id followed_from_date is_active",
+            ("ada", "bo", FEB_27, True),
+            ("bo", "ada", FEB_28, False),
+            ("cy", "ada", None, True),
+            ("erased", "ada", None, True),
+            ("ada", "erased", None, True),
         ),
-        frame(spark, CORE_USERS, "user_id", ("ada",), ("bo",)),
+        frame(spark, CORE_USERS, "user_id", ("ada",), ("bo",), ("cy",)),
         night=leap_night,
     )
 
-    assert rows_of(found, "as_of_date user_id followed_user_id") == [(FEB_29, "ada", "bo")]
+    assert rows_of(found, "as_of_date user_id followed_user_id followed_from_date") == [
+        (FEB_29, "ada", "bo", FEB_27),
+        (FEB_29, "cy", "ada", None),
+    ]
+
+
+def test_a_track_is_on_its_album_also_when_withdrawn_and_a_single_on_none(spark, leap_night):
+    tracks = frame(
+        spark,
+        CORE_TRACKS,
+        "track_id album_id is_available",
+        ("hymn", "psalms", False),
+        ("aria", None, True),
+    )
+
+    found = track_on_album.build(tracks, night=leap_night)
+
+    assert rows_of(found, "as_of_date track_id album_id") == [(FEB_29, "hymn", "psalms")]
 
 
 def test_a_track_belongs_to_its_artist_also_when_withdrawn(spark, leap_night):
@@ -128,7 +227,13 @@ def test_a_track_belongs_to_its_artist_also_when_withdrawn(spark, leap_night):
     ]
 
 
-def test_a_tag_edge_counts_its_taggers_and_needs_an_announced_track(spark, leap_night):
+@pytest.mark.parametrize(
+    ("least", "edges"),
+    [(1, [("hymn", "old", 1), ("hymn", "slow", 3)]), (3, [("hymn", "slow", 3)]), (4, [])],
+)
+def test_a_tag_edge_counts_its_taggers_and_needs_an_announced_track(
+    spark, leap_night, least, edges
+):
     """Slow was given by two people and the catalogue; the track `never` was not announced."""
     found = track_has_tag.build(
         frame(
@@ -142,7 +247,7 @@ def test_a_tag_edge_counts_its_taggers_and_needs_an_announced_track(spark, leap_
             ("5", "never", "slow", "ada"),
         ),
         frame(spark, CORE_TRACKS, "track_id", ("hymn",)),
-        night=leap_night,
+        night=with_rules(leap_night, min_tagger_count=least),
     )
 
-    assert rows_of(found, "track_id tag tagger_count") == [("hymn", "old", 1), ("hymn", "slow", 3)]
+    assert rows_of(found, "track_id tag tagger_count") == edges

@@ -131,7 +131,10 @@ def draw_people(night: Night) -> None:
             for user, track, count in (("ada", "a", 3), ("ada", "b", 1), ("ben", "b", 2))
         ),
     )
+    likes = [{**day, "user_id": user, "track_id": "a", "liked_date": AS_OF} for user in ("ada", "ben")]  # fmt: skip
+    write(night, "graph_user_liked_track", *likes)
     write(night, "graph_user_follows_user", {**day, "user_id": "cy", "followed_user_id": "ada"})
+    write(night, "graph_track_on_album", {**day, "track_id": "a", "album_id": "al1"})
     nodes = [
         ("user", "ada"),
         ("user", "ben"),
@@ -139,6 +142,7 @@ def draw_people(night: Night) -> None:
         ("track", "a"),
         ("track", "b"),
         ("artist", "ar1"),
+        ("album", "al1"),
     ]
     write(
         night,

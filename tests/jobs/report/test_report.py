@@ -117,8 +117,8 @@ def test_the_catalogue_counts_available_tracks(contents):
 def test_the_graph_counts_nodes_edges_and_people_with_ties(contents):
     graph = contents.graph
 
-    assert [count.rows for count in graph.nodes] == [3, 2, 1, 0]
-    assert [count.rows for count in graph.edges] == [3, 1, 0, 3]
+    assert [count.rows for count in graph.nodes] == [3, 2, 1, 0, 1]
+    assert [count.rows for count in graph.edges] == [3, 2, 1, 0, 1, 3]
     assert (graph.people, len(graph.picture.edges)) == (2, 1)
     # Ada heard two tracks, Ben one: median 1.5. Both tracks have listeners: a one, b two.
     assert [(degrees.most, degrees.median) for degrees in graph.degrees[:2]] == [(2, 1.5), (2, 1.5)]
