@@ -87,7 +87,7 @@ class Lists(BaseModel):
     candidates: int = Field(200, ge=1, description="Scored tracks kept per person, before filters.")
 
 
-class Graph(BaseModel):
+class GraphSettings(BaseModel):
     """Which edges the graph has; training and the tables keep the same rules.
 
     Counts without times have no day: no window leaves them out.
@@ -254,7 +254,7 @@ class Settings(BaseSettings):
     )
     spark: Spark = Spark()
     lists: Lists = Lists()
-    graph: Graph = Graph()
+    graph: GraphSettings = GraphSettings()
     gates: Gates = Gates()
     training: Training = Training()
     encoders: Encoders = Encoders()

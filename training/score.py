@@ -30,7 +30,8 @@ from training import checkpoint, registry
 from training.blending import HeadScores, blend
 from training.config import recipe_from_json
 from training.data.batches import UserBatch, blocks
-from training.data.world import TABLES_READ, World, read_world
+from training.data.reading import TABLES_READ, read_world
+from training.data.world import World
 from training.loop import deterministic, scoring
 from training.measuring import BLOCK_USERS
 from training.models.registry import Recommender
@@ -58,7 +59,7 @@ def score(night: Night, *, family: str | None = None) -> Written:
     refuse_old_people = unchanged_people(night.settings.lake)
     row = registry.usable_model(night, family or night.settings.training.family)
     inputs = versions_of(night.settings.lake, TABLES_READ)
-    world = read_world(night.settings.lake, night.as_of)
+    world = read_world(night.settings.lake, night.as_of, night.settings.graph)
     with deterministic(night.settings.seed, night.settings.training.n_threads):
         model = load_model(night, row, world)
         rows = candidate_rows(night, row, model, world)

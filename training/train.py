@@ -30,8 +30,9 @@ from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_MODELS
 from training import checkpoint, progress, registry
 from training.config import Recipe, load_recipe
+from training.data.reading import TABLES_READ, read_world
 from training.data.splits import Unsplit
-from training.data.world import TABLES_READ, World, read_world
+from training.data.world import World
 from training.distributed import n_processes, refuse_difference, said_by_first, together
 from training.evaluation_rows import repeat_measured, write_measured
 from training.learning import Learned, Measured, choose, learn, split_of, tested
@@ -102,7 +103,7 @@ def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
     settings, device = night.settings, device_of(night)
     inputs = versions_of(settings.lake, TABLES_READ)
     refuse_old_people = unchanged_people(settings.lake)
-    world = read_world(settings.lake, night.as_of)
+    world = read_world(settings.lake, night.as_of, settings.graph)
     data_sha256 = world.sha256()
     version = registry.version_of(recipe, data_sha256, settings.seed)
     refuse_difference("data, code or recipes", version)

@@ -70,10 +70,11 @@ class Listened:
             IdList(kind, np.array([f"{number:09d}" for number in range(n)]))
             for kind, n in (("user", self.n_users), ("track", self.n_tracks))
         )
-        nodes = Nodes(people, tracks, IdList.of("artist", ()), IdList.of("tag", ()))
+        nobody = (IdList.of(kind, ()) for kind in ("artist", "tag", "album"))
+        nodes = Nodes(people, tracks, *nobody)
         users, heard = torch.from_numpy(self.users), torch.from_numpy(self.tracks)
         pairs = Pairs(users, heard, torch.ones(len(users)))
-        return Evidence(SocialGraph(nodes, pairs, edges, edges, edges), {})
+        return Evidence(SocialGraph(nodes, pairs, *[edges] * 5), {})
 
 
 def drawn(n_edges: int) -> Listened:

@@ -27,8 +27,9 @@ from tests.benchmarks.code import code_sha256
 from tests.benchmarks.lakes import built_lake
 from tests.benchmarks.record import Section, record_section
 from training.config import load_recipe
+from training.data.reading import read_world
 from training.data.splits import Split, Unsplit
-from training.data.world import World, read_world
+from training.data.world import World
 from training.learning import choose, split_of, tested
 from training.loop import deterministic
 from training.train import device_of
@@ -57,7 +58,7 @@ def build_world(options: SampleWorld, settings: Settings) -> World:
     """The world as training reads it; jobs run only when this code has not built it before."""
     kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options)
     lake = built_lake(kept, settings, options.last_day, partial(write_sample_world, options))
-    return read_world(lake, options.last_day)
+    return read_world(lake, options.last_day, settings.graph)
 
 
 def measure(world: World, settings: Settings, seed: int) -> dict[str, dict[str, float]]:

@@ -39,7 +39,7 @@ from tests.benchmarks.comparison import (
 from tests.benchmarks.fits import ALL_HEADS, Bench, Contender
 from tests.benchmarks.lakes import built_lake
 from tests.benchmarks.record import Section, record_section
-from training.data.world import read_world
+from training.data.reading import read_world
 from training.train import device_of
 
 HETREC = SOURCES.parent / "shared" / "data" / "hetrec2011-lastfm-2k"
@@ -106,7 +106,7 @@ def open_bench(settings: Settings, *, quick: bool) -> Bench:
     root = settings.state / "benchmarks" / "social"
     kept = root / f"lake-{_lake_hash()}"
     lake = built_lake(kept, settings, AS_OF, partial(_land, HETREC))
-    world = read_world(lake, AS_OF)
+    world = read_world(lake, AS_OF, settings.graph)
     return Bench(
         world=world,
         data_sha256=world.sha256(),

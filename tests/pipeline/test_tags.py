@@ -11,7 +11,7 @@ from feature_store.tables.features import FEAT_TRACK_TAGS
 from feature_store.tables.graph import GRAPH_NODES
 from jobs.run import run_job
 from tests.training import lake as sample
-from training.data.world import read_world
+from training.data.reading import read_world
 
 GIVEN = [
     ("t00", "sad songs", "u01"),
@@ -33,7 +33,7 @@ def test_training_s_vectors_of_everything_are_those_of_the_table(spark, night):
     for table in ("graph_track_has_tag", "feat_tags", "feat_track_tags"):
         run_job(table, night, spark)
 
-    world = read_world(lake, night.as_of)
+    world = read_world(lake, night.as_of, night.settings.graph)
     tags = world.everything().content["tags"]
     written = read_table(lake, FEAT_TRACK_TAGS, as_of=night.as_of)
 

@@ -21,7 +21,6 @@ def fill(lake: str, as_of: date) -> None:
     _write(lake, core.CORE_TRACKS, as_of, [_track(number) for number in range(len(TRACKS))])
     _write(lake, core.CORE_DAILY_LISTENS, as_of, _listens(as_of))
     _write(lake, core.CORE_LISTEN_COUNTS, as_of, [])
-    _write(lake, core.CORE_FOLLOWS, as_of, [])
     _write(lake, core.CORE_TAGS, as_of, [])
     for table, column, n_columns in (
         (features.FEAT_AUDIO, "audio_embedding", 4),
@@ -33,7 +32,7 @@ def fill(lake: str, as_of: date) -> None:
         )
     _write(lake, features.FEAT_TAGS, as_of, [])
     _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
-    nodes = [("user", USERS), ("track", TRACKS), ("artist", ["x"]), ("tag", [])]
+    nodes = [("user", USERS), ("track", TRACKS), ("artist", ["x"]), ("tag", []), ("album", ["m"])]
     _write(
         lake,
         graph.GRAPH_NODES,
@@ -53,6 +52,10 @@ def fill(lake: str, as_of: date) -> None:
         as_of,
         [{"track_id": name, "artist_id": "x"} for name in TRACKS],
     )
+    liked = {"user_id": "u01", "track_id": "t03", "liked_date": FIRST_DAY}
+    _write(lake, graph.GRAPH_USER_LIKED_TRACK, as_of, [liked])
+    on_album = [{"track_id": name, "album_id": "m"} for name in TRACKS[:3]]
+    _write(lake, graph.GRAPH_TRACK_ON_ALBUM, as_of, on_album)
     _write(lake, graph.GRAPH_TRACK_HAS_TAG, as_of, [])
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from tests.training.worlds import (
     CPU,
     edges,
+    graph_with,
     ids,
     listens_on,
     nodes_of,
@@ -24,7 +25,7 @@ from tests.training.worlds import (
 from training.blending import blend
 from training.config import load_recipe
 from training.data.batches import LearningBatches, UserBatch
-from training.data.graph import RelationWeights, SocialGraph, adjacency
+from training.data.graph import RelationWeights, adjacency
 from training.data.neighbours import NeighbourSampler, alike
 from training.data.world import Evidence
 from training.learning import learn
@@ -32,7 +33,9 @@ from training.loop import Fit, LoopConfig, deterministic, fit, scoring
 from training.models.mm_gnn import MMGNN, MMGNNConfig
 from training.models.registry import FAMILIES, Recommender
 
-ALIKE = RelationWeights(listened=1, follows=1, made_by=1, tagged=1, listened_power=0)
+ALIKE = RelationWeights(
+    listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0
+)
 MARCH_1 = date(2026, 3, 1)
 N_TRACKS = 13
 MANY = 100_000
@@ -40,9 +43,7 @@ MANY = 100_000
 
 def evidence_of(users: list[str], tracks: list[str], heard, follows=()) -> Evidence:
     """People, tracks and their edges; x made the first track."""
-    graph = SocialGraph(
-        nodes_of(users, tracks), pairs_of(heard), edges(follows), edges([(0, 0)]), edges([])
-    )
+    graph = graph_with(nodes_of(users, tracks), pairs_of(heard), follows=follows, made_by=[(0, 0)])
     return Evidence(graph, three_modalities(len(tracks)))
 
 
@@ -174,10 +175,8 @@ def test_a_person_with_a_hundred_thousand_listens_is_one_of_all(fan_out):
     """One batch with more positives than candidates are drawn: finite losses, on the whole graph or sampled."""
     tracks = torch.arange(MANY)
     heard = pairs_of([(0, track) for track in range(MANY)] + [(1, 0), (1, 5), (2, 5)])
-    graph = SocialGraph(
-        nodes_of(["ann", "bob", "cem"], [f"t{track:06}" for track in tracks.tolist()]),
-        heard, edges([(1, 0)]), edges([]), edges([]),
-    )  # fmt: skip
+    nodes = nodes_of(["ann", "bob", "cem"], [f"t{track:06}" for track in tracks.tolist()])
+    graph = graph_with(nodes, heard, follows=[(1, 0)])
     with deterministic(seed=1, n_threads=1):
         model = MMGNN(
             MMGNNConfig(dim=2, n_layers=1, fan_out=fan_out, linear_max_tracks=50),

@@ -38,11 +38,16 @@ def test_scores_are_cosines_of_means_over_the_neighbourhoods():
     assert scores == pytest.approx(vectors[:18] @ vectors[18:].T, abs=1e-5)
 
 
-def test_follows_artists_and_tags_change_nothing():
+def test_edges_other_than_listens_change_nothing():
     """Only listens are propagated: other edges of every other kind leave the scores bit-equal."""
     evidence = two_taste_evidence()
     others = replace(
-        evidence.graph, follows=edges([(0, 17), (3, 4)]), made_by=edges([(5, 1)]), tagged=edges([])
+        evidence.graph,
+        follows=edges([(0, 17), (3, 4)]),
+        made_by=edges([(5, 1)]),
+        tagged=edges([]),
+        liked=edges([(0, 12)]),
+        on_album=edges([(5, 0), (9, 0)]),
     )
 
     other = made(Evidence(others, evidence.content))

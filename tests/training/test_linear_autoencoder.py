@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.worlds import edges, ids, nodes_of
+from tests.training.worlds import graph_with, ids, nodes_of
 from training.data.graph import SocialGraph
 from training.data.interactions import Pairs
 from training.layers.linear_autoencoder import LinearAutoencoder
@@ -20,9 +20,8 @@ def graph_of(n_users: int, n_tracks: int) -> SocialGraph:
     kept = [place for place, (user, _) in enumerate(HEARD) if user < n_users]
     users, tracks = torch.tensor(HEARD)[kept].T
     nodes = nodes_of(ids("u", n_users), ids("t", n_tracks))
-    nothing = edges([])
     pairs = Pairs(users, tracks, torch.tensor(WEIGHTS)[kept])
-    return SocialGraph(nodes, pairs, nothing, nothing, nothing)
+    return graph_with(nodes, pairs)
 
 
 def linear_of(n_users: int, n_tracks: int, powers: tuple[float, float]) -> LinearAutoencoder:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.worlds import edges, nodes_of, pairs_of, two_taste_evidence
+from tests.training.worlds import edges, graph_with, nodes_of, pairs_of, two_taste_evidence
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import SocialGraph
 from training.data.world import Evidence
@@ -21,7 +21,7 @@ def small_graph() -> SocialGraph:
     follows = [(0, 1), (1, 0), (0, 2), (1, 2), (2, 3), (4, 4)]
     heard = [(0, 0), (0, 1), (1, 0), (1, 1), (3, 1), (4, 0), (4, 1), (4, 2)]
     nodes = nodes_of([f"u{n}" for n in range(5)], ["t0", "t1", "t2"])
-    return SocialGraph(nodes, pairs_of(heard), edges(follows), edges([]), edges([]))
+    return graph_with(nodes, pairs_of(heard), follows=follows)
 
 
 def test_the_social_channel_counts_triangles_of_people_who_know_each_other():
@@ -69,9 +69,7 @@ def test_triangles_of_one_direction_count_like_those_of_the_paper():
     ]
     counts = sum(motif + motif.T for motif in symmetric) + sum(whole)
     nodes = nodes_of([f"u{n}" for n in range(9)], ["t0"])
-    graph = SocialGraph(
-        nodes, pairs_of([(0, 0)]), edges(np.argwhere(follows).tolist()), edges([]), edges([])
-    )
+    graph = graph_with(nodes, pairs_of([(0, 0)]), follows=np.argwhere(follows).tolist())
 
     social = channel_matrices(graph)["social"].toarray()
 

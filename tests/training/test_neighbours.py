@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 
 from tests.training.worlds import (
     CPU,
-    edges,
+    graph_with,
     ids,
     listens_on,
     nodes_of,
@@ -29,7 +28,9 @@ from training.models.mm_gnn import MMGNN, MMGNNConfig
 
 DRAWS = 20_000
 SPREAD = 0.02  # five standard deviations of a share of 20,000 draws are at most .018
-ALIKE = RelationWeights(listened=1, follows=1, made_by=1, tagged=1, listened_power=0)
+ALIKE = RelationWeights(
+    listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0
+)
 
 
 def star(n_copies: int = 1) -> torch.Tensor:
@@ -162,7 +163,7 @@ def test_no_held_out_listen_is_ever_drawn():
 
 def _drawn_listens(graph: SocialGraph) -> set[tuple[int, int]]:
     """Every user-track edge in 50 draws around everybody."""
-    n_users, n_tracks, _, _ = graph.sizes
+    n_users, n_tracks, *_ = graph.sizes
     matrix = adjacency(graph, ALIKE, torch.ones(n_tracks, dtype=torch.bool))
     drawing = sampler(matrix, alike, [3, 3])
     found = set()
@@ -215,9 +216,7 @@ def test_impossible_fan_outs_and_chances_are_refused():
 
 
 def test_a_graph_without_edges_gives_everybody_themselves():
-    bare = replace(
-        SocialGraph(nodes_of(["u"], ["t"]), pairs_of([]), edges([]), edges([]), edges([])),
-    )
+    bare = graph_with(nodes_of(["u"], ["t"]), pairs_of([]))
     matrix = adjacency(bare, ALIKE, torch.ones(1, dtype=torch.bool))
 
     found = sampler(matrix, alike, [4]).around(torch.tensor([0, 1]))

@@ -8,7 +8,7 @@ from feature_store.arrow_io import append, read_table, write_slice
 from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.graph import GRAPH_NODES
 from tests.training import lake as sample
-from training.data.world import read_world
+from training.data.reading import read_world
 
 
 def test_a_tag_of_an_unannounced_track_waits_and_stops_nothing(night):
@@ -27,7 +27,7 @@ def test_a_tag_of_an_unannounced_track_waits_and_stops_nothing(night):
     rows = [event | {"known_from_date": night.as_of} for event in events]
     append(lake, CORE_TAGS, pa.Table.from_pylist(rows, schema=CORE_TAGS.arrow_schema))
 
-    world = read_world(lake, night.as_of)
+    world = read_world(lake, night.as_of, night.settings.graph)
 
     assert len(world.tag_events.edges.source) == 2
 

@@ -5,33 +5,40 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.training.worlds import edges, nodes_of, pairs_of
+from tests.training.worlds import graph_with, nodes_of, pairs_of
 from training.data.graph import RelationWeights, SocialGraph, adjacency
 from training.data.interactions import Pairs
 from training.data.views import to_dgl, to_pyg
 from training.layers.propagation import propagate
 
 TOLERANCE = 1e-6
-KINDS = ("user", "track", "artist", "tag")
-BY_WEIGHT = RelationWeights(listened=1, follows=1, made_by=1, tagged=1, listened_power=1)
+KINDS = ("user", "track", "artist", "tag", "album")
+BY_WEIGHT = RelationWeights(
+    listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=1
+)
 
 
 @pytest.fixture
 def graph() -> SocialGraph:
-    """3 people, 4 tracks, 2 artists with two tracks each, a tag on two tracks; t3 unheard, u2 alone."""
+    """3 people, 4 tracks, 2 artists with two tracks each, a tag and an album on two; t3 unheard.
+
+    u2 only likes; u0 likes what she hears.
+    """
     heard = pairs_of([(0, 0), (0, 1), (1, 1), (1, 2)])
-    return SocialGraph(
+    return graph_with(
         nodes_of(["u0", "u1", "u2"], ["t0", "t1", "t2", "t3"]),
         Pairs(heard.users, heard.tracks, torch.tensor([0.5, 2.0, 1.0, 3.0])),
-        edges([(0, 1), (1, 0)]),
-        edges([(0, 0), (1, 0), (2, 1), (3, 1)]),
-        edges([(0, 0), (2, 0)]),
+        follows=[(0, 1), (1, 0)],
+        made_by=[(0, 0), (1, 0), (2, 1), (3, 1)],
+        tagged=[(0, 0), (2, 0)],
+        liked=[(0, 1), (2, 3)],
+        on_album=[(1, 0), (3, 0)],
     )
 
 
 @pytest.fixture
 def inputs(graph) -> torch.Tensor:
-    """In the order of rows: people, tracks, artists, tags."""
+    """In the order of rows: people, tracks, artists, tags, albums."""
     return torch.randn(graph.n_nodes, 5, generator=torch.Generator().manual_seed(4))
 
 
@@ -74,9 +81,11 @@ def test_views_keep_what_an_adjacency_leaves_out(graph):
     view = to_pyg(graph)
 
     assert {kind: view[kind].num_nodes for kind in view.node_types} == {
-        "user": 3, "track": 4, "artist": 2, "tag": 1,
+        "user": 3, "track": 4, "artist": 2, "tag": 1, "album": 1,
     }  # fmt: skip
     listened = view["user", "listened", "track"]
     assert listened.edge_index.tolist() == [[0, 0, 1, 1], [0, 1, 1, 2]]
     assert listened.edge_weight.tolist() == [0.5, 2.0, 1.0, 3.0]
     assert view["user", "follows", "user"].edge_index.tolist() == [[0, 1], [1, 0]]
+    assert view["user", "likes", "track"].edge_index.tolist() == [[0, 2], [1, 3]]
+    assert view["track", "on_album", "album"].edge_index.tolist() == [[1, 3], [0, 0]]

@@ -7,6 +7,7 @@ from datetime import date
 
 import torch
 
+from feature_store.settings import GraphSettings
 from training.data.content import Modality, Vectors
 from training.data.graph import Edges, SocialGraph
 from training.data.interactions import Listens, Pairs, day_number, listens_of
@@ -28,6 +29,7 @@ def nodes_of(users: Sequence[str], tracks: Sequence[str]) -> Nodes:
         IdList.of("track", tracks),
         IdList.of("artist", ["x", "y"]),
         IdList.of("tag", ["t"]),
+        IdList.of("album", ["m"]),
     )
 
 
@@ -39,6 +41,28 @@ def edges(pairs: Sequence[tuple[int, int]]) -> Edges:
 def pairs_of(pairs: Sequence[tuple[int, int]]) -> Pairs:
     together = edges(sorted(pairs))
     return Pairs(together.source, together.target, torch.ones(len(together)))
+
+
+def graph_with(
+    nodes: Nodes,
+    listened: Pairs,
+    *,
+    follows: Sequence[tuple[int, int]] = (),
+    made_by: Sequence[tuple[int, int]] = (),
+    tagged: Sequence[tuple[int, int]] = (),
+    liked: Sequence[tuple[int, int]] = (),
+    on_album: Sequence[tuple[int, int]] = (),
+) -> SocialGraph:
+    """A graph whose further edges are pairs of positions."""
+    return SocialGraph(
+        nodes,
+        listened,
+        edges(follows),
+        edges(made_by),
+        edges(tagged),
+        edges(liked),
+        edges(on_album),
+    )
 
 
 def two_taste_evidence(content: dict[str, Modality] | None = None) -> Evidence:
@@ -63,8 +87,13 @@ def two_taste_evidence(content: dict[str, Modality] | None = None) -> Evidence:
             strict=True,
         )
     )
-    graph = SocialGraph(
-        nodes, pairs_of(places), edges([(0, 1), (12, 13)]), edges([(0, 0), (1, 0)]), edges([])
+    graph = graph_with(
+        nodes,
+        pairs_of(places),
+        follows=[(0, 1), (12, 13)],
+        made_by=[(0, 0), (1, 0)],
+        liked=[(2, 1), (14, 9)],
+        on_album=[(2, 0), (3, 0)],
     )
     return Evidence(graph, content or {})
 
@@ -102,23 +131,36 @@ def listens_on(rows: Sequence[tuple[int, int, date]]) -> Listens:
     return listens_of(users, tracks, days, ones, 1000 * ones)
 
 
+def dated_edges(rows: Sequence[tuple[int, int, date | None]]) -> DatedEdges:
+    """Edges that their source made: source, target, and the day where it is known."""
+    made = edges([(source, target) for source, target, _ in rows])
+    days = [0 if day is None else day_number(day) for *_, day in rows]
+    return DatedEdges(
+        made,
+        made.source,
+        torch.tensor(days, dtype=torch.int64),
+        torch.tensor([day is not None for *_, day in rows], dtype=torch.bool),
+    )
+
+
 def world_of(
     nodes: Nodes, listens: Listens, as_of: date, content: dict[str, Modality] | None = None
 ) -> World:
     """A world with listens and content, and without any other edge."""
     nothing = edges([])
-    undated = DatedEdges(nothing, nothing.source, nothing.source, nothing.source > 0)
     n_tracks = len(nodes.tracks)
     return World(
         as_of=as_of,
         nodes=nodes,
+        rules=GraphSettings(),
         listens=listens,
-        follows=nothing,
+        follows=dated_edges([]),
+        liked=dated_edges([]),
         made_by=nothing,
+        on_album=nothing,
         tagged=nothing,
         tagger_count=nothing.source,
-        follow_starts=undated,
-        tag_events=undated,
+        tag_events=dated_edges([]),
         content=content or three_modalities(n_tracks),
         tag_vectors=Vectors("", torch.zeros(len(nodes.tags), 0), torch.zeros(len(nodes.tags)) > 0),
         is_available=torch.ones(n_tracks, dtype=torch.bool),

@@ -1,9 +1,10 @@
-"""One graph of people, tracks, artists and tags, and its adjacency as a sparse matrix."""
+"""One graph of people, tracks, artists, tags and albums, and its adjacency as a sparse matrix."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -37,6 +38,8 @@ class SocialGraph:
         follows: user to user.
         made_by: track to artist.
         tagged: track to tag.
+        liked: user to track.
+        on_album: track to album.
     """
 
     nodes: Nodes
@@ -44,6 +47,8 @@ class SocialGraph:
     follows: Edges
     made_by: Edges
     tagged: Edges
+    liked: Edges
+    on_album: Edges
 
     @property
     def n_nodes(self) -> int:
@@ -51,10 +56,16 @@ class SocialGraph:
         return sum(self.sizes)
 
     @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """Numbers of users, tracks, artists and tags: also the order of rows in an adjacency."""
+    def sizes(self) -> tuple[int, int, int, int, int]:
+        """Numbers of users, tracks, artists, tags and albums: the order of an adjacency's rows."""
         nodes = self.nodes
-        return len(nodes.users), len(nodes.tracks), len(nodes.artists), len(nodes.tags)
+        return (
+            len(nodes.users),
+            len(nodes.tracks),
+            len(nodes.artists),
+            len(nodes.tags),
+            len(nodes.albums),
+        )
 
     def listener_count(self) -> Tensor:
         """Distinct listeners of each track, shape (n_tracks,) float32."""
@@ -75,41 +86,38 @@ class RelationWeights:
     follows: float
     made_by: float
     tagged: float
+    liked: float
+    on_album: float
     listened_power: float  # an edge's listening weight is raised to it; 0 counts every pair alike
 
 
 def adjacency(graph: SocialGraph, weights: RelationWeights, has_track: Tensor) -> Tensor:
     """Symmetric normalised adjacency D^-1/2 A D^-1/2, sparse CSR of shape (n_nodes, n_nodes).
 
-    Rows are users, tracks, artists, tags. A track outside `has_track`, shape (n_tracks,), keeps its
-    row and has no edge. Artists and tags that touch a single track connect nothing and lose their
-    edge too.
+    Rows are users, tracks, artists, tags, albums. A track outside `has_track`, shape (n_tracks,),
+    keeps its row and has no edge. Artists, tags and albums that touch a single track connect
+    nothing and lose their edge too. Edges of a pair add up: a track heard and liked is nearer.
     """
-    n_users, n_tracks, n_artists, _ = graph.sizes
-    first_artist = n_users + n_tracks
+    users, tracks, artists, tags, albums = _first_rows(graph)
     listened = graph.listened.where(has_track[graph.listened.tracks])
-    made_by = _connecting(graph.made_by.where(has_track[graph.made_by.source]))
-    tagged = _connecting(graph.tagged.where(has_track[graph.tagged.source]))
+    heard = Edges(listened.users, listened.tracks)
     apart = graph.follows.where(graph.follows.source != graph.follows.target)
-    source = torch.cat(
-        [listened.users, apart.source, n_users + made_by.source, n_users + tagged.source]
+    liked = graph.liked.where(has_track[graph.liked.target])
+    by_artist, tagged, on_album = (
+        _connecting(edges.where(has_track[edges.source]))
+        for edges in (graph.made_by, graph.tagged, graph.on_album)
     )
-    target = torch.cat(
-        [
-            n_users + listened.tracks,
-            apart.target,
-            first_artist + made_by.target,
-            first_artist + n_artists + tagged.target,
-        ]
+    relations = (
+        (heard, users, tracks, weights.listened * listened.weight.pow(weights.listened_power)),
+        (apart, users, users, _alike(apart, weights.follows)),
+        (by_artist, tracks, artists, _alike(by_artist, weights.made_by)),
+        (tagged, tracks, tags, _alike(tagged, weights.tagged)),
+        (liked, users, tracks, _alike(liked, weights.liked)),
+        (on_album, tracks, albums, _alike(on_album, weights.on_album)),
     )
-    weight = torch.cat(
-        [
-            weights.listened * listened.weight.pow(weights.listened_power),
-            torch.full((len(apart),), weights.follows),
-            torch.full((len(made_by),), weights.made_by),
-            torch.full((len(tagged),), weights.tagged),
-        ]
-    )
+    source = torch.cat([first + edges.source for edges, first, _, _ in relations])
+    target = torch.cat([first + edges.target for edges, _, first, _ in relations])
+    weight = torch.cat([weight for *_, weight in relations])
     return _normalised(source, target, weight, graph.n_nodes)
 
 
@@ -125,6 +133,16 @@ def csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -
             .coalesce()
             .to_sparse_csr()
         )
+
+
+def _first_rows(graph: SocialGraph) -> list[int]:
+    """The adjacency's first row of each kind of node."""
+    return [0, *accumulate(graph.sizes[:-1])]
+
+
+def _alike(edges: Edges, weight: float) -> Tensor:
+    """One weight for all of them, shape (n,)."""
+    return torch.full((len(edges),), weight)
 
 
 def _connecting(edges: Edges) -> Edges:

@@ -106,8 +106,16 @@ class Listens:
             self.is_dated & (self.day >= day_number(start)) & (self.day < day_number(end))
         )
 
-    def pairs(self, end: date, n_tracks: int) -> Pairs:
-        """Distinct pairs, weighted as in graph_user_listened_track on the day before `end`.
+    def recent(self, end: date, n_days: int | None) -> Listens:
+        """Rows of the `n_days` before `end`, all for None; and the undated ones."""
+        if n_days is None:
+            return self
+        return self.where(~self.is_dated | (self.day >= day_number(end) - n_days))
+
+    def pairs(self, end: date, n_tracks: int, *, at_least: int = 1) -> Pairs:
+        """Distinct pairs of so many listens, weighted as in graph_user_listened_track.
+
+        The weight is that of the day before `end`.
 
         weight = ln(1 + listens) x mean completion x 0.5 ^ (days since the last listen / half-life);
         undated rows do not decay. Example: 3 listens, completion 2,000 of 3,000 permille, the last
@@ -121,7 +129,8 @@ class Listens:
         newest = newest.scatter_reduce(0, group, age_days, "amin")
         decay = torch.exp(-math.log(2) * newest.double() / RECENCY_HALF_LIFE_DAYS)
         weight = torch.log1p(count.double()) * completion.double() * decay
-        return Pairs(keys // n_tracks, keys % n_tracks, weight.float())
+        pairs = Pairs(keys // n_tracks, keys % n_tracks, weight.float())
+        return pairs.where(count >= at_least)
 
 
 def listens_of(

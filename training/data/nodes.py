@@ -90,9 +90,14 @@ class Nodes:
     tracks: IdList
     artists: IdList
     tags: IdList
+    albums: IdList
 
     def of_kind(self, kind: str) -> IdList:
-        """The list of one kind: user, track, artist or tag."""
-        return {"user": self.users, "track": self.tracks, "artist": self.artists, "tag": self.tags}[
-            kind
-        ]
+        """The list of one kind: user, track, artist, tag or album."""
+        return {
+            "user": self.users,
+            "track": self.tracks,
+            "artist": self.artists,
+            "tag": self.tags,
+            "album": self.albums,
+        }[kind]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from feature_store.tables.graph import NODE_KINDS
+
 if TYPE_CHECKING:
     from dgl import DGLHeteroGraph
     from torch import Tensor
@@ -23,7 +25,7 @@ Relation = tuple[str, str, str]
 
 
 def to_pyg(graph: SocialGraph) -> HeteroData:
-    """Node types user, track, artist, tag; `edge_index` (2, n) and `edge_weight` (n,) by relation.
+    """All kinds of nodes; `edge_index`, shape (2, n), and `edge_weight`, shape (n,), by relation.
 
     Raises:
         ImportError: torch-geometric is not installed (group dev).
@@ -60,7 +62,7 @@ def to_dgl(graph: SocialGraph) -> DGLHeteroGraph:
 
 
 def _node_counts(graph: SocialGraph) -> dict[str, int]:
-    return dict(zip(("user", "track", "artist", "tag"), graph.sizes, strict=True))
+    return dict(zip(NODE_KINDS, graph.sizes, strict=True))
 
 
 def _relations(graph: SocialGraph) -> dict[Relation, tuple[Tensor, Tensor, Tensor]]:
@@ -70,6 +72,8 @@ def _relations(graph: SocialGraph) -> dict[Relation, tuple[Tensor, Tensor, Tenso
         ("user", "follows", "user"): graph.follows,
         ("track", "made_by", "artist"): graph.made_by,
         ("track", "has_tag", "tag"): graph.tagged,
+        ("user", "likes", "track"): graph.liked,
+        ("track", "on_album", "album"): graph.on_album,
     }
     heard = {("user", "listened", "track"): (listened.users, listened.tracks, listened.weight)}
     return heard | {

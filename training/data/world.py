@@ -9,58 +9,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from feature_store.arrow_io import read_table
-from feature_store.tables.core import (
-    CORE_DAILY_LISTENS,
-    CORE_FOLLOWS,
-    CORE_LISTEN_COUNTS,
-    CORE_TAGS,
-    CORE_TRACKS,
-)
-from feature_store.tables.graph import (
-    GRAPH_NODES,
-    GRAPH_TRACK_BY_ARTIST,
-    GRAPH_TRACK_HAS_TAG,
-    GRAPH_USER_FOLLOWS_USER,
-)
-from training.data.content import (
-    FEATURES_READ,
-    MODALITIES,
-    TAGS,
-    Content,
-    Vectors,
-    read_content,
-)
+from feature_store.settings import GraphSettings
+from feature_store.tables.graph import NODE_KINDS
+from training.data.content import MODALITIES, TAGS, Content, Vectors
 from training.data.graph import Edges, SocialGraph
-from training.data.interactions import (
-    Listens,
-    Pairs,
-    counts_of,
-    day_number,
-    joined,
-    listens_of,
-)
-from training.data.nodes import IdList, Nodes
+from training.data.interactions import Listens, Pairs, day_number
+from training.data.nodes import Nodes
 from training.data.splits import Holdout
-from training.data.tags import read_tag_vectors, tags_modality
+from training.data.tags import tags_modality
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from torch import Tensor
-
-TABLES_READ = (
-    CORE_DAILY_LISTENS,
-    CORE_LISTEN_COUNTS,
-    CORE_FOLLOWS,
-    CORE_TAGS,
-    CORE_TRACKS,
-    GRAPH_NODES,
-    GRAPH_USER_FOLLOWS_USER,
-    GRAPH_TRACK_BY_ARTIST,
-    GRAPH_TRACK_HAS_TAG,
-    *FEATURES_READ,
-)
-"""What `read_world` reads, for the lineage of whoever calls it."""
 
 MIN_HEARD_TRACKS = (
     5  # of a modality; HetRec beside 14 recordings that nobody played must not get an audio head
@@ -102,13 +61,18 @@ class DatedEdges:
     day: Tensor
     is_dated: Tensor
 
+    def began_by(self, end: date) -> Tensor:
+        """Edges that began before `end`, or nobody knows when, shape (n,)."""
+        return ~self.is_dated | (self.day < day_number(end))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
     """The tables as tensors.
 
     Attributes:
-        follow_starts: follows with their days, to leave out those of a held-out window.
+        rules: which listens and tags make an edge.
+        follows, liked: with their days, to leave out those of a held-out window.
         tag_events: tags with who gave them when, to leave out those that belong to held-out pairs.
         content: modalities that no split changes; each evidence adds the tags.
         tag_vectors: of the tags, rows in the order of the nodes.
@@ -117,12 +81,14 @@ class World:
 
     as_of: date
     nodes: Nodes
+    rules: GraphSettings
     listens: Listens
-    follows: Edges
+    follows: DatedEdges
+    liked: DatedEdges
     made_by: Edges
+    on_album: Edges
     tagged: Edges
     tagger_count: Tensor
-    follow_starts: DatedEdges
     tag_events: DatedEdges
     content: Content
     tag_vectors: Vectors
@@ -135,37 +101,43 @@ class World:
 
     def everything(self) -> Evidence:
         """All that is known as of the night."""
-        listened = self.listens.pairs(self.as_of + timedelta(days=1), self.n_tracks)
-        return self._evidence(listened, self.follows, self.tagged, self.tagger_count)
+        listened = self._listened(self.listens, self.as_of + timedelta(days=1))
+        return self._evidence(
+            listened, self.follows.edges, self.liked.edges, self.tagged, self.tagger_count
+        )
 
     def known_before(self, holdout: Holdout) -> Evidence:
         """What was known before the holdout, less everything that gives its pairs away.
 
-        Tags that a person gave to a held-out track tell that the person knows it, so those taggers
-        are not counted: neither in the graph nor in what the tracks are called.
+        A like or a tag that a person gave to a held-out track tells that the person knows it. So
+        such likes are no edges, and such taggers are not counted: neither in the graph nor in what
+        the tracks are called.
         """
-        listened = holdout.before.pairs(holdout.end, self.n_tracks)
-        follows = _less(
-            self.follows, self.follow_starts, self._is_late(self.follow_starts, holdout)
+        listened = self._listened(holdout.before, holdout.end)
+        follows = self.follows.edges.where(self.follows.began_by(holdout.end))
+        liked, tags = self.liked, self.tag_events
+        told = liked.began_by(holdout.end) & ~self._concealed(liked.edges.target, liked, holdout)
+        counts = tags.began_by(holdout.end) & ~self._concealed(tags.edges.source, tags, holdout)
+        left = self.tagger_count - _occurrences(self.tagged, tags.edges.where(~counts))
+        stays = left >= self.rules.min_tagger_count
+        return self._evidence(
+            listened, follows, liked.edges.where(told), self.tagged.where(stays), left[stays]
         )
-        gives_away = self._is_late(self.tag_events, holdout) | self._belongs_to(holdout.concealed)
-        hidden = self.tag_events.edges.where(gives_away)
-        left = self.tagger_count - _occurrences(self.tagged, hidden)
-        return self._evidence(listened, follows, self.tagged.where(left > 0), left[left > 0])
 
     def sha256(self) -> str:
         """Hash of all that training reads; the as_of is part of it because it ends the windows."""
         digest = hashlib.sha256(self.as_of.isoformat().encode())
-        for kind in ("user", "track", "artist", "tag"):
+        digest.update(self.rules.model_dump_json().encode())
+        for kind in NODE_KINDS:
             digest.update("\x00".join(self.nodes.of_kind(kind).ids.tolist()).encode() + b"\x01")
         listens = self.listens
         tensors = [
             listens.users, listens.tracks, listens.day, listens.is_dated, listens.listen_count,
-            listens.completion_permille, self.follows.source, self.follows.target,
-            self.made_by.source, self.made_by.target, self.tagged.source, self.tagged.target,
+            listens.completion_permille, self.made_by.source, self.made_by.target,
+            self.on_album.source, self.on_album.target, self.tagged.source, self.tagged.target,
             self.tagger_count,
         ]  # fmt: skip
-        for dated in (self.follow_starts, self.tag_events):
+        for dated in (self.follows, self.liked, self.tag_events):
             tensors += [
                 dated.edges.source,
                 dated.edges.target,
@@ -185,141 +157,39 @@ class World:
             digest.update(tensor.contiguous().numpy().tobytes() + b"\x02")
         return digest.hexdigest()
 
+    def _listened(self, listens: Listens, end: date) -> Pairs:
+        """The pairs that are edges on the day before `end`, as graph_user_listened_track's are."""
+        recent = listens.recent(end, self.rules.listened_window_days)
+        return recent.pairs(end, self.n_tracks, at_least=self.rules.min_listen_count)
+
     def _evidence(
-        self, listened: Pairs, follows: Edges, tagged: Edges, taggers: Tensor
+        self, listened: Pairs, follows: Edges, liked: Edges, tagged: Edges, taggers: Tensor
     ) -> Evidence:
         """A graph, and all modalities; `taggers` counts who gave each edge of `tagged`, (n,)."""
-        graph = SocialGraph(self.nodes, listened, follows, self.made_by, tagged)
+        graph = SocialGraph(
+            nodes=self.nodes,
+            listened=listened,
+            follows=follows,
+            made_by=self.made_by,
+            tagged=tagged,
+            liked=liked,
+            on_album=self.on_album,
+        )
         tags = tags_modality(self.tag_vectors, tagged, taggers, self.n_tracks)
         return Evidence(graph, {**self.content, TAGS: tags})
 
-    def _is_late(self, dated: DatedEdges, holdout: Holdout) -> Tensor:
-        """Edges that began when the holdout's listens were over, shape (n,)."""
-        return dated.is_dated & (dated.day >= day_number(holdout.end))
+    def _concealed(self, tracks: Tensor, given: DatedEdges, holdout: Holdout) -> Tensor:
+        """Whether the person and the track of each edge are a pair that the holdout conceals.
 
-    def _belongs_to(self, pairs: Pairs) -> Tensor:
-        """Tag events whose person and track are among the pairs, shape (n,)."""
-        keys = self.tag_events.user * self.n_tracks + self.tag_events.edges.source
+        Args:
+            tracks: of the edges, shape (n,).
+            given: the edges; those that nobody gave belong to no pair.
+            holdout: what is held out.
+        """
+        pairs = holdout.concealed
+        keys = given.user * self.n_tracks + tracks
         held_out = torch.isin(keys, pairs.users * self.n_tracks + pairs.tracks)
-        return held_out & (self.tag_events.user >= 0)
-
-
-def read_world(lake: str, as_of: date) -> World:
-    """Read what training needs; rows come sorted by key, so equal tables make equal tensors."""
-    nodes = _read_nodes(lake, as_of)
-    tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
-    is_available = torch.zeros(len(nodes.tracks), dtype=torch.bool)
-    catalogue = read_table(lake, CORE_TRACKS, as_of=as_of, columns=["track_id", "is_available"])
-    offered = catalogue.filter(catalogue["is_available"])["track_id"].to_pylist()
-    is_available[nodes.tracks.positions(offered, CORE_TRACKS.name)] = True
-    return World(
-        as_of=as_of,
-        nodes=nodes,
-        listens=_read_listens(lake, as_of, nodes),
-        follows=_edges(
-            read_table(lake, GRAPH_USER_FOLLOWS_USER, as_of=as_of),
-            GRAPH_USER_FOLLOWS_USER.name,
-            ("user_id", nodes.users),
-            ("followed_user_id", nodes.users),
-        ),
-        made_by=_edges(
-            read_table(lake, GRAPH_TRACK_BY_ARTIST, as_of=as_of),
-            GRAPH_TRACK_BY_ARTIST.name,
-            ("track_id", nodes.tracks),
-            ("artist_id", nodes.artists),
-        ),
-        tagged=_edges(
-            tagged, GRAPH_TRACK_HAS_TAG.name, ("track_id", nodes.tracks), ("tag", nodes.tags)
-        ),
-        tagger_count=_integers(tagged, "tagger_count"),
-        follow_starts=_read_follow_starts(lake, as_of, nodes),
-        tag_events=_read_tag_events(lake, as_of, nodes),
-        content=read_content(lake, as_of, nodes.tracks),
-        tag_vectors=read_tag_vectors(lake, nodes.tags),
-        is_available=is_available,
-    )
-
-
-def _read_nodes(lake: str, as_of: date) -> Nodes:
-    """Ids of each kind."""
-    rows = read_table(lake, GRAPH_NODES, as_of=as_of, columns=["node_kind", "node_id"]).to_pylist()
-    users, tracks, artists, tags = (
-        IdList.of(kind, (row["node_id"] for row in rows if row["node_kind"] == kind))
-        for kind in ("user", "track", "artist", "tag")
-    )
-    return Nodes(users, tracks, artists, tags)
-
-
-def _read_listens(lake: str, as_of: date, nodes: Nodes) -> Listens:
-    """Daily sums and undated counts together."""
-    daily = read_table(lake, CORE_DAILY_LISTENS, as_of=as_of)
-    counts = read_table(lake, CORE_LISTEN_COUNTS, as_of=as_of)
-    dated = listens_of(
-        nodes.users.positions(daily["user_id"].to_pylist(), CORE_DAILY_LISTENS.name),
-        nodes.tracks.positions(daily["track_id"].to_pylist(), CORE_DAILY_LISTENS.name),
-        _days(daily, "listened_date"),
-        _integers(daily, "listen_count"),
-        _integers(daily, "completion_permille"),
-    )
-    undated = counts_of(
-        nodes.users.positions(counts["user_id"].to_pylist(), CORE_LISTEN_COUNTS.name),
-        nodes.tracks.positions(counts["track_id"].to_pylist(), CORE_LISTEN_COUNTS.name),
-        _integers(counts, "listen_count"),
-    )
-    return joined(dated, undated).before(as_of + timedelta(days=1))
-
-
-def _read_follow_starts(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
-    """Days on which the follows of the graph began."""
-    rows = read_table(lake, CORE_FOLLOWS, as_of=as_of)
-    rows = rows.filter(rows["is_active"])
-    edges = _edges(
-        rows, CORE_FOLLOWS.name, ("user_id", nodes.users), ("followed_user_id", nodes.users)
-    )
-    day, is_dated = _days_or_none(rows, "followed_from_date")
-    return DatedEdges(edges, edges.source, day, is_dated)
-
-
-def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
-    """Who gave which tag when, for the tags that the graph has."""
-    rows = read_table(lake, CORE_TAGS, as_of=as_of).to_pydict()
-    # A tag waits in core_tags until its track is announced, and has no edge till then.
-    tags, tracks = set(nodes.tags.ids.tolist()), set(nodes.tracks.ids.tolist())
-    pairs = enumerate(zip(rows["tag"], rows["track_id"], strict=True))
-    kept = [row for row, (tag, track) in pairs if tag in tags and track in tracks]
-    user = torch.full((len(kept),), -1)
-    people = set(nodes.users.ids.tolist())
-    given = [place for place, row in enumerate(kept) if rows["user_id"][row] in people]
-    user[given] = nodes.users.positions(
-        (rows["user_id"][kept[place]] for place in given), CORE_TAGS.name
-    )
-    edges = Edges(
-        nodes.tracks.positions((rows["track_id"][row] for row in kept), CORE_TAGS.name),
-        nodes.tags.positions((rows["tag"][row] for row in kept), CORE_TAGS.name),
-    )
-    days = [rows["tagged_date"][row] for row in kept]
-    return DatedEdges(
-        edges,
-        user,
-        torch.tensor([0 if day is None else day_number(day) for day in days], dtype=torch.int64),
-        torch.tensor([day is not None for day in days], dtype=torch.bool),
-    )
-
-
-def _edges(
-    rows: pa.Table, table: str, source: tuple[str, IdList], target: tuple[str, IdList]
-) -> Edges:
-    """Edges between two id columns."""
-    return Edges(
-        source[1].positions(rows[source[0]].to_pylist(), table),
-        target[1].positions(rows[target[0]].to_pylist(), table),
-    )
-
-
-def _less(edges: Edges, dated: DatedEdges, is_left_out: Tensor) -> Edges:
-    """`edges` without those that `dated` says to leave out."""
-    hidden = dated.edges.where(is_left_out)
-    return edges.where(_occurrences(edges, hidden) == 0)
+        return held_out & (given.user >= 0)
 
 
 def _occurrences(edges: Edges, among: Edges) -> Tensor:
@@ -331,22 +201,3 @@ def _occurrences(edges: Edges, among: Edges) -> Tensor:
     wanted = edges.source * width + edges.target
     place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
     return torch.where(keys[place] == wanted, count[place], 0)
-
-
-def _integers(rows: pa.Table, column: str) -> Tensor:
-    """An integer column, shape (n,) int64."""
-    return torch.tensor(rows[column].to_pylist(), dtype=torch.int64)
-
-
-def _days(rows: pa.Table, column: str) -> Tensor:
-    """A date column as days since 1970-01-01, shape (n,)."""
-    return _days_or_none(rows, column)[0]
-
-
-def _days_or_none(rows: pa.Table, column: str) -> tuple[Tensor, Tensor]:
-    """A date column as days since 1970-01-01, and whether there is one; shape (n,)."""
-    days = rows[column].to_pylist()
-    return (
-        torch.tensor([0 if day is None else day_number(day) for day in days], dtype=torch.int64),
-        torch.tensor([day is not None for day in days], dtype=torch.bool),
-    )

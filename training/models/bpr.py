@@ -45,7 +45,7 @@ class BPR(nn.Module):
     def __init__(self, config: BPRConfig, evidence: Evidence) -> None:
         super().__init__()
         self.config = config
-        n_users, n_tracks, _, _ = evidence.graph.sizes
+        n_users, n_tracks, *_ = evidence.graph.sizes
         self.users = nn.Parameter(unit_rows(n_users, config.dim))
         self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
         self.biases = nn.Parameter(torch.zeros(n_tracks))

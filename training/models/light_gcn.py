@@ -49,7 +49,7 @@ class LightGCN(nn.Module):
     def __init__(self, config: LightGCNConfig, evidence: Evidence) -> None:
         super().__init__()
         self.config = config
-        n_users, n_tracks, _, _ = evidence.graph.sizes
+        n_users, n_tracks, *_ = evidence.graph.sizes
         self.users = nn.Parameter(unit_rows(n_users, config.dim))
         self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
         self.register_buffer("head_weights", torch.ones(1))
@@ -82,15 +82,19 @@ class LightGCN(nn.Module):
 
 def _listens_alone(graph: SocialGraph) -> Tensor:
     """Normalised adjacency of people and tracks, every listen alike, and nothing else."""
-    nobody, nothing = IdList.of("artist", ()), torch.zeros(0, dtype=torch.int64)
+    nobody, nothing = IdList.of("nobody", ()), torch.zeros(0, dtype=torch.int64)
     no_edges = Edges(nothing, nothing)
     bare = replace(
         graph,
-        nodes=replace(graph.nodes, artists=nobody, tags=replace(nobody, kind="tag")),
+        nodes=replace(graph.nodes, artists=nobody, tags=nobody, albums=nobody),
         follows=no_edges,
         made_by=no_edges,
         tagged=no_edges,
+        liked=no_edges,
+        on_album=no_edges,
     )
-    alike = RelationWeights(listened=1, follows=0, made_by=0, tagged=0, listened_power=0)
+    alike = RelationWeights(
+        listened=1, follows=0, made_by=0, tagged=0, liked=0, on_album=0, listened_power=0
+    )
     every_track = torch.ones(len(graph.nodes.tracks), dtype=torch.bool)
     return adjacency(bare, alike, every_track)

@@ -1,9 +1,9 @@
 """MM-GNN: socially aware music recommendation without fusion (Ziaoddini 2025, arXiv:2511.05497).
 
 Learns one graph encoder per modality (audio, lyrics, cover, tags) and a collaborative one, each
-with its own ranking head, over one graph of people, tracks, artists and tags. The heads teach each
-other by deep mutual learning and meet only in the weighted mean of their calibrated scores; a track
-is scored by the heads whose modality it really has.
+with its own ranking head, over one graph of people, tracks, artists, tags and albums. The heads
+teach each other by deep mutual learning and meet only in the weighted mean of their calibrated
+scores; a track is scored by the heads whose modality it really has.
 
 Differs from the paper:
 - The paper states no layers, dimensions, loss weights or splits: those in MMGNNConfig are ours.
@@ -57,6 +57,8 @@ class MMGNNConfig:
     follows_weight: float = 1.0
     made_by_weight: float = 1.0
     tagged_weight: float = 1.0
+    liked_weight: float = 1.0
+    on_album_weight: float = 1.0
     listened_power: float = 0.0  # 0 counts every pair alike, 1 by its edge weight
     mutual_weight: float = 0.1
     mutual_temperature: float = 1.0  # of the calibrated scores that heads compare
@@ -74,6 +76,8 @@ class MMGNNConfig:
             self.follows_weight,
             self.made_by_weight,
             self.tagged_weight,
+            self.liked_weight,
+            self.on_album_weight,
             self.listened_power,
         )
 
@@ -225,8 +229,8 @@ class GraphEncoder(nn.Module):
         self.sizes = graph.sizes
         self.n_layers = config.n_layers
         self.emotion_weight = config.emotion_weight
-        n_users, n_tracks, n_artists, n_tags = graph.sizes
-        rows = {"user": n_users, "artist": n_artists, "tag": n_tags}
+        n_users, n_tracks, n_artists, n_tags, n_albums = graph.sizes
+        rows = {"user": n_users, "artist": n_artists, "tag": n_tags, "album": n_albums}
         if content is None:
             rows["track"] = n_tracks
         dim = config.dim if content is None else content.dim
@@ -249,7 +253,7 @@ class GraphEncoder(nn.Module):
         """Unit vectors of people, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
         states = propagate(self.adjacency, self._inputs(), self.n_layers)
         outputs = functional.normalize(states, dim=1)
-        n_users, n_tracks, _, _ = self.sizes
+        n_users, n_tracks, *_ = self.sizes
         return outputs[:n_users], outputs[n_users : n_users + n_tracks]
 
     def of_batch(self, batch: LearningBatch) -> tuple[Tensor, Tensor]:
@@ -278,7 +282,8 @@ class GraphEncoder(nn.Module):
     def _inputs(self) -> Tensor:
         """What nodes enter with, in the order of the adjacency's rows, shape (n_nodes, dim)."""
         tracks = self.nodes["track"] if self.content is None else self.content()
-        return torch.cat([self.nodes["user"], tracks, self.nodes["artist"], self.nodes["tag"]])
+        shared = [self.nodes[kind] for kind in ("artist", "tag", "album")]
+        return torch.cat([self.nodes["user"], tracks, *shared])
 
 
 class ContentInput(nn.Module):

@@ -8,7 +8,7 @@ from math import log
 
 import pytest
 
-from feature_store.settings import Graph
+from feature_store.settings import GraphSettings
 from feature_store.tables.core import (
     CORE_DAILY_LISTENS,
     CORE_FEEDBACK,
@@ -38,7 +38,7 @@ def leap_night(night):
 
 def with_rules(night, **rules):
     """The night under other settings of the graph."""
-    return replace(night, settings=night.settings.model_copy(update={"graph": Graph(**rules)}))
+    return replace(night, settings=night.settings.model_copy(update={"graph": GraphSettings(**rules)}))
 
 
 def test_everything_that_edges_connect_is_a_node_with_its_index(spark, leap_night):

@@ -1,0 +1,210 @@
+"""The tables that training reads, as tensors."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import torch
+
+from feature_store.arrow_io import read_table
+from feature_store.tables.core import (
+    CORE_DAILY_LISTENS,
+    CORE_LISTEN_COUNTS,
+    CORE_TAGS,
+    CORE_TRACKS,
+)
+from feature_store.tables.graph import (
+    GRAPH_NODES,
+    GRAPH_TRACK_BY_ARTIST,
+    GRAPH_TRACK_HAS_TAG,
+    GRAPH_TRACK_ON_ALBUM,
+    GRAPH_USER_FOLLOWS_USER,
+    GRAPH_USER_LIKED_TRACK,
+    NODE_KINDS,
+)
+from training.data.content import FEATURES_READ, read_content
+from training.data.graph import Edges
+from training.data.interactions import Listens, counts_of, day_number, joined, listens_of
+from training.data.nodes import IdList, Nodes
+from training.data.tags import read_tag_vectors
+from training.data.world import DatedEdges, World
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor
+
+    from feature_store.contract import Table
+    from feature_store.settings import GraphSettings
+
+TABLES_READ = (
+    CORE_DAILY_LISTENS,
+    CORE_LISTEN_COUNTS,
+    CORE_TAGS,
+    CORE_TRACKS,
+    GRAPH_NODES,
+    GRAPH_USER_LIKED_TRACK,
+    GRAPH_USER_FOLLOWS_USER,
+    GRAPH_TRACK_BY_ARTIST,
+    GRAPH_TRACK_ON_ALBUM,
+    GRAPH_TRACK_HAS_TAG,
+    *FEATURES_READ,
+)
+"""What `read_world` reads, for the lineage of whoever calls it."""
+
+
+def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
+    """Read what training needs; rows come sorted by key, so equal tables make equal tensors.
+
+    Args:
+        lake: where the tables are.
+        as_of: the last day that may be known.
+        rules: those under which the night's graph_ tables were written.
+    """
+    nodes = _read_nodes(lake, as_of)
+    tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
+    is_available = torch.zeros(len(nodes.tracks), dtype=torch.bool)
+    catalogue = read_table(lake, CORE_TRACKS, as_of=as_of, columns=["track_id", "is_available"])
+    offered = catalogue.filter(catalogue["is_available"])["track_id"].to_pylist()
+    is_available[nodes.tracks.positions(offered, CORE_TRACKS.name)] = True
+    return World(
+        as_of=as_of,
+        nodes=nodes,
+        rules=rules,
+        listens=_read_listens(lake, as_of, nodes),
+        follows=_read_dated(
+            lake,
+            GRAPH_USER_FOLLOWS_USER,
+            as_of,
+            source=("user_id", nodes.users),
+            target=("followed_user_id", nodes.users),
+            day="followed_from_date",
+        ),
+        liked=_read_dated(
+            lake,
+            GRAPH_USER_LIKED_TRACK,
+            as_of,
+            source=("user_id", nodes.users),
+            target=("track_id", nodes.tracks),
+            day="liked_date",
+        ),
+        made_by=_edges(
+            read_table(lake, GRAPH_TRACK_BY_ARTIST, as_of=as_of),
+            GRAPH_TRACK_BY_ARTIST.name,
+            ("track_id", nodes.tracks),
+            ("artist_id", nodes.artists),
+        ),
+        on_album=_edges(
+            read_table(lake, GRAPH_TRACK_ON_ALBUM, as_of=as_of),
+            GRAPH_TRACK_ON_ALBUM.name,
+            ("track_id", nodes.tracks),
+            ("album_id", nodes.albums),
+        ),
+        tagged=_edges(
+            tagged, GRAPH_TRACK_HAS_TAG.name, ("track_id", nodes.tracks), ("tag", nodes.tags)
+        ),
+        tagger_count=_integers(tagged, "tagger_count"),
+        tag_events=_read_tag_events(lake, as_of, nodes),
+        content=read_content(lake, as_of, nodes.tracks),
+        tag_vectors=read_tag_vectors(lake, nodes.tags),
+        is_available=is_available,
+    )
+
+
+def _read_nodes(lake: str, as_of: date) -> Nodes:
+    """Ids of each kind."""
+    rows = read_table(lake, GRAPH_NODES, as_of=as_of, columns=["node_kind", "node_id"]).to_pylist()
+    users, tracks, artists, tags, albums = (
+        IdList.of(kind, (row["node_id"] for row in rows if row["node_kind"] == kind))
+        for kind in NODE_KINDS
+    )
+    return Nodes(users, tracks, artists, tags, albums)
+
+
+def _read_listens(lake: str, as_of: date, nodes: Nodes) -> Listens:
+    """Daily sums and undated counts together."""
+    daily = read_table(lake, CORE_DAILY_LISTENS, as_of=as_of)
+    counts = read_table(lake, CORE_LISTEN_COUNTS, as_of=as_of)
+    dated = listens_of(
+        nodes.users.positions(daily["user_id"].to_pylist(), CORE_DAILY_LISTENS.name),
+        nodes.tracks.positions(daily["track_id"].to_pylist(), CORE_DAILY_LISTENS.name),
+        _days(daily, "listened_date"),
+        _integers(daily, "listen_count"),
+        _integers(daily, "completion_permille"),
+    )
+    undated = counts_of(
+        nodes.users.positions(counts["user_id"].to_pylist(), CORE_LISTEN_COUNTS.name),
+        nodes.tracks.positions(counts["track_id"].to_pylist(), CORE_LISTEN_COUNTS.name),
+        _integers(counts, "listen_count"),
+    )
+    return joined(dated, undated).before(as_of + timedelta(days=1))
+
+
+def _read_dated(
+    lake: str,
+    table: Table,
+    as_of: date,
+    *,
+    source: tuple[str, IdList],
+    target: tuple[str, IdList],
+    day: str,
+) -> DatedEdges:
+    """Edges that people made, with the days on which they did; `source` is the person."""
+    rows = read_table(lake, table, as_of=as_of)
+    edges = _edges(rows, table.name, source, target)
+    return DatedEdges(edges, edges.source, *_days_or_none(rows, day))
+
+
+def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
+    """Who gave which tag when, for the tags that the graph has."""
+    rows = read_table(lake, CORE_TAGS, as_of=as_of).to_pydict()
+    # A tag waits in core_tags until its track is announced, and has no edge till then.
+    tags, tracks = set(nodes.tags.ids.tolist()), set(nodes.tracks.ids.tolist())
+    pairs = enumerate(zip(rows["tag"], rows["track_id"], strict=True))
+    kept = [row for row, (tag, track) in pairs if tag in tags and track in tracks]
+    user = torch.full((len(kept),), -1)
+    people = set(nodes.users.ids.tolist())
+    given = [place for place, row in enumerate(kept) if rows["user_id"][row] in people]
+    user[given] = nodes.users.positions(
+        (rows["user_id"][kept[place]] for place in given), CORE_TAGS.name
+    )
+    edges = Edges(
+        nodes.tracks.positions((rows["track_id"][row] for row in kept), CORE_TAGS.name),
+        nodes.tags.positions((rows["tag"][row] for row in kept), CORE_TAGS.name),
+    )
+    days = [rows["tagged_date"][row] for row in kept]
+    return DatedEdges(
+        edges,
+        user,
+        torch.tensor([0 if day is None else day_number(day) for day in days], dtype=torch.int64),
+        torch.tensor([day is not None for day in days], dtype=torch.bool),
+    )
+
+
+def _edges(
+    rows: pa.Table, table: str, source: tuple[str, IdList], target: tuple[str, IdList]
+) -> Edges:
+    """Edges between two id columns."""
+    return Edges(
+        source[1].positions(rows[source[0]].to_pylist(), table),
+        target[1].positions(rows[target[0]].to_pylist(), table),
+    )
+
+
+def _integers(rows: pa.Table, column: str) -> Tensor:
+    """An integer column, shape (n,) int64."""
+    return torch.tensor(rows[column].to_pylist(), dtype=torch.int64)
+
+
+def _days(rows: pa.Table, column: str) -> Tensor:
+    """A date column as days since 1970-01-01, shape (n,)."""
+    return _days_or_none(rows, column)[0]
+
+
+def _days_or_none(rows: pa.Table, column: str) -> tuple[Tensor, Tensor]:
+    """A date column as days since 1970-01-01, and whether there is one; shape (n,)."""
+    days = rows[column].to_pylist()
+    return (
+        torch.tensor([0 if day is None else day_number(day) for day in days], dtype=torch.int64),
+        torch.tensor([day is not None for day in days], dtype=torch.bool),
+    )
