@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from tests.training.worlds import graph_with, ids, nodes_of
+from tests.training.worlds import edges, graph_with, ids, nodes_of
 from training.data.graph import SocialGraph
 from training.data.interactions import Pairs
-from training.layers.linear_autoencoder import LinearAutoencoder
+from training.data.nodes import IdList
+from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
 
 HEARD = [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (2, 1), (2, 2), (2, 3), (3, 3)]
 WEIGHTS = [0.5, 1.0, 2.0, 1.5, 0.7, 1.2, 3.0, 0.4, 1.1]
@@ -25,13 +28,7 @@ def graph_of(n_users: int, n_tracks: int) -> SocialGraph:
 
 
 def linear_of(n_users: int, n_tracks: int, powers: tuple[float, float]) -> LinearAutoencoder:
-    return LinearAutoencoder(
-        graph_of(n_users, n_tracks),
-        l2=L2,
-        max_tracks=9,
-        listened_power=powers[0],
-        popularity_power=powers[1],
-    )
+    return LinearAutoencoder(graph_of(n_users, n_tracks), LinearSettings(L2, 9, *powers))
 
 
 def by_the_paper(heard: np.ndarray) -> np.ndarray:
@@ -71,3 +68,51 @@ def test_tracks_that_nobody_heard_have_no_score():
     assert torch.allclose(scores[:, :4], linear_of(4, 4, (0.5, 0.25)).score(torch.arange(4)))
     assert not scores[:, 4:].any()
     assert linear.covers.tolist() == [True] * 4 + [False] * 2
+
+
+def with_ties_and_tags(n_users: int) -> SocialGraph:
+    """u1 follows u0 and u2 (who follows back) and themselves; rock is on t0 and t3, slow on t3 alone."""
+    graph = graph_of(n_users, 4)
+    return replace(
+        graph,
+        nodes=replace(graph.nodes, tags=IdList.of("tag", ["rock", "slow"])),
+        follows=edges([(1, 0), (1, 2), (2, 1), (1, 1)]),
+        tagged=edges([(0, 0), (3, 0), (3, 1)]),
+    )
+
+
+@pytest.mark.parametrize("n_users", [3, 7])
+@pytest.mark.parametrize("power", [0.0, 0.5])
+def test_tags_are_rows_and_people_are_columns_of_the_same_formula(n_users, power):
+    """Written out: people's ties with themselves on the diagonal, tags below, and the paper's formula on all of it."""
+    ties, tags = np.zeros((n_users, 3)), np.zeros((2, 4))
+    n_ties, listeners = [1, 2, 1], np.bincount([t for u, t in HEARD if u < n_users], minlength=4)
+    for person, other in [(0, 0), (1, 1), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1)]:
+        ties[person, other] = 1 / n_ties[other] ** power
+    for tag, track in [(0, 0), (0, 3), (1, 3)]:
+        tags[tag, track] = 1 / listeners[track] ** power
+    ties, tags = 0.5 * ties / ties[ties > 0].mean(), 0.3 * tags / tags[tags > 0].mean()
+    whole = np.block([[matrix(n_users, 0.0, power), ties], [tags, np.zeros((2, 3))]])
+    settings = LinearSettings(L2, 9, 0.0, power, follows_weight=0.5, tagged_weight=0.3)
+
+    linear = LinearAutoencoder(with_ties_and_tags(n_users), settings)
+
+    scores = linear.score(torch.arange(n_users)).numpy()
+    assert np.allclose(scores, by_the_paper(whole)[:n_users, :4], atol=1e-6)
+
+
+def test_only_the_most_tied_people_and_the_most_used_tags_take_part():
+    """u1 has two ties, rock two tracks: a column and a row each, and the other ties are of no use."""
+    settings = LinearSettings(
+        L2, 9, follows_weight=0.5, tagged_weight=0.3, max_people=1, max_tags=1
+    )
+    graph = with_ties_and_tags(4)
+    less = replace(graph, tagged=edges([(0, 0), (3, 0)]))
+
+    scores = LinearAutoencoder(graph, settings).score(torch.arange(4))
+
+    assert torch.equal(scores, LinearAutoencoder(less, settings).score(torch.arange(4)))
+    ties = np.array([[1.0], [1.0], [1.0], [0.0]]) * 0.5
+    tags = np.array([[1.0, 0, 0, 1.0]]) * 0.3
+    whole = np.block([[matrix(4, 0.0, 0.0), ties], [tags, np.zeros((1, 1))]])
+    assert np.allclose(scores.numpy(), by_the_paper(whole)[:4, :4], atol=1e-6)

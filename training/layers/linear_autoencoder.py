@@ -1,26 +1,56 @@
-"""EASE in closed form, solved in whichever of people and tracks there are fewer.
+"""EASE in closed form, with what else is known of people and tracks beside their listens.
 
 Reference: Steck 2019, arXiv:1905.03375. With X the matrix of people by tracks, P = (X'X + l2 I)^-1,
 the weights are B = I - P / diag(P) and the scores X B. Because X P = K X with K = (X X' + l2 I)^-1,
-the same scores come out of K, which is the smaller matrix when there are fewer people than tracks.
+the same scores come out of K, which is the smaller matrix when there are fewer rows than columns.
 
 In the paper X is 0 or 1. Here an entry is weight^listened_power x listeners^-popularity_power, over
 the mean of all entries: a much heard track is much less news than its listeners are many.
+
+Tags are further rows, as if each were a person who heard the tracks that have it (CEASE: Jeunen,
+Van Balen, Goethals 2020, doi:10.1145/3383313.3418480). Follows are further columns: a person is
+like a track, heard by themselves and by whoever is tied to them.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import block_array, csr_array
 from torch import Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.data.graph import SocialGraph
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSettings:
+    """The defaults are the paper's EASE.
+
+    Attributes:
+        l2: ridge penalty, in listeners.
+        max_tracks: the most heard ones take part; bounds the matrix that is inverted.
+        listened_power: of a pair's weight; 0 counts every pair alike.
+        popularity_power: of a track's listeners, or of a person's ties; 0 counts all alike.
+        follows_weight: mean entry of the people's columns; 0 leaves them out.
+        tagged_weight: mean entry of the tags' rows; 0 leaves them out.
+        max_people: those with the most ties have a column.
+        max_tags: those of the most tracks have a row.
+    """
+
+    l2: float
+    max_tracks: int
+    listened_power: float = 0.0
+    popularity_power: float = 0.0
+    follows_weight: float = 0.0
+    tagged_weight: float = 0.0
+    max_people: int = 2_000
+    max_tags: int = 1_000
 
 
 class LinearAutoencoder:
@@ -31,70 +61,110 @@ class LinearAutoencoder:
             heard at all.
     """
 
-    def __init__(
-        self,
-        graph: SocialGraph,
-        *,
-        l2: float,
-        max_tracks: int,
-        listened_power: float = 0.0,
-        popularity_power: float = 0.0,
-    ) -> None:
-        """Solve it.
-
-        Args:
-            graph: who listened to what.
-            l2: ridge penalty, in listeners.
-            max_tracks: bounds the matrix that is inverted at max_tracks squared.
-            listened_power: of a pair's weight; 0 counts every pair alike.
-            popularity_power: of a track's listeners; 0 counts every track alike.
-        """
+    def __init__(self, graph: SocialGraph, settings: LinearSettings) -> None:
+        """Solve it."""
         listeners = graph.listener_count()
-        most_heard = torch.argsort(listeners, descending=True, stable=True)[:max_tracks]
+        most_heard = torch.argsort(listeners, descending=True, stable=True)[: settings.max_tracks]
         self.covers = torch.zeros(len(listeners), dtype=torch.bool)
         self.covers[most_heard[listeners[most_heard] > 0]] = True
-        self._heard = _heard_matrix(graph, self.covers, listened_power, popularity_power)
-        self._is_by_tracks = self._heard.shape[1] <= self._heard.shape[0]
-        solved = _track_side if self._is_by_tracks else _user_side
-        self._solution, self._diagonal = solved(self._heard, l2)
+        known = _known(graph, self.covers, settings)
+        self._known = known
+        self._heard = known[:, : int(self.covers.sum())].tocsr()  # without the people's columns
+        self._is_by_columns = known.shape[1] <= known.shape[0]
+        solved = _column_side if self._is_by_columns else _row_side
+        self._solution, self._diagonal = solved(known, self._heard, settings.l2)
 
     def score(self, users: Tensor) -> Tensor:
         """Scores of every track, shape (batch, n_tracks); 0 outside `covers`."""
         rows = users.cpu().numpy()
-        known = self._heard[rows]
-        if self._is_by_tracks:
-            by_inverse = known @ self._solution
+        if self._is_by_columns:
+            by_inverse = self._known[rows] @ self._solution
         else:
             by_inverse = (self._heard.T @ self._solution[:, rows]).T
         scores = torch.zeros(len(users), len(self.covers))
         scores[:, self.covers] = torch.from_numpy(
-            (known.toarray() - by_inverse / self._diagonal).astype(np.float32)
+            (self._heard[rows].toarray() - by_inverse / self._diagonal).astype(np.float32)
         )
         return scores.to(users.device)
 
 
-def _heard_matrix(
-    graph: SocialGraph, covers: Tensor, listened_power: float, popularity_power: float
-) -> csr_array:
+def _known(graph: SocialGraph, covers: Tensor, settings: LinearSettings) -> csr_array:
+    """Rows are people, then tags; columns are covered tracks, then people."""
+    heard = _heard_matrix(graph, covers, settings)
+    people = _ties_matrix(graph, settings)
+    tags = _tags_matrix(graph, covers, settings)
+    return csr_array(block_array([[heard, people], [tags, None]], format="csr"))
+
+
+def _heard_matrix(graph: SocialGraph, covers: Tensor, settings: LinearSettings) -> csr_array:
     """X, shape (n_users, covered tracks)."""
     column_of = torch.cumsum(covers, 0) - 1
     pairs = graph.listened.where(covers[graph.listened.tracks])
     listeners = graph.listener_count()[pairs.tracks].double()
-    entries = pairs.weight.double().pow(listened_power) * listeners.pow(-popularity_power)
-    entries = entries / entries.mean().clamp(min=1e-12)  # all listens skipped at once: weights of 0
+    entries = pairs.weight.double().pow(settings.listened_power)
+    values = _of_mean(entries * listeners.pow(-settings.popularity_power), 1.0)
     places = (pairs.users.numpy(), column_of[pairs.tracks].numpy())
-    shape = (len(graph.nodes.users), int(covers.sum()))
-    return csr_array((entries.numpy(), places), shape=shape)
+    return csr_array((values, places), shape=(len(graph.nodes.users), int(covers.sum())))
 
 
-def _track_side(heard: csr_array, l2: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """P of shape (tracks, tracks) and its diagonal."""
-    inverse = np.linalg.inv((heard.T @ heard).toarray() + l2 * np.eye(heard.shape[1]))
-    return inverse, np.diag(inverse)
+def _ties_matrix(graph: SocialGraph, settings: LinearSettings) -> csr_array:
+    """Who is tied to whom, in either direction, and everybody to themselves: (n_users, people)."""
+    n_users = len(graph.nodes.users)
+    apart = graph.follows.where(graph.follows.source != graph.follows.target)
+    if not settings.follows_weight or not len(apart):
+        return csr_array((n_users, 0))
+    ends = torch.stack([apart.source, apart.target])
+    ends = torch.cat([ends, ends.flip(0)], dim=1).unique(dim=1)
+    n_ties = torch.bincount(ends[0], minlength=n_users)
+    most_tied = torch.argsort(n_ties, descending=True, stable=True)[: settings.max_people]
+    most_tied = most_tied[n_ties[most_tied] > 0]
+    column_of = torch.full((n_users,), -1)
+    column_of[most_tied] = torch.arange(len(most_tied))
+    rows = torch.cat([ends[0], most_tied])
+    people = torch.cat([ends[1], most_tied])
+    rows, people = (some[column_of[people] >= 0] for some in (rows, people))
+    entries = n_ties[people].double().pow(-settings.popularity_power)
+    places = (rows.numpy(), column_of[people].numpy())
+    values = _of_mean(entries, settings.follows_weight)
+    return csr_array((values, places), shape=(n_users, len(most_tied)))
 
 
-def _user_side(heard: csr_array, l2: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """K of shape (users, users), and the diagonal of P: (1 - x_j' K x_j) / l2 for column x_j."""
-    inverse = np.linalg.inv((heard @ heard.T).toarray() + l2 * np.eye(heard.shape[0]))
+def _tags_matrix(graph: SocialGraph, covers: Tensor, settings: LinearSettings) -> csr_array:
+    """Which tag which track has, shape (tags, covered tracks)."""
+    tagged = graph.tagged.where(covers[graph.tagged.source])
+    if not settings.tagged_weight or not len(tagged):
+        return csr_array((0, int(covers.sum())))
+    n_tracks_of = torch.bincount(tagged.target, minlength=len(graph.nodes.tags))
+    most_used = torch.argsort(n_tracks_of, descending=True, stable=True)[: settings.max_tags]
+    row_of = torch.full((len(n_tracks_of),), -1)
+    row_of[most_used] = torch.arange(len(most_used))
+    tagged = tagged.where(row_of[tagged.target] >= 0)
+    listeners = graph.listener_count()[tagged.source].double()
+    values = _of_mean(listeners.pow(-settings.popularity_power), settings.tagged_weight)
+    column_of = torch.cumsum(covers, 0) - 1
+    places = (row_of[tagged.target].numpy(), column_of[tagged.source].numpy())
+    return csr_array((values, places), shape=(len(most_used), int(covers.sum())))
+
+
+def _of_mean(entries: Tensor, mean: float) -> NDArray[np.float64]:
+    """Entries scaled to a mean; weights of 0, of listens all skipped at once, stay."""
+    scaled: NDArray[np.float64] = (entries * (mean / entries.mean().clamp(min=1e-12))).numpy()
+    return scaled
+
+
+def _column_side(
+    known: csr_array, heard: csr_array, l2: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The tracks' columns of P, shape (columns, tracks), and their diagonal."""
+    inverse = np.linalg.inv((known.T @ known).toarray() + l2 * np.eye(known.shape[1]))
+    n_tracks = heard.shape[1]
+    return inverse[:, :n_tracks], np.diag(inverse)[:n_tracks]
+
+
+def _row_side(
+    known: csr_array, heard: csr_array, l2: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """K, and the tracks' diagonal of P: (1 - x_j' K x_j) / l2 for column x_j."""
+    inverse = np.linalg.inv((known @ known.T).toarray() + l2 * np.eye(known.shape[0]))
     quadratic = heard.multiply(heard.T.dot(inverse).T).sum(axis=0)
     return inverse, (1 - np.asarray(quadratic).ravel()) / l2

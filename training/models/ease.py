@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from training.blending import HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
-from training.layers.linear_autoencoder import LinearAutoencoder
+from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,9 @@ class EASE(nn.Module):
     def __init__(self, config: EASEConfig, evidence: Evidence) -> None:
         super().__init__()
         self.register_buffer("head_weights", torch.ones(1))
-        self._linear = LinearAutoencoder(evidence.graph, l2=config.l2, max_tracks=config.max_tracks)
+        self._linear = LinearAutoencoder(
+            evidence.graph, LinearSettings(config.l2, config.max_tracks)
+        )
 
     def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}

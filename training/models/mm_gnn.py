@@ -9,8 +9,8 @@ Differs from the paper:
 - The paper states no layers, dimensions, loss weights or splits: those in MMGNNConfig are ours.
 - Ranking by softmax over the candidates instead of BPR, over cosines with a temperature.
 - Light propagation (no weights on the way) instead of an unspecified graph network.
-- Two more peers: an encoder of ids, and EASE, which is solved in closed form and so only teaches
-  and votes.
+- Two more peers: an encoder of ids, and EASE with follows and tags, which is solved in closed form
+  and so only teaches and votes.
 - Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary target
   of that encoder alone.
 """
@@ -33,7 +33,7 @@ from training.data.neighbours import NeighbourSampler, alike, propagate_sampled
 from training.data.world import Evidence
 from training.layers.encoded_once import EncodedOnce
 from training.layers.inputs import mean_and_scale, unit_rows
-from training.layers.linear_autoencoder import LinearAutoencoder
+from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
 from training.layers.propagation import propagate
 from training.losses import mutual_divergence, softmax_ranking
 
@@ -67,6 +67,8 @@ class MMGNNConfig:
     linear_max_tracks: int = 20_000
     linear_listened_power: float = 0.5  # HetRec's validation, with the next line: nDCG@10 .191;
     linear_popularity_power: float = 0.25  # with neither and l2 100, which is EASE, .180
+    linear_follows_weight: float = 0.5
+    linear_tagged_weight: float = 0.5
 
     @property
     def relations(self) -> RelationWeights:
@@ -79,6 +81,18 @@ class MMGNNConfig:
             self.liked_weight,
             self.on_album_weight,
             self.listened_power,
+        )
+
+    @property
+    def linear(self) -> LinearSettings:
+        """Settings of the linear peer."""
+        return LinearSettings(
+            self.linear_l2,
+            self.linear_max_tracks,
+            self.linear_listened_power,
+            self.linear_popularity_power,
+            self.linear_follows_weight,
+            self.linear_tagged_weight,
         )
 
 
@@ -131,13 +145,7 @@ class MMGNN(nn.Module):
             for name, content in inputs(evidence, config).items()
         }
         self.heads = nn.ModuleDict(self._encoders)
-        self._linear = LinearAutoencoder(
-            graph,
-            l2=config.linear_l2,
-            max_tracks=config.linear_max_tracks,
-            listened_power=config.linear_listened_power,
-            popularity_power=config.linear_popularity_power,
-        )
+        self._linear = LinearAutoencoder(graph, config.linear)
         self.head_names = (*self._encoders, LINEAR)
         self.register_buffer("head_weights", torch.ones(len(self.head_names)))
 
