@@ -137,6 +137,15 @@ class Gates(BaseModel):
         le=1,
         description="Tracks with content of a kind whose features could be computed.",
     )
+    max_isolated_user_ratio: float = Field(
+        0.9, ge=0, le=1, description="People of the graph without any edge."
+    )
+    max_degree_shift_ratio: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="How far tracks per listener moved, against the run that readers have now.",
+    )
     max_days_without_arrivals: int = Field(3, ge=0, description="Days since anything arrived.")
     max_row_drop_ratio: float = Field(
         0.5, ge=0, le=1, description="Loss of rows against the current run."
@@ -148,7 +157,10 @@ class Training(BaseModel):
 
     model_config = _FROZEN
 
-    family: str = "mm_gnn"
+    family: str = Field("mm_gnn", description="Makes the lists until another one is promoted.")
+    challengers: tuple[str, ...] = Field(
+        (), description="Families that may replace it, when a training shows them to be better."
+    )
     max_model_age_days: int = Field(7, ge=0, description="An older model is trained anew.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     n_threads: int = Field(2, ge=1, description="Of each process, on CPUs.")

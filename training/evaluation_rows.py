@@ -8,35 +8,54 @@ from feature_store.arrow_io import Written, read_table, write_slice
 from feature_store.delta_tables import ensure_table
 from feature_store.settings import Night
 from feature_store.tables.scores import SCORE_EVALUATION
+from training.comparison import Contest
 from training.learning import Measured
 from training.registry import ModelRow
 
 VALUE_DECIMALS = 6
+AHEAD = "ndcg_at_10_ahead"  # of the champion, on the same people
 
 
 def write_measured(
-    night: Night, measured: tuple[Measured, ...], versions: dict[str, str]
+    night: Night,
+    measured: tuple[Measured, ...],
+    contests: tuple[Contest, ...],
+    versions: dict[str, str],
 ) -> Written:
     """Replace the night's slice by what was just measured; no row when nothing could be held out.
 
     Args:
         night: whose slice.
         measured: metrics by family and split.
+        contests: each gives the challenger three rows of the test: ndcg_at_10_ahead, and the ends
+            of its interval.
         versions: model version of each family.
     """
+    figures = [
+        (one.family, one.split, one.quality.n_users, metric, value)
+        for one in measured
+        for metric, value in one.quality.values.items()
+    ] + [
+        (one.challenger, "test", one.n_users, metric, value)
+        for one in contests
+        for metric, value in (
+            (AHEAD, one.ahead.mean),
+            (f"{AHEAD}_low", one.ahead.low),
+            (f"{AHEAD}_high", one.ahead.high),
+        )
+    ]
     rows = [
         {
             "as_of_date": night.as_of,
-            "subject": one.family,
-            "split": one.split,
+            "subject": family,
+            "split": split,
             "metric": metric,
             "value": round(value, VALUE_DECIMALS),
-            "n_users": one.quality.n_users,
-            "model_version": versions[one.family],
+            "n_users": n_users,
+            "model_version": versions[family],
             "run_id": night.run_id,
         }
-        for one in measured
-        for metric, value in one.quality.values.items()
+        for family, split, n_users, metric, value in figures
     ]
     return _write(night, rows)
 

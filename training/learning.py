@@ -5,15 +5,18 @@ Of several processes all fit, and the first one measures for everybody.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from training.blending import choose_weights
 from training.checkpoint import Saved, put_together, taken_apart
+from training.comparison import Contest, paired_difference, winner_of
 from training.config import Recipe
 from training.data.batches import LearningBatches
 from training.data.content import fit_to_shapes
@@ -55,50 +58,82 @@ class Learned:
     """A model fitted on everything, and how it came about.
 
     Attributes:
+        recipe: of the family that won.
         fits: "choosing" (on the part before validation) and "final" (on everything).
-        measured: metrics of the model that was chosen, before the final fit; empty for an Unsplit
+        measured: metrics of every family that competed, before the final fit; empty for an Unsplit
             world.
+        contests: of each challenger.
         unsplit: why nothing could be held out; empty when something was.
     """
 
+    recipe: Recipe
     saved: Saved
     fits: dict[str, Fit]
     measured: tuple[Measured, ...]
+    contests: tuple[Contest, ...]
     unsplit: str
+
+
+ProgressOf = Callable[[Recipe], Path | None]
+"""Folder in which a recipe's fits keep their states, to go on after a kill; None keeps none."""
 
 
 def learn(
     world: World,
-    recipe: Recipe,
+    champion: Recipe,
     *,
+    challengers: Sequence[Recipe] = (),
     seed: int,
     device: torch.device,
-    progress: Path | None = None,
+    progress_of: ProgressOf = lambda _: None,
 ) -> Learned:
-    """Train a family as its recipe says.
+    """Let families compete on the champion's split, and fit the winner on everything.
 
-    A world too small to hold anything out is fitted for the recipe's `epochs_without_validation`,
-    with equal head weights and no metrics; `unsplit` says why.
+    A challenger wins only when its interval says so. A world too small to hold anything out holds
+    no contest: the champion is fitted for its `epochs_without_validation`, with equal head weights
+    and no metrics; `unsplit` says why.
 
     Args:
         world: what is known.
-        recipe: how to train.
-        seed: of the split, the batches' order and their candidates.
+        champion: how to train the family that makes the lists so far.
+        challengers: how to train those that want to.
+        seed: of the split, the batches' order, their candidates, and the bootstrap.
         device: where to compute.
-        progress: folder in which the fits keep their states, to go on after a kill.
+        progress_of: see ProgressOf.
     """
-    split = split_of(world, recipe, seed)
+    split = split_of(world, champion, seed)
     if isinstance(split, Unsplit):
         evidence = world.everything().learnable()
-        n_epochs = recipe.loop.epochs_without_validation
-        model, final = _final_fit(recipe, evidence, n_epochs, seed, device, progress)
-        return Learned(
-            taken_apart(recipe.family, model, evidence), {"final": final}, (), split.reason
+        n_epochs = champion.loop.epochs_without_validation
+        model, final = _final_fit(champion, evidence, n_epochs, seed, device, progress_of(champion))
+        saved = taken_apart(champion.family, model, evidence)
+        return Learned(champion, saved, {"final": final}, (), (), split.reason)
+    met: dict[str, tuple[Recipe, Chosen, Measured]] = {}
+    for recipe in (champion, *challengers):
+        chosen = choose(
+            world, split, recipe, seed=seed, device=device, progress=progress_of(recipe)
         )
-    chosen = choose(world, split, recipe, seed=seed, device=device, progress=progress)
-    measured = (chosen.validation, tested(chosen.saved, world, split, recipe, device))
-    final_saved, final = _refitted(world, recipe, chosen, seed, device, progress)
-    return Learned(final_saved, {"choosing": chosen.fit, "final": final}, measured, "")
+        met[recipe.family] = recipe, chosen, tested(chosen.saved, world, split, recipe, device)
+    contests = _contests([measured for _, _, measured in met.values()], seed)
+    recipe, chosen, _ = met[winner_of(contests) or champion.family]
+    saved, final = _refitted(world, recipe, chosen, seed, device, progress_of(recipe))
+    measured = tuple(one for _, chosen, test in met.values() for one in (chosen.validation, test))
+    return Learned(recipe, saved, {"choosing": chosen.fit, "final": final}, measured, contests, "")
+
+
+def _contests(tests: Sequence[Measured], seed: int) -> tuple[Contest, ...]:
+    """Each of the others against the first, over the same people."""
+    champion, *challengers = tests
+    ndcg = champion.quality.ndcg_of_each
+    return tuple(
+        Contest(
+            champion.family,
+            one.family,
+            paired_difference([one.quality.ndcg_of_each], [ndcg], np.random.default_rng(seed)),
+            one.quality.n_users,
+        )
+        for one in challengers
+    )
 
 
 def split_of(world: World, recipe: Recipe, seed: int) -> Split | Unsplit:

@@ -22,12 +22,22 @@ CUT_OFF = 10
 CHOOSING_METRIC = "ndcg_at_10"  # what early stopping and head weights go by
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Quality:
-    """Metrics by name, and over how many people."""
+    """Metrics by name.
+
+    Attributes:
+        values: means over the people who have something to be found.
+        ndcg_of_each: of these people in order of their positions, at CUT_OFF, shape (n_users,).
+    """
 
     values: dict[str, float]
-    n_users: int
+    ndcg_of_each: Tensor
+
+    @property
+    def n_users(self) -> int:
+        """People over whom the metrics are means."""
+        return len(self.ndcg_of_each)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,12 +105,13 @@ class Examiner:
     def _quality(self, ranked: Ranked) -> Quality:
         """Metrics of the lists of `users`."""
         is_hit, n_relevant = metrics.hits(ranked, self.users, self._wanted, self._n_tracks)
+        ndcg_of_each = metrics.ndcg_of_each(is_hit, n_relevant, CUT_OFF)
         listeners = torch.bincount(self._heard.tracks, minlength=self._n_tracks)
         values = {
             "recall_at_10": metrics.recall(is_hit, n_relevant, CUT_OFF),
-            "ndcg_at_10": metrics.ndcg(is_hit, n_relevant, CUT_OFF),
+            "ndcg_at_10": float(ndcg_of_each.mean()),
             "mrr": metrics.mrr(is_hit),
             "coverage": metrics.coverage(ranked, self._n_tracks),
             "novelty": metrics.novelty(ranked, listeners, self._n_users),
         }
-        return Quality(values, len(self.users))
+        return Quality(values, ndcg_of_each)

@@ -55,14 +55,33 @@ def checkpoint_folder(family: str, model_version: str) -> str:
     return f"models/{family}/{model_version}"
 
 
+def champion_of(night: Night) -> str:
+    """The family that makes the night's lists.
+
+    That of the newest promotion which the night may know of, among the families that the settings
+    let compete; the settings' own where none was promoted yet.
+    """
+    competing = {night.settings.training.family, *night.settings.training.challengers}
+    promoted = [row for row in _rows(night) if row.family in competing and _is_known(row, night)]
+    newest = max(
+        promoted, key=lambda row: (row.promoted_as_of_date, row.recorded_at_utc), default=None
+    )
+    return newest.family if newest else night.settings.training.family
+
+
+def challengers_of(night: Night, champion: str) -> list[str]:
+    """Families that may replace the champion, in the order of the settings."""
+    training = night.settings.training
+    competing = dict.fromkeys((training.family, *training.challengers))  # each once
+    return [name for name in competing if name != champion]
+
+
 def find_usable(night: Night, family: str) -> ModelRow | None:
     """The newest model promoted by the night and not older than the setting allows.
 
     A model trained or promoted after `as_of` is never taken: a backfill must not know the future.
     """
-    ensure_table(night.settings.lake, RUN_MODELS)
-    rows = [ModelRow(**row) for row in read_table(night.settings.lake, RUN_MODELS).to_pylist()]
-    usable = [row for row in rows if row.family == family and _is_usable(row, night)]
+    usable = [row for row in _rows(night) if row.family == family and _is_usable(row, night)]
     return max(usable, key=lambda row: (row.trained_as_of_date, row.recorded_at_utc), default=None)
 
 
@@ -84,10 +103,9 @@ def usable_model(night: Night, family: str) -> ModelRow:
 
 def add(night: Night, row: ModelRow) -> ModelRow:
     """Append the row unless the same version is there; returns the row that counts."""
-    ensure_table(night.settings.lake, RUN_MODELS)
-    for known in read_table(night.settings.lake, RUN_MODELS).to_pylist():
-        if (known["family"], known["model_version"]) == (row.family, row.model_version):
-            return ModelRow(**known)
+    for known in _rows(night):
+        if (known.family, known.model_version) == (row.family, row.model_version):
+            return known
     values = {name: getattr(row, name) for name in RUN_MODELS.column_names}
     append(
         night.settings.lake,
@@ -97,7 +115,15 @@ def add(night: Night, row: ModelRow) -> ModelRow:
     return row
 
 
+def _rows(night: Night) -> list[ModelRow]:
+    ensure_table(night.settings.lake, RUN_MODELS)
+    return [ModelRow(**row) for row in read_table(night.settings.lake, RUN_MODELS).to_pylist()]
+
+
 def _is_usable(row: ModelRow, night: Night) -> bool:
-    is_known = row.trained_as_of_date <= night.as_of and row.promoted_as_of_date <= night.as_of
     age_days = (night.as_of - row.trained_as_of_date).days
-    return is_known and age_days <= night.settings.training.max_model_age_days
+    return _is_known(row, night) and age_days <= night.settings.training.max_model_age_days
+
+
+def _is_known(row: ModelRow, night: Night) -> bool:
+    return row.trained_as_of_date <= night.as_of and row.promoted_as_of_date <= night.as_of

@@ -43,7 +43,7 @@ LOG = structlog.get_logger()
 
 
 def run(night: Night) -> Written:
-    """Score everybody with the model of the family in the settings."""
+    """Score everybody with the champion's model."""
     return score(night)
 
 
@@ -57,7 +57,7 @@ def score(night: Night, *, family: str | None = None) -> Written:
     """
     started_at_s = time.monotonic()
     refuse_old_people = unchanged_people(night.settings.lake)
-    row = registry.usable_model(night, family or night.settings.training.family)
+    row = registry.usable_model(night, family or registry.champion_of(night))
     inputs = versions_of(night.settings.lake, TABLES_READ)
     world = read_world(night.settings.lake, night.as_of, night.settings.graph)
     with deterministic(night.settings.seed, night.settings.training.n_threads):
@@ -151,7 +151,7 @@ def _block_rows(
 
 def main(
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
-    family: Annotated[str, typer.Option(help="A family; empty for the settings' one.")] = "",
+    family: Annotated[str, typer.Option(help="A family; empty for the champion.")] = "",
     run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "by-hand",
 ) -> None:
     """Score every listener of a night."""

@@ -14,19 +14,16 @@ from types import ModuleType
 from feature_store.settings import Night, Settings
 from feature_store.storage import Storage
 from training.checkpoint import HISTORY, MODEL, PARAMETERS
-from training.config import Recipe
 from training.learning import Learned
 
 EXPERIMENT = "evensong"
 
 
-def track(
-    night: Night, recipe: Recipe, learned: Learned, storage: Storage, folder: str, version: str
-) -> str:
+def track(night: Night, learned: Learned, storage: Storage, folder: str, version: str) -> str:
     """Log a training; returns MLflow's run id."""
     import mlflow  # imported here because it takes seconds
 
-    state = night.settings.state.resolve()
+    recipe, state = learned.recipe, night.settings.state.resolve()
     state.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(tracking_uri(night.settings))
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
@@ -40,6 +37,8 @@ def track(
         )
         mlflow.log_params(_flat(json.loads(recipe.as_json())))
         for measured in learned.measured:
+            if measured.family != recipe.family:
+                continue
             mlflow.log_metrics(
                 {
                     f"{measured.split}.{name}": value

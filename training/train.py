@@ -12,7 +12,9 @@ Writes score_evaluation, then the checkpoint, and last the row of run_models: a 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Literal
 
 import structlog
@@ -49,27 +51,32 @@ Retrain = Literal["auto", "always", "never"]
 
 
 def run(night: Night, retrain: Retrain = "auto") -> ModelRow:
-    """The night's model of the family in the settings."""
+    """The night's model: the champion's, or its successor's."""
     return train(night, retrain=retrain)
 
 
 def train(night: Night, *, family: str | None = None, retrain: Retrain = "auto") -> ModelRow:
     """Find the model that the night uses, or train it.
 
+    A training of the champion is a contest too: who challenges it (training.challengers) and is
+    better beyond chance is promoted instead.
+
     Args:
         night: the day and the settings.
-        family: a name in the registry; the settings' when left out.
+        family: a name in the registry, which then competes with nobody; the champion when left out.
         retrain: auto trains when no usable model is there, always does so anyway, never refuses to.
 
     Raises:
         NoModelError: retrain is never and there is no usable model.
     """
     started_at_s = time.monotonic()
-    wanted = family or night.settings.training.family
+    wanted = family or said_by_first(lambda: registry.champion_of(night))
     found = said_by_first(lambda: _found(night, wanted, retrain))
-    if found is None:
-        return _trained(night, load_recipe(wanted), started_at_s)
-    return said_by_first(lambda: _reused(night, found, started_at_s))
+    if found is not None:
+        return said_by_first(lambda: _reused(night, found, started_at_s))
+    challengers = [] if family else registry.challengers_of(night, wanted)
+    competing = [load_recipe(name) for name in (wanted, *challengers)]
+    return _trained(night, competing, started_at_s)
 
 
 def device_of(night: Night) -> torch.device:
@@ -98,43 +105,57 @@ def _reused(night: Night, found: ModelRow, started_at_s: float) -> ModelRow:
     return found
 
 
-def _trained(night: Night, recipe: Recipe, started_at_s: float) -> ModelRow:
+def _trained(night: Night, competing: Sequence[Recipe], started_at_s: float) -> ModelRow:
     """Train, in every process; and write everything about it, in the first."""
     settings, device = night.settings, device_of(night)
     inputs = versions_of(settings.lake, TABLES_READ)
     refuse_old_people = unchanged_people(settings.lake)
     world = read_world(settings.lake, night.as_of, settings.graph)
     data_sha256 = world.sha256()
-    version = registry.version_of(recipe, data_sha256, settings.seed)
-    refuse_difference("data, code or recipes", version)
-    folder = progress.folder_of(settings.state, recipe.family, version)
-    said_by_first(lambda: progress.begin(folder))
+    beside = [load_recipe(name) for name in COMPARED if name not in {r.family for r in competing}]
+    versions = {
+        recipe.family: registry.version_of(recipe, data_sha256, settings.seed)
+        for recipe in (*competing, *beside)
+    }
+    refuse_difference("data, code or recipes", " ".join(versions.values()))
+    folders = {
+        recipe.family: progress.folder_of(settings.state, recipe.family, versions[recipe.family])
+        for recipe in competing
+    }
+    for folder in folders.values():
+        said_by_first(partial(progress.begin, folder))
+    champion, *challengers = competing
     with deterministic(settings.seed, settings.training.n_threads):
-        learned = learn(world, recipe, seed=settings.seed, device=device, progress=folder)
-        beside = _measured_beside(world, recipe, settings.seed, device)
+        learned = learn(
+            world,
+            champion,
+            challengers=challengers,
+            seed=settings.seed,
+            device=device,
+            progress_of=lambda recipe: folders[recipe.family],
+        )
+        measured = learned.measured + _measured_beside(
+            world, champion, beside, settings.seed, device
+        )
 
     def write() -> ModelRow:
-        versions = {
-            name: registry.version_of(load_recipe(name), data_sha256, settings.seed)
-            for name in COMPARED
-        } | {recipe.family: version}
-        written = write_measured(night, learned.measured + beside, versions)
+        written = write_measured(night, measured, learned.contests, versions)
         # Before an erasure can stop us: what the fits kept holds rows of everybody.
-        progress.forget(folder)
+        for folder in folders.values():
+            progress.forget(folder)
         # An erasure takes people out of models under this lease too: it finds this one or stops it.
         with writer_lease(settings.lake, RUN_MODELS.name):
             refuse_old_people()
-            row = _added(night, recipe, learned, version, data_sha256)
+            row = _added(night, learned, versions[learned.recipe.family], data_sha256)
         _record(night, row, learned, written, inputs, time.monotonic() - started_at_s)
         return row
 
     return said_by_first(write)
 
 
-def _added(
-    night: Night, recipe: Recipe, learned: Learned, version: str, data_sha256: str
-) -> ModelRow:
+def _added(night: Night, learned: Learned, version: str, data_sha256: str) -> ModelRow:
     """Write the checkpoint, its track in MLflow, and last its row."""
+    recipe = learned.recipe
     storage = open_storage(night.settings.lake)
     folder = registry.checkpoint_folder(recipe.family, version)
     sha256 = checkpoint.write(storage, folder, learned.saved, learned.fits, recipe.as_json())
@@ -147,7 +168,7 @@ def _added(
         checkpoint_sha256=sha256,
         data_sha256=data_sha256,
         config_json=recipe.as_json(),
-        mlflow_run_id=track(night, recipe, learned, storage, folder, version),
+        mlflow_run_id=track(night, learned, storage, folder, version),
         run_id=night.run_id,
         recorded_at_utc=datetime.now(UTC),
     )
@@ -177,25 +198,23 @@ def _record(
 
 
 def _measured_beside(
-    world: World, recipe: Recipe, seed: int, device: torch.device
+    world: World, champion: Recipe, recipes: Sequence[Recipe], seed: int, device: torch.device
 ) -> tuple[Measured, ...]:
-    """Metrics of the compared families on the split of `recipe`."""
-    split = split_of(world, recipe, seed)
+    """Metrics of families that do not compete, on the champion's split."""
+    split = split_of(world, champion, seed)
     if isinstance(split, Unsplit):
         return ()
     beside: list[Measured] = []
-    for name in COMPARED:
-        if name != recipe.family:
-            own = load_recipe(name)
-            chosen = choose(world, split, own, seed=seed, device=device)
-            beside += [chosen.validation, tested(chosen.saved, world, split, own, device)]
+    for recipe in recipes:
+        chosen = choose(world, split, recipe, seed=seed, device=device)
+        beside += [chosen.validation, tested(chosen.saved, world, split, recipe, device)]
     return tuple(beside)
 
 
 @record
 def main(
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
-    family: Annotated[str, typer.Option(help="A family; empty for the settings' one.")] = "",
+    family: Annotated[str, typer.Option(help="A family; empty for the champion.")] = "",
     retrain: Annotated[Retrain, typer.Option(help="Whether to train anew.")] = "auto",
     run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "by-hand",
 ) -> None:

@@ -1,12 +1,10 @@
-"""Figures of lists, whole and by segment, and differences with their intervals."""
+"""Figures of lists, whole and by segment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from training import metrics
@@ -18,8 +16,6 @@ from training.measuring import CUT_OFF, Listed
 
 FEW_FOLLOWS = 3
 HEAD_SHARE = 0.2  # of the catalogue, most heard first; the rest is the tail
-N_RESAMPLES = 10_000
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,15 +49,6 @@ class Figures:
     values: dict[str, float]
     recall: Tensor
     ndcg: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A mean difference and its interval over people."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def segments_of(world: World, split: Split) -> Segments:
@@ -102,28 +89,6 @@ def figures_of(listed: Listed, segments: Segments) -> Figures:
         "novelty": metrics.novelty(listed.ranked, segments.listeners, n_users),
     }
     return Figures(values, recall, ndcg)
-
-
-def paired_difference(
-    ours: list[Tensor], theirs: list[Tensor], generator: np.random.Generator
-) -> Difference:
-    """Mean over people of ours - theirs, each averaged over the seeds; a percentile bootstrap over people.
-
-    Example: ours (1, 0) and (0, 0) in two seeds, theirs (0, 0) twice: differences of 0.5 and 0, mean 0.25.
-
-    Args:
-        ours: a figure of each person, shape (n_users,), one tensor a seed; NaN where there is none.
-        theirs: likewise, of the same seeds.
-        generator: draws the people.
-    """
-    gap = (torch.stack(ours) - torch.stack(theirs)).nanmean(dim=0)
-    measured = gap[~gap.isnan()].numpy()
-    drawn = stats.bootstrap(
-        (measured,), np.mean, n_resamples=N_RESAMPLES, confidence_level=CONFIDENCE,
-        method="percentile", batch=500, rng=generator,
-    )  # fmt: skip
-    interval = drawn.confidence_interval
-    return Difference(float(measured.mean()), float(interval.low), float(interval.high))
 
 
 def _recall_among(listed: Listed, tracks: Tensor) -> float:

@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from feature_store.storage import sha256_of
+from tests.benchmarks.contenders import ALL_HEADS, Contender
 from training.checkpoint import put_together
 from training.code import family_sha256
 from training.config import Recipe, load_recipe
 from training.data.interactions import Pairs
 from training.data.splits import Split, Unsplit
-from training.data.world import World
-from training.evaluate import published_evidence, test_lists
+from training.data.world import Evidence, World
+from training.evaluate import test_lists
 from training.learning import choose, split_of
 from training.loop import deterministic
 from training.measuring import Listed
 from training.models.registry import FAMILIES
 from training.ranking import Ranked
-
-ALL_HEADS = "all heads"
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A family as it is compared.
-
-    Attributes:
-        family: name in the registry.
-        changes: of its model's settings.
-        head: whose scores alone make the lists; all heads' blend by default.
-    """
-
-    family: str
-    changes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    head: str = ALL_HEADS
-
-    def recipe(self, max_epochs: int | None) -> Recipe:
-        """The family's own, with the changes; fewer epochs for a quick look."""
-        own = load_recipe(self.family)
-        loop = own.loop if max_epochs is None else replace(own.loop, max_epochs=max_epochs)
-        return replace(own, model=replace(own.model, **self.changes), loop=loop)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +49,7 @@ class Bench:
         folder: where fits are kept.
         n_threads: of every fit.
         max_epochs: bound for a quick look; None leaves the recipes alone.
+        evidence: what a model sees at the test, by the protocol of the comparison.
     """
 
     world: World
@@ -80,23 +58,20 @@ class Bench:
     device: torch.device
     n_threads: int
     max_epochs: int | None
+    evidence: Callable[[World, Split], Evidence]
 
     def split(self, seed: int) -> Split:
-        """The split of a seed; every family is given the same one.
-
-        Raises:
-            ValueError: nothing can be held out.
-        """
-        split = split_of(self.world, load_recipe("popularity"), seed)
-        if isinstance(split, Unsplit):
-            raise ValueError(f"seed {seed} holds nothing out: {split.reason}; take more data")  # noqa: TRY004  of data, not of a type
-        return split
+        """See held_out."""
+        return held_out(self.world, seed)
 
     def fitted(self, contender: Contender, seed: int) -> Kept:
         """The contender's fit of a seed: from its file, or made now."""
         recipe = contender.recipe(self.max_epochs)
         code = family_sha256(FAMILIES[contender.family].module)
-        inputs = (self.data_sha256, code, recipe.as_json(), str(seed), str(self.n_threads))
+        inputs = (
+            self.data_sha256, code, recipe.as_json(), str(seed), str(self.n_threads),
+            self.evidence.__name__,
+        )  # fmt: skip
         key = sha256_of("\x00".join(inputs).encode())[:16]
         file = self.folder / f"{contender.family}-{seed}-{key}.safetensors"
         if not file.exists():
@@ -104,20 +79,32 @@ class Bench:
         return _read(file)
 
     def _fit(self, recipe: Recipe, seed: int) -> Kept:
-        """Learn, choose on validation, and list the test by the published protocol.
+        """Learn, choose on validation, and list the test.
 
         A head alone is the same fit with all weight on it.
         """
         split = self.split(seed)
         with deterministic(seed, self.n_threads):
             chosen = choose(self.world, split, recipe, seed=seed, device=self.device)
-            known = published_evidence(self.world, split)
+            known = self.evidence(self.world, split)
             model = put_together(chosen.saved, recipe.model, known, self.device)
             lists = {ALL_HEADS: test_lists(model, self.world, split, self.device)}
             for place, head in enumerate(model.head_names if len(model.head_names) > 1 else ()):
                 model.head_weights.zero_()[place] = 1
                 lists[head] = test_lists(model, self.world, split, self.device)
         return Kept(lists, chosen.validation.quality.values)
+
+
+def held_out(world: World, seed: int) -> Split:
+    """The split of a seed; every family is given the same one.
+
+    Raises:
+        ValueError: nothing can be held out.
+    """
+    split = split_of(world, load_recipe("popularity"), seed)
+    if isinstance(split, Unsplit):
+        raise ValueError(f"seed {seed} holds nothing out: {split.reason}; take more data")  # noqa: TRY004  of data, not of a type
+    return split
 
 
 def _write(file: Path, kept: Kept) -> None:

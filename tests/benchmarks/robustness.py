@@ -24,8 +24,9 @@ from rich.table import Table as Printed
 from torch import Tensor
 
 from feature_store.settings import Night, Settings, load_settings
+from tests.benchmarks.fits import held_out
 from tests.benchmarks.record import Section, record_section
-from tests.benchmarks.sample_world import FIRST_SEED, build_world, held_out, options_of
+from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
 from training.config import load_recipe
 from training.data.world import DatedEdges, World
 from training.learning import choose, tested
@@ -83,7 +84,7 @@ def curves(world: World, seed: int, settings: Settings) -> Iterator[Point]:
     worlds = {rate: thinned(world, rate, seed) for rate in RATES}
     for family in FAMILIES:
         recipe = load_recipe(family)
-        split = held_out(world, family, seed)
+        split = held_out(world, seed)
         with deterministic(seed, settings.training.n_threads):
             saved = choose(world, split, recipe, seed=seed, device=device).saved
             whole = tested(saved, world, split, recipe, device)

@@ -1,9 +1,10 @@
 """How well each family recommends on the sample world's time split. Synthetic: its tastes were planted by us.
 
-    python -m tests.benchmarks.sample_world [--seeds 3] [--quick] [--record]
+    python -m tests.benchmarks.sample_world [--seeds 3] [--families a,b,…] [--quick] [--record]
 
 Each seed is a world of its own, written and brought through every job up to the graph once, then kept under
-EVENSONG_STATE. Families are fitted before the validation window, chosen inside it, and measured on the test window.
+EVENSONG_STATE. Families are fitted before the validation window, chosen inside it, and measured on the test window; so
+is MM-GNN without each of its parts, and each of its heads alone.
 """
 
 from __future__ import annotations
@@ -24,17 +25,24 @@ from feature_store.storage import sha256_of
 from jobs.sources.sample.world import SampleWorld
 from jobs.sources.sample_world import write_sample_world
 from tests.benchmarks.code import code_sha256
+from tests.benchmarks.comparison import Figures, figures_of, segments_of
+from tests.benchmarks.contenders import OURS, WITHOUT, contender_called
+from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
 from tests.benchmarks.record import Section, record_section
-from training.config import load_recipe
+from training.data.content import TABLE_OF
 from training.data.reading import read_world
-from training.data.splits import Split, Unsplit
 from training.data.world import World
-from training.learning import choose, split_of, tested
-from training.loop import deterministic
+from training.evaluate import test_evidence
+from training.models.mm_gnn import COLLABORATIVE, LINEAR
 from training.train import device_of
 
-FAMILIES = ("popularity", "item_knn", "ease", "mm_gnn")
+REFERENCE = "popularity"
+FAMILIES = (
+    REFERENCE, "item_knn", "ease", "light_gcn", "light_gcn_ease", OURS,
+    *(f"{OURS}_{part}" for part in WITHOUT),
+    *(f"{OURS}_only_{head}" for head in (COLLABORATIVE, *TABLE_OF, LINEAR)),
+)  # fmt: skip
 METRICS = ("recall_at_10", "ndcg_at_10")
 FIRST_SEED = 11
 QUICK_USERS, QUICK_TRACKS = 100, 80
@@ -61,40 +69,34 @@ def build_world(options: SampleWorld, settings: Settings) -> World:
     return read_world(lake, options.last_day, settings.graph)
 
 
-def measure(world: World, settings: Settings, seed: int) -> dict[str, dict[str, float]]:
+def measure(world: World, settings: Settings, families: list[str], seed: int) -> dict[str, Figures]:
     """Test metrics by family; every family is given the same split."""
-    figures: dict[str, dict[str, float]] = {}
-    device = device_of(Night(world.as_of, "benchmark", settings))
-    for family in FAMILIES:
-        recipe = load_recipe(family)
-        split = held_out(world, family, seed)
-        with deterministic(seed, settings.training.n_threads):
-            chosen = choose(world, split, recipe, seed=seed, device=device)
-            test = tested(chosen.saved, world, split, recipe, device)
-        figures[family] = {name: test.quality.values[name] for name in METRICS}
+    bench = Bench(
+        world=world,
+        data_sha256=world.sha256(),
+        folder=settings.state / "benchmarks" / "sample_world" / "fits",
+        device=device_of(Night(world.as_of, "benchmark", settings)),
+        n_threads=settings.training.n_threads,
+        max_epochs=None,
+        evidence=test_evidence,
+    )
+    figures = {}
+    for name in families:
+        contender = contender_called(name)
+        lists = bench.fitted(contender, seed).lists
+        segments = segments_of(world, bench.split(seed))
+        figures[name] = figures_of(lists[contender.head], segments)
     return figures
 
 
-def held_out(world: World, family: str, seed: int) -> Split:
-    """The split of a seed; every family is given the same one.
-
-    Raises:
-        typer.BadParameter: the world is too small to hold anything out.
-    """
-    split = split_of(world, load_recipe(family), seed)
-    if isinstance(split, Unsplit):
-        raise typer.BadParameter(f"the world of seed {seed} holds nothing out: {split.reason}")
-    return split
-
-
-def summarised(runs: list[dict[str, dict[str, float]]]) -> dict[str, Figure]:
+def summarised(runs: list[dict[str, Figures]]) -> dict[str, Figure]:
     """Mean and standard deviation over seeds, by `<family>.<metric>`."""
     return {
         f"{family}.{metric}": Figure(
-            statistics.fmean(run[family][metric] for run in runs),
-            statistics.stdev(run[family][metric] for run in runs) if len(runs) > 1 else 0.0,
+            statistics.fmean(run[family].values[metric] for run in runs),
+            statistics.stdev(run[family].values[metric] for run in runs) if len(runs) > 1 else 0.0,
         )
-        for family in FAMILIES
+        for family in runs[0]
         for metric in METRICS
     }
 
@@ -102,10 +104,10 @@ def summarised(runs: list[dict[str, dict[str, float]]]) -> dict[str, Figure]:
 def rows_of(figures: dict[str, Figure]) -> list[list[str]]:
     """A line per family: each metric with its deviation, and as a multiple of popularity's."""
     lines = []
-    for family in FAMILIES:
+    for family in dict.fromkeys(name.partition(".")[0] for name in figures):
         line = [family]
         for metric in METRICS:
-            found, bar = figures[f"{family}.{metric}"], figures[f"popularity.{metric}"]
+            found, bar = figures[f"{family}.{metric}"], figures[f"{REFERENCE}.{metric}"]
             line += [f"{found.mean:.4f} ± {found.sd:.4f}", f"{found.mean / bar.mean:.2f}"]
         lines.append(line)
     return lines
@@ -119,16 +121,19 @@ def _world_hash(options: SampleWorld) -> str:
 
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Worlds to measure.")] = 3,
+    families: Annotated[str, typer.Option(help="Names with commas; all when left out.")] = "",
     quick: Annotated[bool, typer.Option(help="A smaller world, to see that it runs.")] = False,
     record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
     on: Annotated[str, typer.Option(help="Date to record; today's when left out.")] = "",
 ) -> None:
     """Measure, print, and record when asked."""
     settings = load_settings()
+    chosen = [name for name in families.split(",") if name and name != REFERENCE]
+    names = [REFERENCE, *chosen] if chosen else list(FAMILIES)
     runs = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         world = build_world(options_of(seed, quick=quick), settings)
-        runs.append(measure(world, settings, seed))
+        runs.append(measure(world, settings, names, seed))
     figures = summarised(runs)
     header = ["family", "recall@10", "× popularity", "nDCG@10", "× popularity"]
     printed = Printed(*header, title=f"Sample world (synthetic), {seeds} seeds, test window")

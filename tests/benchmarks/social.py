@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -29,17 +28,14 @@ from feature_store.settings import Night, Settings, load_settings
 from feature_store.storage import Storage, sha256_of
 from jobs.sources.hetrec import write_hetrec
 from tests.benchmarks.code import SOURCES, code_sha256
-from tests.benchmarks.comparison import (
-    Difference,
-    Figures,
-    figures_of,
-    paired_difference,
-    segments_of,
-)
-from tests.benchmarks.fits import ALL_HEADS, Bench, Contender
+from tests.benchmarks.comparison import Figures, figures_of, segments_of
+from tests.benchmarks.contenders import ALL_HEADS, FAMILIES, OURS, contender_called
+from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
 from tests.benchmarks.record import Section, record_section
+from training.comparison import Difference, paired_difference
 from training.data.reading import read_world
+from training.evaluate import published_evidence
 from training.train import device_of
 
 HETREC = SOURCES.parent / "shared" / "data" / "hetrec2011-lastfm-2k"
@@ -50,25 +46,8 @@ QUICK_EPOCHS = 2
 BOOTSTRAP_SEED = 7
 TABLE_WIDTH = 190  # in a file, too, where rich would squeeze eleven columns into eighty signs
 
-OURS = "mm_gnn"
-FAMILIES = {
-    name: Contender(name) for name in ("popularity", "item_knn", "ease", "ials", "bpr", "light_gcn")
-} | {
-    "social_gnn": Contender("mhcn"),
-    "concat_twin": Contender("concat_twin"),
-    OURS: Contender(OURS),
-    "light_gcn_ease": Contender("light_gcn_ease"),
-}
 ALL_SEEDS = frozenset({"ease", "ials", "light_gcn", "light_gcn_ease", OURS})
 """Families that are measured on every seed; the others on at most FEWER_SEEDS."""
-
-WITHOUT: Mapping[str, dict[str, float]] = {
-    "no_social": {"follows_weight": 0.0},
-    "no_mutual": {"mutual_weight": 0.0},
-    "no_emotion": {"emotion_weight": 0.0},
-    "no_linear": {"linear_max_tracks": 0},
-}
-"""MM-GNN's parts, and the settings that take each away: mm_gnn_<part>."""
 
 COLUMNS = {
     "recall_at_10": "recall@10",
@@ -80,23 +59,6 @@ COLUMNS = {
     "coverage": "coverage",
     "novelty": "novelty",
 }
-
-
-def contender_called(name: str) -> Contender:
-    """A family, `mm_gnn_<part>` of WITHOUT, or `mm_gnn_only_<head>`: that head, learned without the others.
-
-    Raises:
-        typer.BadParameter: there is none of that name.
-    """
-    ablation = name.removeprefix(f"{OURS}_")
-    if name in FAMILIES:
-        return FAMILIES[name]
-    if ablation in WITHOUT:
-        return Contender(OURS, WITHOUT[ablation])
-    if ablation.startswith("only_"):
-        return Contender(OURS, WITHOUT["no_mutual"], ablation.removeprefix("only_"))
-    known = [*FAMILIES, *(f"{OURS}_{part}" for part in WITHOUT), f"{OURS}_only_<head>"]
-    raise typer.BadParameter(f"family {name!r} must be one of {', '.join(known)}")
 
 
 def open_bench(settings: Settings, *, quick: bool) -> Bench:
@@ -114,6 +76,7 @@ def open_bench(settings: Settings, *, quick: bool) -> Bench:
         device=device_of(Night(AS_OF, "benchmark", settings)),
         n_threads=settings.training.n_threads,
         max_epochs=QUICK_EPOCHS if quick else None,
+        evidence=published_evidence,
     )
 
 

@@ -13,13 +13,15 @@ import pytest
 import torch
 import typer
 
-from tests.benchmarks import fits, social
-from tests.benchmarks.comparison import Difference, figures_of, paired_difference, segments_of
-from tests.benchmarks.fits import ALL_HEADS, Bench, Contender
+from tests.benchmarks import contenders, fits, social
+from tests.benchmarks.comparison import figures_of, segments_of
+from tests.benchmarks.contenders import ALL_HEADS, Contender, contender_called
+from tests.benchmarks.fits import Bench
 from tests.training.worlds import CPU, dated_edges, nodes_of, pairs_of, world_of
 from training.data.interactions import counts_of
 from training.data.splits import Split
 from training.data.world import World
+from training.evaluate import published_evidence
 from training.measuring import Listed
 from training.ranking import Ranked
 
@@ -39,37 +41,11 @@ def world() -> World:
 
 
 def bench(world: World, folder: Path) -> Bench:
-    return Bench(world, world.sha256(), folder, CPU, 1, max_epochs=2)
+    return Bench(world, world.sha256(), folder, CPU, 1, 2, published_evidence)
 
 
 def split_of(world: World) -> Split:
     return bench(world, Path()).split(1)
-
-
-def test_a_difference_is_averaged_over_seeds_and_then_over_people():
-    """Gaps (1, 0, -) and (0, 0.5, -) in two seeds: 0.5 and 0.25, mean 0.375; the third person was not measured."""
-    nobody = math.nan
-    ours = [torch.tensor([1.0, 0.5, nobody]), torch.tensor([1.0, 0.5, nobody])]
-    theirs = [torch.tensor([0.0, 0.5, nobody]), torch.tensor([1.0, 0.0, nobody])]
-
-    difference = paired_difference(ours, theirs, np.random.default_rng(1))
-
-    assert difference == Difference(0.375, 0.25, 0.5)
-
-
-def test_an_interval_is_as_wide_as_the_spread_over_people_says():
-    """For many people it is the normal one: mean ± 1.96 sd / sqrt(n); the seed decides it."""
-    gap = torch.randn(2000, generator=torch.Generator().manual_seed(5)).double() + 0.1
-    zero = torch.zeros_like(gap)
-    half = 1.96 * float(gap.std()) / math.sqrt(2000)
-
-    found, again, other = (
-        paired_difference([gap], [zero], np.random.default_rng(seed)) for seed in (3, 3, 4)
-    )
-
-    assert found.low == pytest.approx(float(gap.mean()) - half, abs=half / 20)
-    assert found.high == pytest.approx(float(gap.mean()) + half, abs=half / 20)
-    assert found == again != other
 
 
 def test_segments_go_by_what_there_is_to_learn_from(world):
@@ -125,22 +101,22 @@ def test_a_fit_is_made_once_and_its_lists_come_back(world, tmp_path, monkeypatch
 
 
 def test_a_change_of_settings_is_a_change_of_the_recipe():
-    without = social.contender_called("mm_gnn_no_social").recipe(None)
-    alone = social.contender_called("mm_gnn_only_collaborative")
+    without = contender_called("mm_gnn_no_social").recipe(None)
+    alone = contender_called("mm_gnn_only_collaborative")
 
     assert without.model.follows_weight == 0
     assert alone.recipe(None).model.mutual_weight == 0
     assert alone.head == "collaborative"
     with pytest.raises(typer.BadParameter, match="'mm_gnn_no_luck' must be one of popularity"):
-        social.contender_called("mm_gnn_no_luck")
+        contender_called("mm_gnn_no_luck")
 
 
-@pytest.mark.parametrize("part", social.WITHOUT)
+@pytest.mark.parametrize("part", contenders.WITHOUT)
 def test_mm_gnn_fits_without_each_of_its_parts(world, tmp_path, part):
     """Each ablation learns, and lists people's tracks that MM-GNN as a whole lists otherwise."""
     here = bench(world, tmp_path)
 
-    without = here.fitted(social.contender_called(f"mm_gnn_{part}"), 1).lists[ALL_HEADS]
+    without = here.fitted(contender_called(f"mm_gnn_{part}"), 1).lists[ALL_HEADS]
 
     assert bool(without.ranked.is_filled.any())
 

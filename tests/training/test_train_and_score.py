@@ -134,3 +134,50 @@ def test_two_days_of_listens_train_without_an_evaluation(night):
 
     assert row.trained_as_of_date == early.as_of
     assert read_table(early.settings.lake, SCORE_EVALUATION, as_of=early.as_of).num_rows == 0
+
+
+def competing(night: Night, family: str, *challengers: str) -> Night:
+    training = night.settings.training.model_copy(
+        update={"family": family, "challengers": challengers}
+    )
+    return replace(night, settings=night.settings.model_copy(update={"training": training}))
+
+
+def test_a_better_challenger_is_promoted_and_makes_the_lists_from_that_night_on(filled):
+    """EASE knows the two tastes that popularity mixes up; the night before its promotion knows nothing of it."""
+    night = competing(filled, "popularity", "ease")
+
+    row = train.train(night)
+    score(night)
+
+    assert row.family == "ease"
+    assert {one["family"] for one in candidates(night).to_pylist()} == {"ease"}
+    assert [one["family"] for one in models(night)] == ["ease"]
+    assert registry.champion_of(night) == "ease"
+    day_before = replace(night, as_of=night.as_of - timedelta(days=1))
+    assert registry.champion_of(day_before) == "popularity"
+    assert train.train(night) == row
+
+
+def test_a_challenger_that_is_no_better_leaves_the_champion_and_its_figures_are_kept(filled):
+    """The same two the other way round: popularity's interval is written and lies below zero."""
+    night = competing(filled, "ease", "popularity")
+
+    row = train.train(night)
+
+    assert row.family == "ease"
+    rows = read_table(night.settings.lake, SCORE_EVALUATION, as_of=night.as_of).to_pylist()
+    ahead = {
+        one["metric"]: one["value"]
+        for one in rows
+        if one["subject"] == "popularity" and "ahead" in one["metric"]
+    }
+    assert set(ahead) == {"ndcg_at_10_ahead", "ndcg_at_10_ahead_low", "ndcg_at_10_ahead_high"}
+    assert ahead["ndcg_at_10_ahead_low"] <= ahead["ndcg_at_10_ahead"] <= ahead["ndcg_at_10_ahead_high"] < 0  # fmt: skip
+
+
+def test_a_family_that_no_longer_competes_makes_no_lists(filled):
+    """EASE was promoted, and then taken out of the settings."""
+    train.train(competing(filled, "popularity", "ease"))
+
+    assert registry.champion_of(competing(filled, "popularity")) == "popularity"
