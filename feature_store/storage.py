@@ -98,7 +98,10 @@ class FolderStorage:
     def list(self, prefix: str) -> Iterator[StoredFile]:
         folder = self.root / prefix
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-            found = file.stat()
+            try:
+                found = file.stat()
+            except FileNotFoundError:
+                continue  # its writer removed it meanwhile, as after a commit that lost a race
             yield StoredFile(
                 file.relative_to(self.root).as_posix(),
                 found.st_size,

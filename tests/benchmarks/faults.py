@@ -61,7 +61,7 @@ from tests.object_store import running_object_store
 WRITERS, EVENTS_EACH = 8, 5
 STRETCHES = {"own": (0.3, 3.0), "shared": (0.1, 1.0)}
 """A kill comes so many times its window's seconds after the window opened; a Java that is warm is faster."""
-MAINTENANCE = Window("maintenance", "", 0.6)
+MAINTENANCE = Window("maintenance", "", 0.3)
 ERASURE = Window("erasure", "", 3.0)
 ALL_WINDOWS = (*WINDOWS, MAINTENANCE, ERASURE)
 ERASED = "rock-3"

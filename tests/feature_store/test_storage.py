@@ -68,6 +68,19 @@ def test_no_half_written_file_is_ever_listed(tmp_path):
     assert [file.path for file in storage.list("")] == ["a"]
 
 
+def test_a_file_that_goes_while_others_are_listed_is_not_listed(tmp_path):
+    """Writers remove what they no longer need; whoever lists meanwhile gets what is there."""
+    storage = FolderStorage(tmp_path)
+    for path in ("a", "b", "c"):
+        storage.write(path, b"1")
+
+    listed = storage.list("")
+    first = next(listed).path
+    (tmp_path / "b").unlink()
+
+    assert [first, *(file.path for file in listed)] == ["a", "c"]
+
+
 def test_other_teams_may_read_what_was_written(tmp_path):
     """Files get the rights that the umask gives, not those of a private temporary file."""
     storage = FolderStorage(tmp_path)
