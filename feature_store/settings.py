@@ -103,6 +103,11 @@ class GraphSettings(BaseModel):
     min_listen_count: int = Field(
         1, ge=1, description="Listens in the window that an edge of a person and a track needs."
     )
+    organic_only: bool = Field(
+        False,
+        description="Only listens that the person chose: what a recommendation started teaches "
+        "nothing, so that our own lists do not feed themselves.",
+    )
     min_tagger_count: int = Field(
         1,
         ge=1,

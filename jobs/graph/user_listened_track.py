@@ -24,7 +24,8 @@ def build(daily_listens: DataFrame, listen_counts: DataFrame, *, night: Night) -
     Where a pair has both kinds they add up, and the last timed listen says how old the edge is.
     """
     rules = night.settings.graph
-    timed = daily_listens.where(_is_in_window(night.as_of, rules.listened_window_days)).select(
+    counting = _organic(daily_listens) if rules.organic_only else daily_listens
+    timed = counting.where(_is_in_window(night.as_of, rules.listened_window_days)).select(
         "user_id", "track_id", "listen_count", "completion_permille", "listened_date"
     )
     counted = listen_counts.select(
@@ -46,6 +47,16 @@ def build(daily_listens: DataFrame, listen_counts: DataFrame, *, night: Night) -
         .withColumn("as_of_date", F.lit(night.as_of))
         .withColumn("edge_weight", _edge_weight())
         .select(*OUTPUT.column_names)
+    )
+
+
+def _organic(daily_listens: DataFrame) -> DataFrame:
+    """The part of each day's sums that the person chose, completion shared out evenly."""
+    share = F.expr("completion_permille * organic_count div listen_count")
+    return (
+        daily_listens.where(F.col("organic_count") > 0)
+        .withColumn("completion_permille", share)
+        .withColumn("listen_count", F.col("organic_count"))
     )
 
 

@@ -38,7 +38,9 @@ def leap_night(night):
 
 def with_rules(night, **rules):
     """The night under other settings of the graph."""
-    return replace(night, settings=night.settings.model_copy(update={"graph": GraphSettings(**rules)}))
+    return replace(
+        night, settings=night.settings.model_copy(update={"graph": GraphSettings(**rules)})
+    )
 
 
 def test_everything_that_edges_connect_is_a_node_with_its_index(spark, leap_night):
@@ -106,6 +108,26 @@ def test_listen_edges_weigh_as_the_contract_says(spark, leap_night):
         ("ada", "aria", 4, 3500, FEB_29, round(log(5) * 0.875, 6)),
         ("ada", "hymn", 3, 2400, date(2023, 12, 31), round(log(4) * 0.8 * 0.5, 6)),
         ("bo", "hymn", 7, 7000, None, round(log(8), 6)),
+    ]
+
+
+def test_listens_that_recommendations_started_make_no_edge_where_settings_say_so(spark, leap_night):
+    """Of ada and hymn 2 of 3 are organic: 2 listens with 2,000 x 2 / 3 permille; aria was never her choice."""
+    found = user_listened_track.build(
+        frame(
+            spark,
+            CORE_DAILY_LISTENS,
+            "user_id track_id listened_date listen_count completion_permille organic_count",
+            ("ada", "hymn", FEB_29, 3, 2000, 2),
+            ("ada", "aria", FEB_29, 4, 4000, 0),
+        ),
+        frame(spark, CORE_LISTEN_COUNTS, "user_id track_id listen_count", ("bo", "hymn", 7)),
+        night=with_rules(leap_night, organic_only=True),
+    )
+
+    assert rows_of(found, "user_id track_id listen_count completion_permille") == [
+        ("ada", "hymn", 2, 1333),
+        ("bo", "hymn", 7, 7000),
     ]
 
 
