@@ -1,5 +1,6 @@
 """What the gates judge: figures about the staged rec_ tables, each with the bound it must keep.
 
+Those about the graph are in jobs/graph_audit.py.
 Row rules look for rows that must not be there and are absolute; all of them together are one Spark
 job. Population rules have thresholds in `Settings.gates`.
 """
@@ -24,6 +25,7 @@ from feature_store.tables.core import CORE_FEEDBACK, CORE_TRACKS, CORE_USERS
 from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS, FEAT_TRACK_TAGS
 from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
 from feature_store.tables.recommendations import REC_CHANGES, REC_SIMILAR_TRACKS, REC_TOPK
+from jobs.graph_audit import graph_measures
 from jobs.landing import closed_days, read_manifest
 from jobs.recommendations.lists.filters import eligible_users, hidden_pairs
 
@@ -54,6 +56,7 @@ def measures(
         *list_rules(lists, eligible_users(users), tracks, night),
         tier_shift(lists, _seen_lists(spark, current), night),
         *_modality_coverage(spark, tracks, night),
+        *graph_measures(spark, night, current),
         _churn(_staged(spark, night, REC_CHANGES.name, pins), lists, night),
         _freshness(night),
         *_row_counts(pins, current, night),

@@ -78,8 +78,7 @@ GRAPH_TRACK_HAS_TAG = Table(
     gates=(Within("tagger_count", 1, 2**53),),
 )
 
-TABLES = (
-    GRAPH_NODES,
+EDGE_TABLES = (
     GRAPH_USER_LISTENED_TRACK,
     GRAPH_USER_LIKED_TRACK,
     GRAPH_USER_FOLLOWS_USER,
@@ -87,3 +86,15 @@ TABLES = (
     GRAPH_TRACK_ON_ALBUM,
     GRAPH_TRACK_HAS_TAG,
 )
+
+KIND_OF_END = {
+    "user_id": "user",
+    "followed_user_id": "user",
+    "track_id": "track",
+    "artist_id": "artist",
+    "tag": "tag",
+    "album_id": "album",
+}
+"""Which kind of node a column of an edge's key names."""
+
+TABLES = (GRAPH_NODES, *EDGE_TABLES)
