@@ -116,3 +116,13 @@ def test_only_the_most_tied_people_and_the_most_used_tags_take_part():
     tags = np.array([[1.0, 0, 0, 1.0]]) * 0.3
     whole = np.block([[matrix(4, 0.0, 0.0), ties], [tags, np.zeros((1, 1))]])
     assert np.allclose(scores.numpy(), by_the_paper(whole)[:4, :4], atol=1e-6)
+
+
+@pytest.mark.parametrize("n_users", [3, 7])
+def test_scores_of_some_tracks_are_theirs_among_all(n_users):
+    """In the order asked for, an unheard track among them."""
+    graph = graph_of(n_users, 6)
+    linear = LinearAutoencoder(graph, LinearSettings(L2, 9))
+    some, people = torch.tensor([3, 5, 0]), torch.tensor([2, 0])
+
+    assert torch.allclose(linear.score(people, some), linear.score(people)[:, some])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.sparse import block_array, csr_array
+from scipy.sparse import block_array, csc_array, csr_array
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -67,23 +67,37 @@ class LinearAutoencoder:
         most_heard = torch.argsort(listeners, descending=True, stable=True)[: settings.max_tracks]
         self.covers = torch.zeros(len(listeners), dtype=torch.bool)
         self.covers[most_heard[listeners[most_heard] > 0]] = True
-        known = _known(graph, self.covers, settings)
-        self._known = known
-        self._heard = known[:, : int(self.covers.sum())].tocsr()  # without the people's columns
-        self._is_by_columns = known.shape[1] <= known.shape[0]
+        self._known = _known(graph, self.covers, settings)
+        # Without the people's columns, and by column: learning asks for a part of the tracks.
+        self._heard = csc_array(self._known[:, : int(self.covers.sum())])
+        self._is_by_columns = self._known.shape[1] <= self._known.shape[0]
         solved = _column_side if self._is_by_columns else _row_side
-        self._solution, self._diagonal = solved(known, self._heard, settings.l2)
+        self._solution, self._diagonal = solved(self._known, self._heard, settings.l2)
 
-    def score(self, users: Tensor) -> Tensor:
-        """Scores of every track, shape (batch, n_tracks); 0 outside `covers`."""
+    def score(self, users: Tensor, tracks: Tensor | None = None) -> Tensor:
+        """Scores of the tracks, 0 outside `covers`.
+
+        Args:
+            users: positions, shape (batch,).
+            tracks: positions, shape (n,); every track when left out.
+
+        Returns:
+            Shape (batch, n).
+        """
         rows = users.cpu().numpy()
+        wanted = torch.arange(len(self.covers)) if tracks is None else tracks.cpu()
+        is_covered = self.covers[wanted]
+        columns = (torch.cumsum(self.covers, 0) - 1)[wanted[is_covered]].numpy()
+        heard = self._heard[:, columns]
         if self._is_by_columns:
-            by_inverse = self._known[rows] @ self._solution
+            by_inverse = self._known[rows] @ self._solution[:, columns]
         else:
-            by_inverse = (self._heard.T @ self._solution[:, rows]).T
-        scores = torch.zeros(len(users), len(self.covers))
-        scores[:, self.covers] = torch.from_numpy(
-            (self._heard[rows].toarray() - by_inverse / self._diagonal).astype(np.float32)
+            by_inverse = (heard.T @ self._solution[:, rows]).T
+        scores = torch.zeros(len(users), len(wanted))
+        scores[:, is_covered] = torch.from_numpy(
+            (heard.tocsr()[rows].toarray() - by_inverse / self._diagonal[columns]).astype(
+                np.float32
+            )
         )
         return scores.to(users.device)
 
@@ -153,7 +167,7 @@ def _of_mean(entries: Tensor, mean: float) -> NDArray[np.float64]:
 
 
 def _column_side(
-    known: csr_array, heard: csr_array, l2: float
+    known: csr_array, heard: csc_array, l2: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The tracks' columns of P, shape (columns, tracks), and their diagonal."""
     inverse = np.linalg.inv((known.T @ known).toarray() + l2 * np.eye(known.shape[1]))
@@ -162,7 +176,7 @@ def _column_side(
 
 
 def _row_side(
-    known: csr_array, heard: csr_array, l2: float
+    known: csr_array, heard: csc_array, l2: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """K, and the tracks' diagonal of P: (1 - x_j' K x_j) / l2 for column x_j."""
     inverse = np.linalg.inv((known @ known.T).toarray() + l2 * np.eye(known.shape[0]))

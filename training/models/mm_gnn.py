@@ -172,10 +172,12 @@ class MMGNN(nn.Module):
                 logits, batch.rows, batch.columns, takes_part[name]
             )
             losses |= encoder.emotion_loss(name, tracks, batch.candidates)
-        scores[LINEAR] = self._linear.score(batch.users)[:, batch.candidates]
+        shared = {name: scores[name][:, batch.shared] for name in self._encoders}
+        compared = batch.candidates[batch.shared]
+        shared[LINEAR] = self._linear.score(batch.users, compared)
         takes_part[LINEAR] = self._linear.covers.to(batch.users.device)[batch.candidates]
         return losses | self._mutual_losses(
-            torch.stack([scores[name][:, batch.shared] for name in self.head_names]),
+            torch.stack([shared[name] for name in self.head_names]),
             torch.stack([takes_part[name][batch.shared] for name in self.head_names]),
         )
 
