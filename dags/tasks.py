@@ -56,9 +56,12 @@ def landing_task() -> Any:
     return close()
 
 
-def training_task(family: str) -> Any:
-    """The task that trains a model, or finds a young one; its id is the family's name."""
-    return TrainingJob(family=family)
+def training_task(task_id: str) -> Any:
+    """The task that trains a model, or finds a young one.
+
+    Its id is the main ranker's name, whoever of the settings' families holds its place.
+    """
+    return TrainingJob(task_id=task_id, pool=task_id)
 
 
 def scoring_task(table_name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A family's training as a task: in the task's own process, or in several by torchrun."""
+"""The training of a night as a task: in the task's own process, or in several by torchrun."""
 
 from __future__ import annotations
 
@@ -25,16 +25,13 @@ class TrainingFailed(RuntimeError):
 
 
 class TrainingJob(BaseOperator):
-    """Trains a family for the run's night, or finds a young model; `training.launcher` says how.
+    """Trains the champion for the run's night, or finds a young model.
 
-    The setting is read when the task runs, as for Spark jobs.
+    `training.family` and `training.challengers` say who competes, `training.launcher` how it runs.
+    The settings are read when the task runs, as for Spark jobs.
     """
 
     _launched: subprocess.Popen[bytes] | None = None
-
-    def __init__(self, *, family: str, **kwargs: Any) -> None:
-        super().__init__(task_id=family, pool=family, **kwargs)
-        self.family = family
 
     def execute(self, context: Any) -> None:
         """Train for the night that the context's run belongs to."""
@@ -44,7 +41,7 @@ class TrainingJob(BaseOperator):
         if night.settings.training.launcher == "torchrun":
             self._launch(night, retrain)
         else:
-            pkgutil.resolve_name(TRAIN)(night, family=self.family, retrain=retrain)
+            pkgutil.resolve_name(TRAIN)(night, retrain=retrain)
 
     def on_kill(self) -> None:
         """End torchrun with its task, which ends the processes that it started."""
@@ -60,7 +57,7 @@ class TrainingJob(BaseOperator):
         with TemporaryDirectory() as folder:
             failure = Path(folder) / "failure.json"
             self._launched = subprocess.Popen(
-                _command(night, self.family, retrain),
+                _command(night, retrain),
                 # torchrun leaves there what its first failing process raised.
                 env=os.environ | {"TORCHELASTIC_ERROR_FILE": str(failure)},
             )
@@ -69,11 +66,11 @@ class TrainingJob(BaseOperator):
                 raise TrainingFailed(_message(failure, status, night))
 
 
-def _command(night: Night, family: str, retrain: str) -> list[str]:
+def _command(night: Night, retrain: str) -> list[str]:
     """The processes find the settings as this one did: in variables and in evensong.toml."""
     n_processes = str(night.settings.training.n_processes)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", n_processes]
-    arguments = ["--family", family, "--retrain", retrain, "--run-id", night.run_id]
+    arguments = ["--retrain", retrain, "--run-id", night.run_id]
     as_of = ["--as-of", night.as_of.isoformat()]
     return [sys.executable, *torchrun, "-m", APPLICATION, *as_of, *arguments]
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 N_RESAMPLES = 10_000
 CONFIDENCE = 0.95
+DRAWN_AT_ONCE = 1_000_000  # people, over resamples: 16 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """A challenger against the champion, by nDCG@10 of the people in the test.
+    """A challenger against the champion, by nDCG@10 of the people in validation.
 
     Attributes:
         ahead: challenger less champion.
@@ -52,9 +53,15 @@ def winner_of(contests: Sequence[Contest]) -> str | None:
 
 
 def paired_difference(
-    ours: Sequence[Tensor], theirs: Sequence[Tensor], generator: np.random.Generator
+    ours: Sequence[Tensor],
+    theirs: Sequence[Tensor],
+    generator: np.random.Generator,
+    *,
+    n_compared: int = 1,
 ) -> Difference:
     """Mean over people of ours - theirs, each averaged over the seeds, and its interval.
+
+    Of several comparisons each gets its part of the 5 % that all together may err by (Bonferroni).
 
     Example: ours (1, 0) and (0, 0) in two seeds, theirs (0, 0) twice: differences of 0.5 and 0,
     mean 0.25.
@@ -63,12 +70,14 @@ def paired_difference(
         ours: a figure of each person, shape (n_users,), one tensor a seed; NaN where there is none.
         theirs: likewise, of the same seeds.
         generator: draws the people.
+        n_compared: how many comparisons are made at once.
     """
     gap = (torch.stack(list(ours)) - torch.stack(list(theirs))).nanmean(dim=0)
     measured = gap[~gap.isnan()].numpy()
     drawn = stats.bootstrap(
-        (measured,), np.mean, n_resamples=N_RESAMPLES, confidence_level=CONFIDENCE,
-        method="percentile", batch=500, rng=generator,
+        (measured,), np.mean, n_resamples=N_RESAMPLES,
+        confidence_level=1 - (1 - CONFIDENCE) / n_compared,
+        method="percentile", batch=max(1, DRAWN_AT_ONCE // len(measured)), rng=generator,
     )  # fmt: skip
     interval = drawn.confidence_interval
     return Difference(float(measured.mean()), float(interval.low), float(interval.high))

@@ -27,8 +27,8 @@ def write_measured(
     Args:
         night: whose slice.
         measured: metrics by family and split.
-        contests: each gives the challenger three rows of the test: ndcg_at_10_ahead, and the ends
-            of its interval.
+        contests: each gives the challenger three rows of validation: ndcg_at_10_ahead, and the
+            ends of its interval.
         versions: model version of each family.
     """
     figures = [
@@ -36,7 +36,7 @@ def write_measured(
         for one in measured
         for metric, value in one.quality.values.items()
     ] + [
-        (one.challenger, "test", one.n_users, metric, value)
+        (one.challenger, "validation", one.n_users, metric, value)
         for one in contests
         for metric, value in (
             (AHEAD, one.ahead.mean),
@@ -64,10 +64,13 @@ def repeat_measured(night: Night, model: ModelRow) -> Written:
     """Repeat in the night's slice what was measured when its model was trained.
 
     These rows are facts about a model, not about a day: a night that reuses it has the same facts.
+    None when the day's slice has become that of another training by hand.
     """
     lake = night.settings.lake
     ensure_table(lake, SCORE_EVALUATION)
     trained = read_table(lake, SCORE_EVALUATION, as_of=model.trained_as_of_date).to_pylist()
+    if model.model_version not in {row["model_version"] for row in trained}:
+        trained = []
     rows = [{**row, "as_of_date": night.as_of, "run_id": night.run_id} for row in trained]
     return _write(night, rows)
 

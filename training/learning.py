@@ -89,9 +89,9 @@ def learn(
 ) -> Learned:
     """Let families compete on the champion's split, and fit the winner on everything.
 
-    A challenger wins only when its interval says so. A world too small to hold anything out holds
-    no contest: the champion is fitted for its `epochs_without_validation`, with equal head weights
-    and no metrics; `unsplit` says why.
+    A challenger wins on validation, and only when its interval says so. A world too small to hold
+    anything out holds no contest: the champion is fitted for its `epochs_without_validation`, with
+    equal head weights and no metrics; `unsplit` says why.
 
     Args:
         world: what is known.
@@ -108,28 +108,43 @@ def learn(
         model, final = _final_fit(champion, evidence, n_epochs, seed, device, progress_of(champion))
         saved = taken_apart(champion.family, model, evidence)
         return Learned(champion, saved, {"final": final}, (), (), split.reason)
-    met: dict[str, tuple[Recipe, Chosen, Measured]] = {}
-    for recipe in (champion, *challengers):
-        chosen = choose(
-            world, split, recipe, seed=seed, device=device, progress=progress_of(recipe)
+    competing = {recipe.family: recipe for recipe in (champion, *challengers)}
+    chosen = {
+        family: choose(world, split, recipe, seed=seed, device=device, progress=progress_of(recipe))
+        for family, recipe in competing.items()
+    }
+    contests = _contests([one.validation for one in chosen.values()], seed)
+    winner = competing[winner_of(contests) or champion.family]
+    best = chosen[winner.family]
+    saved, final = _refitted(world, winner, best, seed, device, progress_of(winner))
+    measured = tuple(
+        measured
+        for family, one in chosen.items()
+        for measured in (
+            one.validation,
+            tested(one.saved, world, split, competing[family], device),
         )
-        met[recipe.family] = recipe, chosen, tested(chosen.saved, world, split, recipe, device)
-    contests = _contests([measured for _, _, measured in met.values()], seed)
-    recipe, chosen, _ = met[winner_of(contests) or champion.family]
-    saved, final = _refitted(world, recipe, chosen, seed, device, progress_of(recipe))
-    measured = tuple(one for _, chosen, test in met.values() for one in (chosen.validation, test))
-    return Learned(recipe, saved, {"choosing": chosen.fit, "final": final}, measured, contests, "")
+    )
+    return Learned(winner, saved, {"choosing": best.fit, "final": final}, measured, contests, "")
 
 
-def _contests(tests: Sequence[Measured], seed: int) -> tuple[Contest, ...]:
-    """Each of the others against the first, over the same people."""
-    champion, *challengers = tests
+def _contests(validated: Sequence[Measured], seed: int) -> tuple[Contest, ...]:
+    """Each of the others against the first, over the same people, at a common level.
+
+    On validation, where everything is chosen: the test says how good the winner is.
+    """
+    champion, *challengers = validated
     ndcg = champion.quality.ndcg_of_each
     return tuple(
         Contest(
             champion.family,
             one.family,
-            paired_difference([one.quality.ndcg_of_each], [ndcg], np.random.default_rng(seed)),
+            paired_difference(
+                [one.quality.ndcg_of_each],
+                [ndcg],
+                np.random.default_rng(seed),
+                n_compared=len(challengers),
+            ),
             one.quality.n_users,
         )
         for one in challengers
@@ -154,7 +169,7 @@ def choose(
     """Fit before the validation window, choose epoch and weights inside it; the test stays shut."""
     evidence = world.known_before(split.validation).learnable()
     examiner = Examiner(split.validation, len(world.nodes.users), world.n_tracks, device)
-    model = _made(recipe, evidence, device)
+    model = _made(recipe, evidence, seed, device)
     batches = _batches(evidence, recipe, seed, device)
     fitted = fit(
         model,
@@ -211,13 +226,15 @@ def _final_fit(
     progress: Path | None,
 ) -> tuple[Recommender, Fit]:
     """A new model, fitted on all of `evidence` for so many epochs."""
-    model = _made(recipe, evidence, device)
+    model = _made(recipe, evidence, seed, device)
     batches = _batches(evidence, recipe, seed, device)
     kept = _progress(progress, "final", batches)
     return model, fit(model, batches, recipe.loop, n_epochs=n_epochs, progress=kept)
 
 
-def _made(recipe: Recipe, evidence: Evidence, device: torch.device) -> Recommender:
+def _made(recipe: Recipe, evidence: Evidence, seed: int, device: torch.device) -> Recommender:
+    """A new model. Every fit starts from the seed, whatever was fitted or measured before it."""
+    torch.manual_seed(seed)
     model = FAMILIES[recipe.family].model(recipe.model, evidence)
     return cast("Recommender", cast("nn.Module", model).to(device))
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from training.data.batches import LearningBatch
@@ -39,13 +40,13 @@ class NotANumberError(RuntimeError):
 class LoopConfig:
     """How a model is descended."""
 
-    max_epochs: int = 30
-    learning_rate: float = 0.005
-    batch_users: int = 256
+    max_epochs: int = 60
+    learning_rate: float = 0.02
+    batch_users: int = 512
     min_batches: int = 4  # of an epoch; a world of few people takes smaller batches instead
     max_candidates: int = 8_000  # tracks that a batch ranks against
     max_shared: int = 2_000  # of these, tracks on which heads compare what they think
-    validate_every: int = 2  # epochs
+    validate_every: int = 4  # epochs
     patience: int = 3  # validations without a better one until the fit stops
     epochs_without_validation: int = 10  # of a world too small to hold anything out
 
@@ -75,12 +76,16 @@ class Fit:
 
 @contextmanager
 def deterministic(seed: int, n_threads: int) -> Iterator[None]:
-    """Seed torch and fix its threads, then put both back: equal inputs give equal bytes."""
+    """Seed torch and fix all threads, then put both back: equal inputs give equal bytes.
+
+    NumPy's BLAS has threads of its own, by which closed forms are solved.
+    """
     threads_before, state_before = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(n_threads)
     torch.manual_seed(seed)
     try:
-        yield
+        with threadpool_limits(n_threads, "blas"):
+            yield
     finally:
         torch.set_num_threads(threads_before)
         torch.set_rng_state(state_before)

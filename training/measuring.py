@@ -18,6 +18,7 @@ from training.models.registry import Recommender
 from training.ranking import Ranked, best_tracks, leave_out_
 
 BLOCK_USERS = 256  # people scored at once: bounds the memory at 256 x n_tracks x heads
+MAX_WEIGHED = 4_096  # people on whom head weights are tried, with 16 blocks of that size
 CUT_OFF = 10
 CHOOSING_METRIC = "ndcg_at_10"  # what early stopping and head weights go by
 
@@ -66,35 +67,38 @@ class Examiner:
 
     def measure(self, model: Recommender) -> Quality:
         """Rank what each person had not heard, and compare with what the person went on to hear."""
-        return self._quality(self.lists(model).ranked)
+        return self._quality(self.lists(model).ranked, self.users)
 
     def lists(self, model: Recommender) -> Listed:
         """Rank what each person had not heard."""
         with scoring(model):
-            ranked = self._ranked(model.score(batch) for batch in self._batches())
+            scores = (model.score(batch) for batch in self._batches(self.users))
+            ranked = self._ranked(scores, self.users)
         return Listed(self.users, ranked, self._wanted)
 
     def weighing(self, model: Recommender) -> Callable[[Tensor], float]:
-        """What head weights are worth, by CHOOSING_METRIC; the heads speak once for all of them."""
+        """What head weights are worth, by CHOOSING_METRIC; the heads speak once for all of them.
+
+        What they say is kept, so of many people only MAX_WEIGHED are asked, evenly spread.
+        """
+        asked = self.users[:: -(-len(self.users) // MAX_WEIGHED)]
         with scoring(model):
-            heads = [model.head_scores(batch) for batch in self._batches()]
+            heads = [model.head_scores(batch) for batch in self._batches(asked)]
 
         def worth(weights: Tensor) -> float:
             scores = (blend(HeadScores(one.scores, one.votes), weights) for one in heads)
-            return self._quality(self._ranked(scores)).values[CHOOSING_METRIC]
+            return self._quality(self._ranked(scores, asked), asked).values[CHOOSING_METRIC]
 
         return worth
 
-    def _batches(self) -> Iterator[UserBatch]:
-        return (
-            UserBatch(batch.users.to(self._device)) for batch in blocks(self.users, BLOCK_USERS)
-        )
+    def _batches(self, users: Tensor) -> Iterator[UserBatch]:
+        return (UserBatch(batch.users.to(self._device)) for batch in blocks(users, BLOCK_USERS))
 
-    def _ranked(self, scores: Iterator[Tensor]) -> Ranked:
+    def _ranked(self, scores: Iterator[Tensor], users: Tensor) -> Ranked:
         """The lists that these blocks of scores give, in the order of `users`."""
         ranked = [
             best_tracks(leave_out_(block.cpu(), batch.users, self._heard), CUT_OFF)
-            for batch, block in zip(blocks(self.users, BLOCK_USERS), scores, strict=True)
+            for batch, block in zip(blocks(users, BLOCK_USERS), scores, strict=True)
         ]
         return Ranked(
             torch.cat([one.tracks for one in ranked]),
@@ -102,9 +106,9 @@ class Examiner:
             torch.cat([one.is_filled for one in ranked]),
         )
 
-    def _quality(self, ranked: Ranked) -> Quality:
+    def _quality(self, ranked: Ranked, users: Tensor) -> Quality:
         """Metrics of the lists of `users`."""
-        is_hit, n_relevant = metrics.hits(ranked, self.users, self._wanted, self._n_tracks)
+        is_hit, n_relevant = metrics.hits(ranked, users, self._wanted, self._n_tracks)
         ndcg_of_each = metrics.ndcg_of_each(is_hit, n_relevant, CUT_OFF)
         listeners = torch.bincount(self._heard.tracks, minlength=self._n_tracks)
         values = {

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import pyarrow as pa
+import torch
 
 from feature_store.arrow_io import append, read_table
 from feature_store.delta_tables import ensure_table
-from feature_store.settings import Night
+from feature_store.settings import Night, Settings
 from feature_store.storage import sha256_of
 from feature_store.tables.runs import RUN_MODELS
 from training.code import family_sha256
@@ -40,13 +41,15 @@ class ModelRow:
     recorded_at_utc: datetime
 
 
-def version_of(recipe: Recipe, data_sha256: str, seed: int) -> str:
-    """Hash of data, configuration, the family's code and seed; 16 hexadecimal digits.
+def version_of(recipe: Recipe, data_sha256: str, settings: Settings, device: str) -> str:
+    """Hash of everything that decides a model's bytes; 16 hexadecimal digits.
 
-    Several processes add floats in another order than one, so how many there are counts too.
+    Data, recipe, the family's code, seed and torch; and what decides in which order floats are
+    added: processes, threads, device.
     """
     code = family_sha256(FAMILIES[recipe.family].module)
-    parts = [data_sha256, recipe.as_json(), code, str(seed), n_processes()]
+    order = [n_processes(), settings.training.n_threads, device]
+    parts = [data_sha256, recipe.as_json(), code, settings.seed, torch.__version__, *order]
     return sha256_of(json.dumps(parts).encode())[:16]
 
 
@@ -59,7 +62,8 @@ def champion_of(night: Night) -> str:
     """The family that makes the night's lists.
 
     That of the newest promotion which the night may know of, among the families that the settings
-    let compete; the settings' own where none was promoted yet.
+    let compete; the settings' own where none was promoted yet. Every model is promoted when it is
+    trained: by winning, by being the champion's, or by hand, when somebody trains it by its name.
     """
     competing = {night.settings.training.family, *night.settings.training.challengers}
     promoted = [row for row in _rows(night) if row.family in competing and _is_known(row, night)]

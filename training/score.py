@@ -31,7 +31,7 @@ from training.blending import HeadScores, blend
 from training.config import recipe_from_json
 from training.data.batches import UserBatch, blocks
 from training.data.reading import TABLES_READ, read_world
-from training.data.world import World
+from training.data.world import Evidence, World
 from training.loop import deterministic, scoring
 from training.measuring import BLOCK_USERS
 from training.models.registry import Recommender
@@ -61,8 +61,9 @@ def score(night: Night, *, family: str | None = None) -> Written:
     inputs = versions_of(night.settings.lake, TABLES_READ)
     world = read_world(night.settings.lake, night.as_of, night.settings.graph)
     with deterministic(night.settings.seed, night.settings.training.n_threads):
-        model = load_model(night, row, world)
-        rows = candidate_rows(night, row, model, world)
+        evidence = world.everything()
+        model = load_model(night, row, evidence)
+        rows = candidate_rows(night, row, model, world, evidence.graph.listened.users.unique())
     written = write_slice(
         night.settings.lake,
         SCORE_CANDIDATES,
@@ -83,22 +84,27 @@ def score(night: Night, *, family: str | None = None) -> Written:
     return written
 
 
-def load_model(night: Night, row: ModelRow, world: World) -> Recommender:
+def load_model(night: Night, row: ModelRow, evidence: Evidence) -> Recommender:
     """The model of a row, over the night's graph."""
     saved = checkpoint.read(
         open_storage(night.settings.lake), row.checkpoint_uri, row.checkpoint_sha256
     )
     recipe = recipe_from_json(row.config_json)
-    return checkpoint.put_together(saved, recipe.model, world.everything(), device_of(night))
+    return checkpoint.put_together(saved, recipe.model, evidence, device_of(night))
 
 
-def candidate_rows(night: Night, row: ModelRow, model: Recommender, world: World) -> pa.Table:
-    """Rows of score_candidates: the best available tracks of each person who listened."""
+def candidate_rows(
+    night: Night, row: ModelRow, model: Recommender, world: World, people: Tensor
+) -> pa.Table:
+    """Rows of score_candidates: the best available tracks of each of the `people`.
+
+    These are positions, shape (n,), of those with a listen in the graph.
+    """
     names = (*model.head_names,)
     weights = model.head_weights
     tables = []
     with scoring(model):
-        for block in blocks(world.listens.users.unique(), BLOCK_USERS):
+        for block in blocks(people, BLOCK_USERS):
             heads = model.head_scores(UserBatch(block.users.to(weights.device)))
             offered = world.is_available.to(weights.device)
             scores = blend(heads, weights).masked_fill(~offered, -torch.inf)

@@ -63,7 +63,7 @@ def train(night: Night, *, family: str | None = None, retrain: Retrain = "auto")
 
     Args:
         night: the day and the settings.
-        family: a name in the registry, which then competes with nobody; the champion when left out.
+        family: a name in the registry, which is then promoted by hand; the champion when left out.
         retrain: auto trains when no usable model is there, always does so anyway, never refuses to.
 
     Raises:
@@ -114,7 +114,7 @@ def _trained(night: Night, competing: Sequence[Recipe], started_at_s: float) -> 
     data_sha256 = world.sha256()
     beside = [load_recipe(name) for name in COMPARED if name not in {r.family for r in competing}]
     versions = {
-        recipe.family: registry.version_of(recipe, data_sha256, settings.seed)
+        recipe.family: registry.version_of(recipe, data_sha256, settings, device.type)
         for recipe in (*competing, *beside)
     }
     refuse_difference("data, code or recipes", " ".join(versions.values()))
@@ -214,7 +214,7 @@ def _measured_beside(
 @record
 def main(
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
-    family: Annotated[str, typer.Option(help="A family; empty for the champion.")] = "",
+    family: Annotated[str, typer.Option(help="To promote by hand; else the champion.")] = "",
     retrain: Annotated[Retrain, typer.Option(help="Whether to train anew.")] = "auto",
     run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "by-hand",
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from feature_store.settings import Settings
 from feature_store.storage import sha256_of
 
 SOURCES = Path(__file__).parents[2]
@@ -14,3 +15,9 @@ def code_sha256(packages: tuple[str, ...] = PACKAGES) -> str:
     """Hash of every Python file of these packages."""
     files = sorted(file for folder in packages for file in (SOURCES / folder).rglob("*.py"))
     return sha256_of("".join(sha256_of(file.read_bytes()) for file in files).encode())
+
+
+def tables_sha256(settings: Settings) -> str:
+    """Hash of the code that makes tables of landing files, and of the settings that it goes by."""
+    rules = settings.graph.model_dump_json() + settings.encoders.model_dump_json()
+    return sha256_of((code_sha256(("jobs", "feature_store")) + rules).encode())

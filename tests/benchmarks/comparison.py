@@ -10,8 +10,7 @@ from torch import Tensor
 from training import metrics
 from training.data.interactions import Pairs
 from training.data.splits import Split
-from training.data.world import World
-from training.evaluate import published_evidence
+from training.data.world import Evidence, World
 from training.measuring import CUT_OFF, Listed
 
 FEW_FOLLOWS = 3
@@ -51,9 +50,9 @@ class Figures:
     ndcg: Tensor
 
 
-def segments_of(world: World, split: Split) -> Segments:
-    """Segments by what a model could learn from, nothing of which is held out."""
-    graph = published_evidence(world, split).graph
+def segments_of(world: World, split: Split, evidence: Evidence) -> Segments:
+    """Segments by what a model knows at the test; few listens by what it learned from."""
+    graph = evidence.graph
     n_users, n_tracks = len(world.nodes.users), world.n_tracks
     before = split.validation.before
     listens = torch.zeros(n_users, dtype=torch.int64)
@@ -61,9 +60,7 @@ def segments_of(world: World, split: Split) -> Segments:
     heard_somewhat = torch.argsort(listens, stable=True)
     few_listens = torch.zeros(n_users, dtype=torch.bool)
     few_listens[heard_somewhat[listens[heard_somewhat] > 0][: int((listens > 0).sum()) // 4]] = True
-    ends = torch.stack([graph.follows.source, graph.follows.target])
-    both_ways = torch.cat([ends, ends.flip(0)], dim=1)[:, (ends[0] != ends[1]).repeat(2)]
-    n_others = torch.bincount(both_ways.unique(dim=1)[0], minlength=n_users)
+    n_others = torch.bincount(graph.ties().source, minlength=n_users)
     listeners = torch.bincount(graph.listened.tracks, minlength=n_tracks)
     most_heard = torch.argsort(listeners, descending=True, stable=True)
     tail = torch.ones(n_tracks, dtype=torch.bool)

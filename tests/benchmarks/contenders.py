@@ -43,8 +43,10 @@ FAMILIES = {
     OURS: Contender(OURS),
     "light_gcn_ease": Contender("light_gcn_ease"),
 }
+
 WITHOUT: Mapping[str, dict[str, float]] = {
     "no_social": {"follows_weight": 0.0, "linear_follows_weight": 0.0},
+    "no_tag_edges": {"tagged_weight": 0.0, "linear_tagged_weight": 0.0},
     "no_mutual": {"mutual_weight": 0.0},
     "no_emotion": {"emotion_weight": 0.0},
     "no_linear": {"linear_max_tracks": 0},
@@ -53,7 +55,9 @@ WITHOUT: Mapping[str, dict[str, float]] = {
 
 
 def contender_called(name: str) -> Contender:
-    """A family, `mm_gnn_<part>` of WITHOUT, or `mm_gnn_only_<head>`: that head, learned without the others.
+    """A family, `mm_gnn_<part>` of WITHOUT, or `mm_gnn_only_<head>`.
+
+    The head alone makes the lists then, and learned nothing of the others but when to stop: the epoch is the blend's.
 
     Raises:
         typer.BadParameter: there is none of that name.

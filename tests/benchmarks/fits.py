@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from feature_store.storage import sha256_of
+from tests.benchmarks.comparison import Segments, segments_of
 from tests.benchmarks.contenders import ALL_HEADS, Contender
 from training.checkpoint import put_together
 from training.code import family_sha256
@@ -64,13 +65,18 @@ class Bench:
         """See held_out."""
         return held_out(self.world, seed)
 
+    def segments(self, seed: int) -> Segments:
+        """Who and what is hard in the split of a seed, by what a model knows at the test."""
+        split = self.split(seed)
+        return segments_of(self.world, split, self.evidence(self.world, split))
+
     def fitted(self, contender: Contender, seed: int) -> Kept:
         """The contender's fit of a seed: from its file, or made now."""
         recipe = contender.recipe(self.max_epochs)
         code = family_sha256(FAMILIES[contender.family].module)
         inputs = (
             self.data_sha256, code, recipe.as_json(), str(seed), str(self.n_threads),
-            self.evidence.__name__,
+            self.device.type, self.evidence.__name__,
         )  # fmt: skip
         key = sha256_of("\x00".join(inputs).encode())[:16]
         file = self.folder / f"{contender.family}-{seed}-{key}.safetensors"

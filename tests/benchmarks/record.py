@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import typer
+
 README = Path(__file__).parent / "README.md"
 
 
@@ -52,6 +54,16 @@ def record_section(section: Section, readme: Path = README) -> None:
     old = re.compile(rf"^## {re.escape(section.title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
     kept = old.sub("", text).rstrip("\n")
     readme.write_text(f"{kept}\n\n{section.markdown}", encoding="utf-8")
+
+
+def refuse_quick_record(*, quick: bool, record: bool) -> None:
+    """Keep what was measured on less out of the section that names the whole.
+
+    Raises:
+        typer.BadParameter: both were asked for.
+    """
+    if quick and record:
+        raise typer.BadParameter("figures of --quick are not recorded; leave out one of the two")
 
 
 def machine_size() -> str:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from feature_store.settings import Night, Settings, load_settings
 from tests.benchmarks.fits import held_out
-from tests.benchmarks.record import Section, record_section
+from tests.benchmarks.record import Section, record_section, refuse_quick_record
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
 from training.config import load_recipe
 from training.data.world import DatedEdges, World
@@ -118,6 +118,7 @@ def main(
     record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
 ) -> None:
     """Measure, print, and record when asked."""
+    refuse_quick_record(quick=quick, record=record)
     settings = load_settings()
     points = [
         list(curves(build_world(options_of(seed, quick=quick), settings), seed, settings))

@@ -24,12 +24,12 @@ from feature_store.settings import Night, Settings, load_settings
 from feature_store.storage import sha256_of
 from jobs.sources.sample.world import SampleWorld
 from jobs.sources.sample_world import write_sample_world
-from tests.benchmarks.code import code_sha256
-from tests.benchmarks.comparison import Figures, figures_of, segments_of
+from tests.benchmarks.code import tables_sha256
+from tests.benchmarks.comparison import Figures, figures_of
 from tests.benchmarks.contenders import OURS, WITHOUT, contender_called
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, record_section
+from tests.benchmarks.record import Section, record_section, refuse_quick_record
 from training.data.content import TABLE_OF
 from training.data.reading import read_world
 from training.data.world import World
@@ -64,7 +64,7 @@ def options_of(seed: int, *, quick: bool) -> SampleWorld:
 
 def build_world(options: SampleWorld, settings: Settings) -> World:
     """The world as training reads it; jobs run only when this code has not built it before."""
-    kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options)
+    kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options, settings)
     lake = built_lake(kept, settings, options.last_day, partial(write_sample_world, options))
     return read_world(lake, options.last_day, settings.graph)
 
@@ -80,11 +80,10 @@ def measure(world: World, settings: Settings, families: list[str], seed: int) ->
         max_epochs=None,
         evidence=test_evidence,
     )
-    figures = {}
+    figures, segments = {}, bench.segments(seed)
     for name in families:
         contender = contender_called(name)
         lists = bench.fitted(contender, seed).lists
-        segments = segments_of(world, bench.split(seed))
         figures[name] = figures_of(lists[contender.head], segments)
     return figures
 
@@ -113,10 +112,10 @@ def rows_of(figures: dict[str, Figure]) -> list[list[str]]:
     return lines
 
 
-def _world_hash(options: SampleWorld) -> str:
-    """Names a built world: the options and all code that makes tables."""
-    code = code_sha256(("jobs", "feature_store"))
-    return f"seed-{options.seed}-{sha256_of((repr(options) + code).encode())[:12]}"
+def _world_hash(options: SampleWorld, settings: Settings) -> str:
+    """Names a built world: its options, and what makes tables of it."""
+    made_by = tables_sha256(settings)
+    return f"seed-{options.seed}-{sha256_of((repr(options) + made_by).encode())[:12]}"
 
 
 def main(
@@ -127,6 +126,7 @@ def main(
     on: Annotated[str, typer.Option(help="Date to record; today's when left out.")] = "",
 ) -> None:
     """Measure, print, and record when asked."""
+    refuse_quick_record(quick=quick, record=record)
     settings = load_settings()
     chosen = [name for name in families.split(",") if name and name != REFERENCE]
     names = [REFERENCE, *chosen] if chosen else list(FAMILIES)

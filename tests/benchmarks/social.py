@@ -27,15 +27,17 @@ from rich.table import Table as Printed
 from feature_store.settings import Night, Settings, load_settings
 from feature_store.storage import Storage, sha256_of
 from jobs.sources.hetrec import write_hetrec
-from tests.benchmarks.code import SOURCES, code_sha256
-from tests.benchmarks.comparison import Figures, figures_of, segments_of
-from tests.benchmarks.contenders import ALL_HEADS, FAMILIES, OURS, contender_called
+from tests.benchmarks.code import SOURCES, tables_sha256
+from tests.benchmarks.comparison import Figures, figures_of
+from tests.benchmarks.contenders import ALL_HEADS, FAMILIES, OURS, WITHOUT, contender_called
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, record_section
+from tests.benchmarks.record import Section, record_section, refuse_quick_record
 from training.comparison import Difference, paired_difference
+from training.data.content import TAGS
 from training.data.reading import read_world
 from training.evaluate import published_evidence
+from training.models.mm_gnn import COLLABORATIVE, LINEAR
 from training.train import device_of
 
 HETREC = SOURCES.parent / "shared" / "data" / "hetrec2011-lastfm-2k"
@@ -48,6 +50,12 @@ TABLE_WIDTH = 190  # in a file, too, where rich would squeeze eleven columns int
 
 ALL_SEEDS = frozenset({"ease", "ials", "light_gcn", "light_gcn_ease", OURS})
 """Families that are measured on every seed; the others on at most FEWER_SEEDS."""
+
+ABLATIONS = (
+    *(f"{OURS}_{part}" for part in WITHOUT if part != "no_emotion"),
+    *(f"{OURS}_only_{head}" for head in (COLLABORATIVE, TAGS, LINEAR)),
+)
+"""Parts that MM-GNN has on this data: nothing of it is heard or read, so there is no emotion."""
 
 COLUMNS = {
     "recall_at_10": "recall@10",
@@ -66,7 +74,7 @@ def open_bench(settings: Settings, *, quick: bool) -> Bench:
     if not HETREC.is_dir():
         raise typer.BadParameter(f"{HETREC.name} must lie in ../shared/data beside the project")
     root = settings.state / "benchmarks" / "social"
-    kept = root / f"lake-{_lake_hash()}"
+    kept = root / f"lake-{_lake_hash(settings)}"
     lake = built_lake(kept, settings, AS_OF, partial(_land, HETREC))
     world = read_world(lake, AS_OF, settings.graph)
     return Bench(
@@ -88,7 +96,7 @@ def measure(bench: Bench, families: list[str], seeds: int) -> dict[str, dict[int
         for name in families
         if name in ALL_SEEDS or seed < FIRST_SEED + FEWER_SEEDS
     ]
-    segments = {seed: segments_of(bench.world, bench.split(seed)) for seed, _ in wanted}
+    segments = {seed: bench.segments(seed) for seed in dict(wanted)}
     figures: dict[str, dict[int, Figures]] = {name: {} for name in families}
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=len(wanted))
@@ -164,10 +172,10 @@ def _land(folder: Path, storage: Storage) -> object:
     return write_hetrec(folder, storage, AS_OF)
 
 
-def _lake_hash() -> str:
-    """Names a built lake: the data set's files and all code that makes tables."""
+def _lake_hash(settings: Settings) -> str:
+    """Names a built lake: the data set's files, and what makes tables of them."""
     files = "".join(sha256_of(file.read_bytes()) for file in sorted(HETREC.glob("*.dat")))
-    return sha256_of((files + code_sha256(("jobs", "feature_store"))).encode())[:12]
+    return sha256_of((files + tables_sha256(settings)).encode())[:12]
 
 
 def main(
@@ -178,7 +186,8 @@ def main(
     on: Annotated[str, typer.Option(help="Date to record; today's when left out.")] = "",
 ) -> None:
     """Measure, print, and record when asked."""
-    names = families.split(",") if families else list(FAMILIES)
+    refuse_quick_record(quick=quick, record=record)
+    names = families.split(",") if families else [*FAMILIES, *ABLATIONS]
     for name in names:
         contender_called(name)
     figures = measure(open_bench(load_settings(), quick=quick), names, seeds)

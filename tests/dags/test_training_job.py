@@ -19,7 +19,7 @@ def job(session_settings):
     prepare(session_settings)
     from dags.training_job import TrainingJob
 
-    return TrainingJob(family="popularity")
+    return TrainingJob(task_id="mm_gnn")
 
 
 @pytest.fixture
@@ -27,7 +27,10 @@ def shared(night, monkeypatch) -> Night:
     """A night whose training torchrun starts; its processes find the settings in variables."""
     monkeypatch.setenv("EVENSONG_LAKE", night.settings.lake)
     monkeypatch.setenv("EVENSONG_STATE", str(night.settings.state))
-    return Night(night.as_of, night.run_id, load_settings(training=TORCHRUN))
+    monkeypatch.setenv("EVENSONG_TRAINING__FAMILY", "popularity")
+    return Night(
+        night.as_of, night.run_id, load_settings(training=TORCHRUN | {"family": "popularity"})
+    )
 
 
 def context(retrain: str) -> dict[str, object]:
@@ -37,7 +40,7 @@ def context(retrain: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("launcher", ["in_process", "torchrun"])
 def test_the_setting_says_where_a_training_runs(launcher, job, night, monkeypatch):
-    """Either way it is told the night, the family and whether to train anew."""
+    """Either way it is told the night and whether to train anew, and no family: the champion is found there."""
     from dags import training_job
 
     monkeypatch.setenv("EVENSONG_LAKE", night.settings.lake)
@@ -46,15 +49,18 @@ def test_the_setting_says_where_a_training_runs(launcher, job, night, monkeypatc
     monkeypatch.setattr(
         training_job.pkgutil,
         "resolve_name",
-        lambda _: lambda night, **how: told.append(("in_process", night.as_of, how["retrain"])),
+        lambda _: lambda night, **how: told.append(("in_process", night.as_of, how)),
     )
     monkeypatch.setattr(
-        job, "_launch", lambda night, retrain: told.append(("torchrun", night.as_of, retrain))
+        job,
+        "_launch",
+        lambda night, retrain: told.append(("torchrun", night.as_of, {"retrain": retrain})),
     )
 
     type(job).execute.__wrapped__(job, context("always"))
 
-    assert told == [(launcher, night.as_of, "always")]
+    assert told == [(launcher, night.as_of, {"retrain": "always"})]
+    assert "--family" not in training_job._command(night, "always")
 
 
 def test_a_failed_process_reddens_the_task_with_its_message(job, shared):

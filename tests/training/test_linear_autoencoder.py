@@ -126,3 +126,24 @@ def test_scores_of_some_tracks_are_theirs_among_all(n_users):
     some, people = torch.tensor([3, 5, 0]), torch.tensor([2, 0])
 
     assert torch.allclose(linear.score(people, some), linear.score(people)[:, some])
+
+
+def test_it_has_no_vote_for_people_of_whom_it_knows_nothing():
+    """u0 to u3 listened; u4 follows u0, which is something; u5 neither listened nor follows."""
+    graph = replace(graph_of(6, 4), follows=edges([(4, 0), (5, 5)]))
+
+    alone = LinearAutoencoder(graph, LinearSettings(L2, 9))
+    social = LinearAutoencoder(graph, LinearSettings(L2, 9, follows_weight=0.5))
+
+    everybody = torch.arange(6)
+    assert alone.votes(everybody).any(dim=1).tolist() == [True] * 4 + [False] * 2
+    assert social.votes(everybody).any(dim=1).tolist() == [True] * 5 + [False]
+    assert social.score(torch.tensor([4])).abs().sum() > 0
+
+
+def test_without_a_track_it_is_silent():
+    """No room for any: no scores, no votes, and nothing to solve fails."""
+    linear = LinearAutoencoder(with_ties_and_tags(4), LinearSettings(L2, 0, follows_weight=0.5))
+
+    assert not linear.votes(torch.arange(4)).any()
+    assert not linear.score(torch.arange(4)).any()

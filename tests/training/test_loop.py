@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from tests.training.worlds import CPU, three_modalities, two_taste_evidence
-from training.config import load_recipe
+from training.config import RecipeError, load_recipe
 from training.data.batches import LearningBatches
 from training.loop import LoopConfig, NotANumberError, deterministic, fit
 from training.models.mm_gnn import MMGNN, MMGNNConfig
+from training.models.registry import FAMILIES
 
 N_TRACKS = 13
 LOOP = LoopConfig(validate_every=1, patience=2)
@@ -94,5 +95,18 @@ def test_drawn_candidates_hold_every_positive():
         assert len(batch.candidates) <= max(9, len(heard.tracks[mine].unique()))
 
 
-def test_every_recipe_loads():
-    assert load_recipe("mm_gnn").family == "mm_gnn"
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_recipe_loads(family):
+    assert load_recipe(family).family == family
+
+
+def test_a_recipe_is_refused_that_names_what_there_is_not(tmp_path):
+    """A key of no setting, a value of another type, a section too many."""
+    for text, said in (
+        ("[loop]\nepochs = 3", "LoopConfig has no 'epochs'"),
+        ("[loop]\nmax_epochs = 'three'", "'three' is no int"),
+        ("[optimiser]\nname = 'sgd'", r"unknown sections \['optimiser'\]"),
+    ):
+        (tmp_path / "mm_gnn.toml").write_text(text)
+        with pytest.raises(RecipeError, match=said):
+            load_recipe("mm_gnn", tmp_path)

@@ -181,3 +181,25 @@ def test_a_family_that_no_longer_competes_makes_no_lists(filled):
     train.train(competing(filled, "popularity", "ease"))
 
     assert registry.champion_of(competing(filled, "popularity")) == "popularity"
+
+
+def test_who_else_competed_changes_no_byte_of_a_model(filled):
+    """MM-GNN alone, and MM-GNN that popularity challenged: the same version, the same checkpoint."""
+    alone = train.train(filled)
+    challenged = train.train(competing(filled, FAMILY, "popularity"), retrain="always")
+
+    assert challenged.model_version == alone.model_version
+    assert challenged.checkpoint_sha256 == alone.checkpoint_sha256
+
+
+def test_another_number_of_threads_is_another_model(filled):
+    """Sums in another order have other last bits, and a version has one checkpoint."""
+    more = filled.settings.training.model_copy(update={"n_threads": 1})
+    other = replace(filled, settings=filled.settings.model_copy(update={"training": more}))
+
+    versions = {
+        train.train(night, family="popularity", retrain="always").model_version
+        for night in (filled, other)
+    }
+
+    assert len(versions) == 2

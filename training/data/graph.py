@@ -71,6 +71,13 @@ class SocialGraph:
         """Distinct listeners of each track, shape (n_tracks,) float32."""
         return torch.bincount(self.listened.tracks, minlength=len(self.nodes.tracks)).float()
 
+    def ties(self) -> Edges:
+        """Who follows whom or is followed by them, each tie in both directions and once."""
+        apart = self.follows.where(self.follows.source != self.follows.target)
+        ends = torch.stack([apart.source, apart.target])
+        both_ways = torch.cat([ends, ends.flip(0)], dim=1).unique(dim=1)
+        return Edges(both_ways[0], both_ways[1])
+
     def listen_matrix(self) -> Tensor:
         """1 where a person heard a track, sparse CSR of shape (n_users, n_tracks)."""
         shape = (len(self.nodes.users), len(self.nodes.tracks))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import torch
 
 from feature_store.settings import GraphSettings
-from feature_store.tables.graph import NODE_KINDS
+from feature_store.tables.graph import NODE_KINDS, RECENCY_HALF_LIFE_DAYS
 from training.data.content import MODALITIES, TAGS, Content, Vectors
 from training.data.graph import Edges, SocialGraph
 from training.data.interactions import Listens, Pairs, day_number
@@ -32,6 +32,20 @@ class Evidence:
 
     graph: SocialGraph
     content: Content
+
+    def without_emotion(self) -> Evidence:
+        """The same tracks, of none of which valence and arousal are known."""
+        return Evidence(
+            self.graph,
+            {
+                name: replace(
+                    modality,
+                    emotion=torch.zeros_like(modality.emotion),
+                    has_emotion=torch.zeros_like(modality.has_emotion),
+                )
+                for name, modality in self.content.items()
+            },
+        )
 
     def learnable(self) -> Evidence:
         """Without the modalities of which too few tracks were heard to learn from."""
@@ -127,7 +141,7 @@ class World:
     def sha256(self) -> str:
         """Hash of all that training reads; the as_of is part of it because it ends the windows."""
         digest = hashlib.sha256(self.as_of.isoformat().encode())
-        digest.update(self.rules.model_dump_json().encode())
+        digest.update(f"{self.rules.model_dump_json()} {RECENCY_HALF_LIFE_DAYS}".encode())
         for kind in NODE_KINDS:
             digest.update("\x00".join(self.nodes.of_kind(kind).ids.tolist()).encode() + b"\x01")
         listens = self.listens

@@ -47,8 +47,7 @@ class EASE(nn.Module):
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
         scores = self._linear.score(batch.users)
-        votes = self._linear.covers.to(scores.device).expand_as(scores)
-        return HeadScores(scores[None], votes[None])
+        return HeadScores(scores[None], self._linear.votes(batch.users)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
         return of_only_head(self.head_scores(batch))

@@ -169,7 +169,7 @@ def channel_matrices(graph: SocialGraph) -> dict[str, csr_array]:
     other, both follow c; a and b share one track: social a-b, a-c, b-c 1 each; joint a-b 1;
     purchase nothing.
     """
-    tied, heard = _ties(graph), _heard(graph)
+    tied, heard = _tied(graph), _heard(graph)
     common = heard @ heard.T  # a person with itself as well
     joint = common.multiply(tied).tocsr()
     strangers = (common - joint - common.multiply(eye_array(common.shape[0]))).tocsr()
@@ -189,13 +189,11 @@ def normalised_listens(graph: SocialGraph) -> csr_array:
     return csr_array(diags_array(of_people) @ heard @ diags_array(of_tracks))
 
 
-def _ties(graph: SocialGraph) -> csr_array:
+def _tied(graph: SocialGraph) -> csr_array:
     """1 where one of two people follows the other; shape (n_users, n_users)."""
-    apart = graph.follows.where(graph.follows.source != graph.follows.target)
-    n_users = len(graph.nodes.users)
-    places = (apart.source.numpy(), apart.target.numpy())
-    follows = csr_array((np.ones(len(apart)), places), shape=(n_users, n_users))
-    return csr_array(((follows + follows.T) > 0).astype(np.float64))
+    ties, n_users = graph.ties(), len(graph.nodes.users)
+    places = (ties.source.numpy(), ties.target.numpy())
+    return csr_array((np.ones(len(ties)), places), shape=(n_users, n_users))
 
 
 def _heard(graph: SocialGraph) -> csr_array:

@@ -62,7 +62,7 @@ class MMGNNConfig:
     listened_power: float = 0.0  # 0 counts every pair alike, 1 by its edge weight
     mutual_weight: float = 0.1
     mutual_temperature: float = 1.0  # of the calibrated scores that heads compare
-    emotion_weight: float = 0.1
+    emotion_weight: float = 0.1  # 0 takes emotion away altogether, as input too
     linear_l2: float = 150.0
     linear_max_tracks: int = 20_000
     linear_listened_power: float = 0.5  # HetRec's validation, with the next line: nDCG@10 .191;
@@ -138,6 +138,8 @@ class MMGNN(nn.Module):
         inputs: Callable[[Evidence, MMGNNConfig], dict[str, TrackInput]] = input_per_modality,
     ) -> None:
         super().__init__()
+        if not config.emotion_weight:
+            evidence = evidence.without_emotion()
         graph = evidence.graph
         self.config = config
         self._encoders = {COLLABORATIVE: GraphEncoder(config, graph, None)} | {
@@ -188,14 +190,15 @@ class MMGNN(nn.Module):
             scores: shape (heads, batch, shared); the encoders come first, then the linear peer.
             has: shape (heads, shared) bool.
         """
-        n_students, n_heads = len(self._encoders), len(self.head_names)
+        n_students = len(self._encoders)
+        n_peers = has.any(dim=1).sum().clamp(min=2) - 1  # a head without a candidate is silent
         divergences = mutual_divergence(
             scores[:n_students, None],
             scores[None],
             (has[:n_students, None] & has[None])[:, :, None],
             self.config.mutual_temperature,
         )  # (students, teachers); nobody diverges from itself
-        means = divergences.sum(dim=1) / (n_heads - 1)
+        means = divergences.sum(dim=1) / n_peers
         return {
             f"mutual.{name}": self.config.mutual_weight * mean
             for name, mean in zip(self._encoders, means, strict=True)
@@ -209,7 +212,7 @@ class MMGNN(nn.Module):
             scores.append(people[batch.users] @ tracks.T)  # (batch, n_tracks)
             votes.append(encoder.has_user[batch.users, None] & encoder.may_vote)
         scores.append(self._linear.score(batch.users))
-        votes.append(self._linear.covers.to(batch.users.device).expand_as(scores[-1]))
+        votes.append(self._linear.votes(batch.users))
         return HeadScores(torch.stack(scores), torch.stack(votes))
 
     def score(self, batch: UserBatch) -> Tensor:
