@@ -104,7 +104,7 @@ class GraphSettings(BaseModel):
         1, ge=1, description="Listens in the window that an edge of a person and a track needs."
     )
     organic_only: bool = Field(
-        False,
+        default=False,
         description="Only listens that the person chose: what a recommendation started teaches "
         "nothing, so that our own lists do not feed themselves.",
     )

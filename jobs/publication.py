@@ -11,7 +11,7 @@ from feature_store.arrow_io import read_table
 from feature_store.gates import judge
 from feature_store.lineage import emit_published
 from feature_store.privacy import unchanged_people
-from feature_store.publish import Mode, audited_pins, publish
+from feature_store.publish import CurrentMoved, Mode, audited_pins, publish
 from feature_store.settings import Night
 from feature_store.snapshot import Event, Pin, Snapshot, current_event, events
 from feature_store.spark_session import make_spark
@@ -25,36 +25,48 @@ if TYPE_CHECKING:
 
 LOG = structlog.get_logger()
 
+MAX_JUDGEMENTS = 3  # each takes longer than a publication: who is overtaken thrice has a rival
+
 
 def publish_night(
     night: Night, *, mode: Mode, actor: str, now: datetime, spark: SparkSession | None = None
 ) -> Event:
     """Audit the staged tables and append the night's event.
 
+    Gates compare with what readers see. When another run is published while they do, they are
+    judged again, against that one.
+
     Raises:
         ReadBackMismatch: a staged slice is not what the run computed.
         GateFailed: a rule is broken; a `blocked` event says which.
-        CurrentMoved: somebody published meanwhile.
+        CurrentMoved: somebody published meanwhile, again and again.
         ErasedMeanwhile: somebody was erased after the tables had been staged.
     """
     lake = night.settings.lake
     session = spark or make_spark(night.settings)
     refuse_old_people = unchanged_people(lake)
     pins = audited_pins(session, night)
-    current = current_event(events(lake))
-    judged = judge(measures(session, night, pins, Snapshot(lake, current) if current else None))
-    refuse_old_people()
-    event = publish(
-        night,
-        pins=pins,
-        gates=judged,
-        inputs=_inputs(night),
-        model_versions=_model_versions(night),
-        current=current,
-        mode=mode,
-        actor=actor,
-        now=now,
-    )
+    for judgements_left in reversed(range(MAX_JUDGEMENTS)):
+        current = current_event(events(lake))
+        judged = judge(measures(session, night, pins, Snapshot(lake, current) if current else None))
+        refuse_old_people()
+        try:
+            event = publish(
+                night,
+                pins=pins,
+                gates=judged,
+                inputs=_inputs(night),
+                model_versions=_model_versions(night),
+                current=current,
+                mode=mode,
+                actor=actor,
+                now=now,
+            )
+            break
+        except CurrentMoved as moved:
+            if not judgements_left:
+                raise
+            LOG.info("judged again", reason=str(moved))
     emit_published(night, event, now)
     LOG.info("published", run_id=event.run_id, event_number=event.event_number, action=event.action)
     return event

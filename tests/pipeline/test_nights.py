@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
 
-from feature_store import spark_io
+from feature_store import gates, publish, spark_io
 from feature_store.arrow_io import read_table
 from feature_store.gates import GateFailed
 from feature_store.run_log import record_task
@@ -18,6 +19,7 @@ from feature_store.settings import Night, load_settings
 from feature_store.snapshot import Snapshot, events, open_snapshot
 from feature_store.tables import table_called
 from feature_store.tables.recommendations import REC_TOPK
+from jobs import publication
 from jobs.audit import list_rules, tier_shift
 from jobs.publication import publish_night
 from jobs.run import run_job
@@ -251,6 +253,39 @@ def test_a_row_that_breaks_an_absolute_rule_blocks_the_night_by_name(nights, spa
 
     with pytest.raises(GateFailed, match=r'hidden_tracks_topk is 1, .*"user_id":"rock-1"'):
         publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
+
+
+@pytest.mark.parametrize(("n_rivals", "is_published"), [(1, True), (3, False)])
+def test_a_night_that_is_overtaken_while_it_is_judged_is_judged_again(
+    nights, spark, tmp_path, monkeypatch, n_rivals, is_published
+):
+    """Another event becomes current during the first judgement, or during each of the three."""
+    lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
+    settings = load_settings(lake=lake, state=tmp_path, lists={"length": 3})
+    night = Night(worlds.NEXT_DAY, nights.second["run_id"], settings)
+    first_event, judged = open_snapshot(lake).event, []
+
+    def judge_beside_a_rival(found):
+        current = open_snapshot(lake).event
+        if len(judged) < n_rivals:
+            rival = replace(
+                current, run_id=f"rival-{len(judged)}", replaces_event=current.event_number
+            )
+            publish.append_event(lake, rival)
+        judged.append(current.event_number)
+        return gates.judge(found)
+
+    monkeypatch.setattr(publication, "judge", judge_beside_a_rival)
+    if is_published:
+        event = publish_night(night, mode="make_current", actor="test", now=NOON, spark=spark)
+        assert event.replaces_event == first_event.event_number + 1
+        assert open_snapshot(lake).event == event
+    else:
+        with pytest.raises(publish.CurrentMoved, match="this run was to replace"):
+            publish_night(night, mode="make_current", actor="test", now=NOON, spark=spark)
+
+    assert len(judged) == min(n_rivals + 1, 3)
+    assert judged == sorted(set(judged))
 
 
 def test_rules_about_rows_are_absolute_and_rules_about_the_population_are_not(nights):
