@@ -1,12 +1,12 @@
-"""How fast is an epoch on a graph, beside RecBole's and PyG's LightGCN, and how does a step grow with the graph?
+"""How fast is an epoch on a graph, beside RecBole's and PyG's LightGCN, and how do a step and the graph's jobs grow?
 
-    python -m tests.benchmarks.graph [--tries 3] [--largest 10000000] [--record]
+    python -m tests.benchmarks.graph [--tries 3] [--largest 10000000] [--most-listens 100000000] [--record]
 
 Peers: the same pairs, dimensions, layers, threads and pairs a step, on the CPU; each with the loss that it comes with
 (theirs draw one track for each heard one, ours ranks against 1,000). RecBole runs in an environment of its own, which
 uv makes, because it needs older NumPy, SciPy and pandas. Growth: steps of 256 people through the whole graph, of as many
 edges, a tenth and a hundredth; what a step through an almost empty graph costs is subtracted, and the slope is that of a
-line through the logarithms.
+line through the logarithms. The graph's Spark jobs (graph_jobs.py) grow by the same rule, in numbers of listens.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from rich.console import Console
 from rich.table import Table as Printed
 from torch_geometric.nn import LightGCN as PygLightGCN
 
+from feature_store.settings import load_settings
+from tests.benchmarks.graph_jobs import Built, measured
 from tests.benchmarks.memory import peak_mib
 from tests.benchmarks.record import Section, record_section
 from training.data.batches import LearningBatches
@@ -48,6 +50,14 @@ LISTENS_EACH = 50  # pairs of a person, as HetRec's people have
 CANDIDATES = 1_000
 STEPS, STEP_USERS = 4, 256  # whose growth with the graph is measured
 FIXED_EDGES = 1_000  # what costs so much for them costs as much for none
+FIXED_LISTENS = 300  # likewise
+JOBS_HEADER = [
+    "listens",
+    "rows of user, track and day",
+    "edges",
+    "full build, s",
+    "one more day, s",
+]
 PEERS = Path(__file__).parent / "peers"
 RECBOLE = ("recbole==1.2.1", "numpy<2", "scipy<1.13", "pandas<2.2", "setuptools<81")
 
@@ -176,8 +186,8 @@ def growth(edge_counts: list[int], tries: int) -> dict[int, tuple[float, float]]
 
 
 def slope_of(seconds: dict[int, float], fixed_s: float) -> float:
-    """Slope of a line through (log edges, log seconds), the fixed cost subtracted."""
-    sizes = np.log([float(n_edges) for n_edges in seconds])
+    """Slope of a line through (log size, log seconds), the fixed cost subtracted."""
+    sizes = np.log([float(size) for size in seconds])
     costs = np.log([max(value - fixed_s, 1e-9) for value in seconds.values()])
     return float(np.polyfit(sizes, costs, 1)[0])
 
@@ -194,9 +204,43 @@ def _measured_size(n_edges: int, tries: int) -> tuple[float, float]:
     return statistics.median(seconds) / STEPS, peak_mib()
 
 
+def jobs_rows(builds: dict[int, Built]) -> list[list[str]]:
+    """A row for each number of listens."""
+    return [
+        [
+            str(one.n_listens),
+            str(one.n_rows),
+            str(one.n_edges),
+            f"{one.full_s:.1f}",
+            f"{one.incremental_s:.1f}",
+        ]
+        for one in builds.values()
+    ]
+
+
+def jobs_figures(builds: dict[int, Built]) -> dict[str, float]:
+    """Growth of a full build, and what one more day costs beside it at the largest size."""
+    seconds = {size: one.full_s for size, one in builds.items() if size != FIXED_LISTENS}
+    largest = builds[max(builds)]
+    return {
+        "growth_slope_listens": slope_of(seconds, builds[FIXED_LISTENS].full_s),
+        "incremental_ratio": largest.incremental_s / largest.full_s,
+    }
+
+
+def _print(title: str, header: list[str], rows: list[list[str]]) -> None:
+    printed = Printed(*header, title=title)
+    for row in rows:
+        printed.add_row(*row)
+    Console().print(printed)
+
+
 def main(
     tries: Annotated[int, typer.Option(min=1, help="Timed epochs of each; the median counts.")] = 3,
     largest: Annotated[int, typer.Option(help="Edges of the largest graph.")] = 10_000_000,
+    most_listens: Annotated[
+        int, typer.Option(min=100_000, help="Listens of the largest build of the graph's jobs.")
+    ] = 100_000_000,
     record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
     only_size: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
@@ -231,20 +275,23 @@ def main(
         ]
         for n_edges, (epoch_s, mib) in grown.items()
     ]
-    printed = Printed(*header, title="Epochs of LightGCN on the CPU")
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
+    _print("Epochs of LightGCN on the CPU", header, rows)
+    listens = [FIXED_LISTENS, most_listens // 100, most_listens // 10, most_listens]
+    builds = measured(listens, load_settings(), tries)
+    _print("Jobs of the graph", JOBS_HEADER, jobs_rows(builds))
     if record:
-        command = f"python -m tests.benchmarks.graph --tries {tries} --largest {largest} --record"
-        record_section(
-            Section("Graph training", command, datetime.now(UTC).date(), 1, header, rows)
+        command = (
+            f"python -m tests.benchmarks.graph --tries {tries} --largest {largest} "
+            f"--most-listens {most_listens} --record"
         )
+        today = datetime.now(UTC).date()
+        record_section(Section("Graph training", command, today, 1, header, rows))
+        record_section(Section("Graph jobs", command, today, 1, JOBS_HEADER, jobs_rows(builds)))
     figures = {
         "epoch_time_ratio_recbole": epochs["RecBole"] / epochs["evensong"],
         "epoch_time_ratio_pyg": epochs["PyG"] / epochs["evensong"],
         "growth_slope_edges": slope,
-    }
+    } | jobs_figures(builds)
     print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
 
 

@@ -168,7 +168,8 @@ def test_old_listens_and_few_make_no_edge_where_settings_say_so(spark, leap_nigh
 def test_a_like_is_an_edge_until_it_is_taken_back(spark, leap_night):
     """Only the last press counts, whenever it became known; hiding is another button.
 
-    bo took his back and pressed again; cy took hers back; dee's is of a day not seen yet.
+    bo took his back and pressed again; cy took hers back; dee's is of a day not seen yet. Of eve's
+    two at the same instant the like counts.
     """
     pressed = "user_id track_id feedback_action given_at_utc known_from_date"
     found = user_liked_track.build(
@@ -185,6 +186,8 @@ def test_a_like_is_an_edge_until_it_is_taken_back(spark, leap_night):
             ("cy", "aria", "like", at(FEB_27, "08:00:00"), FEB_29),
             ("cy", "aria", "unlike", at(FEB_28, "08:00:00"), FEB_28),
             ("dee", "aria", "like", at(MAR_1, "00:00:00"), FEB_29),
+            ("eve", "aria", "unlike", at(FEB_28, "08:00:00"), FEB_28),
+            ("eve", "aria", "like", at(FEB_28, "08:00:00"), FEB_29),
         ),
         night=leap_night,
     )
@@ -192,6 +195,7 @@ def test_a_like_is_an_edge_until_it_is_taken_back(spark, leap_night):
     assert rows_of(found, "as_of_date user_id track_id liked_date") == [
         (FEB_29, "ada", "hymn", FEB_27),
         (FEB_29, "bo", "hymn", FEB_29),
+        (FEB_29, "eve", "aria", FEB_28),
     ]
 
 
