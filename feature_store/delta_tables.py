@@ -5,6 +5,7 @@ One Delta table per contract, its rules enforced by Delta itself.
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from feature_store.contract import ContractError
@@ -91,7 +92,7 @@ def _is_whole(opened: DeltaTable, table: Table) -> bool:
     return (
         found.names == wanted.names
         and all(map(_same_type, found.types, wanted.types))
-        and table.checks.items() <= _constraints(opened).items()
+        and not _rules_to_add(opened, table)
     )
 
 
@@ -110,17 +111,37 @@ def _made_whole(lake: str, table: Table) -> DeltaTable:
             description=table.meaning,
             configuration=_PROPERTIES,
         )
-    found = _constraints(made)
-    missing = dict(sorted(table.checks.items() - found.items()))
-    for changed in missing.keys() & found.keys():
+    missing = _rules_to_add(made, table)
+    for changed in missing.keys() & _constraints(made).keys():
         made.alter.drop_constraint(changed)
     if missing:
         made.alter.add_constraint(missing)
     return made
 
 
+def _rules_to_add(opened: DeltaTable, table: Table) -> dict[str, str]:
+    """The contract's rules that the table lacks, or has otherwise."""
+    found = _constraints(opened)
+    unlike = {name: rule for name, rule in sorted(table.checks.items()) if found.get(name) != rule}
+    if not unlike.keys() & found.keys():
+        return unlike
+    # Delta writes some rules down in words of its own: what it makes of the contract's is compared.
+    worded = _worded_by_delta(table, unlike)
+    return {name: rule for name, rule in unlike.items() if found.get(name) != worded[name]}
+
+
+def _worded_by_delta(table: Table, rules: dict[str, str]) -> dict[str, str]:
+    """The rules as a table of these columns keeps them."""
+    from deltalake import DeltaTable
+
+    with TemporaryDirectory() as folder:
+        empty = DeltaTable.create(folder, schema=_documented(table))
+        empty.alter.add_constraint(rules)
+        return _constraints(empty)
+
+
 def _constraints(opened: DeltaTable) -> dict[str, str]:
-    """The predicate of each rule, by name, as it was given."""
+    """The predicate of each rule, by name, as the table keeps it."""
     return {
         key.removeprefix("delta.constraints."): predicate
         for key, predicate in opened.metadata().configuration.items()
