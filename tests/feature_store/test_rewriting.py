@@ -34,7 +34,12 @@ def rows_of(name, *rows):
 
 
 def follow(user, followed, day=MARCH_1):
-    return {"as_of_date": day, "user_id": user, "followed_user_id": followed}
+    return {
+        "as_of_date": day,
+        "user_id": user,
+        "followed_user_id": followed,
+        "followed_from_date": None,
+    }
 
 
 def write_follows(lake, day, *pairs):
