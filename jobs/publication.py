@@ -46,6 +46,7 @@ def publish_night(
     session = spark or make_spark(night.settings)
     refuse_old_people = unchanged_people(lake)
     pins = audited_pins(session, night)
+    inputs, model_versions = _inputs(night), _model_versions(night)
     for judgements_left in reversed(range(MAX_JUDGEMENTS)):
         current = current_event(events(lake))
         judged = judge(measures(session, night, pins, Snapshot(lake, current) if current else None))
@@ -55,8 +56,8 @@ def publish_night(
                 night,
                 pins=pins,
                 gates=judged,
-                inputs=_inputs(night),
-                model_versions=_model_versions(night),
+                inputs=inputs,
+                model_versions=model_versions,
                 current=current,
                 mode=mode,
                 actor=actor,

@@ -402,7 +402,7 @@ def main(
             "Faults",
             "python -m tests.benchmarks.faults --record",
             datetime.now(UTC).date(),
-            1,
+            None,
             ["figure", "value"],
             [[name, str(value)] for name, value in figures.items()],
         )

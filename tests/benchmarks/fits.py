@@ -72,17 +72,20 @@ class Bench:
 
     def fitted(self, contender: Contender, seed: int) -> Kept:
         """The contender's fit of a seed: from its file, or made now."""
-        recipe = contender.recipe(self.max_epochs)
+        file = self.folder / f"{self.name(contender, seed)}.safetensors"
+        if not file.exists():
+            _write(file, self._fit(contender.recipe(self.max_epochs), seed))
+        return _read(file)
+
+    def name(self, contender: Contender, seed: int) -> str:
+        """What a fit is kept under: family, seed, and a hash of all that makes it what it is."""
         code = family_sha256(FAMILIES[contender.family].module)
         inputs = (
-            self.data_sha256, code, recipe.as_json(), str(seed), str(self.n_threads),
-            self.device.type, self.evidence.__name__,
+            self.data_sha256, code, contender.recipe(self.max_epochs).as_json(), str(seed),
+            str(self.n_threads), self.device.type, self.evidence.__name__,
         )  # fmt: skip
         key = sha256_of("\x00".join(inputs).encode())[:16]
-        file = self.folder / f"{contender.family}-{seed}-{key}.safetensors"
-        if not file.exists():
-            _write(file, self._fit(recipe, seed))
-        return _read(file)
+        return f"{contender.family}-{seed}-{key}"
 
     def _fit(self, recipe: Recipe, seed: int) -> Kept:
         """Learn, choose on validation, and list the test.

@@ -285,8 +285,8 @@ def main(
             f"--most-listens {most_listens} --record"
         )
         today = datetime.now(UTC).date()
-        record_section(Section("Graph training", command, today, 1, header, rows))
-        record_section(Section("Graph jobs", command, today, 1, JOBS_HEADER, jobs_rows(builds)))
+        record_section(Section("Graph training", command, today, None, header, rows))
+        record_section(Section("Graph jobs", command, today, None, JOBS_HEADER, jobs_rows(builds)))
     figures = {
         "epoch_time_ratio_recbole": epochs["RecBole"] / epochs["evensong"],
         "epoch_time_ratio_pyg": epochs["PyG"] / epochs["evensong"],

@@ -21,7 +21,7 @@ class Section:
         title: heading, which also finds the section again.
         command: what was run.
         day: when.
-        seeds: how many.
+        seeds: over how many the figures are means; None where nothing is drawn more than once.
         header: column names.
         rows: cells.
     """
@@ -29,17 +29,20 @@ class Section:
     title: str
     command: str
     day: date
-    seeds: int
+    seeds: int | None
     header: list[str]
     rows: list[list[str]]
 
     @property
     def markdown(self) -> str:
         """Heading, circumstances and table."""
+        circumstances = [f"`{self.command}`", self.day.isoformat(), machine_size()]
+        if self.seeds is not None:
+            circumstances.append(f"{self.seeds} seeds, mean ± sd")
         lines = [
             f"## {self.title}",
             "",
-            f"`{self.command}` · {self.day.isoformat()} · {machine_size()} · {self.seeds} seeds, mean ± sd",
+            " · ".join(circumstances),
             "",
             "| " + " | ".join(self.header) + " |",
             "|" + "---|" * len(self.header),

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.robustness [--seeds 3] [--quick] [--record]
 
 The sample worlds are those of the benchmark sample_world. At a rate d, every modality is taken from d % of the tracks
-that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too. `drop_at_score`: fitted on everything, ranked without them.
-`drop_at_train`: fitted and ranked without them. The loss ratio is 1 - nDCG@10(d) / nDCG@10(0) on the test window.
+that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too.
+`drop_at_score`: fitted on everything, ranked without them. `drop_at_train`: fitted and ranked without them. The loss ratio
+is 1 - nDCG@10(d) / nDCG@10(0) on the test window. A family's curves in a world are kept under EVENSONG_STATE.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -23,15 +24,16 @@ from rich.progress import track
 from rich.table import Table as Printed
 from torch import Tensor
 
-from feature_store.settings import Night, Settings, load_settings
-from tests.benchmarks.fits import held_out
+from feature_store.settings import Settings, load_settings
+from tests.benchmarks.contenders import Contender
+from tests.benchmarks.fits import Bench
 from tests.benchmarks.record import Section, record_section, refuse_quick_record
-from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
+from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
+from training.checkpoint import Saved
 from training.config import load_recipe
 from training.data.world import DatedEdges, World
 from training.learning import choose, tested
 from training.loop import deterministic
-from training.train import device_of
 
 FAMILIES = ("mm_gnn", "concat_twin")
 RATES = (10, 30, 50, 70, 100)
@@ -78,25 +80,43 @@ def _untagged(world: World, tracks: Tensor) -> World:
     )
 
 
-def curves(world: World, seed: int, settings: Settings) -> Iterator[Point]:
-    """Every point of both families in one world."""
-    device = device_of(Night(world.as_of, "benchmark", settings))
-    worlds = {rate: thinned(world, rate, seed) for rate in RATES}
+def curves(world: World, seed: int, settings: Settings) -> list[Point]:
+    """Every point of both families in one world; curves that a file keeps are not measured again."""
+    bench = open_bench(world, settings)
+    points = []
     for family in FAMILIES:
-        recipe = load_recipe(family)
-        split = held_out(world, seed)
-        with deterministic(seed, settings.training.n_threads):
-            saved = choose(world, split, recipe, seed=seed, device=device).saved
-            whole = tested(saved, world, split, recipe, device)
-        yield Point("score", 0, family, whole.quality.values[METRIC])
-        yield Point("train", 0, family, whole.quality.values[METRIC])
-        for rate, less in worlds.items():
-            with deterministic(seed, settings.training.n_threads):
-                scored = tested(saved, less, split, recipe, device)
-                refitted = choose(less, split, recipe, seed=seed, device=device).saved
-                trained = tested(refitted, less, split, recipe, device)
-            yield Point("score", rate, family, scored.quality.values[METRIC])
-            yield Point("train", rate, family, trained.quality.values[METRIC])
+        rates = "-".join(map(str, RATES))
+        kept = bench.folder / f"robustness-{bench.name(Contender(family), seed)}-{rates}.json"
+        if not kept.exists():
+            measured = [asdict(point) for point in _curves_of(family, bench, seed)]
+            partial = kept.with_suffix(".partial")
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(measured))
+            partial.rename(kept)
+        points += [Point(**point) for point in json.loads(kept.read_text())]
+    return points
+
+
+def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
+    """A family's curves: one fit on the whole world, and one at each rate."""
+    recipe, world, split = load_recipe(family), bench.world, bench.split(seed)
+
+    def fitted_on(less: World) -> Saved:
+        return choose(less, split, recipe, seed=seed, device=bench.device).saved
+
+    def ndcg(saved: Saved, less: World) -> float:
+        return tested(saved, less, split, recipe, bench.device).quality.values[METRIC]
+
+    with deterministic(seed, bench.n_threads):
+        whole = fitted_on(world)
+        best = ndcg(whole, world)
+    yield from (Point(when, 0, family, best) for when in ("score", "train"))
+    for rate in RATES:
+        less = thinned(world, rate, seed)
+        with deterministic(seed, bench.n_threads):
+            yield Point("score", rate, family, ndcg(whole, less))
+        with deterministic(seed, bench.n_threads):
+            yield Point("train", rate, family, ndcg(fitted_on(less), less))
 
 
 def loss_ratios(points: list[list[Point]]) -> dict[str, float]:
@@ -121,7 +141,7 @@ def main(
     refuse_quick_record(quick=quick, record=record)
     settings = load_settings()
     points = [
-        list(curves(build_world(options_of(seed, quick=quick), settings), seed, settings))
+        curves(build_world(options_of(seed, quick=quick), settings), seed, settings)
         for seed in track(range(FIRST_SEED, FIRST_SEED + seeds), "worlds", Console(stderr=True))
     ]
     ratios = loss_ratios(points)

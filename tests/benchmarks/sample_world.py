@@ -69,9 +69,9 @@ def build_world(options: SampleWorld, settings: Settings) -> World:
     return read_world(lake, options.last_day, settings.graph)
 
 
-def measure(world: World, settings: Settings, families: list[str], seed: int) -> dict[str, Figures]:
-    """Test metrics by family; every family is given the same split."""
-    bench = Bench(
+def open_bench(world: World, settings: Settings) -> Bench:
+    """The world as families are fitted on it; fits are kept under EVENSONG_STATE."""
+    return Bench(
         world=world,
         data_sha256=world.sha256(),
         folder=settings.state / "benchmarks" / "sample_world" / "fits",
@@ -80,6 +80,11 @@ def measure(world: World, settings: Settings, families: list[str], seed: int) ->
         max_epochs=None,
         evidence=test_evidence,
     )
+
+
+def measure(world: World, settings: Settings, families: list[str], seed: int) -> dict[str, Figures]:
+    """Test metrics by family; every family is given the same split."""
+    bench = open_bench(world, settings)
     figures, segments = {}, bench.segments(seed)
     for name in families:
         contender = contender_called(name)

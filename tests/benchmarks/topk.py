@@ -157,7 +157,7 @@ def main(
             f"python -m tests.benchmarks.topk --tracks {tracks} --k {k} --tries {tries} --record"
         )
         today = datetime.now(UTC).date()
-        record_section(Section("Exact top-k", command, today, 1, header, rows))
+        record_section(Section("Exact top-k", command, today, None, header, rows))
     figures = {
         "users_per_s_ratio_implicit": round(best["evensong"] / best["implicit"], 3),
         "places_equal": round(same, 6),
