@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -27,7 +26,7 @@ from training.evaluate import test_evidence, test_quality
 from training.loop import Fit, fit
 from training.measuring import CHOOSING_METRIC, Examiner, Quality
 from training.models.registry import FAMILIES, Recommender
-from training.progress import Progress
+from training.progress import Keeping, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ class Learned:
     unsplit: str
 
 
-ProgressOf = Callable[[Recipe], Path | None]
-"""Folder in which a recipe's fits keep their states, to go on after a kill; None keeps none."""
+KeepingOf = Callable[[Recipe], Keeping | None]
+"""How a recipe's fits keep their states, to go on after a kill; None keeps none."""
 
 
 def learn(
@@ -85,7 +84,7 @@ def learn(
     challengers: Sequence[Recipe] = (),
     seed: int,
     device: torch.device,
-    progress_of: ProgressOf = lambda _: None,
+    keeping_of: KeepingOf = lambda _: None,
 ) -> Learned:
     """Let families compete on the champion's split, and fit the winner on everything.
 
@@ -99,24 +98,24 @@ def learn(
         challengers: how to train those that want to.
         seed: of the split, the batches' order, their candidates, and the bootstrap.
         device: where to compute.
-        progress_of: see ProgressOf.
+        keeping_of: see KeepingOf.
     """
     split = split_of(world, champion, seed)
     if isinstance(split, Unsplit):
         evidence = world.everything().learnable()
         n_epochs = champion.loop.epochs_without_validation
-        model, final = _final_fit(champion, evidence, n_epochs, seed, device, progress_of(champion))
+        model, final = _final_fit(champion, evidence, n_epochs, seed, device, keeping_of(champion))
         saved = taken_apart(champion.family, model, evidence)
         return Learned(champion, saved, {"final": final}, (), (), split.reason)
     competing = {recipe.family: recipe for recipe in (champion, *challengers)}
     chosen = {
-        family: choose(world, split, recipe, seed=seed, device=device, progress=progress_of(recipe))
+        family: choose(world, split, recipe, seed=seed, device=device, keeping=keeping_of(recipe))
         for family, recipe in competing.items()
     }
     contests = _contests([one.validation for one in chosen.values()], seed)
     winner = competing[winner_of(contests) or champion.family]
     best = chosen[winner.family]
-    saved, final = _refitted(world, winner, best, seed, device, progress_of(winner))
+    saved, final = _refitted(world, winner, best, seed, device, keeping_of(winner))
     measured = tuple(
         measured
         for family, one in chosen.items()
@@ -164,7 +163,7 @@ def choose(
     *,
     seed: int,
     device: torch.device,
-    progress: Path | None = None,
+    keeping: Keeping | None = None,
 ) -> Chosen:
     """Fit before the validation window, choose epoch and weights inside it; the test stays shut."""
     evidence = world.known_before(split.validation).learnable()
@@ -177,7 +176,7 @@ def choose(
         recipe.loop,
         n_epochs=recipe.loop.max_epochs,
         validate=lambda: examiner.measure(model).values[CHOOSING_METRIC],
-        progress=_progress(progress, "choosing", batches),
+        progress=_progress(keeping, "choosing", batches),
     )
     n_heads = len(model.head_names)
     if n_heads > 1:
@@ -206,13 +205,13 @@ def _refitted(
     chosen: Chosen,
     seed: int,
     device: torch.device,
-    progress: Path | None,
+    keeping: Keeping | None,
 ) -> tuple[Saved, Fit]:
     """Fit everything known, with the epochs and the head weights that validation chose."""
     known = world.everything()
     evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.saved.shapes))
     n_epochs = chosen.fit.best_epoch
-    model, final = _final_fit(recipe, evidence, n_epochs, seed, device, progress)
+    model, final = _final_fit(recipe, evidence, n_epochs, seed, device, keeping)
     model.head_weights.copy_(chosen.saved.parameters["head_weights"])
     return taken_apart(recipe.family, model, evidence), final
 
@@ -223,12 +222,12 @@ def _final_fit(
     n_epochs: int,
     seed: int,
     device: torch.device,
-    progress: Path | None,
+    keeping: Keeping | None,
 ) -> tuple[Recommender, Fit]:
     """A new model, fitted on all of `evidence` for so many epochs."""
     model = _made(recipe, evidence, seed, device)
     batches = _batches(evidence, recipe, seed, device)
-    kept = _progress(progress, "final", batches)
+    kept = _progress(keeping, "final", batches)
     return model, fit(model, batches, recipe.loop, n_epochs=n_epochs, progress=kept)
 
 
@@ -254,8 +253,9 @@ def _batches(
     )
 
 
-def _progress(folder: Path | None, purpose: str, batches: LearningBatches) -> Progress | None:
-    """Where the fit for this purpose keeps its state; nowhere without a folder."""
-    if folder is None:
+def _progress(keeping: Keeping | None, purpose: str, batches: LearningBatches) -> Progress | None:
+    """Where the fit for this purpose keeps its state, if it shall keep any."""
+    if keeping is None:
         return None
-    return Progress(folder / f"{purpose}.safetensors", batches.generator)
+    file = keeping.folder / f"{purpose}.safetensors"
+    return Progress(file, batches.generator, keeping.refuse_old_people)

@@ -2,14 +2,15 @@
 
 The files lie below EVENSONG_STATE, in a folder of the family and the model's version, which stands
 for data, recipe, code and seed: only the same training finds them. They hold rows of people's
-embeddings, so an erasure deletes them all, and a training deletes its own when its model is there.
+embeddings, so an erasure deletes them all and ends the fits that are under way, and a training
+deletes its own when its model is there.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from feature_store.privacy import ErasedMeanwhile
 from feature_store.storage import FolderStorage
 
 _FITS = "fits"
@@ -42,18 +44,42 @@ class FitState:
     values: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How the fits of a training keep their states.
+
+    Attributes:
+        folder: where.
+        refuse_old_people: raises once somebody was erased after the training had read its inputs.
+    """
+
+    folder: Path
+    refuse_old_people: Callable[[], None]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
     """Where a fit keeps its state, and what its batches are drawn by besides torch's generator."""
 
     file: Path
     generator: torch.Generator
+    refuse_old_people: Callable[[], None]
 
     def write(self, state: FitState) -> None:
-        """Replace the file, whole or not at all."""
+        """Replace the file, whole or not at all.
+
+        Raises:
+            ErasedMeanwhile: somebody was erased since the training began; nothing is kept.
+        """
         tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
         content = save(tensors, {_VALUES: json.dumps(state.values)})
         FolderStorage(self.file.parent).write(self.file.name, content)
+        # Asked after writing: an erasure that this does not see yet deletes what it finds here.
+        try:
+            self.refuse_old_people()
+        except ErasedMeanwhile:
+            self.file.unlink(missing_ok=True)
+            raise
 
     def read(self) -> FitState | None:
         """What was written last; None when the fit begins.

@@ -39,6 +39,7 @@ from training.distributed import n_processes, refuse_difference, said_by_first, 
 from training.evaluation_rows import repeat_measured, write_measured
 from training.learning import Learned, Measured, choose, learn, split_of, tested
 from training.loop import deterministic
+from training.progress import Keeping
 from training.registry import ModelRow
 from training.tracking import track
 
@@ -68,6 +69,7 @@ def train(night: Night, *, family: str | None = None, retrain: Retrain = "auto")
 
     Raises:
         NoModelError: retrain is never and there is no usable model.
+        ErasedMeanwhile: a person was erased while it trained.
     """
     started_at_s = time.monotonic()
     wanted = family or said_by_first(lambda: registry.champion_of(night))
@@ -132,7 +134,7 @@ def _trained(night: Night, competing: Sequence[Recipe], started_at_s: float) -> 
             challengers=challengers,
             seed=settings.seed,
             device=device,
-            progress_of=lambda recipe: folders[recipe.family],
+            keeping_of=lambda recipe: Keeping(folders[recipe.family], refuse_old_people),
         )
         measured = learned.measured + _measured_beside(
             world, champion, beside, settings.seed, device

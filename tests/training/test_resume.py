@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from feature_store.privacy import ErasedMeanwhile, suppress, unchanged_people
 from feature_store.storage import open_storage
 from tests.training import lake as sample
 from tests.training.worlds import CPU, three_modalities, two_taste_evidence
@@ -39,7 +40,13 @@ class Stopping:
             yield batch
 
 
-def fitted(file: Path, killed_in: int = 0) -> tuple[Fit, dict[str, torch.Tensor]]:
+def nobody_was_erased() -> None:
+    """As unchanged_people answers on a quiet night."""
+
+
+def fitted(
+    file: Path, killed_in: int = 0, refuse_old_people: Callable[[], None] = nobody_was_erased
+) -> tuple[Fit, dict[str, torch.Tensor]]:
     """Candidates are drawn, and validation is partly chance: every epoch depends on both generators."""
     with deterministic(seed=4, n_threads=1):
         model = MMGNN(MMGNNConfig(dim=4), two_taste_evidence(three_modalities(N_TRACKS)))
@@ -53,7 +60,7 @@ def fitted(file: Path, killed_in: int = 0) -> tuple[Fit, dict[str, torch.Tensor]
             LOOP,
             n_epochs=N_EPOCHS,
             validate=lambda: _liking(model),
-            progress=Progress(file, batches.generator),
+            progress=Progress(file, batches.generator, refuse_old_people),
         )
     return outcome, model.state_dict()
 
@@ -129,6 +136,24 @@ def test_an_erasure_deletes_what_fits_kept(tmp_path):
 
     assert progress.forget_all(tmp_path) == 1
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_an_erasure_during_a_fit_ends_it_and_nothing_is_kept(settings, tmp_path):
+    """Ada is erased in the third epoch: its state is the last one written, and it goes."""
+    file, refuse_old_people = tmp_path / "choosing.safetensors", unchanged_people(settings.lake)
+    states: list[bool] = []
+
+    def asked_after_an_epoch() -> None:
+        states.append(file.exists())
+        if len(states) == 3:
+            suppress(settings, "ada")
+        refuse_old_people()
+
+    with pytest.raises(ErasedMeanwhile, match="somebody was erased"):
+        fitted(file, refuse_old_people=asked_after_an_epoch)
+
+    assert states == [True, True, True]
+    assert not file.exists()
 
 
 def test_another_training_of_the_family_deletes_what_the_one_before_left(tmp_path):
