@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 if TYPE_CHECKING:
@@ -36,15 +38,25 @@ class IdList:
     ids: NDArray[np.str_]
 
     @classmethod
-    def of(cls, kind: str, ids: Iterable[str]) -> IdList:
+    def of(cls, kind: str, ids: Iterable[str] | pa.ChunkedArray) -> IdList:
         """Sort and de-duplicate `ids`."""
-        return cls(kind, np.unique(np.array(list(ids), dtype=np.str_)))
+        return cls(kind, np.unique(_column(ids).to_numpy(zero_copy_only=False).astype(np.str_)))
 
     def __len__(self) -> int:
         """Number of nodes."""
         return len(self.ids)
 
-    def positions(self, wanted: Iterable[str], table: str) -> Tensor:
+    def find(self, wanted: Iterable[str] | pa.ChunkedArray) -> Tensor:
+        """Position of each wanted id, shape (n,) int64; -1 for null and for what is not listed.
+
+        Columns are looked up as Arrow holds them: of 10^8 rows Python could not keep the strings.
+        """
+        column = _column(wanted)
+        places = pc.index_in(column, value_set=pa.array(self.ids, column.type))
+        found = pc.fill_null(places, -1).to_numpy(zero_copy_only=False)
+        return torch.from_numpy(found.astype(np.int64))
+
+    def positions(self, wanted: Iterable[str] | pa.ChunkedArray, table: str) -> Tensor:
         """Position of each wanted id, shape (n,) int64.
 
         Args:
@@ -54,32 +66,22 @@ class IdList:
         Raises:
             DanglingIdError: an id is not in the list.
         """
-        names = np.array(list(wanted), dtype=np.str_)
-        places = np.searchsorted(self.ids, names)
-        is_known = self._is_at(places, names)
-        if not is_known.all():
-            missing = np.unique(names[~is_known])
+        column = _column(wanted)
+        places = self.find(column)
+        is_unknown = (places < 0).numpy()
+        if is_unknown.any():
+            missing = IdList.of(self.kind, column.filter(pa.array(is_unknown)))
             raise DanglingIdError(
                 f"{table}: {len(missing)} ids are no {self.kind} in graph_nodes, "
-                f"first {str(missing[0])!r}; run the graph jobs of this night again"
+                f"first {str(missing.ids[0])!r}; run the graph jobs of this night again"
             )
-        return torch.from_numpy(places.astype(np.int64))
+        return places
 
     def shared_with(self, other: IdList) -> tuple[Tensor, Tensor]:
         """Positions here, and positions in `other`, of the ids that both lists have."""
-        places = np.searchsorted(other.ids, self.ids)
-        is_shared = other._is_at(places, self.ids)
-        return (
-            torch.from_numpy(np.flatnonzero(is_shared)),
-            torch.from_numpy(places[is_shared].astype(np.int64)),
-        )
-
-    def _is_at(self, places: NDArray[np.intp], names: NDArray[np.str_]) -> NDArray[np.bool_]:
-        """Whether each name really stands at its place."""
-        if not len(self.ids):
-            return np.zeros(len(names), dtype=bool)
-        found: NDArray[np.bool_] = self.ids[np.minimum(places, len(self.ids) - 1)] == names
-        return found
+        places = other.find(pa.chunked_array([pa.array(self.ids, pa.string())]))
+        is_shared = places >= 0
+        return torch.nonzero(is_shared).squeeze(1), places[is_shared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +103,10 @@ class Nodes:
             "tag": self.tags,
             "album": self.albums,
         }[kind]
+
+
+def _column(ids: Iterable[str] | pa.ChunkedArray) -> pa.ChunkedArray:
+    """The ids as Arrow holds a column."""
+    if isinstance(ids, pa.ChunkedArray):
+        return ids
+    return pa.chunked_array([pa.array(list(ids), pa.string())])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
@@ -26,13 +28,12 @@ from feature_store.tables.graph import (
 )
 from training.data.content import FEATURES_READ, read_content
 from training.data.graph import Edges
-from training.data.interactions import Listens, counts_of, day_number, joined, listens_of
+from training.data.interactions import Listens, counts_of, joined, listens_of
 from training.data.nodes import IdList, Nodes
 from training.data.tags import read_tag_vectors
 from training.data.world import DatedEdges, World
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from torch import Tensor
 
     from feature_store.contract import Table
@@ -66,7 +67,7 @@ def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
     tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
     is_available = torch.zeros(len(nodes.tracks), dtype=torch.bool)
     catalogue = read_table(lake, CORE_TRACKS, as_of=as_of, columns=["track_id", "is_available"])
-    offered = catalogue.filter(catalogue["is_available"])["track_id"].to_pylist()
+    offered = catalogue.filter(catalogue["is_available"])["track_id"]
     is_available[nodes.tracks.positions(offered, CORE_TRACKS.name)] = True
     return World(
         as_of=as_of,
@@ -114,9 +115,9 @@ def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
 
 def _read_nodes(lake: str, as_of: date) -> Nodes:
     """Ids of each kind."""
-    rows = read_table(lake, GRAPH_NODES, as_of=as_of, columns=["node_kind", "node_id"]).to_pylist()
+    rows = read_table(lake, GRAPH_NODES, as_of=as_of, columns=["node_kind", "node_id"])
     users, tracks, artists, tags, albums = (
-        IdList.of(kind, (row["node_id"] for row in rows if row["node_kind"] == kind))
+        IdList.of(kind, rows.filter(pc.equal(rows["node_kind"], kind))["node_id"])
         for kind in NODE_KINDS
     )
     return Nodes(users, tracks, artists, tags, albums)
@@ -127,15 +128,15 @@ def _read_listens(lake: str, as_of: date, nodes: Nodes, rules: GraphSettings) ->
     daily = _daily_listens(lake, as_of, rules)
     counts = read_table(lake, CORE_LISTEN_COUNTS, as_of=as_of)
     dated = listens_of(
-        nodes.users.positions(daily["user_id"].to_pylist(), CORE_DAILY_LISTENS.name),
-        nodes.tracks.positions(daily["track_id"].to_pylist(), CORE_DAILY_LISTENS.name),
+        nodes.users.positions(daily["user_id"], CORE_DAILY_LISTENS.name),
+        nodes.tracks.positions(daily["track_id"], CORE_DAILY_LISTENS.name),
         _days(daily, "listened_date"),
         _integers(daily, "listen_count"),
         _integers(daily, "completion_permille"),
     )
     undated = counts_of(
-        nodes.users.positions(counts["user_id"].to_pylist(), CORE_LISTEN_COUNTS.name),
-        nodes.tracks.positions(counts["track_id"].to_pylist(), CORE_LISTEN_COUNTS.name),
+        nodes.users.positions(counts["user_id"], CORE_LISTEN_COUNTS.name),
+        nodes.tracks.positions(counts["track_id"], CORE_LISTEN_COUNTS.name),
         _integers(counts, "listen_count"),
     )
     return joined(dated, undated).before(as_of + timedelta(days=1))
@@ -175,27 +176,16 @@ def _read_dated(
 
 def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
     """Who gave which tag when, for the tags that the graph has."""
-    rows = read_table(lake, CORE_TAGS, as_of=as_of).to_pydict()
+    rows = read_table(lake, CORE_TAGS, as_of=as_of)
+    tracks, tags = nodes.tracks.find(rows["track_id"]), nodes.tags.find(rows["tag"])
     # A tag waits in core_tags until its track is announced, and has no edge till then.
-    tags, tracks = set(nodes.tags.ids.tolist()), set(nodes.tracks.ids.tolist())
-    pairs = enumerate(zip(rows["tag"], rows["track_id"], strict=True))
-    kept = [row for row, (tag, track) in pairs if tag in tags and track in tracks]
-    user = torch.full((len(kept),), -1)
-    people = set(nodes.users.ids.tolist())
-    given = [place for place, row in enumerate(kept) if rows["user_id"][row] in people]
-    user[given] = nodes.users.positions(
-        (rows["user_id"][kept[place]] for place in given), CORE_TAGS.name
-    )
-    edges = Edges(
-        nodes.tracks.positions((rows["track_id"][row] for row in kept), CORE_TAGS.name),
-        nodes.tags.positions((rows["tag"][row] for row in kept), CORE_TAGS.name),
-    )
-    days = [rows["tagged_date"][row] for row in kept]
+    is_edge = (tracks >= 0) & (tags >= 0)
+    day, is_dated = _days_or_none(rows, "tagged_date")
     return DatedEdges(
-        edges,
-        user,
-        torch.tensor([0 if day is None else day_number(day) for day in days], dtype=torch.int64),
-        torch.tensor([day is not None for day in days], dtype=torch.bool),
+        Edges(tracks, tags).where(is_edge),
+        nodes.users.find(rows["user_id"])[is_edge],
+        day[is_edge],
+        is_dated[is_edge],
     )
 
 
@@ -204,14 +194,14 @@ def _edges(
 ) -> Edges:
     """Edges between two id columns."""
     return Edges(
-        source[1].positions(rows[source[0]].to_pylist(), table),
-        target[1].positions(rows[target[0]].to_pylist(), table),
+        source[1].positions(rows[source[0]], table),
+        target[1].positions(rows[target[0]], table),
     )
 
 
 def _integers(rows: pa.Table, column: str) -> Tensor:
     """An integer column, shape (n,) int64."""
-    return torch.tensor(rows[column].to_pylist(), dtype=torch.int64)
+    return torch.from_numpy(rows[column].to_numpy().astype(np.int64))
 
 
 def _days(rows: pa.Table, column: str) -> Tensor:
@@ -221,8 +211,5 @@ def _days(rows: pa.Table, column: str) -> Tensor:
 
 def _days_or_none(rows: pa.Table, column: str) -> tuple[Tensor, Tensor]:
     """A date column as days since 1970-01-01, and whether there is one; shape (n,)."""
-    days = rows[column].to_pylist()
-    return (
-        torch.tensor([0 if day is None else day_number(day) for day in days], dtype=torch.int64),
-        torch.tensor([day is not None for day in days], dtype=torch.bool),
-    )
+    days = rows[column].cast(pa.int32()).fill_null(0).to_numpy().astype(np.int64)
+    return torch.from_numpy(days), torch.from_numpy(rows[column].is_valid().to_numpy())
