@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from feature_store.settings import Night, Settings, load_settings
 from feature_store.spark_session import make_spark
@@ -19,14 +21,40 @@ from tests.object_store import bucket, object_store
 __all__ = ["bucket", "nights", "object_store", "run_night", "spark_cluster"]
 
 MARCH_1 = date(2026, 3, 1)
+SHARED_NIGHTS = {
+    f"tests/{file}.py"
+    for file in ("dags/test_command", "infra/test_runbook", "pipeline/test_nights", "test_readme")
+}
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test is a failure where the real data are there: nothing else may skip."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # a worker of -n: the process that started it counts for all
+        return
     if os.environ.get("CI") and SHARED_DATA.is_dir() and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several workers (-n) none shall be left with whole nights when the others have ended."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "pipeline" not in item.path.parts)
+
+
+class ByFile(LoadScopeScheduling):
+    """A worker takes all tests of a file, and one takes every file that looks at the same nights."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "nights" if file in SHARED_NIGHTS else file
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """How -n divides the tests."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
