@@ -10,6 +10,7 @@ is MM-GNN without each of its parts, and each of its heads alone.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from dataclasses import dataclass
 from datetime import date
@@ -44,13 +45,14 @@ FAMILIES = (
     *(f"{OURS}_only_{head}" for head in (COLLABORATIVE, *TABLE_OF, LINEAR)),
 )  # fmt: skip
 METRICS = ("recall_at_10", "ndcg_at_10")
+COLD = "cold_recall_at_10"  # of tracks that nobody had heard; popularity finds none of them
 FIRST_SEED = 11
 QUICK_USERS, QUICK_TRACKS = 100, 80
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric of a family over the seeds."""
+    """A metric of a family over the seeds that have it; NaN when none has."""
 
     mean: float
     sd: float
@@ -95,14 +97,15 @@ def measure(world: World, settings: Settings, families: list[str], seed: int) ->
 
 def summarised(runs: list[dict[str, Figures]]) -> dict[str, Figure]:
     """Mean and standard deviation over seeds, by `<family>.<metric>`."""
-    return {
-        f"{family}.{metric}": Figure(
-            statistics.fmean(run[family].values[metric] for run in runs),
-            statistics.stdev(run[family].values[metric] for run in runs) if len(runs) > 1 else 0.0,
-        )
-        for family in runs[0]
-        for metric in METRICS
-    }
+    figures = {}
+    for family in runs[0]:
+        for metric in (*METRICS, COLD):
+            values = [run[family].values[metric] for run in runs]
+            found = [value for value in values if not math.isnan(value)]
+            mean = statistics.fmean(found) if found else math.nan
+            deviation = statistics.stdev(found) if len(found) > 1 else 0.0
+            figures[f"{family}.{metric}"] = Figure(mean, deviation)
+    return figures
 
 
 def rows_of(figures: dict[str, Figure]) -> list[list[str]]:
@@ -112,9 +115,13 @@ def rows_of(figures: dict[str, Figure]) -> list[list[str]]:
         line = [family]
         for metric in METRICS:
             found, bar = figures[f"{family}.{metric}"], figures[f"{REFERENCE}.{metric}"]
-            line += [f"{found.mean:.4f} ± {found.sd:.4f}", f"{found.mean / bar.mean:.2f}"]
-        lines.append(line)
+            line += [_with_deviation(found), f"{found.mean / bar.mean:.2f}"]
+        lines.append([*line, _with_deviation(figures[f"{family}.{COLD}"])])
     return lines
+
+
+def _with_deviation(figure: Figure) -> str:
+    return "–" if math.isnan(figure.mean) else f"{figure.mean:.4f} ± {figure.sd:.4f}"
 
 
 def _world_hash(options: SampleWorld, settings: Settings) -> str:
@@ -140,7 +147,9 @@ def main(
         world = build_world(options_of(seed, quick=quick), settings)
         runs.append(measure(world, settings, names, seed))
     figures = summarised(runs)
-    header = ["family", "recall@10", "× popularity", "nDCG@10", "× popularity"]
+    header = [
+        "family", "recall@10", "× popularity", "nDCG@10", "× popularity", "recall@10 of cold tracks",
+    ]  # fmt: skip
     printed = Printed(*header, title=f"Sample world (synthetic), {seeds} seeds, test window")
     for line in rows_of(figures):
         printed.add_row(*line)
@@ -151,8 +160,10 @@ def main(
         record_section(
             Section("Sample world (synthetic)", command, day, seeds, header, rows_of(figures))
         )
-    flat = {name: round(figure.mean, 6) for name, figure in figures.items()}
-    flat |= {f"{name}_sd": round(figure.sd, 6) for name, figure in figures.items()}
+    flat: dict[str, float | None] = {}
+    for name, figure in figures.items():
+        flat[name] = None if math.isnan(figure.mean) else round(figure.mean, 6)
+        flat[f"{name}_sd"] = round(figure.sd, 6)
     print(json.dumps(flat))
 
 
