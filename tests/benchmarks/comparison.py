@@ -26,6 +26,7 @@ class Segments:
         few_follows: people with fewer than FEW_FOLLOWS others at either end of a follow, likewise.
         tail: tracks outside the most heard HEAD_SHARE, shape (n_tracks,) bool.
         cold: tracks that nobody heard, likewise.
+        missing: tracks that lack a modality which others have, likewise.
         listeners: of each track, shape (n_tracks,).
     """
 
@@ -33,6 +34,7 @@ class Segments:
     few_follows: Tensor
     tail: Tensor
     cold: Tensor
+    missing: Tensor
     listeners: Tensor
 
 
@@ -65,7 +67,12 @@ def segments_of(world: World, split: Split, evidence: Evidence) -> Segments:
     most_heard = torch.argsort(listeners, descending=True, stable=True)
     tail = torch.ones(n_tracks, dtype=torch.bool)
     tail[most_heard[: int(HEAD_SHARE * n_tracks)]] = False
-    return Segments(few_listens, n_others < FEW_FOLLOWS, tail, listeners == 0, listeners)
+    missing = torch.zeros(n_tracks, dtype=torch.bool)
+    for modality in evidence.content.values():
+        if bool(modality.has.any()):
+            missing |= ~modality.has
+    is_lonely = n_others < FEW_FOLLOWS
+    return Segments(few_listens, is_lonely, tail, listeners == 0, missing, listeners)
 
 
 def figures_of(listed: Listed, segments: Segments) -> Figures:
@@ -82,6 +89,7 @@ def figures_of(listed: Listed, segments: Segments) -> Figures:
         "few_follows_recall_at_10": _mean(recall[segments.few_follows]),
         "tail_recall_at_10": _recall_among(listed, segments.tail),
         "cold_recall_at_10": _recall_among(listed, segments.cold),
+        "missing_recall_at_10": _recall_among(listed, segments.missing),
         "coverage": metrics.coverage(listed.ranked, n_tracks),
         "novelty": metrics.novelty(listed.ranked, segments.listeners, n_users),
     }

@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Printed
 
-from feature_store.settings import Night, Settings, load_settings
+from feature_store.settings import GraphSettings, Night, Settings, load_settings
 from feature_store.storage import sha256_of
 from jobs.sources.sample.world import SampleWorld
 from jobs.sources.sample_world import write_sample_world
@@ -64,11 +64,19 @@ def options_of(seed: int, *, quick: bool) -> SampleWorld:
     return SampleWorld(seed=seed, **(smaller if quick else {}))
 
 
-def build_world(options: SampleWorld, settings: Settings) -> World:
-    """The world as training reads it; jobs run only when this code has not built it before."""
+def build_world(
+    options: SampleWorld, settings: Settings, rules: GraphSettings | None = None
+) -> World:
+    """The world as training reads it; jobs run only when this code has not built it before.
+
+    Args:
+        options: of the world.
+        settings: those of the jobs, and where the world is kept.
+        rules: which listens training takes; the settings' own when left out.
+    """
     kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options, settings)
     lake = built_lake(kept, settings, options.last_day, partial(write_sample_world, options))
-    return read_world(lake, options.last_day, settings.graph)
+    return read_world(lake, options.last_day, rules or settings.graph)
 
 
 def open_bench(world: World, settings: Settings) -> Bench:

@@ -64,6 +64,7 @@ COLUMNS = {
     "few_follows_recall_at_10": "few follows",
     "tail_recall_at_10": "tail",
     "cold_recall_at_10": "cold",
+    "missing_recall_at_10": "without a modality",
     "coverage": "coverage",
     "novelty": "novelty",
 }

@@ -14,15 +14,15 @@ import torch
 import typer
 
 from tests.benchmarks import contenders, fits, social
-from tests.benchmarks.comparison import figures_of
+from tests.benchmarks.comparison import figures_of, segments_of
 from tests.benchmarks.contenders import ALL_HEADS, Contender, contender_called
 from tests.benchmarks.fits import Bench
-from tests.training.worlds import CPU, dated_edges, edges, nodes_of, pairs_of, world_of
+from tests.training.worlds import CPU, dated_edges, edges, modality, nodes_of, pairs_of, world_of
 from training.data.content import Vectors
 from training.data.interactions import counts_of
 from training.data.nodes import IdList
 from training.data.splits import Split
-from training.data.world import World
+from training.data.world import Evidence, World
 from training.evaluate import published_evidence
 from training.measuring import Listed
 from training.ranking import Ranked
@@ -76,6 +76,22 @@ def test_segments_go_by_what_there_is_to_learn_from(world):
     assert listeners[~segments.tail].min() >= listeners[segments.tail].max()
     assert torch.equal(segments.listeners, listeners)
     assert torch.equal(segments.cold, listeners == 0)
+
+
+def test_a_track_misses_a_modality_that_others_have_and_no_other_one(world):
+    """Track 0 lacks audio, track 2 lyrics and track 1 both; nobody has a cover, so nobody misses one."""
+    split = split_of(world)
+    nobody = list(range(world.n_tracks))
+    content = {
+        name: modality(world.n_tracks, 2, seed, lacking)
+        for seed, (name, lacking) in enumerate(
+            (("audio", [0, 1]), ("lyrics", [1, 2]), ("cover", nobody))
+        )
+    }
+
+    segments = segments_of(world, split, Evidence(published_evidence(world, split).graph, content))
+
+    assert segments.missing.nonzero().flatten().tolist() == [0, 1, 2]
 
 
 def test_figures_of_a_segment_are_over_who_has_something_there(world):
