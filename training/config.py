@@ -87,8 +87,10 @@ def _section(file: str, kind: type[Section], values: dict[str, Any]) -> Section:
     for key, value in values.items():
         if key not in defaults:
             raise RecipeError(f"{file}: {kind.__name__} has no {key!r}; it has {sorted(defaults)}")
-        expected = (int, float) if isinstance(defaults[key], float) else (type(defaults[key]),)
-        if isinstance(value, bool) or not isinstance(value, expected):
+        default = defaults[key]
+        expected = (int, float) if isinstance(default, float) else (type(default),)
+        is_other_kind = isinstance(value, bool) != isinstance(default, bool)
+        if is_other_kind or not isinstance(value, expected):
             raise RecipeError(
                 f"{file}: {key} = {value!r} is no {expected[-1].__name__}; correct the value"
             )

@@ -105,6 +105,8 @@ def test_a_recipe_is_refused_that_names_what_there_is_not(tmp_path):
     for text, said in (
         ("[loop]\nepochs = 3", "LoopConfig has no 'epochs'"),
         ("[loop]\nmax_epochs = 'three'", "'three' is no int"),
+        ("[loop]\nmax_epochs = true", "True is no int"),
+        ("[model]\nfan_out_by_weight = 1", "1 is no bool"),
         ("[optimiser]\nname = 'sgd'", r"unknown sections \['optimiser'\]"),
     ):
         (tmp_path / "mm_gnn.toml").write_text(text)

@@ -86,6 +86,19 @@ def test_what_is_drawn_counts_for_what_is_not(chances):
     assert float((around.steps[0] @ states[:, None]).mean()) == pytest.approx(7.0, abs=0.5)
 
 
+def test_an_edge_of_no_weight_is_drawn_last_and_counts_nothing():
+    """One of two neighbours, of weights 0 and 2: always the second, as if it were the only one."""
+    matrix = csr(torch.tensor([0, 0]), torch.tensor([1, 2]), torch.tensor([0.0, 2.0]), (3, 3))
+
+    drawing = sampler(matrix, by_weight, [1])
+    found = [drawing.around(torch.tensor([0])) for _ in range(50)]
+
+    assert {tuple(one.nodes.tolist()) for one in found} == {(0, 2)}
+    assert found[0].steps[0].to_dense().tolist() == [[0.0, 2.0]]
+    both = sampler(matrix, by_weight, [2]).around(torch.tensor([0]))
+    assert both.steps[0].to_dense().tolist() == [[0.0, 0.0, 2.0]]
+
+
 def test_the_same_generator_draws_the_same_and_another_something_else():
     matrix = star()
     asked = torch.tensor([0])
@@ -193,12 +206,24 @@ def test_a_small_fan_out_learns_from_part_of_the_graph():
     assert not torch.allclose(sampled["ranking.audio"], whole["ranking.audio"], atol=1e-3)
 
 
-def gradients(fan_out: int) -> dict[str, torch.Tensor]:
+def test_the_setting_decides_whether_heavy_edges_are_drawn_more_often():
+    """With all neighbours there is nothing to draw; with one, other edges come, and another loss."""
+    alike_drawn, by_weight_drawn = (gradients(1, by_weight=heavy) for heavy in (False, True))
+
+    assert not torch.allclose(
+        alike_drawn["ranking.audio"], by_weight_drawn["ranking.audio"], atol=1e-3
+    )
+    everything = gradients(100, by_weight=True)
+    assert torch.allclose(everything["ranking.audio"], gradients(0)["ranking.audio"], atol=1e-6)
+
+
+def gradients(fan_out: int, *, by_weight: bool = False) -> dict[str, torch.Tensor]:
     """Losses by name and gradients by parameter, of a batch of 6 people and 13 candidates."""
     evidence = two_taste_evidence(three_modalities(13, lacking_lyrics=[2, 9]))
     heard = evidence.graph.listened
+    config = MMGNNConfig(dim=8, fan_out=fan_out, fan_out_by_weight=by_weight, listened_power=1.0)
     with deterministic(seed=3, n_threads=1):
-        model = MMGNN(MMGNNConfig(dim=8, fan_out=fan_out), evidence)
+        model = MMGNN(config, evidence)
         generator = torch.Generator().manual_seed(1)
         [batch, *_] = LearningBatches(heard, 13, 6, 1, 100, 9, generator, CPU)
         losses = model.training_loss(batch)

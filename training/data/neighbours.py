@@ -113,8 +113,11 @@ def alike(adjacency: Tensor) -> Tensor:
 
 
 def by_weight(adjacency: Tensor) -> Tensor:
-    """Chances by which a neighbour is drawn the more often, the more its edge weighs."""
-    return adjacency.values().double()
+    """Chances by which a neighbour is drawn the more often, the more its edge weighs, (nnz,).
+
+    An edge of weight 0, of listens all skipped at once, comes after all others of its row.
+    """
+    return adjacency.values().double().clamp(min=torch.finfo(torch.float64).tiny)
 
 
 def propagate_sampled(neighbourhood: Neighbourhood, inputs: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from training.blending import HeadScores, blend
 from training.data.batches import LearningBatch, UserBatch
 from training.data.content import Modality
 from training.data.graph import RelationWeights, SocialGraph, adjacency
-from training.data.neighbours import NeighbourSampler, alike, propagate_sampled
+from training.data.neighbours import NeighbourSampler, alike, by_weight, propagate_sampled
 from training.data.world import Evidence
 from training.layers.encoded_once import EncodedOnce
 from training.layers.inputs import mean_and_scale, unit_rows
@@ -50,6 +50,7 @@ class MMGNNConfig:
     fan_out: int = (
         0  # neighbours drawn of a node for each step of training; 0 takes the whole graph
     )
+    fan_out_by_weight: bool = False  # heavy edges are drawn more often, not all alike
     temperature: float = 0.15  # of the softmax over cosines; best of .12, .15, .2 on validation
     listened_weight: float = 1.0
     follows_weight: float = 1.0
@@ -343,6 +344,7 @@ class ContentInput(nn.Module):
 
 
 def _sampler(edges: Tensor, config: MMGNNConfig) -> NeighbourSampler:
-    """Uniform, and by torch's own generator, which the loop's caller seeds."""
+    """Draws by torch's own generator, which the loop's caller seeds."""
     fan_outs = [config.fan_out] * config.n_layers
-    return NeighbourSampler(edges, alike(edges), fan_outs, torch.default_generator)
+    chances = by_weight(edges) if config.fan_out_by_weight else alike(edges)
+    return NeighbourSampler(edges, chances, fan_outs, torch.default_generator)
