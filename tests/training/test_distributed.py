@@ -19,7 +19,14 @@ from tests.training.worlds import CPU, three_modalities, two_taste_evidence
 from training import train
 from training.config import load_recipe
 from training.data.batches import LearningBatch, LearningBatches
-from training.distributed import averaging_gradients, mean_over_batch, own_part, part_of_mean
+from training.distributed import (
+    ProcessesDifferError,
+    averaging_gradients,
+    mean_over_batch,
+    own_part,
+    part_of_mean,
+    refuse_difference,
+)
 from training.loop import LoopConfig, deterministic, fit
 from training.models.registry import FAMILIES, Recommender
 
@@ -82,6 +89,25 @@ def test_two_parts_have_all_positives_once(n_people):
 
     people, tracks = whole.users[whole.rows], whole.candidates[whole.columns]
     assert sorted(found) == sorted(zip(people.tolist(), tracks.tolist(), strict=True))
+
+
+def what_is_said_of_a_difference(rank: int) -> str:
+    """Both processes agree on the recipe; the second one has read other data."""
+    refuse_difference("recipes", "mm_gnn")
+    try:
+        refuse_difference("data", ["v7", "v8"][rank])
+    except ProcessesDifferError as error:
+        return str(error)
+    return "nothing"
+
+
+def test_processes_that_read_other_data_do_not_train_together(tmp_path):
+    first, second = in_two_processes(what_is_said_of_a_difference, tmp_path)
+
+    assert first == second
+    assert first.startswith(
+        "training: the processes have different data: v7, v8 (rule: all the same)"
+    )
 
 
 def test_a_count_alone_is_itself_and_never_zero():
