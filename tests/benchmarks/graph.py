@@ -51,6 +51,7 @@ CANDIDATES = 1_000
 STEPS, STEP_USERS = 4, 256  # whose growth with the graph is measured
 FIXED_EDGES = 1_000  # what costs so much for them costs as much for none
 FIXED_LISTENS = 300  # likewise
+TRAINING_HEADER = ["what", "seconds", "edges a second", "peak MiB"]
 JOBS_HEADER = [
     "listens",
     "rows of user, track and day",
@@ -228,26 +229,8 @@ def jobs_figures(builds: dict[int, Built]) -> dict[str, float]:
     }
 
 
-def _print(title: str, header: list[str], rows: list[list[str]]) -> None:
-    printed = Printed(*header, title=title)
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
-
-
-def main(
-    tries: Annotated[int, typer.Option(min=1, help="Timed epochs of each; the median counts.")] = 3,
-    largest: Annotated[int, typer.Option(help="Edges of the largest graph.")] = 10_000_000,
-    most_listens: Annotated[
-        int, typer.Option(min=100_000, help="Listens of the largest build of the graph's jobs.")
-    ] = 100_000_000,
-    record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
-    only_size: Annotated[int, typer.Option(hidden=True)] = 0,
-) -> None:
-    """Measure, print, and record when asked."""
-    if only_size:
-        print(json.dumps(_measured_size(only_size, tries)))
-        return
+def measure_training(tries: int, largest: int) -> tuple[list[list[str]], dict[str, float]]:
+    """Epochs beside the peers' and growth of a step: rows of TRAINING_HEADER, and figures."""
     listened = drawn(COMPARED_EDGES)
     n_pairs = len(listened.users)
     theirs, recbole_mib = recbole_epoch_s(listened, COMPARED_PAIRS_A_STEP, tries)
@@ -256,11 +239,7 @@ def main(
         "RecBole": statistics.median(theirs),
         "PyG": statistics.median(pyg_epoch_s(listened, COMPARED_PAIRS_A_STEP, tries)),
     }
-    sizes = [FIXED_EDGES, largest // 100, largest // 10, largest]
-    grown = growth(sizes, tries)
-    seconds = {n_edges: one[0] for n_edges, one in grown.items() if n_edges != FIXED_EDGES}
-    slope = slope_of(seconds, grown[FIXED_EDGES][0])
-    header = ["what", "seconds", "edges a second", "peak MiB"]
+    grown = growth([FIXED_EDGES, largest // 100, largest // 10, largest], tries)
     rows = [
         [f"{name}, an epoch of {n_pairs} edges", f"{epoch_s:.3f}", f"{n_pairs / epoch_s:.0f}", ""]
         for name, epoch_s in epochs.items()
@@ -269,29 +248,66 @@ def main(
     rows += [
         [
             f"evensong, a step through {n_edges} edges",
-            f"{epoch_s:.3f}",
-            f"{n_edges / epoch_s:.0f}",
+            f"{step_s:.3f}",
+            f"{n_edges / step_s:.0f}",
             f"{mib:.0f}",
         ]
-        for n_edges, (epoch_s, mib) in grown.items()
+        for n_edges, (step_s, mib) in grown.items()
     ]
-    _print("Epochs of LightGCN on the CPU", header, rows)
-    listens = [FIXED_LISTENS, most_listens // 100, most_listens // 10, most_listens]
-    builds = measured(listens, load_settings(), tries)
-    _print("Jobs of the graph", JOBS_HEADER, jobs_rows(builds))
-    if record:
-        command = (
-            f"python -m tests.benchmarks.graph --tries {tries} --largest {largest} "
-            f"--most-listens {most_listens} --record"
-        )
-        today = datetime.now(UTC).date()
-        record_section(Section("Graph training", command, today, None, header, rows))
-        record_section(Section("Graph jobs", command, today, None, JOBS_HEADER, jobs_rows(builds)))
-    figures = {
+    seconds = {n_edges: one[0] for n_edges, one in grown.items() if n_edges != FIXED_EDGES}
+    return rows, {
         "epoch_time_ratio_recbole": epochs["RecBole"] / epochs["evensong"],
         "epoch_time_ratio_pyg": epochs["PyG"] / epochs["evensong"],
-        "growth_slope_edges": slope,
-    } | jobs_figures(builds)
+        "growth_slope_edges": slope_of(seconds, grown[FIXED_EDGES][0]),
+    }
+
+
+def measure_jobs(tries: int, most_listens: int) -> tuple[list[list[str]], dict[str, float]]:
+    """The graph's Spark jobs: rows of JOBS_HEADER, and figures."""
+    listens = [FIXED_LISTENS, most_listens // 100, most_listens // 10, most_listens]
+    builds = measured(listens, load_settings(), tries)
+    return jobs_rows(builds), jobs_figures(builds)
+
+
+def _show(section: Section, *, record: bool) -> None:
+    printed = Printed(*section.header, title=section.title)
+    for row in section.rows:
+        printed.add_row(*row)
+    Console().print(printed)
+    if record:
+        record_section(section)
+
+
+def main(
+    tries: Annotated[int, typer.Option(min=1, help="Timed epochs of each; the median counts.")] = 3,
+    largest: Annotated[
+        int, typer.Option(min=0, help="Edges of the largest graph; 0 leaves training out.")
+    ] = 10_000_000,
+    most_listens: Annotated[
+        int,
+        typer.Option(min=0, help="Listens of the largest build; 0 leaves the Spark jobs out."),
+    ] = 100_000_000,
+    record: Annotated[bool, typer.Option(help="Rewrite the sections in README.md.")] = False,
+    only_size: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
+    """Measure, print, and record when asked; what is left out keeps its section."""
+    if only_size:
+        print(json.dumps(_measured_size(only_size, tries)))
+        return
+    command = (
+        f"python -m tests.benchmarks.graph --tries {tries} --largest {largest} "
+        f"--most-listens {most_listens} --record"
+    )
+    today = datetime.now(UTC).date()
+    figures: dict[str, float] = {}
+    for size, measure, title, header in (
+        (largest, measure_training, "Graph training (LightGCN on the CPU)", TRAINING_HEADER),
+        (most_listens, measure_jobs, "Graph jobs", JOBS_HEADER),
+    ):
+        if size:
+            rows, found = measure(tries, size)
+            _show(Section(title, command, today, None, header, rows), record=record)
+            figures |= found
     print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
 
 
