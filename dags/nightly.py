@@ -48,6 +48,7 @@ RAW_TABLES = (
     "raw_follows",
     "raw_tags",
     "raw_feedback",
+    "raw_impressions",
     "raw_lyrics",
     "raw_audio",
     "raw_covers",
@@ -107,8 +108,9 @@ def evensong_nightly() -> None:
     with TaskGroup("core", prefix_group_id=False):
         tracks, tags = spark_job("core_tracks"), spark_job("core_tags")
         core = [tags, *(spark_job(name) for name in CORE_TABLES)]
-        listens, daily = spark_job("core_listens"), spark_job("core_daily_listens")
-        chain(raw, tracks, listens, daily)
+        heard = [spark_job("core_listens"), spark_job("core_impressions")]
+        daily = spark_job("core_daily_listens")
+        chain(raw, tracks, heard, daily)
         chain(tracks, core)
     with TaskGroup("features", prefix_group_id=False):
         content = [spark_job(name) for name in ("feat_audio", "feat_lyrics", "feat_cover")]

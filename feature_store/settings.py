@@ -265,6 +265,11 @@ class Settings(BaseSettings):
     late_track_days: int = Field(
         30, ge=0, description="How long a listen waits for its track to be announced."
     )
+    shown_hours: int = Field(
+        24,
+        ge=0,
+        description="A listen so soon after its track was shown is not counted as organic.",
+    )
     privacy_key: SecretStr | None = Field(
         None,
         description="Key of the suppression list; without it the file privacy.key in the state.",

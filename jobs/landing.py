@@ -39,6 +39,7 @@ ROW_SOURCES = (
     "follows",
     "tags",
     "feedback",
+    "impressions",
     "lyrics",
 )
 FILE_SOURCES = ("audio", "covers")

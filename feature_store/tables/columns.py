@@ -101,7 +101,11 @@ COMPLETION_PERMILLE = Column(
     "Sum of completion over the listens, in whole thousandths: order cannot change it.",
     "1/1000",
 )
-ORGANIC_COUNT = Column("organic_count", Kind.LONG, "How many of the listens were organic.")
+ORGANIC_COUNT = Column(
+    "organic_count",
+    Kind.LONG,
+    "How many of the listens were organic, and not of a track that had just been shown.",
+)
 LAST_LISTENED_DATE = Column(
     "last_listened_date", Kind.DATE, "UTC day of the newest listen."
 ).or_null("when the source has counts and no times")
@@ -110,6 +114,9 @@ FEEDBACK_ACTION = Column(
     "feedback_action", Kind.STRING, "What the person pressed: like, unlike, hide, unhide."
 )
 GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When it was pressed.", "UTC")
+SHOWN_AT_UTC = Column(
+    "shown_at_utc", Kind.TIMESTAMP, "When the track stood before the person.", "UTC"
+)
 LIKED_DATE = Column("liked_date", Kind.DATE, "UTC day on which the like was given.")
 
 # --- content and features ----------------------------------------------------------------------

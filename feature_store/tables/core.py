@@ -80,6 +80,14 @@ CORE_LISTENS = Table(
     gates=(Within("completion_ratio", 0, 1), Within("played_ms", 0, 86_400_000)),
 )
 
+CORE_IMPRESSIONS = Table(
+    name="core_impressions",
+    meaning="What stood before whom, and when, each once: listens soon after are not the person's "
+    "own idea.",
+    columns=(c.USER_ID, c.TRACK_ID, c.SHOWN_AT_UTC, c.KNOWN_FROM_DATE),
+    key=("user_id", "track_id", "shown_at_utc"),
+    time=Time.KNOWN,
+)
 CORE_DAILY_LISTENS = Table(
     name="core_daily_listens",
     meaning="Integer sums of core_listens by user, track and day: what the graph and training "
@@ -137,4 +145,5 @@ TABLES = (
     CORE_LISTEN_COUNTS,
     CORE_FOLLOWS,
     CORE_FEEDBACK,
+    CORE_IMPRESSIONS,
 )

@@ -128,6 +128,14 @@ RAW_FEEDBACK = Table(
     gates=(OneOf("feedback_action", FEEDBACK_ACTIONS),),
 )
 
+RAW_IMPRESSIONS = Table(
+    name="raw_impressions",
+    meaning="Tracks that our lists put before people, as the players reported it.",
+    columns=(c.USER_ID, c.TRACK_ID, c.SHOWN_AT_UTC, *_ORIGIN),
+    key=_ORIGIN_KEY,
+    time=Time.ARRIVAL,
+)
+
 REJECT_REASONS = {
     "unreadable_file": "The file cannot be read as Parquet; one row stands for all of it.",
     "wrong_type": "A value cannot be read as the column's type.",
@@ -164,6 +172,7 @@ OF_PEOPLE = (
     RAW_USERS,
     RAW_TAGS,
     RAW_FEEDBACK,
+    RAW_IMPRESSIONS,
     RAW_REJECTS,
 )
 """What a retention period is about; what jobs still need of it is in core_."""

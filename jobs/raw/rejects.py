@@ -1,7 +1,7 @@
 """raw_rejects: landing rows that no raw_ table took, and rows about tracks nobody has announced.
 
-A listen, count or button on an unknown track is in its raw_ table as well: core takes it up once
-the track is announced. It stays here all the same: on the day of its arrival that is how it was.
+A listen, count, button or impression of an unknown track is in its raw_ table as well: core takes
+it up once the track is announced. It stays here all the same: that is how it was on its day.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ INPUTS = (
     Landing("follows"),
     Landing("tags"),
     Landing("feedback"),
+    Landing("impressions"),
     Landing("lyrics"),
     History(RAW_TRACKS),
 )
@@ -38,13 +39,19 @@ def build(
     follows: DataFrame,
     tags: DataFrame,
     feedback: DataFrame,
+    impressions: DataFrame,
     lyrics: DataFrame,
     announced: DataFrame,
     *,
     night: Night,  # noqa: ARG001  every job takes it
 ) -> DataFrame:
     """At most one row for each landing row: the first rule that it breaks."""
-    about_tracks = {"listens": listens, "listen_counts": listen_counts, "feedback": feedback}
+    about_tracks = {
+        "listens": listens,
+        "listen_counts": listen_counts,
+        "feedback": feedback,
+        "impressions": impressions,
+    }
     others = {"tracks": tracks, "users": users, "follows": follows, "tags": tags, "lyrics": lyrics}
     rejects = [
         _rejects(_with_unknown_track(with_reject(landing, source), announced), source)

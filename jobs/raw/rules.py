@@ -173,6 +173,11 @@ ROW_SOURCES: dict[str, RowSource] = {
         _landing_columns(raw.RAW_FEEDBACK),
         rules=(Rule("future_time", f"given_at_utc >= {_DAY_AFTER_ARRIVAL}", "given_at_utc"),),
     ),
+    "impressions": RowSource(
+        raw.RAW_IMPRESSIONS,
+        _landing_columns(raw.RAW_IMPRESSIONS),
+        rules=(Rule("future_time", f"shown_at_utc >= {_DAY_AFTER_ARRIVAL}", "shown_at_utc"),),
+    ),
     "lyrics": RowSource(
         raw.RAW_LYRICS,
         (c.TRACK_ID, LYRICS_BYTES),

@@ -23,6 +23,7 @@ from jobs.sources.sample.audio import synthesise
 from jobs.sources.sample.catalogue import Track, make_artists, make_tracks, withdrawn_on
 from jobs.sources.sample.codecs import encode
 from jobs.sources.sample.covers import paint_cover
+from jobs.sources.sample.impressions import start_page
 from jobs.sources.sample.listening import Listen, listens_by_day
 from jobs.sources.sample.lyrics import write_lyrics
 from jobs.sources.sample.people import Follow, Person, make_follows, make_people
@@ -145,6 +146,7 @@ def _write_rows(
     withdrawn = withdrawn_on(world, world.day_number(day))
     leaving = [] if withdrawn is None else [service.tracks[withdrawn]]
     reactions = react(world, listens, day)
+    shown = start_page(world, listens, day)
     good = [landing_tables.listen_row(listen) for listen in listens]
     bad = faults.faulty_listens(world, world.day_number(day), good)
     parts = [
@@ -154,6 +156,7 @@ def _write_rows(
         ("follows", "part-0", _follows_table(world, service.follows, day)),
         ("tags", "part-0", landing_tables.tags_table(announced, reactions.tags, day)),
         ("feedback", "part-0", landing_tables.feedback_table(reactions.buttons)),
+        ("impressions", "part-0", landing_tables.impressions_table(shown)),
         ("listens", "part-0", landing_tables.listens_table(good)),
         ("listens", "part-1", landing_tables.listens_table(bad)),
     ]

@@ -21,7 +21,12 @@ from feature_store.delta_tables import ensure_table, table_uri
 from feature_store.settings import Night, Settings
 from feature_store.spark_session import make_spark
 from feature_store.storage import open_storage
-from feature_store.tables.core import CORE_DAILY_LISTENS, CORE_LISTEN_COUNTS, CORE_LISTENS
+from feature_store.tables.core import (
+    CORE_DAILY_LISTENS,
+    CORE_IMPRESSIONS,
+    CORE_LISTEN_COUNTS,
+    CORE_LISTENS,
+)
 from feature_store.tables.graph import GRAPH_USER_LISTENED_TRACK
 from feature_store.tables.raw import RAW_LISTENS
 from jobs.ingest import close_landing
@@ -166,11 +171,12 @@ def _night(spark: SparkSession, settings: Settings, as_of: date) -> tuple[float,
 
 
 def _close_first_day(settings: Settings) -> None:
-    """What the jobs look for beside their input: the first day that landed, and no count without a time."""
+    """What the jobs look for beside their input: the first day that landed; no impression, and no undated count."""
     nothing = RAW_LISTENS.arrow_schema.empty_table()
     LandingWriter(open_storage(settings.lake)).rows("listens", FIRST_DAY, nothing)
     close_landing(Night(FIRST_DAY, "benchmark", settings))
-    ensure_table(settings.lake, CORE_LISTEN_COUNTS)
+    for beside in (CORE_IMPRESSIONS, CORE_LISTEN_COUNTS):
+        ensure_table(settings.lake, beside)
 
 
 def _drawn(number: Column, what: str, below: int) -> Column:

@@ -85,6 +85,12 @@ def _land_more(storage):
     writer.rows("tags", day, pa.Table.from_pylist([{"track_id": "r1", "tag": "loud", "user_id": ERASED}]))  # fmt: skip
     hide = worlds._hide(ERASED, "j1")
     writer.rows("feedback", day, pa.Table.from_pylist([hide]), part="part-1")
+    shown = {
+        "user_id": ERASED,
+        "track_id": "j1",
+        "shown_at_utc": worlds._hide(ERASED, "j1")["given_at_utc"],
+    }
+    writer.rows("impressions", day, pa.Table.from_pylist([shown]))
     bad = worlds._listen(ERASED, "r1", day, 12) | {"played_ms": -1}
     writer.rows("listens", day, pa.Table.from_pylist([bad]), part="part-2")
     storage.write(f"landing/listens/{day}/part-3.parquet", f"not Parquet, {ERASED}".encode())
@@ -113,6 +119,7 @@ def _lists(settings):
 def test_the_export_has_a_section_for_every_table_that_knew_her(story):
     assert {
         "raw_listens", "raw_users", "raw_follows", "raw_feedback", "raw_tags", "raw_rejects",
+        "raw_impressions", "core_impressions",
         "core_users", "core_listens", "core_daily_listens", "core_follows", "core_feedback", "core_tags",
         "graph_nodes", "graph_user_listened_track", "graph_user_follows_user", "score_candidates", "rec_topk",
     } <= set(story.exported)  # fmt: skip

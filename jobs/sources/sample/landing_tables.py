@@ -11,6 +11,7 @@ import pyarrow as pa
 from feature_store.tables.raw import (
     RAW_FEEDBACK,
     RAW_FOLLOWS,
+    RAW_IMPRESSIONS,
     RAW_LISTENS,
     RAW_TAGS,
     RAW_TRACKS,
@@ -18,6 +19,7 @@ from feature_store.tables.raw import (
 )
 from jobs.sources.landed import landing_rows, landing_schema
 from jobs.sources.sample.catalogue import Track
+from jobs.sources.sample.impressions import Impression
 from jobs.sources.sample.listening import Listen
 from jobs.sources.sample.people import Follow, Person
 from jobs.sources.sample.reactions import Button, TagGiven, catalogue_tags
@@ -90,6 +92,12 @@ def feedback_table(buttons: Iterable[Button]) -> pa.Table:
         for button in buttons
     ]
     return landing_rows(landing_schema(RAW_FEEDBACK), rows)
+
+
+def impressions_table(shown: Iterable[Impression]) -> pa.Table:
+    """What stood on people's start pages."""
+    rows = [(one.person.user_id, one.track.track_id, one.shown_at_utc) for one in shown]
+    return landing_rows(landing_schema(RAW_IMPRESSIONS), rows)
 
 
 def _track_row(track: Track, *, is_available: bool) -> tuple[object, ...]:

@@ -7,12 +7,18 @@ from datetime import date, timedelta
 import pytest
 
 from feature_store.settings import Night
-from feature_store.tables.core import CORE_DAILY_LISTENS, CORE_LISTENS, CORE_TRACKS
-from feature_store.tables.raw import RAW_LISTENS
-from jobs.core import daily_listens, listens
+from feature_store.tables.core import (
+    CORE_DAILY_LISTENS,
+    CORE_IMPRESSIONS,
+    CORE_LISTENS,
+    CORE_TRACKS,
+)
+from feature_store.tables.raw import RAW_IMPRESSIONS, RAW_LISTENS
+from jobs.core import daily_listens, impressions, listens
 from tests.jobs.core.frames import FEB_27, FEB_28, FEB_29, MAR_1, at, frame, rows_of
 
 RAW = "user_id track_id listened_at_utc played_ms duration_ms is_organic arrival_date"
+SHOWN = "user_id track_id shown_at_utc known_from_date"
 TRACKS = {"hymn": FEB_27, "aria": FEB_27, "late": FEB_29}
 """Tracks and the day on which each was announced."""
 
@@ -133,10 +139,97 @@ def test_daily_sums_are_integers_by_the_day_of_listening(spark, night):
         ("4", "ada", "hymn", at(MAR_1, "00:00:00"), 0.5, False, MAR_1),
     )
 
-    sums = daily_listens.build(core, night=night)
+    sums = daily_listens.build(core, frame(spark, CORE_IMPRESSIONS, SHOWN), night=night)
 
     assert rows_of(sums, " ".join(CORE_DAILY_LISTENS.column_names)) == [
         ("ada", "hymn", FEB_29, 1, 250, 1, MAR_1),
         ("ada", "hymn", FEB_29, 2, 1667, 1, FEB_29),
         ("ada", "hymn", MAR_1, 1, 500, 0, MAR_1),
+    ]
+
+
+def test_a_listen_soon_after_its_track_was_shown_is_not_organic(spark, night):
+    """Hymn was shown to ada at 10:00: what she plays of it from then on, for 24 hours, is not her own idea.
+
+    Before that, a day later, of another track and by another person it is; an impression that became known after the
+    listen changes nothing, and two impressions count no listen twice.
+    """
+    core = frame(
+        spark,
+        CORE_LISTENS,
+        "listen_id user_id track_id listened_at_utc completion_ratio is_organic known_from_date",
+        ("1", "ada", "hymn", at(FEB_28, "09:59:58"), 1.0, True, FEB_28),
+        ("2", "ada", "hymn", at(FEB_28, "10:00:00"), 1.0, True, FEB_28),
+        ("3", "ada", "hymn", at(FEB_29, "09:59:59"), 1.0, True, FEB_29),
+        ("4", "ada", "hymn", at(FEB_29, "10:00:00"), 1.0, True, FEB_29),
+        ("5", "ada", "aria", at(FEB_28, "10:00:01"), 1.0, True, FEB_28),
+        ("6", "bo", "hymn", at(FEB_28, "10:00:01"), 1.0, True, FEB_28),
+        ("7", "ada", "late", at(FEB_28, "12:00:00"), 1.0, True, FEB_28),
+    )
+    shown = frame(
+        spark,
+        CORE_IMPRESSIONS,
+        SHOWN,
+        ("ada", "hymn", at(FEB_28, "10:00:00"), FEB_28),
+        ("ada", "hymn", at(FEB_28, "09:59:59"), FEB_28),
+        ("ada", "late", at(FEB_28, "11:00:00"), FEB_29),
+    )
+
+    sums = daily_listens.build(core, shown, night=night)
+
+    columns = "user_id track_id listened_date listen_count organic_count"
+    assert rows_of(sums, columns) == [
+        ("ada", "aria", FEB_28, 1, 1),
+        ("ada", "hymn", FEB_28, 2, 1),
+        ("ada", "hymn", FEB_29, 2, 1),
+        ("ada", "late", FEB_28, 1, 1),
+        ("bo", "hymn", FEB_28, 1, 1),
+    ]
+
+
+def test_with_no_hours_only_the_player_s_word_counts(spark, night):
+    own_word = Night(
+        night.as_of, night.run_id, night.settings.model_copy(update={"shown_hours": 0})
+    )
+    core = frame(
+        spark,
+        CORE_LISTENS,
+        "listen_id user_id track_id listened_at_utc completion_ratio is_organic known_from_date",
+        ("1", "ada", "hymn", at(FEB_28, "10:00:00"), 1.0, True, FEB_28),
+    )
+    shown = frame(spark, CORE_IMPRESSIONS, SHOWN, ("ada", "hymn", at(FEB_28, "10:00:00"), FEB_28))
+
+    sums = daily_listens.build(core, shown, night=own_word)
+
+    assert rows_of(sums, "organic_count") == [(1,)]
+
+
+def test_an_impression_counts_once_from_the_day_on_which_its_track_is_known(spark, settings):
+    """Sent twice on a day and again two days later; that of a track announced later waits for it."""
+    raw = [
+        ("ada", "hymn", at(FEB_27, "10:00:00"), FEB_27),
+        ("ada", "hymn", at(FEB_27, "10:00:00"), FEB_27),
+        ("ada", "hymn", at(FEB_27, "10:00:00"), FEB_29),
+        ("ada", "hymn", at(FEB_29, "10:00:00"), FEB_29),
+        ("ada", "late", at(FEB_27, "10:00:00"), FEB_27),
+    ]
+    catalogue = frame(spark, CORE_TRACKS, "track_id known_from_date", *TRACKS.items())
+    written = []
+    for first, end in [(FEB_27, FEB_29), (FEB_29, MAR_1)]:
+        columns = "user_id track_id shown_at_utc arrival_date"
+        arrived = frame(spark, RAW_IMPRESSIONS, columns, *raw).where(f"arrival_date < '{end}'")
+        built = impressions.build(
+            arrived.where(f"arrival_date >= '{first}'"),
+            arrived,
+            catalogue.where(f"known_from_date >= '{first}' AND known_from_date < '{end}'"),
+            catalogue.where(f"known_from_date < '{first}'"),
+            frame(spark, CORE_IMPRESSIONS, SHOWN, *[tuple(row.values()) for row in written]),
+            night=Night(end - timedelta(days=1), "test-run", settings),
+        )
+        written += built.toArrow().to_pylist()
+
+    assert shown(written, "track_id", "shown_at_utc", "known_from_date") == [
+        ("hymn", at(FEB_27, "10:00:00"), FEB_27),
+        ("hymn", at(FEB_29, "10:00:00"), FEB_29),
+        ("late", at(FEB_27, "10:00:00"), FEB_29),
     ]

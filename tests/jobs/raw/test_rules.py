@@ -10,7 +10,18 @@ import pytest
 
 from feature_store.tables.columns import ARRIVAL_DATE, SOURCE_FILE, SOURCE_ROW
 from feature_store.tables.raw import RAW_TRACKS, REJECT_REASONS
-from jobs.raw import feedback, follows, listen_counts, listens, lyrics, rejects, tags, tracks, users
+from jobs.raw import (
+    feedback,
+    follows,
+    impressions,
+    listen_counts,
+    listens,
+    lyrics,
+    rejects,
+    tags,
+    tracks,
+    users,
+)
 from jobs.raw.reading import READING_COLUMNS
 from jobs.raw.rules import ROW_SOURCES
 from tests.jobs.core.frames import FEB_29, MAR_1, at, frame, rows_of
@@ -23,6 +34,7 @@ JOBS = {
     "tracks": tracks,
     "tags": tags,
     "feedback": feedback,
+    "impressions": impressions,
     "lyrics": lyrics,
 }
 
@@ -53,6 +65,7 @@ GOOD = {
         "feedback_action": "like",
         "given_at_utc": at(FEB_29, "23:59:59"),
     },
+    "impressions": {"user_id": "ada", "track_id": "hymn", "shown_at_utc": at(FEB_29, "23:59:59")},
     "lyrics": {"track_id": "hymn", "lyrics_bytes": "für Elise".encode()},
 }
 """A good row of every source, at the edge of what its rules allow, arrived on 29 February."""
@@ -86,6 +99,13 @@ BAD = [
         "future_time",
         "given_at_utc = 2024-03-01 00:00:00",
     ),
+    (
+        "impressions",
+        {"shown_at_utc": at(MAR_1, "00:00:00")},
+        "future_time",
+        "shown_at_utc = 2024-03-01 00:00:00",
+    ),
+    ("impressions", {"user_id": None}, "missing_value", "user_id = null"),
     ("lyrics", {"lyrics_bytes": "für Elise".encode("latin-1")}, "not_utf8", "track_id = hymn"),
     ("lyrics", {"lyrics_bytes": None}, "missing_value", "lyrics_bytes = null"),
     (
@@ -200,11 +220,12 @@ def test_lyrics_are_kept_as_text_with_the_hash_of_their_bytes(spark, night):
 
 
 def test_rows_about_unknown_tracks_are_kept_and_reported(spark, night):
-    """A listen, a count and a like of a track announced a day later; on its first day it is known."""
+    """A listen, a count, a like and an impression of a track announced a day later; then it is known."""
     landed = {
         "listens": landing(spark, "listens", {}, {"track_id": "later"}),
         "listen_counts": landing(spark, "listen_counts", {}, {"track_id": "never"}),
         "feedback": landing(spark, "feedback", {}, {"track_id": "later"}),
+        "impressions": landing(spark, "impressions", {}, {"track_id": "later"}),
     }
     announced = (("hymn", FEB_29), ("hymn", MAR_1), ("later", MAR_1))
 
@@ -212,6 +233,7 @@ def test_rows_about_unknown_tracks_are_kept_and_reported(spark, night):
 
     assert rows_of(refused, "table_name source_row reject_reason") == [
         ("raw_feedback", 1, "unknown_track"),
+        ("raw_impressions", 1, "unknown_track"),
         ("raw_listen_counts", 1, "unknown_track"),
         ("raw_listens", 1, "unknown_track"),
     ]
