@@ -24,6 +24,7 @@ LEASE = "privacy"
 """Held while an erasure rewrites the lake; whoever computes waits for it before reading."""
 
 _LIST = "privacy/suppressed"
+_MARKS = "privacy/rewritten"
 _KEY_FILE = "privacy.key"
 _KEY_CHARACTERS = 32
 _WORD = re.compile(r"[^\s,;:()\[\]{}'\"=\x00-\x1f]+")
@@ -107,6 +108,15 @@ def suppress(settings: Settings, user_id: str) -> None:
     storage.put_if_absent(f"{_LIST}/{digest_of(key, user_id)}", b"")
 
 
+def mark_rewritten(lake: str) -> None:
+    """Leave word that tables were rewritten: who read them before must not write afterwards.
+
+    An erasure that failed half-way had suppressed its person already, so the list alone would not
+    tell whoever read between its two attempts. The mark's name is random and says nothing.
+    """
+    open_storage(lake).put_if_absent(f"{_MARKS}/{secrets.token_hex(16)}", b"")
+
+
 def unchanged_people(lake: str) -> Callable[[], None]:
     """Wait for an erasure that is at work; returns what a run calls just before it writes.
 
@@ -114,16 +124,22 @@ def unchanged_people(lake: str) -> Callable[[], None]:
     holds the table's lease, so an erasure that comes later finds the rows and removes them.
     """
     with writer_lease(lake, LEASE):
-        before = suppressed_digests(lake)
+        before = _told_of_erasures(lake)
 
     def refuse_old_people() -> None:
-        if suppressed_digests(lake) != before:
+        if _told_of_erasures(lake) != before:
             raise ErasedMeanwhile(
                 "privacy: somebody was erased while this task was computing, so its rows may hold "
                 "that person; nothing was written; clear the task, it reads the inputs anew"
             )
 
     return refuse_old_people
+
+
+def _told_of_erasures(lake: str) -> frozenset[str]:
+    """Everything that an erasure leaves as it begins and as its tables are rewritten."""
+    storage = open_storage(lake)
+    return frozenset(file.path for place in (_LIST, _MARKS) for file in storage.list(place))
 
 
 def _key(settings: Settings) -> bytes | None:

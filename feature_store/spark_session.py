@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 from feature_store.java import java_home
 from feature_store.spark_gateway import connect
@@ -45,7 +48,7 @@ def make_spark(settings: Settings) -> SparkSession:
     builder = SparkSession.builder.appName("evensong").master(settings.spark.master)
     for key, value in session_options(settings).items():
         builder = builder.config(key, value)
-    with _errors_of_children_into(settings.state / "spark.log"):
+    with _alone_until_resolved(), _errors_of_children_into(settings.state / "spark.log"):
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     return session
@@ -86,6 +89,23 @@ def session_options(settings: Settings) -> dict[str, str]:
     if on_s3:
         options |= _s3_options()
     return options
+
+
+@contextmanager
+def _alone_until_resolved() -> Iterator[None]:
+    """Let one process at a time start Spark while a package is not in Ivy's cache yet.
+
+    Tasks of a machine's first night start together, and Ivy writes its cache without a lock.
+    """
+    cache = Path.home() / ".ivy2.5.2" / "jars"
+    jars = (
+        f"{name.replace(':', '_', 1).replace(':', '-')}.jar" for name in (DELTA_PACKAGE, S3_PACKAGE)
+    )
+    if all((cache / jar).exists() for jar in jars):
+        yield
+        return
+    with FileLock(Path(tempfile.gettempdir()) / f"evensong-ivy-{os.getuid()}.lock"):
+        yield
 
 
 @contextmanager

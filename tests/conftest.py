@@ -23,7 +23,15 @@ __all__ = ["bucket", "nights", "object_store", "run_night", "spark_cluster"]
 MARCH_1 = date(2026, 3, 1)
 SHARED_NIGHTS = {
     f"tests/{file}.py"
-    for file in ("dags/test_command", "infra/test_runbook", "pipeline/test_nights", "test_readme")
+    for file in (
+        "dags/test_command",
+        "infra/test_runbook",
+        "pipeline/test_faults",
+        "pipeline/test_full_disk",
+        "pipeline/test_nights",
+        "pipeline/test_object_storage",
+        "test_readme",
+    )
 }
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -38,7 +46,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of several workers (-n) none shall be left with whole nights when the others have ended."""
+    """Of several workers (-n) none shall be left with whole nights when the others have ended.
+
+    Raises:
+        pytest.UsageError: a file looks at the shared nights that another worker may be given.
+    """
+    looking = {item.nodeid.partition("::")[0] for item in items if "nights" in item.fixturenames}
+    if not looking <= SHARED_NIGHTS:
+        raise pytest.UsageError(f"conftest.py: add {looking - SHARED_NIGHTS} to SHARED_NIGHTS")
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: "pipeline" not in item.path.parts)
 
@@ -51,7 +66,7 @@ class ByFile(LoadScopeScheduling):
         return "nights" if file in SHARED_NIGHTS else file
 
 
-@pytest.hookimpl
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """How -n divides the tests."""
     return ByFile(config, log)

@@ -9,6 +9,7 @@ deletes its own when its model is there.
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -73,12 +74,19 @@ class Progress:
         """
         tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
         content = save(tensors, {_VALUES: json.dumps(state.values)})
-        FolderStorage(self.file.parent).write(self.file.name, content)
-        # Asked after writing: an erasure that this does not see yet deletes what it finds here.
         try:
+            self.refuse_old_people()
+            FolderStorage(self.file.parent).write(self.file.name, content)
+            # And once more: an erasure that this does not see yet deletes what it finds here.
             self.refuse_old_people()
         except ErasedMeanwhile:
             self.file.unlink(missing_ok=True)
+            raise
+        except OSError:
+            # The lake cannot say whether somebody was erased, or the folder is gone because of it:
+            # nothing is kept in doubt.
+            self.file.unlink(missing_ok=True)
+            self.refuse_old_people()
             raise
 
     def read(self) -> FitState | None:
@@ -114,15 +122,23 @@ def begin(folder: Path) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Delete the states of a training; there may be none."""
-    if folder.is_dir():
-        shutil.rmtree(folder)
+    """Delete the states of a training; there may be none.
+
+    They are moved aside first: a fit that is writing there meanwhile makes a folder of its own.
+    """
+    aside = folder.with_name(f"{folder.name}-forgotten-{secrets.token_hex(4)}")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(aside)
 
 
 def forget_all(state: Path) -> int:
     """Delete the states of all trainings; returns how many there were."""
-    states = list((state / _FITS).glob("*/*/*"))
-    forget(state / _FITS)
+    states = list(state.glob(f"{_FITS}*/*/*/*"))
+    for tree in list(state.glob(f"{_FITS}*")):  # also what a killed erasure had moved aside
+        forget(tree)
     return len(states)
 
 

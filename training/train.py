@@ -12,9 +12,11 @@ Writes score_evaluation, then the checkpoint, and last the row of run_models: a 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 import structlog
@@ -25,7 +27,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from feature_store.arrow_io import Written
 from feature_store.lease import writer_lease
 from feature_store.lineage import versions_of
-from feature_store.privacy import unchanged_people
+from feature_store.privacy import ErasedMeanwhile, unchanged_people
 from feature_store.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.storage import open_storage
@@ -127,7 +129,10 @@ def _trained(night: Night, competing: Sequence[Recipe], started_at_s: float) -> 
     for folder in folders.values():
         said_by_first(partial(progress.begin, folder))
     champion, *challengers = competing
-    with deterministic(settings.seed, settings.training.n_threads):
+    with (
+        deterministic(settings.seed, settings.training.n_threads),
+        _forgotten_when_refused(folders.values()),
+    ):
         learned = learn(
             world,
             champion,
@@ -153,6 +158,17 @@ def _trained(night: Night, competing: Sequence[Recipe], started_at_s: float) -> 
         return row
 
     return said_by_first(write)
+
+
+@contextmanager
+def _forgotten_when_refused(folders: Iterable[Path]) -> Iterator[None]:
+    """When somebody is erased meanwhile, no fit of this training keeps its state."""
+    try:
+        yield
+    except ErasedMeanwhile:
+        for folder in folders:
+            progress.forget(folder)
+        raise
 
 
 def _added(night: Night, learned: Learned, version: str, data_sha256: str) -> ModelRow:

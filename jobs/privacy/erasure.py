@@ -106,6 +106,7 @@ def erase_rows(
         for table in _tables_that_name_people(settings.lake):
             if table not in PUBLISHED_TABLES:
                 _note(settings, request_id, table, rewrite(settings.lake, table, person))
+        privacy.mark_rewritten(settings.lake)
     _erase_from_pages(settings, request_id, clock)
     LOG.info("erased rows", request_id=request_id)
 

@@ -12,8 +12,13 @@ PACKAGES = ("dags", "feature_store", "jobs", "training")
 
 
 def code_sha256(packages: tuple[str, ...] = PACKAGES) -> str:
-    """Hash of every Python file of these packages."""
-    files = sorted(file for folder in packages for file in (SOURCES / folder).rglob("*.py"))
+    """Hash of every Python file and recipe of these packages."""
+    files = sorted(
+        file
+        for folder in packages
+        for kind in ("*.py", "*.toml")
+        for file in (SOURCES / folder).rglob(kind)
+    )
     return sha256_of("".join(sha256_of(file.read_bytes()) for file in files).encode())
 
 

@@ -2,17 +2,17 @@
 
     python -m tests.benchmarks.feedback [--seeds 3] [--quick] [--record]
 
-A tenth of the sample world's listens were chosen by a radio that plays what is popular: is_organic is false. The graph's
-setting organic_only leaves them out. Both sides are fitted on the same days and measured on the same pairs: what people
-chose by themselves in the test window, and had heard in no way before.
+A tenth of the sample world's listens were started by a radio that plays what is popular, and a start page shows what is
+played much. The graph's setting organic_only leaves out what the radio played and what was played soon after it was shown.
+Both sides are fitted on the same days and measured on the same pairs: what people chose by themselves in the test window,
+and had heard in no way before.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import numpy as np
@@ -23,20 +23,19 @@ from rich.progress import track
 from rich.table import Table as Printed
 
 from feature_store.settings import Night, Settings, load_settings
-from tests.benchmarks.comparison import Figures, figures_of
+from tests.benchmarks.comparison import Figures, figures_of, segments_of
 from tests.benchmarks.contenders import OURS
 from tests.benchmarks.fits import held_out
 from tests.benchmarks.record import Section, record_section, refuse_quick_record
-from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
+from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
 from training.checkpoint import put_together
 from training.comparison import Difference, paired_difference
 from training.config import load_recipe
-from training.data.interactions import joined
+from training.data.splits import Split
 from training.data.world import World
 from training.evaluate import test_evidence, test_lists
 from training.learning import choose
 from training.loop import deterministic
-from training.measuring import Listed
 from training.train import device_of
 
 EVERYTHING, CHOSEN = "all_listens", "organic_only"
@@ -44,37 +43,30 @@ METRICS = ("recall_at_10", "ndcg_at_10", "coverage", "novelty")
 BOOTSTRAP_SEED = 7
 
 
-def judged_by_choices(everything: World, chosen: World, seed: int) -> World:
-    """All listens to learn from, and from the validation window on those alone that people chose."""
-    end = held_out(everything, seed).validation.end
-    after = chosen.listens.within(end, chosen.as_of + timedelta(days=1))
-    return replace(everything, listens=joined(everything.listens.before(end), after))
+def judged_by_choices(everything: World, chosen: World, seed: int) -> Split:
+    """All listens to learn from, and to be found what people chose and had heard in no way before."""
+    return held_out(everything, seed).asking_for(held_out(chosen, seed), everything.n_tracks)
 
 
 def measure(seed: int, settings: Settings, *, quick: bool) -> dict[str, Figures]:
     """Figures of both sides in one world."""
     options = options_of(seed, quick=quick)
-    chosen, everything = (
-        build_world(options, settings, settings.graph.model_copy(update={"organic_only": only}))
-        for only in (True, False)
+    everything, chosen = (
+        build_world(options, settings, organic_only=only) for only in (False, True)
     )
     judge = judged_by_choices(everything, chosen, seed)
-    segments = open_bench(judge, settings).segments(seed)
-    return {
-        side: figures_of(_lists(world, judge, seed, settings), segments)
-        for side, world in ((EVERYTHING, judge), (CHOSEN, chosen))
-    }
-
-
-def _lists(world: World, judge: World, seed: int, settings: Settings) -> Listed:
-    """What the model of a world lists for the test of `judge`, without what was heard there."""
-    recipe, split = load_recipe(OURS), held_out(world, seed)
-    device = device_of(Night(world.as_of, "benchmark", settings))
-    with deterministic(seed, settings.training.n_threads):
-        chosen = choose(world, split, recipe, seed=seed, device=device)
-        known = test_evidence(world, split)
-        model = put_together(chosen.saved, recipe.model, known, device)
-        return test_lists(model, judge, held_out(judge, seed), device)
+    segments = segments_of(everything, judge, test_evidence(everything, judge))
+    sides = {EVERYTHING: (everything, judge), CHOSEN: (chosen, held_out(chosen, seed))}
+    figures = {}
+    for side, (world, split) in sides.items():
+        recipe, device = load_recipe(OURS), device_of(Night(world.as_of, "benchmark", settings))
+        with deterministic(seed, settings.training.n_threads):
+            saved = choose(world, split, recipe, seed=seed, device=device).saved
+            model = put_together(saved, recipe.model, test_evidence(world, split), device)
+            # Whatever the model knows, its lists leave out everything that was heard.
+            listed = test_lists(model, everything, judge, device)
+        figures[side] = figures_of(listed, segments)
+    return figures
 
 
 def difference(runs: list[dict[str, Figures]]) -> Difference:
@@ -96,6 +88,12 @@ def flat_figures(runs: list[dict[str, Figures]]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in flat.items()}
 
 
+def _with_deviation(runs: list[dict[str, Figures]], side: str, metric: str) -> str:
+    values = [run[side].values[metric] for run in runs]
+    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.4f}{deviation}"
+
+
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Worlds to measure.")] = 3,
     quick: Annotated[bool, typer.Option(help="A smaller world, to see that it runs.")] = False,
@@ -111,7 +109,7 @@ def main(
     flat, added = flat_figures(runs), difference(runs)
     header = ["learned from", "recall@10", "nDCG@10", "coverage", "novelty", "nDCG@10 added [95 %]"]
     rows = [
-        [side.replace("_", " "), *(f"{flat[f'{side}.{metric}']:.4f}" for metric in METRICS), ""]
+        [side.replace("_", " "), *(_with_deviation(runs, side, metric) for metric in METRICS), ""]
         for side in (EVERYTHING, CHOSEN)
     ]
     rows[-1][-1] = f"{added.mean:.4f} [{added.low:.4f}, {added.high:.4f}]"

@@ -51,6 +51,7 @@ CANDIDATES = 1_000
 STEPS, STEP_USERS = 4, 256  # whose growth with the graph is measured
 FIXED_EDGES = 1_000  # what costs so much for them costs as much for none
 FIXED_LISTENS = 300  # likewise
+LEAST_SIZE = 1_000_000  # whose hundredth costs much more than what is fixed
 TRAINING_HEADER = ["what", "seconds", "edges a second", "peak MiB"]
 JOBS_HEADER = [
     "listens",
@@ -291,6 +292,9 @@ def main(
     only_size: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Measure, print, and record when asked; what is left out keeps its section."""
+    for option, size in (("--largest", largest), ("--most-listens", most_listens)):
+        if 0 < size < LEAST_SIZE:
+            raise typer.BadParameter(f"{option} = {size}; must be 0 or at least {LEAST_SIZE}")
     if only_size:
         print(json.dumps(_measured_size(only_size, tries)))
         return

@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -25,6 +26,7 @@ from rich.table import Table as Printed
 from torch import Tensor
 
 from feature_store.settings import Settings, load_settings
+from feature_store.storage import sha256_of
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.record import Section, record_section, refuse_quick_record
@@ -85,8 +87,9 @@ def curves(world: World, seed: int, settings: Settings) -> list[Point]:
     bench = open_bench(world, settings)
     points = []
     for family in FAMILIES:
-        rates = "-".join(map(str, RATES))
-        kept = bench.folder / f"robustness-{bench.name(Contender(family), seed)}-{rates}.json"
+        measured_by = sha256_of(Path(__file__).read_bytes())[:12]
+        name = f"robustness-{bench.name(Contender(family), seed)}-{measured_by}.json"
+        kept = bench.folder / name
         if not kept.exists():
             measured = [asdict(point) for point in _curves_of(family, bench, seed)]
             partial = kept.with_suffix(".partial")
@@ -119,8 +122,8 @@ def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
             yield Point("train", rate, family, ndcg(fitted_on(less), less))
 
 
-def loss_ratios(points: list[list[Point]]) -> dict[str, float]:
-    """1 - nDCG(d) / nDCG(0), mean over the worlds, by `drop_at_<when>.<rate>.<family>_loss_ratio`."""
+def loss_ratios(points: list[list[Point]]) -> dict[str, list[float]]:
+    """1 - nDCG(d) / nDCG(0) of each world, by `drop_at_<when>.<rate>.<family>_loss_ratio`."""
     ratios: dict[str, list[float]] = {}
     for of_world in points:
         whole = {(one.when, one.family): one.ndcg for one in of_world if one.rate == 0}
@@ -129,7 +132,12 @@ def loss_ratios(points: list[list[Point]]) -> dict[str, float]:
                 name = f"drop_at_{one.when}.{one.rate}.{one.family}_loss_ratio"
                 lost = 1 - one.ndcg / whole[one.when, one.family]
                 ratios.setdefault(name, []).append(lost)
-    return {name: statistics.fmean(lost) for name, lost in ratios.items()}
+    return ratios
+
+
+def _with_deviation(values: list[float]) -> str:
+    deviation = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.3f}{deviation}"
 
 
 def main(
@@ -152,7 +160,7 @@ def main(
     rows = [
         [f"{rate} %"]
         + [
-            f"{ratios[f'drop_at_{when}.{rate}.{family}_loss_ratio']:.3f}"
+            _with_deviation(ratios[f"drop_at_{when}.{rate}.{family}_loss_ratio"])
             for when in ("score", "train")
             for family in FAMILIES
         ]
@@ -166,7 +174,7 @@ def main(
         command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"
         title = "Missing modalities (synthetic)"
         record_section(Section(title, command, datetime.now(UTC).date(), seeds, header, rows))
-    print(json.dumps({name: round(ratio, 6) for name, ratio in ratios.items()}))
+    print(json.dumps({name: round(statistics.fmean(lost), 6) for name, lost in ratios.items()}))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Printed
 
-from feature_store.settings import GraphSettings, Night, Settings, load_settings
+from feature_store.settings import Night, Settings, load_settings
 from feature_store.storage import sha256_of
 from jobs.sources.sample.world import SampleWorld
 from jobs.sources.sample_world import write_sample_world
@@ -52,10 +52,11 @@ QUICK_USERS, QUICK_TRACKS = 100, 80
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric of a family over the seeds that have it; NaN when none has."""
+    """A metric of a family over the seeds that have it; NaN when there are too few."""
 
     mean: float
     sd: float
+    n_seeds: int
 
 
 def options_of(seed: int, *, quick: bool) -> SampleWorld:
@@ -64,19 +65,18 @@ def options_of(seed: int, *, quick: bool) -> SampleWorld:
     return SampleWorld(seed=seed, **(smaller if quick else {}))
 
 
-def build_world(
-    options: SampleWorld, settings: Settings, rules: GraphSettings | None = None
-) -> World:
+def build_world(options: SampleWorld, settings: Settings, *, organic_only: bool = False) -> World:
     """The world as training reads it; jobs run only when this code has not built it before.
 
     Args:
         options: of the world.
         settings: those of the jobs, and where the world is kept.
-        rules: which listens training takes; the settings' own when left out.
+        organic_only: which listens training takes; no other table that it reads knows this rule.
     """
     kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options, settings)
     lake = built_lake(kept, settings, options.last_day, partial(write_sample_world, options))
-    return read_world(lake, options.last_day, rules or settings.graph)
+    rules = settings.graph.model_copy(update={"organic_only": organic_only})
+    return read_world(lake, options.last_day, rules)
 
 
 def open_bench(world: World, settings: Settings) -> Bench:
@@ -111,8 +111,8 @@ def summarised(runs: list[dict[str, Figures]]) -> dict[str, Figure]:
             values = [run[family].values[metric] for run in runs]
             found = [value for value in values if not math.isnan(value)]
             mean = statistics.fmean(found) if found else math.nan
-            deviation = statistics.stdev(found) if len(found) > 1 else 0.0
-            figures[f"{family}.{metric}"] = Figure(mean, deviation)
+            deviation = statistics.stdev(found) if len(found) > 1 else math.nan
+            figures[f"{family}.{metric}"] = Figure(mean, deviation, len(found))
     return figures
 
 
@@ -129,7 +129,8 @@ def rows_of(figures: dict[str, Figure]) -> list[list[str]]:
 
 
 def _with_deviation(figure: Figure) -> str:
-    return "–" if math.isnan(figure.mean) else f"{figure.mean:.4f} ± {figure.sd:.4f}"
+    deviation = "" if math.isnan(figure.sd) else f" ± {figure.sd:.4f}"
+    return f"{figure.mean:.4f}{deviation}" if figure.n_seeds else "–"
 
 
 def _world_hash(options: SampleWorld, settings: Settings) -> str:
@@ -171,7 +172,7 @@ def main(
     flat: dict[str, float | None] = {}
     for name, figure in figures.items():
         flat[name] = None if math.isnan(figure.mean) else round(figure.mean, 6)
-        flat[f"{name}_sd"] = round(figure.sd, 6)
+        flat[f"{name}_sd"] = None if math.isnan(figure.sd) else round(figure.sd, 6)
     print(json.dumps(flat))
 
 

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 import torch
 
 from tests.benchmarks.feedback import judged_by_choices
-from tests.benchmarks.fits import held_out
 from tests.training.worlds import nodes_of, world_of
 from training.data.interactions import Listens, day_number, listens_of
 from training.data.world import World
@@ -18,16 +17,27 @@ WINDOW_DAYS = 6  # a fifth of the days, for validation and again for the test
 
 
 def test_a_radio_s_listens_are_learned_from_and_never_judge():
-    """Each person plays a track of their own choice a day, and the radio another one, all of them new."""
-    everything, chosen = world_with(played(0), played(N_DAYS)), world_with(played(0))
+    """Each person plays a track of their own choice a day, and the radio another one, all of them new.
+
+    But on the test's first day everybody chooses what the radio had played the day before: that was heard already.
+    """
+    n_days_before = N_DAYS - 2 * WINDOW_DAYS
+    own, radio = played(0), played(N_DAYS)
+    first_of_test = day_number(AS_OF) - WINDOW_DAYS + 1
+    heard_before = N_DAYS + N_DAYS - WINDOW_DAYS - 1  # the radio's track of the day before
+    own.tracks[own.day == first_of_test] = heard_before
+    everything, chosen = world_with(own, radio), world_with(own)
 
     judge = judged_by_choices(everything, chosen, seed=3)
 
-    split = held_out(judge, 3)
-    assert split.validation.end == AS_OF + timedelta(days=1 - 2 * WINDOW_DAYS)
-    assert len(split.validation.before) == 2 * N_PEOPLE * (N_DAYS - 2 * WINDOW_DAYS)
-    assert len(split.validation.after) == N_PEOPLE * WINDOW_DAYS
-    assert bool((split.validation.after.tracks < N_DAYS).all())
+    validation, test = judge.validation, judge.sealed_test
+    assert validation.end == AS_OF + timedelta(days=1 - 2 * WINDOW_DAYS)
+    assert len(validation.before) == 2 * N_PEOPLE * n_days_before
+    assert len(test.before) == 2 * N_PEOPLE * (n_days_before + WINDOW_DAYS)
+    assert len(validation.after) == N_PEOPLE * WINDOW_DAYS
+    assert bool((validation.after.tracks < N_DAYS).all())
+    assert len(test.after) == N_PEOPLE * (WINDOW_DAYS - 1)
+    assert heard_before not in test.after.tracks.tolist()
 
 
 def played(first_track: int) -> Listens:

@@ -8,10 +8,16 @@ import polars as pl
 import pytest
 
 from feature_store.storage import open_storage
-from feature_store.tables.raw import RAW_FEEDBACK, RAW_FOLLOWS, RAW_LISTENS, RAW_TAGS
+from feature_store.tables.raw import (
+    RAW_FEEDBACK,
+    RAW_FOLLOWS,
+    RAW_IMPRESSIONS,
+    RAW_LISTENS,
+    RAW_TAGS,
+)
 from jobs.landing import LandingWriter
 from jobs.sources.landed import landing_rows, landing_schema
-from tests.benchmarks.tiers import conceal, figures_of_tiers
+from tests.benchmarks.tiers import conceal, people_of_tiers, summaries_of
 
 NIGHT = date(2026, 3, 1)
 DAY_AFTER = NIGHT + timedelta(days=1)
@@ -34,10 +40,13 @@ def storage(tmp_path):
     feedback = [(user, "t0", "like", at(NIGHT, 1)) for user in EVERYBODY]
     tags = [("t0", "rock", user, NIGHT) for user in (None, *EVERYBODY)]
     follows = [(user, "eve", NIGHT, True) for user in EVERYBODY]
+    follows += [(REGULAR, one, NIGHT, True) for one in (STRANGER, NEWCOMER)]
+    shown = [(user, "t0", at(NIGHT, 1)) for user in EVERYBODY]
     for source, table, rows in (
         ("feedback", RAW_FEEDBACK, feedback),
         ("tags", RAW_TAGS, tags),
         ("follows", RAW_FOLLOWS, follows),
+        ("impressions", RAW_IMPRESSIONS, shown),
     ):
         writer.rows(source, NIGHT, landing_rows(landing_schema(table), rows))
     return here
@@ -67,38 +76,56 @@ def test_of_each_kind_of_listener_the_night_knows_so_much_and_no_more(storage):
     assert landed(storage, "listens", NIGHT).filter(user_id=NEWCOMER)["track_id"].to_list() == [
         "t0"
     ]
-    assert landed(storage, "follows", NIGHT)["user_id"].to_list() == [FOLLOWER, NEWCOMER, REGULAR]
+    follows = landed(storage, "follows", NIGHT)
+    assert follows.select("user_id", "followed_user_id").rows() == [
+        (FOLLOWER, "eve"),
+        (REGULAR, "eve"),
+    ]
     assert landed(storage, "feedback", NIGHT)["user_id"].to_list() == [REGULAR]
+    assert landed(storage, "impressions", NIGHT)["user_id"].to_list() == [REGULAR]
     assert landed(storage, "tags", NIGHT)["user_id"].to_list() == [None, REGULAR]
 
 
 def test_a_tier_is_measured_on_the_new_tracks_of_those_whom_it_serves_first():
     """Ann (personal) wants b and c of what she had not played, and finds b in the second place: recall 1/2.
 
-    The most heard tracks that she had not played are c, then b: both found, recall 1. Bob (popular) wants a, which
-    stands in his list behind c; for him a and c have two listeners each, and a comes first by name. Cy heard nothing new.
+    The popular list has both: recall 1. Bob (popular) wants a, which stands behind c in either list. Cy heard nothing
+    new, and dan has no list.
     """
-    lists = pl.DataFrame(
-        [("ann", 1, "d", "personal"), ("ann", 2, "b", "popular"), ("bob", 1, "c", "popular"),
-         ("bob", 2, "a", "popular"), ("cy", 1, "a", "warm")],
-        schema=["user_id", "rank", "track_id", "tier"], orient="row",
-    )  # fmt: skip
+    lists = entries(("ann", 1, "d", "personal"), ("ann", 2, "b", "popular"), ("bob", 1, "c", "popular"),
+                    ("bob", 2, "a", "popular"), ("cy", 1, "a", "warm"))  # fmt: skip
+    popular = entries(("ann", 1, "c", "popular"), ("ann", 2, "b", "popular"), ("bob", 1, "c", "popular"),
+                      ("bob", 2, "a", "popular"), ("cy", 1, "b", "popular"))  # fmt: skip
     known = frame(("ann", "a"), ("cy", "a"), ("cy", "c"), ("dan", "c"), ("dan", "b"))
     played = frame(
         ("ann", "a"), ("ann", "b"), ("ann", "c"), ("bob", "a"), ("cy", "c"), ("dan", "d")
     )
 
-    found = {(one.tier, one.metric): one for one in figures_of_tiers(lists, known, played)}
+    people = people_of_tiers(lists, popular, known, played)
 
+    assert people.sort("user_id").select("user_id", "tier", "recall", "popular_recall").rows() == [
+        ("ann", "personal", 0.5, 1.0),
+        ("bob", "popular", 1.0, 1.0),
+    ]
+    found = {(one.tier, one.metric): one for one in summaries_of(pl.concat([people, people]))}
     assert found.keys() == {
         (tier, metric)
         for tier in ("personal", "popular")
         for metric in ("recall_at_10", "ndcg_at_10")
     }
-    personal, popular = found["personal", "recall_at_10"], found["popular", "ndcg_at_10"]
-    assert (personal.n_users, personal.value, personal.popular) == (1, 0.5, 1.0)
-    assert popular.value == pytest.approx(0.63093, abs=1e-5)  # 1 / log2(3)
-    assert popular.popular == 1.0
+    personal, popular_ndcg = found["personal", "recall_at_10"], found["popular", "ndcg_at_10"]
+    assert (personal.n_users, personal.value, personal.popular, personal.ahead.mean) == (
+        2,
+        0.5,
+        1.0,
+        -0.5,
+    )
+    assert popular_ndcg.value == pytest.approx(0.63093, abs=1e-5)  # 1 / log2(3)
+    assert popular_ndcg.ahead.mean == 0
+
+
+def entries(*rows: tuple[str, int, str, str]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=["user_id", "rank", "track_id", "tier"], orient="row")
 
 
 def frame(*pairs: tuple[str, str]) -> pl.DataFrame:

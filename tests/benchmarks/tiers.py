@@ -3,23 +3,24 @@
     python -m tests.benchmarks.tiers [--seeds 3] [--quick] [--record]
 
 A sample world is brought up to a night a week before its end: every job, the training, the scores, the lists. Of ten
-listeners one is a stranger until then (nothing of them has landed), one is known by whom they follow alone, and one by
-their first five listens. To be found is what a person plays in the week after, and was not known to have played. Beside
-each tier stand the most heard tracks that the same people were not known to have played.
+listeners one is a stranger until then (only the registration has landed), one is known by whom they follow alone, and
+one by their first five listens. To be found is what a person chose to play in the week after and was not known to have
+played. Beside each tier stand the lists that rec_topk makes of the same people without scores and follows: what is
+popular, by the same filters.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import statistics
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from functools import partial
-from itertools import chain
+from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,12 +30,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table as Printed
 
-from feature_store.arrow_io import read_table
+from feature_store.arrow_io import read_table, write_slice
 from feature_store.settings import Night, Settings, load_settings
 from feature_store.spark_session import make_spark
 from feature_store.storage import Storage, open_storage, sha256_of
 from feature_store.tables.core import CORE_DAILY_LISTENS
+from feature_store.tables.graph import GRAPH_USER_FOLLOWS_USER
 from feature_store.tables.recommendations import REC_TOPK, TIERS
+from feature_store.tables.scores import SCORE_CANDIDATES
 from jobs.inputs import Slice
 from jobs.landing import LandingWriter
 from jobs.run import run_job
@@ -44,6 +47,7 @@ from tests.benchmarks.code import code_sha256
 from tests.benchmarks.lakes import built_lake
 from tests.benchmarks.record import Section, record_section, refuse_quick_record
 from training import metrics, score, train
+from training.comparison import Difference, paired_difference
 from training.data.interactions import Pairs
 from training.data.nodes import IdList
 from training.ranking import Ranked
@@ -54,6 +58,7 @@ DAYS_AFTER = 7
 FEW_LISTENS = 5
 CUT_OFF = 10
 METRICS = ("recall", "ndcg")
+BOOTSTRAP_SEED = 7
 
 
 class Known(IntEnum):
@@ -65,14 +70,21 @@ class Known(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TierFigure:
-    """A metric of one tier in one world, and of the most heard tracks for the same people."""
+class Summary:
+    """A metric of one tier over its people in all worlds.
+
+    Attributes:
+        value: of the tier's lists.
+        popular: of the popular lists of the same people.
+        ahead: of each person the former less the latter.
+    """
 
     tier: str
     metric: str
     n_users: int
     value: float
     popular: float
+    ahead: Difference
 
 
 def options_of(seed: int, *, quick: bool) -> SampleWorld:
@@ -92,29 +104,36 @@ def land(options: SampleWorld, as_of: date, storage: Storage) -> None:
 def conceal(storage: Storage, as_of: date) -> None:
     """Take out of what landed up to the night what would tell more of a listener than Known says."""
     for source in ("feedback", "tags"):
-        _take_out(storage, source, as_of, _is_known_by(*Known))
-    _take_out(storage, "follows", as_of, _is_known_by(Known.NOTHING))
+        _take_out(storage, source, as_of, _is_known_by("user_id", *Known))
+    silent = (Known.NOTHING, Known.FEW_LISTENS)
+    followed = _is_known_by("followed_user_id", *silent)
+    _take_out(storage, "follows", as_of, _is_known_by("user_id", *silent) | followed)
+    shown = _is_known_by("user_id", *Known)
+    _take_out(storage, "impressions", as_of, shown)
     nth = pl.col("listened_at_utc").rank("ordinal").over("user_id")
-    is_later = _is_known_by(Known.FEW_LISTENS) & (nth > FEW_LISTENS)
-    _take_out(storage, "listens", as_of, _is_known_by(Known.NOTHING, Known.FOLLOWS) | is_later)
+    is_later = _is_known_by("user_id", Known.FEW_LISTENS) & (nth > FEW_LISTENS)
+    unheard = _is_known_by("user_id", Known.NOTHING, Known.FOLLOWS)
+    _take_out(storage, "listens", as_of, unheard | is_later)
 
 
 def played_after(storage: Storage, options: SampleWorld, as_of: date) -> pl.DataFrame:
-    """user_id and track_id of what arrived after the night, each pair once."""
+    """user_id and track_id of what people chose after the night, each pair once."""
     days = Slice(as_of + timedelta(days=1), options.last_day + timedelta(days=1))
     listens = pl.concat(list(_landed(storage, "listens", days).values()))
-    return listens.select("user_id", "track_id").unique().sort("user_id", "track_id")
+    pairs = listens.filter("is_organic").select("user_id", "track_id")
+    return pairs.unique().sort("user_id", "track_id")
 
 
-def figures_of_tiers(
-    lists: pl.DataFrame, known: pl.DataFrame, played: pl.DataFrame
-) -> list[TierFigure]:
-    """Figures of each tier that serves somebody who played something new.
+def people_of_tiers(
+    lists: pl.DataFrame, popular: pl.DataFrame, known: pl.DataFrame, played: pl.DataFrame
+) -> pl.DataFrame:
+    """user_id, tier, and METRICS of both lists of each person who played something new.
 
     A person belongs to the tier of the first entry: what fills a list up is not asked for.
 
     Args:
         lists: user_id, rank, track_id, tier; rank from 1.
+        popular: likewise, of the same people by the popular tier alone.
         known: user_id, track_id of what people were known to have played, each pair once.
         played: user_id, track_id of what they played afterwards, each pair once.
     """
@@ -122,90 +141,104 @@ def figures_of_tiers(
     wanted = played.join(known, on=["user_id", "track_id"], how="anti").join(
         served, on="user_id", how="semi"
     )
-    popular = _most_heard(wanted.select("user_id").unique(), known)
-    ours, theirs = (
-        _each(lists, wanted),
-        _each(popular, wanted).rename({metric: f"popular_{metric}" for metric in METRICS}),
-    )
-    people = ours.join(theirs, on="user_id").join(served, on="user_id")
-    return [
-        TierFigure(
-            tier,
-            f"{metric}_at_{CUT_OFF}",
-            len(of_tier),
-            of_tier[metric].mean(),
-            of_tier[f"popular_{metric}"].mean(),
-        )
-        for tier in TIERS
-        if len(of_tier := people.filter(pl.col("tier") == tier))
-        for metric in METRICS
-    ]
+    ours = _each(lists, wanted)
+    theirs = _each(popular, wanted).rename({metric: f"popular_{metric}" for metric in METRICS})
+    return ours.join(theirs, on="user_id").join(served, on="user_id")
 
 
-def measure(seed: int, settings: Settings, *, quick: bool) -> list[TierFigure]:
-    """Every tier of one world; its lake and lists are kept under EVENSONG_STATE."""
-    options = options_of(seed, quick=quick)
-    as_of = options.last_day - timedelta(days=DAYS_AFTER)
-    made_by = f"{options!r} {FEW_LISTENS} {DAYS_AFTER} {code_sha256()}"
-    kept = settings.state / "benchmarks" / "tiers" / f"{seed}-{sha256_of(made_by.encode())[:12]}"
-    lake = built_lake(kept, settings, as_of, partial(land, options, as_of))
-    here = settings.model_copy(update={"lake": lake, "state": kept / "state"})
-    night = Night(as_of, "benchmark", here)
-    if not (kept / "listed").exists():
-        train.run(night)
-        score.run(night)
-        run_job(REC_TOPK.name, night, make_spark(here))
-        (kept / "listed").touch()
-    lists = pl.DataFrame(pl.from_arrow(read_table(lake, REC_TOPK, as_of=as_of)))
-    daily = pl.DataFrame(pl.from_arrow(read_table(lake, CORE_DAILY_LISTENS, as_of=as_of)))
-    known = daily.select("user_id", "track_id").unique()
-    return figures_of_tiers(lists, known, played_after(open_storage(lake), options, as_of))
-
-
-def rows_of(worlds: list[list[TierFigure]]) -> list[list[str]]:
-    """A line per tier and metric: people, mean and deviation over the worlds, and how much better than popularity."""
-    lines = []
-    for (tier, metric), found in _by_tier(worlds).items():
-        values, popular = ([getattr(one, name) for one in found] for name in ("value", "popular"))
-        lines.append(
-            [
-                tier,
-                metric.replace("_at_", "@"),
-                str(sum(one.n_users for one in found)),
-                _with_deviation(values),
-                _with_deviation(popular),
-                f"{statistics.fmean(values) / statistics.fmean(popular):.2f}",
-            ]
-        )
-    return lines
-
-
-def flat_figures(worlds: list[list[TierFigure]]) -> dict[str, float]:
-    """Means over the worlds, by `<tier>.<metric>`; popularity's for the same people by `<tier>.popular_<metric>`."""
-    flat = {}
-    for (tier, metric), found in _by_tier(worlds).items():
-        flat[f"{tier}.n_users"] = float(sum(one.n_users for one in found))
-        flat[f"{tier}.{metric}"] = statistics.fmean(one.value for one in found)
-        flat[f"{tier}.popular_{metric}"] = statistics.fmean(one.popular for one in found)
-    return {name: round(value, 6) for name, value in flat.items()}
-
-
-def _by_tier(worlds: list[list[TierFigure]]) -> dict[tuple[str, str], list[TierFigure]]:
-    """The same tier and metric of every world that has it, in the order of TIERS."""
-    found: dict[tuple[str, str], list[TierFigure]] = {}
-    for one in sorted(chain(*worlds), key=lambda one: TIERS.index(one.tier)):
-        found.setdefault((one.tier, one.metric), []).append(one)
+def summaries_of(people: pl.DataFrame) -> list[Summary]:
+    """Each tier's metrics, with the interval of what it adds, over the people of all worlds."""
+    found = []
+    for tier in TIERS:
+        of_tier = people.filter(pl.col("tier") == tier)
+        for metric in METRICS if len(of_tier) > 1 else ():  # of one person there is no interval
+            ours, theirs = (
+                torch.tensor(of_tier[name].to_list(), dtype=torch.float64)
+                for name in (metric, f"popular_{metric}")
+            )
+            ahead = paired_difference([ours], [theirs], np.random.default_rng(BOOTSTRAP_SEED))
+            name = f"{metric}_at_{CUT_OFF}"
+            found.append(
+                Summary(tier, name, len(ours), float(ours.mean()), float(theirs.mean()), ahead)
+            )
     return found
 
 
-def _with_deviation(values: list[float]) -> str:
-    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.4f}{deviation}"
+def measure(seed: int, settings: Settings, *, quick: bool) -> pl.DataFrame:
+    """See people_of_tiers; the world's lake and both kinds of lists are kept under EVENSONG_STATE."""
+    options = options_of(seed, quick=quick)
+    as_of = options.last_day - timedelta(days=DAYS_AFTER)
+    # Lists leave out all that is known to have been played: nothing of it is to be found.
+    lists_settings = settings.lists.model_copy(update={"exclude_heard_days": options.n_days})
+    settings = settings.model_copy(update={"lists": lists_settings})
+    by = settings.model_dump_json(exclude={"lake", "state", "privacy_key"})
+    made_by = f"{options!r} {by} {code_sha256()} {sha256_of(Path(__file__).read_bytes())}"
+    kept = settings.state / "benchmarks" / "tiers" / f"{seed}-{sha256_of(made_by.encode())[:12]}"
+    lake = built_lake(kept, settings, as_of, partial(land, options, as_of))
+    night = Night(
+        as_of,
+        "benchmark",
+        settings.model_copy(update={"lake": lake, "state": (kept / "state").resolve()}),
+    )
+    if not (kept / "listed").exists():
+        _make_lists(night, kept / "popular.parquet")
+        (kept / "listed").touch()
+    lists, daily = (
+        pl.DataFrame(pl.from_arrow(read_table(lake, table, as_of=as_of)))
+        for table in (REC_TOPK, CORE_DAILY_LISTENS)
+    )
+    known = daily.select("user_id", "track_id").unique()
+    played = played_after(open_storage(lake), options, as_of)
+    return people_of_tiers(lists, pl.read_parquet(kept / "popular.parquet"), known, played)
 
 
-def _is_known_by(*how: Known) -> pl.Expr:
-    """Rows of the people of whom so much is known; False where nobody is named."""
-    digit = pl.col("user_id").str.slice(-1)
+def _make_lists(night: Night, popular: Path) -> None:
+    """The night's lists; first those of a night without scores and follows, into a file."""
+    lake, as_of, spark = night.settings.lake, night.as_of, make_spark(night.settings)
+    follows = read_table(lake, GRAPH_USER_FOLLOWS_USER, as_of=as_of)
+    for table in (SCORE_CANDIDATES, GRAPH_USER_FOLLOWS_USER):
+        write_slice(lake, table, table.arrow_schema.empty_table(), as_of=as_of)
+    run_job(REC_TOPK.name, night, spark)
+    pl.DataFrame(pl.from_arrow(read_table(lake, REC_TOPK, as_of=as_of))).write_parquet(popular)
+    write_slice(lake, GRAPH_USER_FOLLOWS_USER, follows, as_of=as_of)
+    train.run(night)
+    score.run(night)
+    run_job(REC_TOPK.name, night, spark)
+
+
+def rows_of(summaries: list[Summary]) -> list[list[str]]:
+    """A line per tier and metric."""
+    return [
+        [
+            one.tier,
+            one.metric.replace("_at_", "@"),
+            str(one.n_users),
+            f"{one.value:.4f}",
+            f"{one.popular:.4f}",
+            f"{one.ahead.mean:.4f} [{one.ahead.low:.4f}, {one.ahead.high:.4f}]",
+        ]
+        for one in summaries
+    ]
+
+
+def flat_figures(summaries: list[Summary]) -> dict[str, float]:
+    """By `<tier>.<metric>`, `<tier>.popular_<metric>` and `<tier>.<metric>_ahead` with its ends."""
+    flat = {}
+    for one in summaries:
+        name = f"{one.tier}.{one.metric}"
+        flat[f"{one.tier}.n_users"] = float(one.n_users)
+        flat[name], flat[f"{one.tier}.popular_{one.metric}"] = one.value, one.popular
+        flat |= {
+            f"{name}_ahead": one.ahead.mean,
+            f"{name}_ahead_low": one.ahead.low,
+            f"{name}_ahead_high": one.ahead.high,
+        }
+    return {name: round(value, 6) for name, value in flat.items()}
+
+
+def _is_known_by(column: str, *how: Known) -> pl.Expr:
+    """Rows whose person in this column is known so; False where nobody is named."""
+    digit = pl.col(column).str.slice(-1)
     return digit.is_in([str(one.value) for one in how]).fill_null(value=False)
 
 
@@ -230,16 +263,6 @@ def _landed(storage: Storage, source: str, days: Slice) -> dict[str, pl.DataFram
         if days.first <= day < days.end:
             found[file.path] = pl.read_parquet(io.BytesIO(storage.read(file.path)))
     return found
-
-
-def _most_heard(people: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """For each person the tracks with most listeners that they were not known to have played."""
-    ranked = (
-        people.join(known.group_by("track_id").len("listeners"), how="cross")
-        .join(known, on=["user_id", "track_id"], how="anti")
-        .sort(["user_id", "listeners", "track_id"], descending=[False, True, False])
-    )
-    return ranked.with_columns(rank=pl.int_range(1, pl.len() + 1).over("user_id"))
 
 
 def _each(lists: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
@@ -280,18 +303,18 @@ def main(
         measure(seed, settings, quick=quick)
         for seed in track(range(FIRST_SEED, FIRST_SEED + seeds), "worlds", Console(stderr=True))
     ]
-    header = ["tier", "metric", "people", "its lists", "most heard tracks", "ratio"]
-    printed = Printed(
-        *header, title=f"Tiers of rec_topk (synthetic), {seeds} worlds, the week after"
-    )
-    for row in rows_of(worlds):
+    summaries = summaries_of(pl.concat(worlds))
+    rows = rows_of(summaries)
+    header = ["tier", "metric", "people", "its lists", "popular lists", "ahead [95 %]"]
+    printed = Printed(*header, title=f"Tiers of rec_topk (synthetic), {seeds} worlds, week after")
+    for row in rows:
         printed.add_row(*row)
     Console().print(printed)
     if record:
         command = f"python -m tests.benchmarks.tiers --seeds {seeds} --record"
         title, today = "Tiers of rec_topk (synthetic)", datetime.now(UTC).date()
-        record_section(Section(title, command, today, seeds, header, rows_of(worlds)))
-    print(json.dumps(flat_figures(worlds)))
+        record_section(Section(title, command, today, None, header, rows))
+    print(json.dumps(flat_figures(summaries)))
 
 
 if __name__ == "__main__":

@@ -102,3 +102,17 @@ def test_who_read_before_an_erasure_does_not_write_after_it(settings):
 
     with pytest.raises(privacy.ErasedMeanwhile, match="clear the task"):
         refuse_old_people()
+
+
+def test_who_read_between_two_attempts_of_an_erasure_does_not_write_after_the_second(settings):
+    """The first attempt suppressed ada and failed: the list says nothing new when the second rewrites."""
+    privacy.suppress(settings, "ada")
+    refuse_old_people = privacy.unchanged_people(settings.lake)
+    refuse_old_people()
+
+    privacy.suppress(settings, "ada")
+    privacy.mark_rewritten(settings.lake)
+
+    with pytest.raises(privacy.ErasedMeanwhile):
+        refuse_old_people()
+    privacy.unchanged_people(settings.lake)()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from feature_store.privacy import ErasedMeanwhile, suppress, unchanged_people
-from feature_store.storage import open_storage
+from feature_store.storage import StorageError, open_storage
 from tests.training import lake as sample
 from tests.training.worlds import CPU, three_modalities, two_taste_evidence
 from training import learning, loop, progress, train
@@ -132,28 +132,67 @@ def test_a_killed_training_gives_the_model_of_one_that_was_not(night, tmp_path, 
 
 
 def test_an_erasure_deletes_what_fits_kept(tmp_path):
+    """Also what an erasure that was killed had moved aside already."""
     fitted(progress.folder_of(tmp_path, "mm_gnn", "v1") / "choosing.safetensors")
+    (tmp_path / "fits").rename(tmp_path / "fits-forgotten-1")
+    open_storage(str(tmp_path)).write("fits/bpr/v1/final.safetensors", b"state")
 
-    assert progress.forget_all(tmp_path) == 1
+    assert progress.forget_all(tmp_path) == 2
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_an_erasure_during_a_fit_ends_it_and_nothing_is_kept(settings, tmp_path):
-    """Ada is erased in the third epoch: its state is the last one written, and it goes."""
-    file, refuse_old_people = tmp_path / "choosing.safetensors", unchanged_people(settings.lake)
-    states: list[bool] = []
+    """Ada is erased in the third epoch, before or after its state is written: the last one goes too."""
+    for asked_at, left_before in ((5, True), (6, True)):
+        refuse_old_people = unchanged_people(settings.lake)
+        file = tmp_path / f"erased-{asked_at}" / "choosing.safetensors"
+        states: list[bool] = []
 
-    def asked_after_an_epoch() -> None:
-        states.append(file.exists())
-        if len(states) == 3:
-            suppress(settings, "ada")
-        refuse_old_people()
+        def asked(states=states, file=file, refuse=refuse_old_people, asked_at=asked_at) -> None:
+            """Twice an epoch: before the state is written, and after."""
+            states.append(file.exists())
+            if len(states) == asked_at:
+                suppress(settings, f"ada-{asked_at}")
+            refuse()
 
-    with pytest.raises(ErasedMeanwhile, match="somebody was erased"):
-        fitted(file, refuse_old_people=asked_after_an_epoch)
+        with pytest.raises(ErasedMeanwhile, match="somebody was erased"):
+            fitted(file, refuse_old_people=asked)
 
-    assert states == [True, True, True]
+        assert states == [False, True, True, True, *[left_before] * (asked_at - 4)]
+        assert not file.exists()
+
+
+def test_a_state_is_not_kept_when_nobody_can_say_whether_somebody_was_erased(tmp_path):
+    """The lake cannot be listed after the second epoch's state was written."""
+    file, answers = tmp_path / "choosing.safetensors", iter([True, True, True, False, False])
+
+    def unreachable_after_a_while() -> None:
+        if not next(answers):
+            raise StorageError("the lake cannot be listed")
+
+    with pytest.raises(StorageError):
+        fitted(file, refuse_old_people=unreachable_after_a_while)
+
     assert not file.exists()
+
+
+def test_a_training_during_which_somebody_is_erased_leaves_no_state(night, monkeypatch):
+    """Ada is erased as the final fit begins: the state of the choosing one goes as well."""
+    monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
+    sample.fill(night.settings.lake, night.as_of)
+    refitted = learning._refitted
+
+    def after_an_erasure(*given: object) -> object:
+        assert list((night.settings.state / "fits").rglob("choosing.safetensors"))
+        suppress(night.settings, "ada")
+        return refitted(*given)
+
+    monkeypatch.setattr(learning, "_refitted", after_an_erasure)
+
+    with pytest.raises(ErasedMeanwhile):
+        train.train(night)
+
+    assert not list((night.settings.state / "fits").rglob("*.safetensors"))
 
 
 def test_another_training_of_the_family_deletes_what_the_one_before_left(tmp_path):

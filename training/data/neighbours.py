@@ -113,7 +113,10 @@ def alike(adjacency: Tensor) -> Tensor:
 
 
 def by_weight(adjacency: Tensor) -> Tensor:
-    """Chances by which a neighbour is drawn the more often, the more its edge weighs, (nnz,).
+    """Chances by which a neighbour is drawn the more often, the more its edge carries, (nnz,).
+
+    What it carries is the adjacency's entry, normalised by the degrees of both ends: of two tracks
+    that a person played alike the one with fewer listeners comes more often.
 
     An edge of weight 0, of listens all skipped at once, comes after all others of its row.
     """

@@ -67,6 +67,12 @@ class Holdout:
         """People with at least one pair to be found."""
         return len(self.after.users.unique())
 
+    def asking_for(self, other: Holdout, n_tracks: int) -> Holdout:
+        """The same, with those pairs alone to be found that `other` asks for too."""
+        keys = self.after.users * n_tracks + self.after.tracks
+        asked = other.after.users * n_tracks + other.after.tracks
+        return replace(self, after=self.after.where(torch.isin(keys, asked)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
@@ -79,6 +85,14 @@ class Split:
     rule: str
     validation: Holdout
     sealed_test: Holdout = field(repr=False)
+
+    def asking_for(self, other: Split, n_tracks: int) -> Split:
+        """The same to learn from; to be found are those pairs alone that `other` asks for too."""
+        return replace(
+            self,
+            validation=self.validation.asking_for(other.validation, n_tracks),
+            sealed_test=self.sealed_test.asking_for(other.sealed_test, n_tracks),
+        )
 
 
 @dataclass(frozen=True, slots=True)

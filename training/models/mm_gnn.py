@@ -50,7 +50,7 @@ class MMGNNConfig:
     fan_out: int = (
         0  # neighbours drawn of a node for each step of training; 0 takes the whole graph
     )
-    fan_out_by_weight: bool = False  # heavy edges are drawn more often, not all alike
+    fan_out_by_weight: bool = False  # not all alike: the more often, the more an edge carries
     temperature: float = 0.15  # of the softmax over cosines; best of .12, .15, .2 on validation
     listened_weight: float = 1.0
     follows_weight: float = 1.0
