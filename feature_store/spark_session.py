@@ -46,9 +46,11 @@ def make_spark(settings: Settings) -> SparkSession:
     if settings.spark.gateway:
         return connect(Path(settings.spark.gateway))
     builder = SparkSession.builder.appName("evensong").master(settings.spark.master)
-    for key, value in session_options(settings).items():
+    options = session_options(settings)
+    for key, value in options.items():
         builder = builder.config(key, value)
-    with _alone_until_resolved(), _errors_of_children_into(settings.state / "spark.log"):
+    packages = options["spark.jars.packages"].split(",")
+    with _alone_until_resolved(packages), _errors_of_children_into(settings.state / "spark.log"):
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     return session
@@ -92,15 +94,13 @@ def session_options(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def _alone_until_resolved() -> Iterator[None]:
-    """Let one process at a time start Spark while a package is not in Ivy's cache yet.
+def _alone_until_resolved(packages: list[str]) -> Iterator[None]:
+    """Let one process at a time start Spark while one of the packages is not in Ivy's cache yet.
 
     Tasks of a machine's first night start together, and Ivy writes its cache without a lock.
     """
     cache = Path.home() / ".ivy2.5.2" / "jars"
-    jars = (
-        f"{name.replace(':', '_', 1).replace(':', '-')}.jar" for name in (DELTA_PACKAGE, S3_PACKAGE)
-    )
+    jars = (f"{name.replace(':', '_', 1).replace(':', '-')}.jar" for name in packages)
     if all((cache / jar).exists() for jar in jars):
         yield
         return
