@@ -26,6 +26,7 @@ SHARED_NIGHTS = {
     for file in (
         "dags/test_command",
         "infra/test_runbook",
+        "pipeline/test_cluster",
         "pipeline/test_faults",
         "pipeline/test_full_disk",
         "pipeline/test_nights",

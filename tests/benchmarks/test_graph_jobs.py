@@ -30,7 +30,7 @@ def listens(spark):
 
 
 @pytest.fixture(scope="module")
-def nights(spark, session_settings, tmp_path_factory):
+def builds(spark, session_settings, tmp_path_factory):
     """What was built, and what each job of its three nights wrote, in order."""
     written = []
 
@@ -76,18 +76,18 @@ def test_rows_are_those_of_the_contract_and_the_same_each_time(spark, listens):
     assert again.toPandas().equals(listens)
 
 
-def test_a_day_more_gives_the_edges_of_a_full_build(nights, listens):
+def test_a_day_more_gives_the_edges_of_a_full_build(builds, listens):
     """Both builds agree, and count what was drawn: rows of user, track and day, and pairs."""
-    found, written = nights
+    found, written = builds
 
     assert written[3].content_sha256 == written[5].content_sha256 != written[1].content_sha256
     assert found.n_rows == len(listens.groupby(["user_id", "track_id", "known_from_date"]))
     assert found.n_edges == len(listens.groupby(["user_id", "track_id"]))
 
 
-def test_an_incremental_build_reads_the_newest_day_alone(nights, listens):
+def test_an_incremental_build_reads_the_newest_day_alone(builds, listens):
     """The sums written on the last night are those of its own listens; a full build writes all."""
-    _, written = nights
+    _, written = builds
     last = listens[listens["known_from_date"] == LAST_DAY]
 
     assert {one.table_name for one in written[::2]} == {"core_daily_listens"}
