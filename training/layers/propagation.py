@@ -57,10 +57,12 @@ class _Mean(torch.autograd.Function):
 
 
 def _mean(adjacency: Tensor, x: Tensor, n_layers: int) -> Tensor:
+    if not n_layers:
+        return x.clone()
     total = x
     for _ in range(n_layers):
         total = torch.addmm(x, adjacency, total)
-    return total / (n_layers + 1)
+    return total.div_(n_layers + 1)  # in place: another table as large would be written for it
 
 
 class _Product(torch.autograd.Function):

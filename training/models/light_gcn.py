@@ -60,8 +60,11 @@ class LightGCN(nn.Module):
 
     def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
         """Ranking of each person's tracks against the candidates."""
-        people, tracks = self._encoded()
-        logits = people[batch.users] @ tracks[batch.candidates].T / self.config.temperature
+        asked = torch.cat([batch.users, len(self.users) + batch.candidates])
+        people, tracks = functional.normalize(self._states()[asked]).split(
+            [len(batch.users), len(batch.candidates)]
+        )
+        logits = people @ tracks.T / self.config.temperature
         takes_part = torch.ones_like(batch.candidates, dtype=torch.bool)
         return {"ranking": softmax_ranking(logits, batch.rows, batch.columns, takes_part)}
 
@@ -75,9 +78,13 @@ class LightGCN(nn.Module):
 
     def _propagated(self) -> tuple[Tensor, Tensor]:
         """Unit vectors of people and tracks."""
-        inputs = torch.cat([self.users, self.tracks])
-        outputs = functional.normalize(propagate(self.adjacency, inputs, self.config.n_layers))
+        outputs = functional.normalize(self._states())
         return outputs[: len(self.users)], outputs[len(self.users) :]
+
+    def _states(self) -> Tensor:
+        """People, then tracks, propagated, shape (n_users + n_tracks, dim)."""
+        inputs = torch.cat([self.users, self.tracks])
+        return propagate(self.adjacency, inputs, self.config.n_layers)
 
 
 def _listens_alone(graph: SocialGraph) -> Tensor:

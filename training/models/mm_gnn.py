@@ -263,8 +263,7 @@ class GraphEncoder(nn.Module):
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Unit vectors of people, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
-        states = propagate(self.adjacency, self._inputs(), self.n_layers)
-        outputs = functional.normalize(states, dim=1)
+        outputs = functional.normalize(self._propagated(), dim=1)
         n_users, n_tracks, *_ = self.sizes
         return outputs[:n_users], outputs[n_users : n_users + n_tracks]
 
@@ -273,16 +272,20 @@ class GraphEncoder(nn.Module):
 
         From neighbours drawn around them when the configuration has a fan-out; all else is equal.
         """
-        if self._sampler is None:
-            people, tracks = self()
-            return people[batch.users], tracks[batch.candidates]
         asked = torch.cat([batch.users, self.sizes[0] + batch.candidates])
-        around = self._sampler.around(asked.cpu()).to(asked.device)
-        states = propagate_sampled(around, self._inputs()[around.nodes])
+        if self._sampler is None:
+            states = self._propagated()[asked]
+        else:
+            around = self._sampler.around(asked.cpu()).to(asked.device)
+            states = propagate_sampled(around, self._inputs()[around.nodes])
         people, tracks = functional.normalize(states, dim=1).split(
             [len(batch.users), len(batch.candidates)]
         )
         return people, tracks
+
+    def _propagated(self) -> Tensor:
+        """Every node, in the order of the adjacency's rows, shape (n_nodes, dim)."""
+        return propagate(self.adjacency, self._inputs(), self.n_layers)
 
     def emotion_loss(self, name: str, vectors: Tensor, tracks: Tensor) -> dict[str, Tensor]:
         """How badly emotion is told from `vectors`, (n, dim), of tracks at positions; weighted."""
