@@ -20,13 +20,12 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table as Printed
 
 from feature_store.settings import Night, Settings, load_settings
 from tests.benchmarks.comparison import Figures, figures_of, segments_of
 from tests.benchmarks.contenders import OURS
 from tests.benchmarks.fits import held_out
-from tests.benchmarks.record import Section, record_section, refuse_quick_record
+from tests.benchmarks.record import Section, refuse_quick_record, show
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
 from training.checkpoint import put_together
 from training.comparison import Difference, paired_difference
@@ -113,14 +112,9 @@ def main(
         for side in (EVERYTHING, CHOSEN)
     ]
     rows[-1][-1] = f"{added.mean:.4f} [{added.low:.4f}, {added.high:.4f}]"
-    printed = Printed(*header, title=f"Learning from choices alone (synthetic), {seeds} worlds")
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
-    if record:
-        command = f"python -m tests.benchmarks.feedback --seeds {seeds} --record"
-        title, today = "Learning from choices alone (synthetic)", datetime.now(UTC).date()
-        record_section(Section(title, command, today, seeds, header, rows))
+    command = f"python -m tests.benchmarks.feedback --seeds {seeds} --record"
+    title, today = "Learning from choices alone (synthetic)", datetime.now(UTC).date()
+    show(Section(title, command, today, seeds, header, rows), record=record)
     print(json.dumps(flat))
 
 

@@ -27,14 +27,12 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from rich.console import Console
-from rich.table import Table as Printed
 from torch_geometric.nn import LightGCN as PygLightGCN
 
 from feature_store.settings import load_settings
 from tests.benchmarks.graph_jobs import Built, measured
 from tests.benchmarks.memory import peak_mib
-from tests.benchmarks.record import Section, record_section
+from tests.benchmarks.record import Section, show
 from training.data.batches import LearningBatches
 from training.data.graph import Edges, SocialGraph
 from training.data.interactions import Pairs
@@ -270,15 +268,6 @@ def measure_jobs(tries: int, most_listens: int) -> tuple[list[list[str]], dict[s
     return jobs_rows(builds), jobs_figures(builds)
 
 
-def _show(section: Section, *, record: bool) -> None:
-    printed = Printed(*section.header, title=section.title)
-    for row in section.rows:
-        printed.add_row(*row)
-    Console().print(printed)
-    if record:
-        record_section(section)
-
-
 def main(
     tries: Annotated[int, typer.Option(min=1, help="Timed epochs of each; the median counts.")] = 3,
     largest: Annotated[
@@ -310,7 +299,7 @@ def main(
     ):
         if size:
             rows, found = measure(tries, size)
-            _show(Section(title, command, today, None, header, rows), record=record)
+            show(Section(title, command, today, None, header, rows), record=record)
             figures |= found
     print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
 

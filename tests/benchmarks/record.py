@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 
 import typer
+from rich.console import Console
+from rich.table import Table as Printed
 
 README = Path(__file__).parent / "README.md"
 
@@ -49,6 +51,16 @@ class Section:
             *("| " + " | ".join(row) + " |" for row in self.rows),
         ]
         return "\n".join(lines) + "\n"
+
+
+def show(section: Section, *, record: bool) -> None:
+    """Print the section as a table, and keep it in README.md when asked."""
+    printed = Printed(*section.header, title=section.title)
+    for row in section.rows:
+        printed.add_row(*row)
+    Console().print(printed)
+    if record:
+        record_section(section)
 
 
 def record_section(section: Section, readme: Path = README) -> None:

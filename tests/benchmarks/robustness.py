@@ -22,14 +22,13 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table as Printed
 from torch import Tensor
 
 from feature_store.settings import Settings, load_settings
 from feature_store.storage import sha256_of
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.fits import Bench
-from tests.benchmarks.record import Section, record_section, refuse_quick_record
+from tests.benchmarks.record import Section, refuse_quick_record, show
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
 from training.checkpoint import Saved
 from training.config import load_recipe
@@ -154,7 +153,7 @@ def main(
     ]
     ratios = loss_ratios(points)
     header = [
-        "missing",
+        "missing; nDCG@10 lost",
         *(f"{family}, at {when}" for when in ("score", "train") for family in FAMILIES),
     ]
     rows = [
@@ -166,14 +165,9 @@ def main(
         ]
         for rate in RATES
     ]
-    printed = Printed(*header, title=f"nDCG@10 lost without modalities (synthetic), {seeds} worlds")
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
-    if record:
-        command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"
-        title = "Missing modalities (synthetic)"
-        record_section(Section(title, command, datetime.now(UTC).date(), seeds, header, rows))
+    command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"
+    title, today = "Missing modalities (synthetic)", datetime.now(UTC).date()
+    show(Section(title, command, today, seeds, header, rows), record=record)
     print(json.dumps({name: round(statistics.fmean(lost), 6) for name, lost in ratios.items()}))
 
 

@@ -18,8 +18,6 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table as Printed
 
 from feature_store.settings import Night, Settings, load_settings
 from feature_store.storage import sha256_of
@@ -30,7 +28,7 @@ from tests.benchmarks.comparison import Figures, figures_of
 from tests.benchmarks.contenders import OURS, WITHOUT, contender_called
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, record_section, refuse_quick_record
+from tests.benchmarks.record import Section, refuse_quick_record, show
 from training.data.content import TABLE_OF
 from training.data.reading import read_world
 from training.data.world import World
@@ -159,16 +157,10 @@ def main(
     header = [
         "family", "recall@10", "× popularity", "nDCG@10", "× popularity", "recall@10 of cold tracks",
     ]  # fmt: skip
-    printed = Printed(*header, title=f"Sample world (synthetic), {seeds} seeds, test window")
-    for line in rows_of(figures):
-        printed.add_row(*line)
-    Console().print(printed)
-    if record:
-        day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
-        command = f"python -m tests.benchmarks.sample_world --seeds {seeds} --record"
-        record_section(
-            Section("Sample world (synthetic)", command, day, seeds, header, rows_of(figures))
-        )
+    command = f"python -m tests.benchmarks.sample_world --seeds {seeds} --record"
+    day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
+    rows = rows_of(figures)
+    show(Section("Sample world (synthetic)", command, day, seeds, header, rows), record=record)
     flat: dict[str, float | None] = {}
     for name, figure in figures.items():
         flat[name] = None if math.isnan(figure.mean) else round(figure.mean, 6)

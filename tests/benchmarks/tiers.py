@@ -28,7 +28,6 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table as Printed
 
 from feature_store.arrow_io import read_table, write_slice
 from feature_store.settings import Night, Settings, load_settings
@@ -45,7 +44,7 @@ from jobs.sources.sample.world import SampleWorld
 from jobs.sources.sample_world import write_sample_world
 from tests.benchmarks.code import code_sha256
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, record_section, refuse_quick_record
+from tests.benchmarks.record import Section, refuse_quick_record, show
 from training import metrics, score, train
 from training.comparison import Difference, paired_difference
 from training.data.interactions import Pairs
@@ -306,14 +305,9 @@ def main(
     summaries = summaries_of(pl.concat(worlds))
     rows = rows_of(summaries)
     header = ["tier", "metric", "people", "its lists", "popular lists", "ahead [95 %]"]
-    printed = Printed(*header, title=f"Tiers of rec_topk (synthetic), {seeds} worlds, week after")
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
-    if record:
-        command = f"python -m tests.benchmarks.tiers --seeds {seeds} --record"
-        title, today = "Tiers of rec_topk (synthetic)", datetime.now(UTC).date()
-        record_section(Section(title, command, today, None, header, rows))
+    command = f"python -m tests.benchmarks.tiers --seeds {seeds} --record"
+    title, today = "Tiers of rec_topk (synthetic)", datetime.now(UTC).date()
+    show(Section(title, command, today, None, header, rows), record=record)
     print(json.dumps(flat_figures(summaries)))
 
 

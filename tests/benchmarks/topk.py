@@ -24,12 +24,11 @@ import typer
 from implicit.cpu.topk import topk
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table as Printed
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.memory import peak_mib
-from tests.benchmarks.record import Section, record_section
+from tests.benchmarks.record import Section, show
 from training.data.interactions import Pairs
 from training.ranking import best_tracks, leave_out_
 
@@ -148,16 +147,10 @@ def main(
     rows.append(
         [f"memory for {N_USERS} and {10 * N_USERS} people", f"{few:.0f} and {many:.0f} MiB", ""]
     )
-    printed = Printed(*header, title=f"Lists of {k} of {tracks} tracks; {same:.4%} of places equal")
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
-    if record:
-        command = (
-            f"python -m tests.benchmarks.topk --tracks {tracks} --k {k} --tries {tries} --record"
-        )
-        today = datetime.now(UTC).date()
-        record_section(Section("Exact top-k", command, today, None, header, rows))
+    rows.append(["places with the same track", f"{same:.4%}", ""])
+    command = f"python -m tests.benchmarks.topk --tracks {tracks} --k {k} --tries {tries} --record"
+    title, today = "Exact top-k", datetime.now(UTC).date()
+    show(Section(title, command, today, None, header, rows), record=record)
     figures = {
         "users_per_s_ratio_implicit": round(best["evensong"] / best["implicit"], 3),
         "places_equal": round(same, 6),
