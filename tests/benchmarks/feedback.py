@@ -103,7 +103,9 @@ def main(
     settings = load_settings()
     runs = [
         measure(seed, settings, quick=quick)
-        for seed in track(range(FIRST_SEED, FIRST_SEED + seeds), "worlds", Console(stderr=True))
+        for seed in track(
+            range(FIRST_SEED, FIRST_SEED + seeds), "worlds", console=Console(stderr=True)
+        )
     ]
     flat, added = flat_figures(runs), difference(runs)
     header = ["learned from", "recall@10", "nDCG@10", "coverage", "novelty", "nDCG@10 added [95 %]"]

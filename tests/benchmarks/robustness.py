@@ -149,7 +149,9 @@ def main(
     settings = load_settings()
     points = [
         curves(build_world(options_of(seed, quick=quick), settings), seed, settings)
-        for seed in track(range(FIRST_SEED, FIRST_SEED + seeds), "worlds", Console(stderr=True))
+        for seed in track(
+            range(FIRST_SEED, FIRST_SEED + seeds), "worlds", console=Console(stderr=True)
+        )
     ]
     ratios = loss_ratios(points)
     header = [

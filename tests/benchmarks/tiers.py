@@ -300,7 +300,9 @@ def main(
     settings = load_settings()
     worlds = [
         measure(seed, settings, quick=quick)
-        for seed in track(range(FIRST_SEED, FIRST_SEED + seeds), "worlds", Console(stderr=True))
+        for seed in track(
+            range(FIRST_SEED, FIRST_SEED + seeds), "worlds", console=Console(stderr=True)
+        )
     ]
     summaries = summaries_of(pl.concat(worlds))
     rows = rows_of(summaries)

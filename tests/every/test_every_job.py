@@ -13,7 +13,7 @@ import pytest
 
 from feature_store.settings import Night
 from feature_store.spark_io import _in_contract_order
-from jobs.inputs import Landing
+from jobs.inputs import Landing, Published
 from jobs.landing import FILE_SOURCES
 from jobs.raw.reading import READING_COLUMNS
 from jobs.raw.rules import ROW_SOURCES
@@ -33,6 +33,22 @@ def test_its_file_is_named_after_its_table_and_says_what_it_is_for(name):
     assert module.OUTPUT.name == name
     assert module.__doc__
     assert module.__doc__.startswith(f"{name}: ")
+
+
+@every_job
+def test_what_it_reads_is_declared_before_what_it_writes(name):
+    """So that whoever runs all jobs in the order of job_names() finds every input there.
+
+    Not asked of what was published before, nor of the job's own table.
+    """
+    earlier = job_names()[: job_names().index(name)]
+    read = {
+        wanted.table.name
+        for wanted in job_called(name).inputs
+        if not isinstance(wanted, Landing | Published) and wanted.table.name in job_names()
+    }
+
+    assert read - {name} <= set(earlier)
 
 
 @every_job
