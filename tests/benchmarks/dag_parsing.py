@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table as Printed
 
-from tests.benchmarks.record import Section, record_section
+from tests.benchmarks.record import Section, show
 
 ROOT = Path(__file__).parents[2]
 _MEASURED = """
@@ -64,21 +62,15 @@ def main(
         for module in dag_files()
     }
     rows = [[module, f"{elapsed_s:.3f}"] for module, elapsed_s in medians.items()]
-    printed = Printed("DAG file", "seconds")
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
-    if record:
-        record_section(
-            Section(
-                title="Parsing of DAG files",
-                command=f"python -m tests.benchmarks.dag_parsing --tries {tries} --record",
-                day=datetime.now(UTC).date(),
-                seeds=None,
-                header=["DAG file", "seconds after Airflow's own import, median"],
-                rows=rows,
-            )
-        )
+    section = Section(
+        title="Parsing of DAG files",
+        command=f"python -m tests.benchmarks.dag_parsing --tries {tries} --record",
+        day=datetime.now(UTC).date(),
+        seeds=None,
+        header=["DAG file", "seconds after Airflow's own import, median"],
+        rows=rows,
+    )
+    show(section, record=record)
     figures = {f"parse_s_{module.rpartition('.')[2]}": s for module, s in medians.items()}
     print(json.dumps(figures))
 

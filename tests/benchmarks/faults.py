@@ -31,7 +31,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table as Printed
 
 from feature_store import publish
 from feature_store.settings import load_settings
@@ -40,7 +39,7 @@ from feature_store.storage import open_storage
 from tests import worlds
 from tests.benchmarks.code import code_sha256
 from tests.benchmarks.reading import Reader
-from tests.benchmarks.record import Section, record_section
+from tests.benchmarks.record import Section, show
 from tests.kills import (
     WINDOWS,
     NotKilled,
@@ -393,20 +392,15 @@ def main(
         for file in sorted(folder.glob("raced-*.json"))
     }
     figures = _figures(_kept(results), raced)
-    printed = Printed("figure", "value")
-    for name, value in figures.items():
-        printed.add_row(name, str(value))
-    CONSOLE.print(printed)
-    if record:
-        section = Section(
-            "Faults",
-            "python -m tests.benchmarks.faults --record",
-            datetime.now(UTC).date(),
-            None,
-            ["figure", "value"],
-            [[name, str(value)] for name, value in figures.items()],
-        )
-        record_section(section)
+    section = Section(
+        "Faults",
+        "python -m tests.benchmarks.faults --record",
+        datetime.now(UTC).date(),
+        None,
+        ["figure", "value"],
+        [[name, str(value)] for name, value in figures.items()],
+    )
+    show(section, record=record)
     print(json.dumps(figures))
 
 

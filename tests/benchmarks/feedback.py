@@ -25,7 +25,7 @@ from feature_store.settings import Night, Settings, load_settings
 from tests.benchmarks.comparison import Figures, figures_of, segments_of
 from tests.benchmarks.contenders import OURS
 from tests.benchmarks.fits import held_out
-from tests.benchmarks.record import Section, refuse_quick_record, show
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
 from training.checkpoint import put_together
 from training.comparison import Difference, paired_difference
@@ -87,12 +87,6 @@ def flat_figures(runs: list[dict[str, Figures]]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in flat.items()}
 
 
-def _with_deviation(runs: list[dict[str, Figures]], side: str, metric: str) -> str:
-    values = [run[side].values[metric] for run in runs]
-    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.4f}{deviation}"
-
-
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Worlds to measure.")] = 3,
     quick: Annotated[bool, typer.Option(help="A smaller world, to see that it runs.")] = False,
@@ -110,10 +104,14 @@ def main(
     flat, added = flat_figures(runs), difference(runs)
     header = ["learned from", "recall@10", "nDCG@10", "coverage", "novelty", "nDCG@10 added [95 %]"]
     rows = [
-        [side.replace("_", " "), *(_with_deviation(runs, side, metric) for metric in METRICS), ""]
+        [
+            side.replace("_", " "),
+            *(spread([run[side].values[metric] for run in runs]) for metric in METRICS),
+            "",
+        ]
         for side in (EVERYTHING, CHOSEN)
     ]
-    rows[-1][-1] = f"{added.mean:.4f} [{added.low:.4f}, {added.high:.4f}]"
+    rows[-1][-1] = interval(added)
     command = f"python -m tests.benchmarks.feedback --seeds {seeds} --record"
     title, today = "Learning from choices alone (synthetic)", datetime.now(UTC).date()
     show(Section(title, command, today, seeds, header, rows), record=record)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.table import Table as Printed
+
+from training.comparison import Difference
 
 README = Path(__file__).parent / "README.md"
 
@@ -53,12 +57,25 @@ class Section:
         return "\n".join(lines) + "\n"
 
 
-def show(section: Section, *, record: bool) -> None:
-    """Print the section as a table, and keep it in README.md when asked."""
+def spread(values: Sequence[float], decimals: int = 4) -> str:
+    """Mean and standard deviation; the mean alone of one value, a dash for none."""
+    if not values:
+        return "–"
+    deviation = f" ± {statistics.stdev(values):.{decimals}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.{decimals}f}{deviation}"
+
+
+def interval(difference: Difference) -> str:
+    """A mean difference and both ends of its interval."""
+    return f"{difference.mean:.4f} [{difference.low:.4f}, {difference.high:.4f}]"
+
+
+def show(section: Section, *, record: bool, width: int | None = None) -> None:
+    """Print the section as a table, so many signs wide, and keep it in README.md when asked."""
     printed = Printed(*section.header, title=section.title)
     for row in section.rows:
         printed.add_row(*row)
-    Console().print(printed)
+    Console(width=width).print(printed)
     if record:
         record_section(section)
 

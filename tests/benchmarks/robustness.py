@@ -28,7 +28,7 @@ from feature_store.settings import Settings, load_settings
 from feature_store.storage import sha256_of
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.fits import Bench
-from tests.benchmarks.record import Section, refuse_quick_record, show
+from tests.benchmarks.record import Section, refuse_quick_record, show, spread
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
 from training.checkpoint import Saved
 from training.config import load_recipe
@@ -134,11 +134,6 @@ def loss_ratios(points: list[list[Point]]) -> dict[str, list[float]]:
     return ratios
 
 
-def _with_deviation(values: list[float]) -> str:
-    deviation = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.3f}{deviation}"
-
-
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Worlds to measure.")] = 3,
     quick: Annotated[bool, typer.Option(help="A smaller world, to see that it runs.")] = False,
@@ -161,7 +156,7 @@ def main(
     rows = [
         [f"{rate} %"]
         + [
-            _with_deviation(ratios[f"drop_at_{when}.{rate}.{family}_loss_ratio"])
+            spread(ratios[f"drop_at_{when}.{rate}.{family}_loss_ratio"], decimals=3)
             for when in ("score", "train")
             for family in FAMILIES
         ]

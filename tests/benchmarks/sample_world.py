@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Annotated
@@ -28,7 +27,7 @@ from tests.benchmarks.comparison import Figures, figures_of
 from tests.benchmarks.contenders import OURS, WITHOUT, contender_called
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, refuse_quick_record, show
+from tests.benchmarks.record import Section, refuse_quick_record, show, spread
 from training.data.content import TABLE_OF
 from training.data.reading import read_world
 from training.data.world import World
@@ -46,15 +45,6 @@ METRICS = ("recall_at_10", "ndcg_at_10")
 COLD = "cold_recall_at_10"  # of tracks that nobody had heard; popularity finds none of them
 FIRST_SEED = 11
 QUICK_USERS, QUICK_TRACKS = 100, 80
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A metric of a family over the seeds that have it; NaN when there are too few."""
-
-    mean: float
-    sd: float
-    n_seeds: int
 
 
 def options_of(seed: int, *, quick: bool) -> SampleWorld:
@@ -101,34 +91,27 @@ def measure(world: World, settings: Settings, families: list[str], seed: int) ->
     return figures
 
 
-def summarised(runs: list[dict[str, Figures]]) -> dict[str, Figure]:
-    """Mean and standard deviation over seeds, by `<family>.<metric>`."""
-    figures = {}
-    for family in runs[0]:
-        for metric in (*METRICS, COLD):
-            values = [run[family].values[metric] for run in runs]
-            found = [value for value in values if not math.isnan(value)]
-            mean = statistics.fmean(found) if found else math.nan
-            deviation = statistics.stdev(found) if len(found) > 1 else math.nan
-            figures[f"{family}.{metric}"] = Figure(mean, deviation, len(found))
-    return figures
+def by_name(runs: list[dict[str, Figures]]) -> dict[str, list[float]]:
+    """The values of each seed that has one, by `<family>.<metric>`."""
+    return {
+        f"{family}.{metric}": [
+            run[family].values[metric] for run in runs if not math.isnan(run[family].values[metric])
+        ]
+        for family in runs[0]
+        for metric in (*METRICS, COLD)
+    }
 
 
-def rows_of(figures: dict[str, Figure]) -> list[list[str]]:
+def rows_of(figures: dict[str, list[float]]) -> list[list[str]]:
     """A line per family: each metric with its deviation, and as a multiple of popularity's."""
     lines = []
     for family in dict.fromkeys(name.partition(".")[0] for name in figures):
         line = [family]
         for metric in METRICS:
             found, bar = figures[f"{family}.{metric}"], figures[f"{REFERENCE}.{metric}"]
-            line += [_with_deviation(found), f"{found.mean / bar.mean:.2f}"]
-        lines.append([*line, _with_deviation(figures[f"{family}.{COLD}"])])
+            line += [spread(found), f"{statistics.fmean(found) / statistics.fmean(bar):.2f}"]
+        lines.append([*line, spread(figures[f"{family}.{COLD}"])])
     return lines
-
-
-def _with_deviation(figure: Figure) -> str:
-    deviation = "" if math.isnan(figure.sd) else f" ± {figure.sd:.4f}"
-    return f"{figure.mean:.4f}{deviation}" if figure.n_seeds else "–"
 
 
 def _world_hash(options: SampleWorld, settings: Settings) -> str:
@@ -153,7 +136,7 @@ def main(
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         world = build_world(options_of(seed, quick=quick), settings)
         runs.append(measure(world, settings, names, seed))
-    figures = summarised(runs)
+    figures = by_name(runs)
     header = [
         "family", "recall@10", "× popularity", "nDCG@10", "× popularity", "recall@10 of cold tracks",
     ]  # fmt: skip
@@ -162,9 +145,9 @@ def main(
     rows = rows_of(figures)
     show(Section("Sample world (synthetic)", command, day, seeds, header, rows), record=record)
     flat: dict[str, float | None] = {}
-    for name, figure in figures.items():
-        flat[name] = None if math.isnan(figure.mean) else round(figure.mean, 6)
-        flat[f"{name}_sd"] = None if math.isnan(figure.sd) else round(figure.sd, 6)
+    for name, values in figures.items():
+        flat[name] = round(statistics.fmean(values), 6) if values else None
+        flat[f"{name}_sd"] = round(statistics.stdev(values), 6) if len(values) > 1 else None
     print(json.dumps(flat))
 
 

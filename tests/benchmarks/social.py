@@ -22,7 +22,6 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table as Printed
 
 from feature_store.settings import Night, Settings, load_settings
 from feature_store.storage import Storage, sha256_of
@@ -32,7 +31,7 @@ from tests.benchmarks.comparison import Figures, figures_of
 from tests.benchmarks.contenders import ALL_HEADS, FAMILIES, OURS, WITHOUT, contender_called
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, record_section, refuse_quick_record
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show
 from training.comparison import Difference, paired_difference
 from training.data.content import TAGS
 from training.data.reading import read_world
@@ -164,7 +163,7 @@ def rows_of(
             spread = f" ± {deviation:.4f}" if is_headline else ""
             line.append("–" if mean is None else f"{mean:.4f}{spread}")
         ahead = compared.get(f"{OURS}_minus_{name}.ndcg_at_10")
-        line.append(f"{ahead.mean:.4f} [{ahead.low:.4f}, {ahead.high:.4f}]" if ahead else "–")
+        line.append(interval(ahead) if ahead else "–")
         rows.append(line)
     return rows
 
@@ -195,15 +194,11 @@ def main(
     compared = differences(figures)
     rows = rows_of(figures, compared)
     header = ["family", "seeds", *COLUMNS.values(), "MM-GNN ahead in nDCG@10 [95 %]"]
-    printed = Printed(*header, title=f"HetRec 2011 Last.fm, at most {seeds} splits, test")
-    for row in rows:
-        printed.add_row(*row)
-    Console(width=TABLE_WIDTH).print(printed)
-    if record:
-        day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
-        chosen = f" --families {families}" if families else ""
-        command = f"python -m tests.benchmarks.social --seeds {seeds}{chosen} --record"
-        record_section(Section("Social (HetRec 2011 Last.fm)", command, day, seeds, header, rows))
+    day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
+    chosen = f" --families {families}" if families else ""
+    command = f"python -m tests.benchmarks.social --seeds {seeds}{chosen} --record"
+    section = Section("Social (HetRec 2011 Last.fm)", command, day, seeds, header, rows)
+    show(section, record=record, width=TABLE_WIDTH)
     print(json.dumps(flat_figures(figures, compared)))
 
 

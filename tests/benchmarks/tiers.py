@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from functools import partial
@@ -42,17 +42,17 @@ from jobs.landing import LandingWriter
 from jobs.run import run_job
 from jobs.sources.sample.world import SampleWorld
 from jobs.sources.sample_world import write_sample_world
+from tests.benchmarks import sample_world
 from tests.benchmarks.code import code_sha256
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, refuse_quick_record, show
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show
 from training import metrics, score, train
 from training.comparison import Difference, paired_difference
 from training.data.interactions import Pairs
 from training.data.nodes import IdList
 from training.ranking import Ranked
 
-FIRST_SEED = 11
-N_USERS, QUICK_USERS, QUICK_TRACKS = 400, 100, 80
+N_USERS = 400
 DAYS_AFTER = 7
 FEW_LISTENS = 5
 CUT_OFF = 10
@@ -87,11 +87,9 @@ class Summary:
 
 
 def options_of(seed: int, *, quick: bool) -> SampleWorld:
-    """The world of a seed; a smaller one when it must be quick."""
-    if quick:
-        sizes = {"n_users_at_start": QUICK_USERS, "n_tracks_at_start": QUICK_TRACKS}
-        return SampleWorld(seed=seed, has_faults=False, **sizes)
-    return SampleWorld(seed=seed, has_faults=False, n_users_at_start=N_USERS)
+    """The benchmark sample_world's, without bad rows and, unless it must be quick, with more people."""
+    options = replace(sample_world.options_of(seed, quick=quick), has_faults=False)
+    return options if quick else replace(options, n_users_at_start=N_USERS)
 
 
 def land(options: SampleWorld, as_of: date, storage: Storage) -> None:
@@ -102,13 +100,11 @@ def land(options: SampleWorld, as_of: date, storage: Storage) -> None:
 
 def conceal(storage: Storage, as_of: date) -> None:
     """Take out of what landed up to the night what would tell more of a listener than Known says."""
-    for source in ("feedback", "tags"):
+    for source in ("feedback", "tags", "impressions"):
         _take_out(storage, source, as_of, _is_known_by("user_id", *Known))
     silent = (Known.NOTHING, Known.FEW_LISTENS)
     followed = _is_known_by("followed_user_id", *silent)
     _take_out(storage, "follows", as_of, _is_known_by("user_id", *silent) | followed)
-    shown = _is_known_by("user_id", *Known)
-    _take_out(storage, "impressions", as_of, shown)
     nth = pl.col("listened_at_utc").rank("ordinal").over("user_id")
     is_later = _is_known_by("user_id", Known.FEW_LISTENS) & (nth > FEW_LISTENS)
     unheard = _is_known_by("user_id", Known.NOTHING, Known.FOLLOWS)
@@ -214,7 +210,7 @@ def rows_of(summaries: list[Summary]) -> list[list[str]]:
             str(one.n_users),
             f"{one.value:.4f}",
             f"{one.popular:.4f}",
-            f"{one.ahead.mean:.4f} [{one.ahead.low:.4f}, {one.ahead.high:.4f}]",
+            interval(one.ahead),
         ]
         for one in summaries
     ]
@@ -301,7 +297,9 @@ def main(
     worlds = [
         measure(seed, settings, quick=quick)
         for seed in track(
-            range(FIRST_SEED, FIRST_SEED + seeds), "worlds", console=Console(stderr=True)
+            range(sample_world.FIRST_SEED, sample_world.FIRST_SEED + seeds),
+            "worlds",
+            console=Console(stderr=True),
         )
     ]
     summaries = summaries_of(pl.concat(worlds))
