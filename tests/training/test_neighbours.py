@@ -86,7 +86,7 @@ def test_what_is_drawn_counts_for_what_is_not(chances):
     assert float((around.steps[0] @ states[:, None]).mean()) == pytest.approx(7.0, abs=0.5)
 
 
-def test_an_edge_of_no_weight_is_drawn_last_and_counts_nothing():
+def test_an_edge_of_no_weight_is_never_drawn():
     """One of two neighbours, of weights 0 and 2: always the second, as if it were the only one."""
     matrix = csr(torch.tensor([0, 0]), torch.tensor([1, 2]), torch.tensor([0.0, 2.0]), (3, 3))
 
@@ -96,7 +96,7 @@ def test_an_edge_of_no_weight_is_drawn_last_and_counts_nothing():
     assert {tuple(one.nodes.tolist()) for one in found} == {(0, 2)}
     assert found[0].steps[0].to_dense().tolist() == [[0.0, 2.0]]
     both = sampler(matrix, by_weight, [2]).around(torch.tensor([0]))
-    assert both.steps[0].to_dense().tolist() == [[0.0, 0.0, 2.0]]
+    assert both.nodes.tolist() == [0, 2]
 
 
 def test_the_same_generator_draws_the_same_and_another_something_else():
@@ -190,9 +190,12 @@ def _drawn_listens(graph: SocialGraph) -> set[tuple[int, int]]:
     return found
 
 
-def test_a_sampled_step_of_mm_gnn_has_the_full_graph_s_losses_and_gradients():
+@pytest.mark.parametrize("newcomer_rate", [0.0, 0.4])
+def test_a_sampled_step_of_mm_gnn_has_the_full_graph_s_losses_and_gradients(newcomer_rate):
     """A fan-out above every degree: all heads' losses and all gradients agree to 1e-6."""
-    whole, sampled = gradients(fan_out=0), gradients(fan_out=100)
+    whole, sampled = (
+        gradients(fan_out=fan_out, newcomer_rate=newcomer_rate) for fan_out in (0, 100)
+    )
 
     assert whole.keys() == sampled.keys()
     for name, expected in whole.items():
@@ -217,11 +220,19 @@ def test_the_setting_decides_whether_heavy_edges_are_drawn_more_often():
     assert torch.allclose(everything["ranking.audio"], gradients(0)["ranking.audio"], atol=1e-6)
 
 
-def gradients(fan_out: int, *, by_weight: bool = False) -> dict[str, torch.Tensor]:
+def gradients(
+    fan_out: int, *, by_weight: bool = False, newcomer_rate: float = 0.0
+) -> dict[str, torch.Tensor]:
     """Losses by name and gradients by parameter, of a batch of 6 people and 13 candidates."""
     evidence = two_taste_evidence(three_modalities(13, lacking_lyrics=[2, 9]))
     heard = evidence.graph.listened
-    config = MMGNNConfig(dim=8, fan_out=fan_out, fan_out_by_weight=by_weight, listened_power=1.0)
+    config = MMGNNConfig(
+        dim=8,
+        fan_out=fan_out,
+        fan_out_by_weight=by_weight,
+        listened_power=1.0,
+        newcomer_rate=newcomer_rate,
+    )
     with deterministic(seed=3, n_threads=1):
         model = MMGNN(config, evidence)
         generator = torch.Generator().manual_seed(1)
@@ -238,6 +249,20 @@ def test_impossible_fan_outs_and_chances_are_refused():
         sampler(matrix, alike, [2, 0])
     with pytest.raises(ValueError, match="a chance is 0"):
         sampler(matrix, lambda edges: 0 * alike(edges), [2])
+
+
+def test_an_edge_that_carries_nothing_now_is_not_drawn():
+    """Node 0 beside 1, 2 and 3, its edge with 3 at 0: 1 and 2 fill the fan-out, for sure."""
+    matrix = star()
+    values = matrix.values().clone()
+    values[matrix.values() == 3] = 0
+
+    found = [
+        sampler(matrix, alike, [2], seed).around(torch.tensor([0]), values) for seed in range(20)
+    ]
+
+    assert {tuple(one.nodes.tolist()) for one in found} == {(0, 1, 2)}
+    assert found[0].steps[0].to_dense().tolist() == [[0.0, 1.0, 2.0]]
 
 
 def test_a_graph_without_edges_gives_everybody_themselves():

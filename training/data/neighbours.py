@@ -70,29 +70,35 @@ class NeighbourSampler:
             raise ValueError("neighbours: a chance is 0, below it, or NaN; drop such edges instead")
         self._starts = adjacency.crow_indices()
         self._neighbours = adjacency.col_indices()
-        self._weights = adjacency.values()
+        self._values = adjacency.values()
         self._chances = chances
         self._fan_outs = tuple(fan_outs)
         self._generator = generator
 
-    def around(self, nodes: Tensor) -> Neighbourhood:
-        """What `nodes`, different positions of shape (n,), are computed from."""
+    def around(self, nodes: Tensor, values: Tensor | None = None) -> Neighbourhood:
+        """What `nodes`, different positions of shape (n,), are computed from.
+
+        Args:
+            nodes: whose neighbourhood.
+            values: what the stored edges carry now, shape (nnz,); what the adjacency says when left
+                out. An edge that carries 0 is not drawn.
+        """
+        carried = self._values if values is None else values
         steps: list[Tensor] = []
         for fan_out in self._fan_outs:
-            rows, neighbours, weights = self._drawn(nodes, fan_out)
+            rows, neighbours, counts = self._drawn(nodes, carried, fan_out)
             reached = _with_new(nodes, neighbours)
             shape = (len(nodes), len(reached))
-            steps.append(csr(rows, _places(reached, neighbours), weights, shape))
+            steps.append(csr(rows, _places(reached, neighbours), counts, shape))
             nodes = reached
         return Neighbourhood(nodes, tuple(reversed(steps)))
 
-    def _drawn(self, nodes: Tensor, fan_out: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _drawn(self, nodes: Tensor, values: Tensor, fan_out: int) -> tuple[Tensor, Tensor, Tensor]:
         """Drawn edges of these nodes: place in `nodes`, neighbour, and what the edge counts."""
-        degree = self._starts[nodes + 1] - self._starts[nodes]
-        rows = torch.arange(len(nodes)).repeat_interleave(degree)
-        first = degree.cumsum(0) - degree
-        rank = torch.arange(len(rows)) - first[rows]
-        edges = self._starts[nodes][rows] + rank
+        rows, edges = self._edges_of(nodes)
+        is_there = values[edges] != 0
+        rows, edges = rows[is_there], edges[is_there]
+        rank = _place_in_row(rows, len(nodes))
         keys = torch.empty(len(edges), dtype=torch.float64)
         keys = keys.exponential_(generator=self._generator) / self._chances[edges]
         by_key = torch.argsort(keys)
@@ -103,8 +109,14 @@ class NeighbourSampler:
         threshold[rows[is_next]] = keys[order][is_next]
         kept = order[rank < fan_out].sort().values
         likely = -torch.expm1(-self._chances[edges[kept]] * threshold[rows[kept]])
-        counts = (self._weights[edges[kept]] / likely).to(self._weights.dtype)
+        counts = (values[edges[kept]] / likely).to(values.dtype)
         return rows[kept], self._neighbours[edges[kept]], counts
+
+    def _edges_of(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Stored edges of these nodes: place in `nodes`, and place among all; row by row."""
+        starts = self._starts[nodes]
+        rows = torch.arange(len(nodes)).repeat_interleave(self._starts[nodes + 1] - starts)
+        return rows, starts[rows] + _place_in_row(rows, len(nodes))
 
 
 def alike(adjacency: Tensor) -> Tensor:
@@ -118,7 +130,7 @@ def by_weight(adjacency: Tensor) -> Tensor:
     What it carries is the adjacency's entry, normalised by the degrees of both ends: of two tracks
     that a person played alike the one with fewer listeners comes more often.
 
-    An edge of weight 0, of listens all skipped at once, comes after all others of its row.
+    An edge of weight 0, of listens all skipped at once, is never drawn, whatever its chance.
     """
     return adjacency.values().double().clamp(min=torch.finfo(torch.float64).tiny)
 
@@ -138,6 +150,12 @@ def propagate_sampled(neighbourhood: Neighbourhood, inputs: Tensor) -> Tensor:
         state = step @ state
         total = total + state[:n_asked]
     return total / (len(neighbourhood.steps) + 1)
+
+
+def _place_in_row(rows: Tensor, n_rows: int) -> Tensor:
+    """0, 1, 2, … along each run of equal rows, which are ascending; shape (n,)."""
+    count = torch.bincount(rows, minlength=n_rows)
+    return torch.arange(len(rows)) - (count.cumsum(0) - count)[rows]
 
 
 def _with_new(nodes: Tensor, neighbours: Tensor) -> Tensor:

@@ -23,8 +23,9 @@ from torch.nn import functional
 
 from training.data.content import Content
 from training.data.world import Evidence
+from training.layers.graph_encoder import TrackInput
 from training.layers.inputs import mean_and_scale
-from training.models.mm_gnn import MMGNN, MMGNNConfig, TrackInput
+from training.models.mm_gnn import MMGNN, MMGNNConfig
 
 FUSED = "fused"
 

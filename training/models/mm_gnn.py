@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,13 +27,11 @@ from torch.nn import functional
 from training.blending import HeadScores, blend
 from training.data.batches import LearningBatch, UserBatch
 from training.data.content import Modality
-from training.data.graph import RelationWeights, SocialGraph, adjacency
-from training.data.neighbours import NeighbourSampler, alike, by_weight, propagate_sampled
+from training.data.graph import RelationWeights
 from training.data.world import Evidence
-from training.layers.encoded_once import EncodedOnce
-from training.layers.inputs import mean_and_scale, unit_rows
+from training.layers.graph_encoder import EncoderSettings, GraphEncoder, TrackInput
+from training.layers.inputs import mean_and_scale
 from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
-from training.layers.propagation import propagate
 from training.losses import mutual_divergence, softmax_ranking
 
 COLLABORATIVE = "collaborative"
@@ -62,6 +59,7 @@ class MMGNNConfig:
     mutual_weight: float = 0.1
     mutual_temperature: float = 1.0  # of the calibrated scores that heads compare
     emotion_weight: float = 0.1  # 0 takes emotion away altogether, as input too
+    newcomer_rate: float = 0.0  # chance of a track to be learned as if nobody had heard it yet
     linear_l2: float = 150.0
     linear_max_tracks: int = 20_000
     linear_listened_power: float = 0.5  # HetRec's validation, with the next line: nDCG@10 .191;
@@ -70,9 +68,9 @@ class MMGNNConfig:
     linear_tagged_weight: float = 0.5
 
     @property
-    def relations(self) -> RelationWeights:
-        """Weights of the edges."""
-        return RelationWeights(
+    def encoder(self) -> EncoderSettings:
+        """Settings of each graph encoder."""
+        relations = RelationWeights(
             self.listened_weight,
             self.follows_weight,
             self.made_by_weight,
@@ -80,6 +78,9 @@ class MMGNNConfig:
             self.liked_weight,
             self.on_album_weight,
             self.listened_power,
+        )
+        return EncoderSettings(
+            self.dim, self.n_layers, relations, self.fan_out, self.fan_out_by_weight
         )
 
     @property
@@ -93,26 +94,6 @@ class MMGNNConfig:
             self.linear_follows_weight,
             self.linear_tagged_weight,
         )
-
-
-class TrackInput(Protocol):
-    """How content enters a graph encoder, as a torch module.
-
-    Attributes:
-        dim: width of the vectors that it gives, and of the encoder that takes them.
-        has: tracks that it has content of, shape (n_tracks,) bool.
-        has_emotion: tracks whose emotion can be learned, shape (n_tracks,) bool.
-    """
-
-    dim: int
-    has: Tensor
-    has_emotion: Tensor
-
-    def __call__(self) -> Tensor:
-        """Unit vectors, shape (n_tracks, dim); zeros where there is no content."""
-
-    def emotion_error(self, vectors: Tensor, tracks: Tensor) -> Tensor:
-        """How badly emotion is told from `vectors`, (n, dim), of the tracks at these positions."""
 
 
 def input_per_modality(evidence: Evidence, config: MMGNNConfig) -> dict[str, TrackInput]:
@@ -141,8 +122,8 @@ class MMGNN(nn.Module):
             evidence = evidence.without_emotion()
         graph = evidence.graph
         self.config = config
-        self._encoders = {COLLABORATIVE: GraphEncoder(config, graph, None)} | {
-            name: GraphEncoder(config, graph, content)
+        self._encoders = {COLLABORATIVE: GraphEncoder(config.encoder, graph, None)} | {
+            name: GraphEncoder(config.encoder, graph, content)
             for name, content in inputs(evidence, config).items()
         }
         self.heads = nn.ModuleDict(self._encoders)
@@ -164,15 +145,16 @@ class MMGNN(nn.Module):
         losses: dict[str, Tensor] = {}
         scores: dict[str, Tensor] = {}
         takes_part: dict[str, Tensor] = {}
+        newcomers = self._newcomers(batch.users.device)
         for name, encoder in self._encoders.items():
-            people, tracks = encoder.of_batch(batch)
+            people, tracks = encoder.of_batch(batch, newcomers)
             scores[name] = people @ tracks.T  # (batch, candidates)
             takes_part[name] = encoder.has_track[batch.candidates]
             logits = scores[name] / self.config.temperature
             losses[f"ranking.{name}"] = softmax_ranking(
                 logits, batch.rows, batch.columns, takes_part[name]
             )
-            losses |= encoder.emotion_loss(name, tracks, batch.candidates)
+            losses |= self._emotion_loss(name, encoder, tracks, batch.candidates)
         shared = {name: scores[name][:, batch.shared] for name in self._encoders}
         compared = batch.candidates[batch.shared]
         shared[LINEAR] = self._linear.score(batch.users, compared)
@@ -181,6 +163,24 @@ class MMGNN(nn.Module):
             torch.stack([shared[name] for name in self.head_names]),
             torch.stack([takes_part[name][batch.shared] for name in self.head_names]),
         )
+
+    def _newcomers(self, device: torch.device) -> Tensor | None:
+        """Tracks that this step learns as on their first day, (n_tracks,) bool; None for none.
+
+        Without such tracks every positive would come with its own edge, and content would never be
+        asked what a track is worth to people when nobody has heard it.
+        """
+        rate, n_tracks = self.config.newcomer_rate, len(self._linear.covers)
+        return torch.rand(n_tracks, device=device) < rate if rate else None
+
+    def _emotion_loss(
+        self, name: str, encoder: GraphEncoder, vectors: Tensor, tracks: Tensor
+    ) -> dict[str, Tensor]:
+        """How badly emotion is told from `vectors`, (n, dim), of tracks at positions; weighted."""
+        if encoder.content is None or not bool(encoder.content.has_emotion.any()):
+            return {}
+        error = encoder.content.emotion_error(vectors, tracks)
+        return {f"emotion.{name}": self.config.emotion_weight * error}
 
     def _mutual_losses(self, scores: Tensor, has: Tensor) -> dict[str, Tensor]:
         """Mean divergence of each encoder from every peer, over the candidates that both have.
@@ -216,89 +216,6 @@ class MMGNN(nn.Module):
 
     def score(self, batch: UserBatch) -> Tensor:
         return blend(self.head_scores(batch), self.head_weights)
-
-
-class GraphEncoder(nn.Module):
-    """One head: people and tracks, by propagation over what its modality reaches of the graph.
-
-    Tracks enter as their projected features (or their id, for the collaborative one), people as
-    their learned preference in this modality. Nothing of any other modality comes in.
-
-    Attributes:
-        has_track: tracks with this modality, shape (n_tracks,) bool.
-        has_user: people with an edge in this part of the graph, shape (n_users,) bool.
-        may_vote: tracks that the head may score, shape (n_tracks,) bool; without content, those
-            with a listener.
-    """
-
-    adjacency: Tensor
-    has_track: Tensor
-    has_user: Tensor
-    may_vote: Tensor
-
-    def __init__(self, config: MMGNNConfig, graph: SocialGraph, content: TrackInput | None) -> None:
-        super().__init__()
-        self.sizes = graph.sizes
-        self.n_layers = config.n_layers
-        self.emotion_weight = config.emotion_weight
-        n_users, n_tracks, n_artists, n_tags, n_albums = graph.sizes
-        rows = {"user": n_users, "artist": n_artists, "tag": n_tags, "album": n_albums}
-        if content is None:
-            rows["track"] = n_tracks
-        dim = config.dim if content is None else content.dim
-        has_track = torch.ones(n_tracks, dtype=torch.bool) if content is None else content.has
-        self.nodes = nn.ParameterDict(
-            {kind: nn.Parameter(unit_rows(n_rows, dim)) for kind, n_rows in rows.items()}
-        )
-        self.content = content
-        edges = adjacency(graph, config.relations, has_track)
-        degree = edges.crow_indices().diff()
-        self.register_buffer("adjacency", edges, persistent=False)
-        self.register_buffer("has_track", has_track, persistent=False)
-        self.register_buffer("has_user", degree[:n_users] > 0, persistent=False)
-        may_vote = graph.listener_count() > 0 if content is None else has_track
-        self.register_buffer("may_vote", may_vote, persistent=False)
-        self.encoded = EncodedOnce(self.forward)
-        self._sampler = _sampler(edges, config) if config.fan_out else None
-
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """Unit vectors of people, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
-        outputs = functional.normalize(self._propagated(), dim=1)
-        n_users, n_tracks, *_ = self.sizes
-        return outputs[:n_users], outputs[n_users : n_users + n_tracks]
-
-    def of_batch(self, batch: LearningBatch) -> tuple[Tensor, Tensor]:
-        """Unit vectors of a batch's people, shape (batch, dim), and candidates, (candidates, dim).
-
-        From neighbours drawn around them when the configuration has a fan-out; all else is equal.
-        """
-        asked = torch.cat([batch.users, self.sizes[0] + batch.candidates])
-        if self._sampler is None:
-            states = self._propagated()[asked]
-        else:
-            around = self._sampler.around(asked.cpu()).to(asked.device)
-            states = propagate_sampled(around, self._inputs()[around.nodes])
-        people, tracks = functional.normalize(states, dim=1).split(
-            [len(batch.users), len(batch.candidates)]
-        )
-        return people, tracks
-
-    def _propagated(self) -> Tensor:
-        """Every node, in the order of the adjacency's rows, shape (n_nodes, dim)."""
-        return propagate(self.adjacency, self._inputs(), self.n_layers)
-
-    def emotion_loss(self, name: str, vectors: Tensor, tracks: Tensor) -> dict[str, Tensor]:
-        """How badly emotion is told from `vectors`, (n, dim), of tracks at positions; weighted."""
-        if self.content is None or not bool(self.content.has_emotion.any()):
-            return {}
-        error = self.content.emotion_error(vectors, tracks)
-        return {f"emotion.{name}": self.emotion_weight * error}
-
-    def _inputs(self) -> Tensor:
-        """What nodes enter with, in the order of the adjacency's rows, shape (n_nodes, dim)."""
-        tracks = self.nodes["track"] if self.content is None else self.content()
-        shared = [self.nodes[kind] for kind in ("artist", "tag", "album")]
-        return torch.cat([self.nodes["user"], tracks, *shared])
 
 
 class ContentInput(nn.Module):
@@ -344,10 +261,3 @@ class ContentInput(nn.Module):
         predicted: Tensor = self.predict_emotion(vectors[has])
         squared = (predicted - self.emotion[tracks[has]]).square()
         return squared.sum() / max(1, squared.numel())
-
-
-def _sampler(edges: Tensor, config: MMGNNConfig) -> NeighbourSampler:
-    """Draws by torch's own generator, which the loop's caller seeds."""
-    fan_outs = [config.fan_out] * config.n_layers
-    chances = by_weight(edges) if config.fan_out_by_weight else alike(edges)
-    return NeighbourSampler(edges, chances, fan_outs, torch.default_generator)
