@@ -1,4 +1,8 @@
-"""Several heads, one list: the weighted mean of the calibrated scores of the heads that vote."""
+"""Several heads, one list: the weighted mean of the calibrated scores of the heads that vote.
+
+Tracks that nobody has heard are lifted by as much as validation says: the peers that know listeners
+are silent about them, and content cannot tell that people look for what is new.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.losses import standardised
 
 WEIGHT_STEPS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 ROUNDS = 2  # over all heads; a third changed no weight on the sample world
+LIFT_STEPS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # deviations of a person's scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,13 +26,37 @@ class HeadScores:
     Attributes:
         scores: shape (heads, batch, n_tracks); means nothing without a vote.
         votes: shape (heads, batch, n_tracks) bool.
+        newcomers: tracks that nobody has heard, shape (n_tracks,) bool; left out by a family that
+            has no vote for them.
     """
 
     scores: Tensor
     votes: Tensor
+    newcomers: Tensor | None = None
 
 
-def blend(heads: HeadScores, weights: Tensor) -> Tensor:
+class Blend(nn.Module):
+    """How heads become one score: what validation chooses of a model when it is fitted.
+
+    Attributes:
+        weights: one per head, shape (heads,), not negative; equal ones until they are chosen.
+        newcomer_lift: what is added to a track that nobody has heard, shape (); 0 likewise.
+    """
+
+    weights: Tensor
+    newcomer_lift: Tensor
+
+    def __init__(self, n_heads: int) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.ones(n_heads))
+        self.register_buffer("newcomer_lift", torch.zeros(()))
+
+    def forward(self, heads: HeadScores) -> Tensor:
+        """Score of every track, shape (batch, n_tracks); see `blended`."""
+        return blended(heads, self.weights, self.newcomer_lift)
+
+
+def blended(heads: HeadScores, weights: Tensor, newcomer_lift: Tensor | float = 0.0) -> Tensor:
     """Score of every track, shape (batch, n_tracks); -inf where no head has a vote.
 
     Each head's scores are standardised over the tracks it votes on, person by person; a head
@@ -38,13 +67,16 @@ def blend(heads: HeadScores, weights: Tensor) -> Tensor:
     Args:
         heads: scores and votes.
         weights: shape (heads,), not negative.
+        newcomer_lift: added to the mean where nobody has heard the track, in deviations of a
+            person's scores.
     """
     total = torch.zeros_like(heads.scores[0])
     weight_sum = torch.zeros_like(total)
     for scores, votes, weight in zip(heads.scores, heads.votes, weights, strict=True):
         total += weight * standardised(scores, votes)
         weight_sum += weight * votes
-    return torch.where(weight_sum > 0, total / weight_sum.clamp(min=1e-12), -torch.inf)
+    mean = torch.where(weight_sum > 0, total / weight_sum.clamp(min=1e-12), -torch.inf)
+    return mean if heads.newcomers is None else mean + newcomer_lift * heads.newcomers
 
 
 def of_only_head(heads: HeadScores) -> Tensor:
@@ -70,3 +102,12 @@ def choose_weights(quality_of: Callable[[Tensor], float], n_heads: int) -> Tenso
             if quality > best:
                 weights, best = tried, quality
     return weights
+
+
+def choose_lift(quality_of: Callable[[float], float]) -> float:
+    """How far to lift tracks that nobody has heard: 0, or the best of LIFT_STEPS when it is better.
+
+    Args:
+        quality_of: what a lift is worth on validation; more is better.
+    """
+    return max((0.0, *LIFT_STEPS), key=quality_of)

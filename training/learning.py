@@ -11,9 +11,9 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from training.blending import choose_weights
+from training.blending import choose_lift, choose_weights
 from training.checkpoint import Saved, put_together, taken_apart
 from training.comparison import Contest, paired_difference, winner_of
 from training.config import Recipe
@@ -180,11 +180,18 @@ def choose(
     )
     n_heads = len(model.head_names)
     if n_heads > 1:
-        weights = said_by_first(lambda: choose_weights(examiner.weighing(model), n_heads))
-        model.head_weights.copy_(weights)
+        weights, lift = said_by_first(lambda: _chosen_blend(examiner.weighing(model), n_heads))
+        model.blend.weights.copy_(weights)
+        model.blend.newcomer_lift.fill_(lift)
     saved = taken_apart(recipe.family, model, evidence)
     quality = said_by_first(lambda: examiner.measure(model))
     return Chosen(saved, fitted, Measured(recipe.family, "validation", quality))
+
+
+def _chosen_blend(worth: Callable[[Tensor, float], float], n_heads: int) -> tuple[Tensor, float]:
+    """Head weights, then the lift of newcomers with these weights."""
+    weights = choose_weights(lambda tried: worth(tried, 0.0), n_heads)
+    return weights, choose_lift(lambda tried: worth(weights, tried))
 
 
 def tested(
@@ -212,7 +219,8 @@ def _refitted(
     evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.saved.shapes))
     n_epochs = chosen.fit.best_epoch
     model, final = _final_fit(recipe, evidence, n_epochs, seed, device, keeping)
-    model.head_weights.copy_(chosen.saved.parameters["head_weights"])
+    for name, value in model.blend.state_dict().items():
+        value.copy_(chosen.saved.parameters[f"blend.{name}"])
     return taken_apart(recipe.family, model, evidence), final
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from training import metrics
-from training.blending import HeadScores, blend
+from training.blending import blended
 from training.data.batches import UserBatch, blocks
 from training.data.interactions import Pairs
 from training.data.splits import Holdout
@@ -76,8 +76,8 @@ class Examiner:
             ranked = self._ranked(scores, self.users)
         return Listed(self.users, ranked, self._wanted)
 
-    def weighing(self, model: Recommender) -> Callable[[Tensor], float]:
-        """What head weights are worth, by CHOOSING_METRIC; the heads speak once for all of them.
+    def weighing(self, model: Recommender) -> Callable[[Tensor, float], float]:
+        """What head weights and a lift are worth, by CHOOSING_METRIC; heads speak once for all.
 
         What they say is kept, so of many people only MAX_WEIGHED are asked, evenly spread.
         """
@@ -85,8 +85,8 @@ class Examiner:
         with scoring(model):
             heads = [model.head_scores(batch) for batch in self._batches(asked)]
 
-        def worth(weights: Tensor) -> float:
-            scores = (blend(HeadScores(one.scores, one.votes), weights) for one in heads)
+        def worth(weights: Tensor, newcomer_lift: float) -> float:
+            scores = (blended(one, weights, newcomer_lift) for one in heads)
             return self._quality(self._ranked(scores, asked), asked).values[CHOOSING_METRIC]
 
         return worth

@@ -27,7 +27,7 @@ from feature_store.settings import Night, load_settings
 from feature_store.storage import open_storage
 from feature_store.tables.scores import SCORE_CANDIDATES
 from training import checkpoint, registry
-from training.blending import HeadScores, blend
+from training.blending import HeadScores
 from training.config import recipe_from_json
 from training.data.batches import UserBatch, blocks
 from training.data.reading import TABLES_READ, read_world
@@ -101,13 +101,13 @@ def candidate_rows(
     These are positions, shape (n,), of those with a listen in the graph.
     """
     names = (*model.head_names,)
-    weights = model.head_weights
+    weights = model.blend.weights
     tables = []
     with scoring(model):
         for block in blocks(people, BLOCK_USERS):
             heads = model.head_scores(UserBatch(block.users.to(weights.device)))
             offered = world.is_available.to(weights.device)
-            scores = blend(heads, weights).masked_fill(~offered, -torch.inf)
+            scores = model.blend(heads).masked_fill(~offered, -torch.inf)
             ranked = best_tracks(scores, night.settings.lists.candidates)
             voters = _voters_at(heads, weights, ranked)
             tables.append(_block_rows(night, row, world, block.users, ranked, voters, names))

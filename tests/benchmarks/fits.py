@@ -99,7 +99,7 @@ class Bench:
             model = put_together(chosen.saved, recipe.model, known, self.device)
             lists = {ALL_HEADS: test_lists(model, self.world, split, self.device)}
             for place, head in enumerate(model.head_names if len(model.head_names) > 1 else ()):
-                model.head_weights.zero_()[place] = 1
+                model.blend.weights.zero_()[place] = 1
                 lists[head] = test_lists(model, self.world, split, self.device)
         return Kept(lists, chosen.validation.quality.values)
 

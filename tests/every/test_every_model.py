@@ -87,4 +87,4 @@ def test_every_head_speaks_for_every_person_and_track(family, evidence):
 
     shape = (len(model.head_names), len(evidence.graph.nodes.users), N_TRACKS)
     assert heads.scores.shape == heads.votes.shape == shape
-    assert model.head_weights.shape == (len(model.head_names),)
+    assert model.blend.weights.shape == (len(model.head_names),)

@@ -21,7 +21,7 @@ def test_a_model_read_from_its_files_scores_as_before(family, tmp_path):
     config = load_recipe(family).model
     torch.manual_seed(6)
     model = FAMILIES[family].model(config, evidence)
-    model.head_weights.copy_(torch.arange(len(model.head_names)) + 1)
+    model.blend.weights.copy_(torch.arange(len(model.head_names)) + 1)
     storage = open_storage(str(tmp_path))
     sha256 = write(storage, "model", taken_apart(family, model, evidence), {}, "{}")
 

@@ -22,7 +22,6 @@ from tests.training.worlds import (
     two_taste_evidence,
     world_of,
 )
-from training.blending import blend
 from training.config import load_recipe
 from training.data.batches import LearningBatches, UserBatch
 from training.data.graph import RelationWeights, adjacency
@@ -133,7 +132,7 @@ def test_whom_nothing_connects_no_head_speaks_for():
 
     assert heads.votes[:, 0].any()
     assert not heads.votes[:, 1].any()
-    assert not blend(heads, model.head_weights).isnan().any()
+    assert not model.blend(heads).isnan().any()
 
 
 def test_following_oneself_changes_nothing():

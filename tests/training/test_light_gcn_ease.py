@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.training.worlds import two_taste_evidence
-from training.blending import blend
+from training.blending import blended
 from training.data.batches import UserBatch
 from training.models.ease import EASE, EASEConfig
 from training.models.light_gcn import LightGCN, LightGCNConfig
@@ -34,9 +34,9 @@ def test_its_heads_say_what_the_two_families_say():
 @pytest.mark.parametrize("weights", [(1.0, 0.0), (0.25, 2.0)])
 def test_its_score_is_mm_gnn_s_blend_by_its_weights(weights):
     model = made()
-    model.head_weights.copy_(torch.tensor(weights))
+    model.blend.weights.copy_(torch.tensor(weights))
 
-    expected = blend(model.head_scores(EVERYBODY), torch.tensor(weights))
+    expected = blended(model.head_scores(EVERYBODY), torch.tensor(weights))
 
     assert torch.equal(model.score(EVERYBODY), expected)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.training.worlds import CPU, three_modalities, two_taste_evidence
-from training.blending import HeadScores, blend
+from training.blending import HeadScores, blended
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
 from training.losses import mutual_divergence
@@ -109,7 +109,9 @@ def test_a_track_without_lyrics_is_not_voted_on_by_the_lyrics_head():
     assert not heads.votes[lyrics, :, 4].any()
     assert heads.votes[lyrics, :, 3].all()
     weights = torch.ones(len(model.head_names))
-    assert torch.equal(blend(HeadScores(disturbed, heads.votes), weights), blend(heads, weights))
+    assert torch.equal(
+        blended(HeadScores(disturbed, heads.votes), weights), blended(heads, weights)
+    )
 
 
 def test_an_unheard_track_is_voted_on_by_its_content_alone():

@@ -16,6 +16,7 @@ from tests.training.worlds import (
     three_modalities,
     two_taste_evidence,
 )
+from training.checkpoint import put_together, taken_apart
 from training.data.batches import LearningBatch, LearningBatches, UserBatch
 from training.data.content import Modality
 from training.data.graph import RelationWeights
@@ -115,6 +116,24 @@ def test_nobody_is_a_newcomer_when_lists_are_made():
             scores.append(model.score(everybody))
 
     assert torch.equal(*scores)
+
+
+def test_a_lift_is_kept_with_the_model_and_reaches_new_tracks_alone():
+    """Lifted by 9 deviations, the eight new tracks come first, in a model put together again as well."""
+    evidence, everybody = two_tastes_with_news(seed=1), UserBatch(torch.arange(N_PEOPLE))
+    config = MMGNNConfig(dim=8)
+    torch.manual_seed(3)
+    model = MMGNN(config, evidence)
+    with scoring(model):
+        before = model.score(everybody)
+    model.blend.newcomer_lift.fill_(9)
+
+    again = put_together(taken_apart("mm_gnn", model, evidence), config, evidence, CPU)
+
+    with scoring(again):
+        lifted = again.score(everybody)
+    assert (lifted.topk(N_NEW).indices >= N_TRACKS - N_NEW).all()
+    assert torch.equal(lifted[:, :-N_NEW], before[:, :-N_NEW])
 
 
 def two_tastes_with_news(seed: int) -> Evidence:

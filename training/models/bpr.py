@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.blending import HeadScores, of_only_head
+from training.blending import Blend, HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
 from training.distributed import mean_over_batch
@@ -39,7 +39,6 @@ class BPR(nn.Module):
     node_tables: Mapping[str, str] = MappingProxyType(
         {"users": "user", "tracks": "track", "biases": "track"}
     )
-    head_weights: Tensor
     has_listener: Tensor
 
     def __init__(self, config: BPRConfig, evidence: Evidence) -> None:
@@ -49,7 +48,7 @@ class BPR(nn.Module):
         self.users = nn.Parameter(unit_rows(n_users, config.dim))
         self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
         self.biases = nn.Parameter(torch.zeros(n_tracks))
-        self.register_buffer("head_weights", torch.ones(1))
+        self.blend = Blend(1)
         has_listener = evidence.graph.listener_count() > 0
         self.register_buffer("has_listener", has_listener, persistent=False)
 

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import torch
 from torch import Tensor, nn
 
-from training.blending import HeadScores, of_only_head
+from training.blending import Blend, HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
 from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
@@ -33,11 +32,10 @@ class EASE(nn.Module):
 
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
-    head_weights: Tensor
 
     def __init__(self, config: EASEConfig, evidence: Evidence) -> None:
         super().__init__()
-        self.register_buffer("head_weights", torch.ones(1))
+        self.blend = Blend(1)
         self._linear = LinearAutoencoder(
             evidence.graph, LinearSettings(config.l2, config.max_tracks)
         )

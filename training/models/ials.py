@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from training.blending import HeadScores, of_only_head
+from training.blending import Blend, HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import SocialGraph
 from training.data.world import Evidence
@@ -41,7 +41,6 @@ class IALS(nn.Module):
 
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
-    head_weights: Tensor
     users: Tensor
     tracks: Tensor
     has_listener: Tensor
@@ -50,7 +49,7 @@ class IALS(nn.Module):
         super().__init__()
         users, tracks = _solved(config, _trust(evidence.graph, config.alpha))
         has_listener = evidence.graph.listener_count() > 0
-        self.register_buffer("head_weights", torch.ones(1))
+        self.blend = Blend(1)
         self.register_buffer("users", users, persistent=False)
         self.register_buffer("tracks", tracks, persistent=False)
         self.register_buffer("has_listener", has_listener, persistent=False)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from training.blending import HeadScores
+from training.blending import Blend, HeadScores
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import csr
 from training.data.world import Evidence
@@ -36,11 +36,10 @@ class ItemKNN(nn.Module):
 
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
-    head_weights: Tensor
 
     def __init__(self, config: ItemKNNConfig, evidence: Evidence) -> None:
         super().__init__()
-        self.register_buffer("head_weights", torch.ones(1))
+        self.blend = Blend(1)
         self._heard = evidence.graph.listen_matrix()
         self._similarity = _neighbours(self._heard, config)
 

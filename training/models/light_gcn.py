@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.blending import HeadScores, of_only_head
+from training.blending import Blend, HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import Edges, RelationWeights, SocialGraph, adjacency
 from training.data.nodes import IdList
@@ -42,7 +42,6 @@ class LightGCN(nn.Module):
 
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({"users": "user", "tracks": "track"})
-    head_weights: Tensor
     adjacency: Tensor
     has_listener: Tensor
 
@@ -52,7 +51,7 @@ class LightGCN(nn.Module):
         n_users, n_tracks, *_ = evidence.graph.sizes
         self.users = nn.Parameter(unit_rows(n_users, config.dim))
         self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
-        self.register_buffer("head_weights", torch.ones(1))
+        self.blend = Blend(1)
         self.register_buffer("adjacency", _listens_alone(evidence.graph), persistent=False)
         has_listener = evidence.graph.listener_count() > 0
         self.register_buffer("has_listener", has_listener, persistent=False)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from training.blending import HeadScores, blend
+from training.blending import Blend, HeadScores
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
 from training.models.ease import EASE, EASEConfig
@@ -41,14 +41,13 @@ class LightGCNEASE(nn.Module):
     node_tables: Mapping[str, str] = MappingProxyType(
         {f"graph.{name}": kind for name, kind in LightGCN.node_tables.items()}
     )
-    head_weights: Tensor
 
     def __init__(self, config: LightGCNEASEConfig, evidence: Evidence) -> None:
         super().__init__()
         graph = LightGCNConfig(config.dim, config.n_layers, config.temperature)
         self.graph = LightGCN(graph, evidence)
         self.linear = EASE(EASEConfig(config.l2, config.max_tracks), evidence)
-        self.register_buffer("head_weights", torch.ones(len(self.head_names)))
+        self.blend = Blend(len(self.head_names))
 
     def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
         """The graph's alone: the other was solved when it was made."""
@@ -61,4 +60,5 @@ class LightGCNEASE(nn.Module):
         )
 
     def score(self, batch: UserBatch) -> Tensor:
-        return blend(self.head_scores(batch), self.head_weights)
+        scores: Tensor = self.blend(self.head_scores(batch))
+        return scores

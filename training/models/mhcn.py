@@ -28,7 +28,7 @@ from scipy.sparse import csr_array, diags_array, eye_array
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.blending import HeadScores, of_only_head
+from training.blending import Blend, HeadScores, of_only_head
 from training.data.batches import LearningBatch, UserBatch
 from training.data.graph import SocialGraph, csr
 from training.data.world import Evidence
@@ -56,7 +56,6 @@ class MHCN(nn.Module):
 
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({"users": "user", "tracks": "track"})
-    head_weights: Tensor
     has_listener: Tensor
 
     def __init__(self, config: MHCNConfig, evidence: Evidence) -> None:
@@ -76,7 +75,7 @@ class MHCN(nn.Module):
         listens = normalised_listens(evidence.graph)
         self.to_people, self.to_tracks = _Step(listens), _Step(listens.T.tocsr())
         has_listener = evidence.graph.listener_count() > 0
-        self.register_buffer("head_weights", torch.ones(1))
+        self.blend = Blend(1)
         self.register_buffer("has_listener", has_listener, persistent=False)
         self._encoded = EncodedOnce(self._propagated)
 

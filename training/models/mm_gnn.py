@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.blending import HeadScores, blend
+from training.blending import Blend, HeadScores
 from training.data.batches import LearningBatch, UserBatch
 from training.data.content import Modality
 from training.data.graph import RelationWeights
@@ -107,9 +107,10 @@ class MMGNN(nn.Module):
     Attributes:
         head_names: the encoders' names, then the linear peer's.
         heads: encoders by name.
+        newcomers: tracks that nobody has heard, shape (n_tracks,) bool.
     """
 
-    head_weights: Tensor
+    newcomers: Tensor
 
     def __init__(
         self,
@@ -129,7 +130,8 @@ class MMGNN(nn.Module):
         self.heads = nn.ModuleDict(self._encoders)
         self._linear = LinearAutoencoder(graph, config.linear)
         self.head_names = (*self._encoders, LINEAR)
-        self.register_buffer("head_weights", torch.ones(len(self.head_names)))
+        self.register_buffer("newcomers", graph.listener_count() == 0, persistent=False)
+        self.blend = Blend(len(self.head_names))
 
     @property
     def node_tables(self) -> dict[str, str]:
@@ -145,7 +147,7 @@ class MMGNN(nn.Module):
         losses: dict[str, Tensor] = {}
         scores: dict[str, Tensor] = {}
         takes_part: dict[str, Tensor] = {}
-        newcomers = self._newcomers(batch.users.device)
+        newcomers = self._learned_as_new(batch.users.device)
         for name, encoder in self._encoders.items():
             people, tracks = encoder.of_batch(batch, newcomers)
             scores[name] = people @ tracks.T  # (batch, candidates)
@@ -164,13 +166,13 @@ class MMGNN(nn.Module):
             torch.stack([takes_part[name][batch.shared] for name in self.head_names]),
         )
 
-    def _newcomers(self, device: torch.device) -> Tensor | None:
+    def _learned_as_new(self, device: torch.device) -> Tensor | None:
         """Tracks that this step learns as on their first day, (n_tracks,) bool; None for none.
 
         Without such tracks every positive would come with its own edge, and content would never be
         asked what a track is worth to people when nobody has heard it.
         """
-        rate, n_tracks = self.config.newcomer_rate, len(self._linear.covers)
+        rate, n_tracks = self.config.newcomer_rate, len(self.newcomers)
         return torch.rand(n_tracks, device=device) < rate if rate else None
 
     def _emotion_loss(
@@ -212,10 +214,11 @@ class MMGNN(nn.Module):
             votes.append(encoder.has_user[batch.users, None] & encoder.may_vote)
         scores.append(self._linear.score(batch.users))
         votes.append(self._linear.votes(batch.users))
-        return HeadScores(torch.stack(scores), torch.stack(votes))
+        return HeadScores(torch.stack(scores), torch.stack(votes), self.newcomers)
 
     def score(self, batch: UserBatch) -> Tensor:
-        return blend(self.head_scores(batch), self.head_weights)
+        scores: Tensor = self.blend(self.head_scores(batch))
+        return scores
 
 
 class ContentInput(nn.Module):

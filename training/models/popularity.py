@@ -13,7 +13,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from training.blending import HeadScores
+from training.blending import Blend, HeadScores
 from training.data.batches import LearningBatch, UserBatch
 from training.data.world import Evidence
 
@@ -28,12 +28,11 @@ class Popularity(nn.Module):
 
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
-    head_weights: Tensor
     listeners: Tensor
 
     def __init__(self, config: PopularityConfig, evidence: Evidence) -> None:  # noqa: ARG002
         super().__init__()
-        self.register_buffer("head_weights", torch.ones(1))
+        self.blend = Blend(1)
         self.register_buffer("listeners", evidence.graph.listener_count(), persistent=False)
 
     def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved

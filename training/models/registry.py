@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from training.blending import HeadScores
+from training.blending import Blend, HeadScores
 from training.data.batches import LearningBatch, UserBatch
 from training.models.bpr import BPR, BPRConfig
 from training.models.concat_twin import ConcatTwinConfig, concat_twin
@@ -40,12 +40,12 @@ class Recommender(Protocol):
 
     Attributes:
         head_names: names of its heads; a family without heads has one, "collaborative".
-        head_weights: one weight per head, shape (heads,), chosen on validation.
+        blend: how they become one score, chosen on validation; of one head it changes nothing.
         node_tables: parameters with one row per node, and the kind of node; a loaded model maps
             them by id.
     """
 
-    head_weights: Tensor
+    blend: Blend
 
     @property
     def head_names(self) -> tuple[str, ...]:

@@ -1,0 +1,60 @@
+"""Heads into one score, and what is chosen for it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from training.blending import LIFT_STEPS, Blend, HeadScores, blended, choose_lift, choose_weights
+
+
+def two_heads(newcomers=None) -> HeadScores:
+    """One person and four tracks: the first head says 0, 2, 4 and nothing of the last, the second 1, 1, 1, 5."""
+    scores = torch.tensor([[[0.0, 2.0, 4.0, 9.0]], [[1.0, 1.0, 1.0, 5.0]]])
+    votes = torch.tensor([[[True, True, True, False]], [[True, True, True, True]]])
+    return HeadScores(scores, votes, newcomers)
+
+
+def test_a_head_without_a_vote_leaves_the_mean_to_the_others():
+    """Standardised: -1.2247, 0, 1.2247 and three times -.5774, then 1.7321; weights 1 and 3."""
+    scores = blended(two_heads(), torch.tensor([1.0, 3.0]))
+
+    expected = [(-1.2247 - 3 * 0.5774) / 4, -3 * 0.5774 / 4, (1.2247 - 3 * 0.5774) / 4, 1.7321]
+    assert scores[0].tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_newcomers_alone_are_lifted_and_silence_stays_silence():
+    """Tracks 0 and 3 are new; where the only voting head has no weight, nothing is lifted."""
+    is_new = torch.tensor([True, False, False, True])
+    weights = torch.tensor([1.0, 0.0])
+
+    lifted = blended(two_heads(is_new), weights, 0.5)
+
+    expected = [-1.2247 + 0.5, 0.0, 1.2247, -torch.inf]
+    assert lifted[0].tolist() == pytest.approx(expected, abs=1e-4)
+    assert torch.equal(blended(two_heads(is_new), weights), blended(two_heads(), weights, 0.5))
+
+
+def test_a_blend_does_what_was_chosen_for_it():
+    blend, is_new = Blend(2), torch.tensor([True, False, False, True])
+    before = blend(two_heads(is_new))
+    blend.load_state_dict(
+        {"weights": torch.tensor([0.25, 2.0]), "newcomer_lift": torch.tensor(1.5)}
+    )
+
+    assert torch.equal(before, blended(two_heads(), torch.ones(2)))
+    expected = blended(two_heads(is_new), torch.tensor([0.25, 2.0]), 1.5)
+    assert torch.equal(blend(two_heads(is_new)), expected)
+
+
+def test_the_best_weights_and_lift_are_found_and_ties_change_nothing():
+    """Quality is best at weights (.5, 2) and a lift of .75; where all are equal, weights are 1 and the lift 0."""
+    wanted = torch.tensor([0.5, 2.0])
+
+    found = choose_weights(lambda weights: -float((weights - wanted).abs().sum()), 2)
+
+    assert torch.equal(found, wanted)
+    assert choose_lift(lambda lift: -abs(lift - 0.75)) == 0.75
+    assert choose_weights(lambda _: 0.3, 2).tolist() == [1, 1]
+    assert choose_lift(lambda _: 0.3) == 0
+    assert choose_lift(lambda lift: lift) == max(LIFT_STEPS)
