@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 
 import typer
 
 from training.config import Recipe, load_recipe
+from training.models.mm_gnn import MMGNNConfig
 
 ALL_HEADS = "all heads"
 
@@ -35,6 +36,13 @@ class Contender:
 
 
 OURS = "mm_gnn"
+LINEAR_PEER = {
+    name.removeprefix("linear_"): value
+    for name, value in asdict(MMGNNConfig()).items()
+    if name.startswith("linear_")
+}
+"""MM-GNN's own linear peer, as settings of EASE: stronger than the paper's."""
+
 FAMILIES = {
     name: Contender(name) for name in ("popularity", "item_knn", "ease", "ials", "bpr", "light_gcn")
 } | {
@@ -42,6 +50,7 @@ FAMILIES = {
     "concat_twin": Contender("concat_twin"),
     OURS: Contender(OURS),
     "light_gcn_ease": Contender("light_gcn_ease"),
+    "light_gcn_linear": Contender("light_gcn_ease", LINEAR_PEER),
 }
 
 WITHOUT: Mapping[str, dict[str, float]] = {
@@ -50,6 +59,7 @@ WITHOUT: Mapping[str, dict[str, float]] = {
     "no_mutual": {"mutual_weight": 0.0},
     "no_emotion": {"emotion_weight": 0.0},
     "no_linear": {"linear_max_tracks": 0},
+    "no_newcomers": {"newcomer_rate": 0.0},
 }
 """MM-GNN's parts, and the settings that take each away: mm_gnn_<part>."""
 

@@ -11,11 +11,19 @@ from training.models.light_gcn import LightGCN, LightGCNConfig
 from training.models.light_gcn_ease import LightGCNEASE, LightGCNEASEConfig
 
 EVERYBODY = UserBatch(torch.arange(18))
+LINEAR = {
+    "l2": 7.0,
+    "max_tracks": 10,
+    "listened_power": 0.5,
+    "popularity_power": 0.25,
+    "follows_weight": 0.5,
+    "tagged_weight": 0.5,
+}  # each other than the default
 
 
 def made() -> LightGCNEASE:
     torch.manual_seed(3)
-    return LightGCNEASE(LightGCNEASEConfig(dim=4, l2=7.0), two_taste_evidence()).eval()
+    return LightGCNEASE(LightGCNEASEConfig(dim=4, **LINEAR), two_taste_evidence()).eval()
 
 
 def test_its_heads_say_what_the_two_families_say():
@@ -23,7 +31,7 @@ def test_its_heads_say_what_the_two_families_say():
     model, evidence = made(), two_taste_evidence()
     graph = LightGCN(LightGCNConfig(dim=4), evidence).eval()
     graph.load_state_dict(model.graph.state_dict())
-    linear = EASE(EASEConfig(l2=7.0), evidence)
+    linear = EASE(EASEConfig(**LINEAR), evidence)
 
     heads = model.head_scores(EVERYBODY)
 

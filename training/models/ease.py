@@ -2,13 +2,14 @@
 
 Learns, in closed form, how much each track a person heard speaks for each other track.
 Differs from the paper: only the most heard `max_tracks` tracks have scores, which bounds the matrix
-    to invert; solved on the side of the people when they are fewer, with the same result.
+    to invert; solved on the side of the people when they are fewer, with the same result. Powers
+    and weights of LinearSettings can be set; 0, as here, is the paper.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 from torch import Tensor, nn
@@ -21,10 +22,14 @@ from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
 
 @dataclass(frozen=True, slots=True)
 class EASEConfig:
-    """Ridge penalty and size."""
+    """Ridge penalty, size, and what the paper does not have: see LinearSettings."""
 
     l2: float = 100.0  # listeners
     max_tracks: int = 20_000
+    listened_power: float = 0.0
+    popularity_power: float = 0.0
+    follows_weight: float = 0.0
+    tagged_weight: float = 0.0
 
 
 class EASE(nn.Module):
@@ -36,9 +41,7 @@ class EASE(nn.Module):
     def __init__(self, config: EASEConfig, evidence: Evidence) -> None:
         super().__init__()
         self.blend = Blend(1)
-        self._linear = LinearAutoencoder(
-            evidence.graph, LinearSettings(config.l2, config.max_tracks)
-        )
+        self._linear = LinearAutoencoder(evidence.graph, LinearSettings(**asdict(config)))
 
     def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}

@@ -32,6 +32,10 @@ class LightGCNEASEConfig:
     temperature: float = _GRAPH.temperature
     l2: float = _LINEAR.l2
     max_tracks: int = _LINEAR.max_tracks
+    listened_power: float = _LINEAR.listened_power
+    popularity_power: float = _LINEAR.popularity_power
+    follows_weight: float = _LINEAR.follows_weight
+    tagged_weight: float = _LINEAR.tagged_weight
 
 
 class LightGCNEASE(nn.Module):
@@ -46,7 +50,17 @@ class LightGCNEASE(nn.Module):
         super().__init__()
         graph = LightGCNConfig(config.dim, config.n_layers, config.temperature)
         self.graph = LightGCN(graph, evidence)
-        self.linear = EASE(EASEConfig(config.l2, config.max_tracks), evidence)
+        self.linear = EASE(
+            EASEConfig(
+                config.l2,
+                config.max_tracks,
+                config.listened_power,
+                config.popularity_power,
+                config.follows_weight,
+                config.tagged_weight,
+            ),
+            evidence,
+        )
         self.blend = Blend(len(self.head_names))
 
     def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:

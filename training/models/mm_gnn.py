@@ -13,6 +13,8 @@ Differs from the paper:
   and so only teaches and votes.
 - Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary target
   of that encoder alone.
+- Some tracks of each step are learned by their content as if nobody had heard them yet, and
+  validation chooses how far such tracks are lifted when lists are made.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ class MMGNNConfig:
     mutual_weight: float = 0.1
     mutual_temperature: float = 1.0  # of the calibrated scores that heads compare
     emotion_weight: float = 0.1  # 0 takes emotion away altogether, as input too
-    newcomer_rate: float = 0.0  # chance of a track to be learned as if nobody had heard it yet
+    newcomer_rate: float = 0.2  # chance of a track to be learned as if nobody had heard it yet
     linear_l2: float = 150.0
     linear_max_tracks: int = 20_000
     linear_listened_power: float = 0.5  # HetRec's validation, with the next line: nDCG@10 .191;
