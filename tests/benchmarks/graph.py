@@ -12,6 +12,7 @@ line through the logarithms. The graph's Spark jobs (graph_jobs.py) grow by the 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -164,6 +165,7 @@ def recbole_epoch_s(listened: Listened, pairs_a_step: int, tries: int) -> tuple[
             stdout=subprocess.PIPE,
             text=True,
             cwd=folder,  # RecBole leaves folders where it runs
+            env={**os.environ, "PYTHONPATH": str(PEERS.parents[2])},
         ).stdout
     found = json.loads(said.splitlines()[-1])
     return found["seconds"], found["peak_mib"]

@@ -1,42 +1,48 @@
 """How much worse do lists get when modalities go missing: MM-GNN beside its twin that fuses them. Synthetic.
 
-    python -m tests.benchmarks.robustness [--seeds 3] [--quick] [--record]
+    python -m tests.benchmarks.robustness [--seeds 10] [--quick] [--record]
 
 The sample worlds are those of the benchmark sample_world. At a rate d, every modality is taken from d % of the tracks
 that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too.
 `drop_at_score`: fitted on everything, ranked without them. `drop_at_train`: fitted and ranked without them. The loss ratio
-is 1 - nDCG@10(d) / nDCG@10(0) on the test window. A family's curves in a world are kept under EVENSONG_STATE.
+is 1 - nDCG@10(d) / nDCG@10(0) on the test window. What the twin loses more is compared world by world, with Student's
+interval over the worlds. A family's curves in a world are kept under EVENSONG_STATE.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
 from rich.progress import track
+from scipy import stats
 from torch import Tensor
 
 from feature_store.settings import Settings, load_settings
 from feature_store.storage import sha256_of
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.fits import Bench
-from tests.benchmarks.record import Section, refuse_quick_record, show, spread
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
 from training.checkpoint import Saved
+from training.comparison import CONFIDENCE, Difference
 from training.config import load_recipe
 from training.data.world import DatedEdges, World
 from training.learning import choose, tested
 from training.loop import deterministic
 
-FAMILIES = ("mm_gnn", "concat_twin")
+OURS, TWIN = "mm_gnn", "concat_twin"
+FAMILIES = (OURS, TWIN)
+WHENS = ("score", "train")
 RATES = (10, 30, 50, 70, 100)
 METRIC = "ndcg_at_10"
 
@@ -112,7 +118,7 @@ def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
     with deterministic(seed, bench.n_threads):
         whole = fitted_on(world)
         best = ndcg(whole, world)
-    yield from (Point(when, 0, family, best) for when in ("score", "train"))
+    yield from (Point(when, 0, family, best) for when in WHENS)
     for rate in RATES:
         less = thinned(world, rate, seed)
         with deterministic(seed, bench.n_threads):
@@ -121,21 +127,66 @@ def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
             yield Point("train", rate, family, ndcg(fitted_on(less), less))
 
 
-def loss_ratios(points: list[list[Point]]) -> dict[str, list[float]]:
-    """1 - nDCG(d) / nDCG(0) of each world, by `drop_at_<when>.<rate>.<family>_loss_ratio`."""
-    ratios: dict[str, list[float]] = {}
+def loss_ratios(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
+    """1 - nDCG(d) / nDCG(0) of each world, by when, rate and family."""
+    ratios: dict[tuple[str, int, str], list[float]] = {}
     for of_world in points:
         whole = {(one.when, one.family): one.ndcg for one in of_world if one.rate == 0}
         for one in of_world:
             if one.rate:
-                name = f"drop_at_{one.when}.{one.rate}.{one.family}_loss_ratio"
                 lost = 1 - one.ndcg / whole[one.when, one.family]
-                ratios.setdefault(name, []).append(lost)
+                ratios.setdefault((one.when, one.rate, one.family), []).append(lost)
     return ratios
 
 
+def twin_loses_more(
+    ratios: dict[tuple[str, int, str], list[float]], when: str, rates: Sequence[int]
+) -> Difference:
+    """The twin's loss less ours, a mean over `rates` in each world; its mean over worlds and interval.
+
+    Raises:
+        ValueError: a single world has no interval.
+    """
+    ours, twin = (
+        np.mean([ratios[when, rate, family] for rate in rates], axis=0) for family in FAMILIES
+    )
+    if len(ours) < 2:
+        raise ValueError(f"an interval needs 2 worlds, here is {len(ours)}; take --seeds 2 or more")
+    found = stats.ttest_1samp(twin - ours, 0).confidence_interval(CONFIDENCE)
+    return Difference(float(np.mean(twin - ours)), float(found.low), float(found.high))
+
+
+def rows_of(ratios: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
+    """A line a rate, and one for their mean: what each family loses, and what the twin loses more."""
+    lines = []
+    for title, rates in [(f"{rate} %", (rate,)) for rate in RATES] + [("mean", RATES)]:
+        line = [title]
+        for when in WHENS:
+            for family in FAMILIES:
+                of_worlds = np.mean([ratios[when, rate, family] for rate in rates], axis=0)
+                line.append(spread(of_worlds.tolist(), decimals=3))
+            line.append(interval(twin_loses_more(ratios, when, rates)))
+        lines.append(line)
+    return lines
+
+
+def figures_of(ratios: dict[tuple[str, int, str], list[float]]) -> dict[str, float]:
+    """Means over worlds: `drop_at_<when>.<rate>.<family>_loss_ratio`, and what the twin loses more."""
+    losses = {
+        f"drop_at_{when}.{rate}.{family}_loss_ratio": statistics.fmean(lost)
+        for (when, rate, family), lost in ratios.items()
+    }
+    for when in WHENS:
+        more = twin_loses_more(ratios, when, RATES)
+        losses |= {
+            f"drop_at_{when}.twin_loses_more{end}": value
+            for end, value in (("", more.mean), ("_low", more.low), ("_high", more.high))
+        }
+    return {name: round(value, 6) for name, value in losses.items()}
+
+
 def main(
-    seeds: Annotated[int, typer.Option(min=1, help="Worlds to measure.")] = 3,
+    seeds: Annotated[int, typer.Option(min=2, help="Worlds to measure.")] = 10,
     quick: Annotated[bool, typer.Option(help="A smaller world, to see that it runs.")] = False,
     record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
 ) -> None:
@@ -149,23 +200,14 @@ def main(
         )
     ]
     ratios = loss_ratios(points)
-    header = [
-        "missing; nDCG@10 lost",
-        *(f"{family}, at {when}" for when in ("score", "train") for family in FAMILIES),
-    ]
-    rows = [
-        [f"{rate} %"]
-        + [
-            spread(ratios[f"drop_at_{when}.{rate}.{family}_loss_ratio"], decimals=3)
-            for when in ("score", "train")
-            for family in FAMILIES
-        ]
-        for rate in RATES
-    ]
+    header = ["missing; nDCG@10 lost"]
+    for when in WHENS:
+        header += [f"{family}, at {when}" for family in FAMILIES]
+        header.append(f"twin loses more, at {when} [95 %]")
     command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"
     title, today = "Missing modalities (synthetic)", datetime.now(UTC).date()
-    show(Section(title, command, today, seeds, header, rows), record=record)
-    print(json.dumps({name: round(statistics.fmean(lost), 6) for name, lost in ratios.items()}))
+    show(Section(title, command, today, seeds, header, rows_of(ratios)), record=record)
+    print(json.dumps(figures_of(ratios)))
 
 
 if __name__ == "__main__":

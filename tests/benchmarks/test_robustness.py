@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+import pytest
 import torch
 
-from tests.benchmarks.robustness import thinned
+from tests.benchmarks.robustness import (
+    FAMILIES,
+    RATES,
+    WHENS,
+    Point,
+    figures_of,
+    loss_ratios,
+    thinned,
+    twin_loses_more,
+)
 from tests.training.worlds import edges, nodes_of, world_of
 from training.data.interactions import counts_of
 from training.data.nodes import IdList
@@ -37,6 +47,35 @@ def test_every_modality_goes_when_all_of_them_do():
     assert not any(bool(modality.has.any()) for modality in thin.content.values())
     assert len(thin.tagged) == len(thin.tag_events.edges) == 0
     assert len(thin.listens.users) == 3
+
+
+def test_what_the_twin_loses_more_is_compared_world_by_world():
+    """Ours loses .1 in both worlds, the twin .2 and .4: .2 more, and with two worlds 12.7 x .1 either side."""
+    ratios = loss_ratios([points_of_a_world(twin_at=0.4), points_of_a_world(twin_at=0.3)])
+
+    assert ratios["train", 50, "mm_gnn"] == pytest.approx([0.1, 0.1])
+    assert ratios["train", 50, "concat_twin"] == pytest.approx([0.2, 0.4])
+    more = twin_loses_more(ratios, "train", RATES)
+    assert (more.mean, more.high) == pytest.approx((0.2, 0.2 + 12.7062 * 0.1))
+    figures = figures_of(ratios)
+    assert figures["drop_at_score.70.concat_twin_loss_ratio"] == pytest.approx(0.3)
+    assert figures["drop_at_score.twin_loses_more"] == pytest.approx(0.2)
+
+
+def test_a_single_world_has_no_interval():
+    with pytest.raises(ValueError, match="needs 2 worlds, here is 1"):
+        twin_loses_more(loss_ratios([points_of_a_world(twin_at=0.4)]), "score", RATES)
+
+
+def points_of_a_world(twin_at: float) -> list[Point]:
+    """NDCG .5 with everything there; at every rate .45 of ours and `twin_at` of the twin."""
+    less = dict(zip(FAMILIES, (0.45, twin_at), strict=True))
+    return [
+        Point(when, rate, family, less[family] if rate else 0.5)
+        for when in WHENS
+        for rate in (0, *RATES)
+        for family in FAMILIES
+    ]
 
 
 def tagged_world() -> World:

@@ -20,7 +20,9 @@ from tests.kills import (
 
 pytestmark = pytest.mark.timeout(900)
 
-MOST_AT_STAKE = "between staging and read-back"  # killed whenever the tests run; the others by -m faults
+MOST_AT_STAKE = (
+    "between staging and read-back"  # killed whenever the tests run; the others by -m faults
+)
 KILLED = {
     window.name: window
     for window in WINDOWS

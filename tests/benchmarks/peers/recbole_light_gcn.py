@@ -2,13 +2,12 @@
 
     python recbole_light_gcn.py PAIRS.npz DIM LAYERS BATCH_PAIRS EPOCHS THREADS
 
-PAIRS.npz holds `users` and `tracks`. The last line of output is a JSON object: seconds of each epoch, peak MiB.
+PAIRS.npz holds `users` and `tracks`; the project's root is on PYTHONPATH. The last line of output is a JSON object: seconds of each epoch, peak MiB.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -20,6 +19,8 @@ from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.model.general_recommender import LightGCN
 from recbole.trainer import Trainer
+
+from tests.benchmarks.memory import peak_mib
 
 NAME = "pairs"
 
@@ -65,8 +66,7 @@ def main() -> None:
             started_at_s = time.perf_counter()
             trainer._train_epoch(learned_from, epoch)
             seconds.append(time.perf_counter() - started_at_s)
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mib": peak_mib}))
+    print(json.dumps({"seconds": seconds, "peak_mib": peak_mib()}))
 
 
 if __name__ == "__main__":
