@@ -180,7 +180,9 @@ def choose(
     )
     n_heads = len(model.head_names)
     if n_heads > 1:
-        weights, lift = said_by_first(lambda: _chosen_blend(examiner.weighing(model), n_heads))
+        weights, lift = said_by_first(
+            lambda: _chosen_blend(examiner.weighing(model), n_heads, split.rule)
+        )
         model.blend.weights.copy_(weights)
         model.blend.newcomer_lift.fill_(lift)
     saved = taken_apart(recipe.family, model, evidence)
@@ -188,10 +190,17 @@ def choose(
     return Chosen(saved, fitted, Measured(recipe.family, "validation", quality))
 
 
-def _chosen_blend(worth: Callable[[Tensor, float], float], n_heads: int) -> tuple[Tensor, float]:
-    """Head weights, then the lift of newcomers with these weights."""
+def _chosen_blend(
+    worth: Callable[[Tensor, float], float], n_heads: int, rule: str
+) -> tuple[Tensor, float]:
+    """Head weights, then the lift of newcomers with these weights.
+
+    A random split makes tracks unheard by holding out all their listens: that they are wanted then
+    is its own doing and tells nothing of releases, so that nothing is lifted by it.
+    """
     weights = choose_weights(lambda tried: worth(tried, 0.0), n_heads)
-    return weights, choose_lift(lambda tried: worth(weights, tried))
+    lift = choose_lift(lambda tried: worth(weights, tried)) if rule == "time" else 0.0
+    return weights, lift
 
 
 def tested(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 import torch
@@ -11,20 +12,27 @@ from tests.training.worlds import (
     CPU,
     graph_with,
     ids,
+    listens_on,
     nodes_of,
     pairs_of,
     three_modalities,
     two_taste_evidence,
+    world_of,
 )
+from training import learning
 from training.checkpoint import put_together, taken_apart
+from training.config import load_recipe
 from training.data.batches import LearningBatch, LearningBatches, UserBatch
 from training.data.content import Modality
 from training.data.graph import RelationWeights
+from training.data.interactions import counts_of
+from training.data.splits import Split
 from training.data.world import Evidence
 from training.layers.graph_encoder import EncoderSettings, GraphEncoder
 from training.loop import LoopConfig, deterministic, fit, scoring
 from training.models.mm_gnn import MMGNN, ContentInput, MMGNNConfig
 
+MARCH_1 = date(2026, 3, 1)
 N_PEOPLE, N_TRACKS, N_NEW, N_HEARD = 40, 60, 8, 10
 RELATIONS = RelationWeights(
     listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0
@@ -134,6 +142,30 @@ def test_a_lift_is_kept_with_the_model_and_reaches_new_tracks_alone():
         lifted = again.score(everybody)
     assert (lifted.topk(N_NEW).indices >= N_TRACKS - N_NEW).all()
     assert torch.equal(lifted[:, :-N_NEW], before[:, :-N_NEW])
+
+
+@pytest.mark.parametrize(("is_dated", "lift"), [(True, 1.5), (False, 0.0)])
+def test_only_a_split_by_time_tells_how_far_to_lift(is_dated, lift, monkeypatch):
+    """At random a track is unheard because its listens were drawn: that they are wanted is no news."""
+    monkeypatch.setattr(learning, "choose_lift", lambda _: 1.5)
+    rows = [
+        (user, (user + day) % 30, MARCH_1 - timedelta(days=day))
+        for user in range(8)
+        for day in range(25)
+    ]
+    listens = listens_on(rows)
+    if not is_dated:
+        listens = counts_of(listens.users, listens.tracks, listens.listen_count)
+    world = world_of(nodes_of(ids("u", 8), ids("t", 30)), listens, MARCH_1)
+    recipe = load_recipe("mm_gnn")
+    recipe = replace(recipe, loop=replace(recipe.loop, max_epochs=1))
+    split = learning.split_of(world, recipe, 1)
+    assert isinstance(split, Split)
+    assert split.rule == ("time" if is_dated else "random")
+
+    chosen = learning.choose(world, split, recipe, seed=1, device=CPU)
+
+    assert float(chosen.saved.parameters["blend.newcomer_lift"]) == lift
 
 
 def two_tastes_with_news(seed: int) -> Evidence:
