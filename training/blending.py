@@ -16,7 +16,7 @@ from training.losses import standardised
 
 WEIGHT_STEPS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 ROUNDS = 2  # over all heads; a third changed no weight on the sample world
-LIFT_STEPS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # deviations of a person's scores
+LIFT_STEPS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # deviations of one head's scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,13 +26,13 @@ class HeadScores:
     Attributes:
         scores: shape (heads, batch, n_tracks); means nothing without a vote.
         votes: shape (heads, batch, n_tracks) bool.
-        newcomers: tracks that nobody has heard, shape (n_tracks,) bool; left out by a family that
+        unheard: tracks that nobody has heard, shape (n_tracks,) bool; left out by a family that
             has no vote for them.
     """
 
     scores: Tensor
     votes: Tensor
-    newcomers: Tensor | None = None
+    unheard: Tensor | None = None
 
 
 class Blend(nn.Module):
@@ -40,23 +40,23 @@ class Blend(nn.Module):
 
     Attributes:
         weights: one per head, shape (heads,), not negative; equal ones until they are chosen.
-        newcomer_lift: what is added to a track that nobody has heard, shape (); 0 likewise.
+        unheard_lift: what is added to a track that nobody has heard, shape (); 0 likewise.
     """
 
     weights: Tensor
-    newcomer_lift: Tensor
+    unheard_lift: Tensor
 
     def __init__(self, n_heads: int) -> None:
         super().__init__()
         self.register_buffer("weights", torch.ones(n_heads))
-        self.register_buffer("newcomer_lift", torch.zeros(()))
+        self.register_buffer("unheard_lift", torch.zeros(()))
 
     def forward(self, heads: HeadScores) -> Tensor:
         """Score of every track, shape (batch, n_tracks); see `blended`."""
-        return blended(heads, self.weights, self.newcomer_lift)
+        return blended(heads, self.weights, self.unheard_lift)
 
 
-def blended(heads: HeadScores, weights: Tensor, newcomer_lift: Tensor | float = 0.0) -> Tensor:
+def blended(heads: HeadScores, weights: Tensor, unheard_lift: Tensor | float = 0.0) -> Tensor:
     """Score of every track, shape (batch, n_tracks); -inf where no head has a vote.
 
     Each head's scores are standardised over the tracks it votes on, person by person; a head
@@ -67,8 +67,8 @@ def blended(heads: HeadScores, weights: Tensor, newcomer_lift: Tensor | float = 
     Args:
         heads: scores and votes.
         weights: shape (heads,), not negative.
-        newcomer_lift: added to the mean where nobody has heard the track, in deviations of a
-            person's scores.
+        unheard_lift: added to the mean where nobody has heard the track, in deviations of one
+            head's scores of a person.
     """
     total = torch.zeros_like(heads.scores[0])
     weight_sum = torch.zeros_like(total)
@@ -76,7 +76,7 @@ def blended(heads: HeadScores, weights: Tensor, newcomer_lift: Tensor | float = 
         total += weight * standardised(scores, votes)
         weight_sum += weight * votes
     mean = torch.where(weight_sum > 0, total / weight_sum.clamp(min=1e-12), -torch.inf)
-    return mean if heads.newcomers is None else mean + newcomer_lift * heads.newcomers
+    return mean if heads.unheard is None else mean + unheard_lift * heads.unheard
 
 
 def of_only_head(heads: HeadScores) -> Tensor:

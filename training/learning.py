@@ -40,7 +40,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
-    """A model whose epoch and head weights were chosen on validation.
+    """A model whose epoch and blend were chosen on validation.
 
     Attributes:
         fit: how it was fitted, on the part before validation.
@@ -165,7 +165,7 @@ def choose(
     device: torch.device,
     keeping: Keeping | None = None,
 ) -> Chosen:
-    """Fit before the validation window, choose epoch and weights inside it; the test stays shut."""
+    """Fit before the validation window, choose epoch and blend inside it; the test stays shut."""
     evidence = world.known_before(split.validation).learnable()
     examiner = Examiner(split.validation, len(world.nodes.users), world.n_tracks, device)
     model = _made(recipe, evidence, seed, device)
@@ -184,7 +184,7 @@ def choose(
             lambda: _chosen_blend(examiner.weighing(model), n_heads, split.rule)
         )
         model.blend.weights.copy_(weights)
-        model.blend.newcomer_lift.fill_(lift)
+        model.blend.unheard_lift.fill_(lift)
     saved = taken_apart(recipe.family, model, evidence)
     quality = said_by_first(lambda: examiner.measure(model))
     return Chosen(saved, fitted, Measured(recipe.family, "validation", quality))
@@ -193,7 +193,7 @@ def choose(
 def _chosen_blend(
     worth: Callable[[Tensor, float], float], n_heads: int, rule: str
 ) -> tuple[Tensor, float]:
-    """Head weights, then the lift of newcomers with these weights.
+    """Head weights, then the lift of unheard tracks with these weights.
 
     A random split makes tracks unheard by holding out all their listens: that they are wanted then
     is its own doing and tells nothing of releases, so that nothing is lifted by it.
@@ -223,7 +223,7 @@ def _refitted(
     device: torch.device,
     keeping: Keeping | None,
 ) -> tuple[Saved, Fit]:
-    """Fit everything known, with the epochs and the head weights that validation chose."""
+    """Fit everything known, with the epochs and the blend that validation chose."""
     known = world.everything()
     evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.saved.shapes))
     n_epochs = chosen.fit.best_epoch

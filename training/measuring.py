@@ -18,9 +18,9 @@ from training.models.registry import Recommender
 from training.ranking import Ranked, best_tracks, leave_out_
 
 BLOCK_USERS = 256  # people scored at once: bounds the memory at 256 x n_tracks x heads
-MAX_WEIGHED = 4_096  # people on whom head weights are tried, with 16 blocks of that size
+MAX_WEIGHED = 4_096  # people on whom blends are tried, with 16 blocks of that size
 CUT_OFF = 10
-CHOOSING_METRIC = "ndcg_at_10"  # what early stopping and head weights go by
+CHOOSING_METRIC = "ndcg_at_10"  # what early stopping and blends go by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +85,8 @@ class Examiner:
         with scoring(model):
             heads = [model.head_scores(batch) for batch in self._batches(asked)]
 
-        def worth(weights: Tensor, newcomer_lift: float) -> float:
-            scores = (blended(one, weights, newcomer_lift) for one in heads)
+        def worth(weights: Tensor, unheard_lift: float) -> float:
+            scores = (blended(one, weights, unheard_lift) for one in heads)
             return self._quality(self._ranked(scores, asked), asked).values[CHOOSING_METRIC]
 
         return worth

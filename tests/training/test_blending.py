@@ -38,9 +38,7 @@ def test_newcomers_alone_are_lifted_and_silence_stays_silence():
 def test_a_blend_does_what_was_chosen_for_it():
     blend, is_new = Blend(2), torch.tensor([True, False, False, True])
     before = blend(two_heads(is_new))
-    blend.load_state_dict(
-        {"weights": torch.tensor([0.25, 2.0]), "newcomer_lift": torch.tensor(1.5)}
-    )
+    blend.load_state_dict({"weights": torch.tensor([0.25, 2.0]), "unheard_lift": torch.tensor(1.5)})
 
     assert torch.equal(before, blended(two_heads(), torch.ones(2)))
     expected = blended(two_heads(is_new), torch.tensor([0.25, 2.0]), 1.5)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from tests.training.worlds import two_taste_evidence
+from tests.training.worlds import edges, two_taste_evidence
 from training.blending import blended
 from training.data.batches import UserBatch
+from training.data.world import Evidence
 from training.models.ease import EASE, EASEConfig
 from training.models.light_gcn import LightGCN, LightGCNConfig
 from training.models.light_gcn_ease import LightGCNEASE, LightGCNEASEConfig
@@ -17,18 +20,26 @@ LINEAR = {
     "listened_power": 0.5,
     "popularity_power": 0.25,
     "follows_weight": 0.5,
-    "tagged_weight": 0.5,
-}  # each other than the default
+    "tagged_weight": 2.0,
+}  # each another than the default
 
 
-def made() -> LightGCNEASE:
+def tagged_evidence() -> Evidence:
+    """Two tastes, listens of three weights, and a tag on a track of each."""
+    graph = two_taste_evidence().graph
+    listened = replace(graph.listened, weight=1.0 + torch.arange(len(graph.listened)) % 3)
+    return Evidence(replace(graph, listened=listened, tagged=edges([(0, 0), (8, 0)])), {})
+
+
+def made(**linear) -> LightGCNEASE:
     torch.manual_seed(3)
-    return LightGCNEASE(LightGCNEASEConfig(dim=4, **LINEAR), two_taste_evidence()).eval()
+    config = LightGCNEASEConfig(dim=4, **{**LINEAR, **linear})
+    return LightGCNEASE(config, tagged_evidence()).eval()
 
 
 def test_its_heads_say_what_the_two_families_say():
     """At the same weights, one head has LightGCN's scores and the other EASE's, with their settings."""
-    model, evidence = made(), two_taste_evidence()
+    model, evidence = made(), tagged_evidence()
     graph = LightGCN(LightGCNConfig(dim=4), evidence).eval()
     graph.load_state_dict(model.graph.state_dict())
     linear = EASE(EASEConfig(**LINEAR), evidence)
@@ -37,6 +48,16 @@ def test_its_heads_say_what_the_two_families_say():
 
     assert torch.equal(heads.scores[0], graph.head_scores(EVERYBODY).scores[0])
     assert torch.equal(heads.scores[1], linear.head_scores(EVERYBODY).scores[0])
+
+
+@pytest.mark.parametrize("setting", LINEAR)
+def test_each_setting_of_the_linear_head_is_its_own(setting):
+    """Another value of one of them gives other scores; ten tracks take part, then five."""
+    changed = made(**{setting: LINEAR[setting] / 2 if setting != "max_tracks" else 5})
+
+    one, other = (model.linear.head_scores(EVERYBODY) for model in (made(), changed))
+
+    assert not torch.equal(one.scores, other.scores)
 
 
 @pytest.mark.parametrize("weights", [(1.0, 0.0), (0.25, 2.0)])

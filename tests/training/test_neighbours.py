@@ -20,7 +20,13 @@ from tests.training.worlds import (
 )
 from training.data.batches import LearningBatches
 from training.data.graph import RelationWeights, SocialGraph, adjacency, csr
-from training.data.neighbours import NeighbourSampler, alike, by_weight, propagate_sampled
+from training.data.neighbours import (
+    NeighbourSampler,
+    Otherwise,
+    alike,
+    by_weight,
+    propagate_sampled,
+)
 from training.data.splits import Split, SplitConfig, choose_split
 from training.layers.propagation import propagate
 from training.loop import deterministic
@@ -254,11 +260,10 @@ def test_impossible_fan_outs_and_chances_are_refused():
 def test_an_edge_that_carries_nothing_now_is_not_drawn():
     """Node 0 beside 1, 2 and 3, its edge with 3 at 0: 1 and 2 fill the fan-out, for sure."""
     matrix = star()
-    values = matrix.values().clone()
-    values[matrix.values() == 3] = 0
+    otherwise = Otherwise(torch.arange(5) == 3, torch.zeros(len(matrix.values())))
 
     found = [
-        sampler(matrix, alike, [2], seed).around(torch.tensor([0]), values) for seed in range(20)
+        sampler(matrix, alike, [2], seed).around(torch.tensor([0]), otherwise) for seed in range(20)
     ]
 
     assert {tuple(one.nodes.tolist()) for one in found} == {(0, 1, 2)}

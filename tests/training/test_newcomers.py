@@ -13,6 +13,7 @@ from tests.training.worlds import (
     graph_with,
     ids,
     listens_on,
+    modality,
     nodes_of,
     pairs_of,
     three_modalities,
@@ -26,10 +27,11 @@ from training.data.batches import LearningBatch, LearningBatches, UserBatch
 from training.data.content import Modality
 from training.data.graph import RelationWeights
 from training.data.interactions import counts_of
-from training.data.splits import Split
+from training.data.splits import Holdout, Split
 from training.data.world import Evidence
 from training.layers.graph_encoder import EncoderSettings, GraphEncoder
 from training.loop import LoopConfig, deterministic, fit, scoring
+from training.measuring import Examiner
 from training.models.mm_gnn import MMGNN, ContentInput, MMGNNConfig
 
 MARCH_1 = date(2026, 3, 1)
@@ -87,11 +89,11 @@ def test_people_hear_nothing_of_a_newcomer():
     """Whatever the features of a track on its first day, its listeners' vectors are the same."""
     content = three_modalities(13)
     moved = content["audio"].embedding.clone()
-    moved[[0, 7]] += 5  # means over all tracks would move with it, so they are put back below
+    moved[[0, 7]] += 5
     evidence = two_taste_evidence(content)
     one = encoder_of(evidence, "audio")
     other = encoder_of(evidence, "audio")
-    other.content.features = moved
+    other.content.features = moved  # and not the means by which all features are standardised
     everybody, is_new = batch_of_all(18, 13), flags(13, [0, 7])
 
     people, _ = one.of_batch(everybody, is_new)
@@ -112,8 +114,30 @@ def test_an_encoder_of_ids_sees_every_track_as_it_is():
         assert torch.equal(one, other)
 
 
+def test_the_rate_is_a_share_of_all_tracks_drawn_anew_in_each_step():
+    """A fifth of 5,000 tracks, give or take five standard deviations; two steps draw other ones."""
+    n_tracks = 5_000
+    nodes = nodes_of(["u0"], ids("t", n_tracks))
+    evidence = Evidence(graph_with(nodes, pairs_of([(0, 0)])), {"audio": modality(n_tracks, 2, 1)})
+    model = MMGNN(MMGNNConfig(dim=2, newcomer_rate=0.2), evidence)
+    drawn = []
+    keep = model.heads["audio"].of_batch
+
+    def spied(batch, newcomers):
+        drawn.append(newcomers)
+        return keep(batch, newcomers)
+
+    model.heads["audio"].of_batch = spied
+    for _ in range(2):
+        model.training_loss(batch_of_all(1, 10))
+
+    shares = [float(one.float().mean()) for one in drawn]
+    assert shares == pytest.approx([0.2, 0.2], abs=5 * (0.2 * 0.8 / n_tracks) ** 0.5)
+    assert not torch.equal(*drawn)
+
+
 def test_nobody_is_a_newcomer_when_lists_are_made():
-    """Scores of a trained model come from the graph as it is: twice the same, whatever the rate."""
+    """Scores come from the graph as it is: the same, whatever the rate at which tracks are learned as new."""
     evidence = two_taste_evidence(three_modalities(13))
     everybody = UserBatch(torch.arange(18))
     scores = []
@@ -134,7 +158,7 @@ def test_a_lift_is_kept_with_the_model_and_reaches_new_tracks_alone():
     model = MMGNN(config, evidence)
     with scoring(model):
         before = model.score(everybody)
-    model.blend.newcomer_lift.fill_(9)
+    model.blend.unheard_lift.fill_(9)
 
     again = put_together(taken_apart("mm_gnn", model, evidence), config, evidence, CPU)
 
@@ -163,9 +187,11 @@ def test_only_a_split_by_time_tells_how_far_to_lift(is_dated, lift, monkeypatch)
     assert isinstance(split, Split)
     assert split.rule == ("time" if is_dated else "random")
 
-    chosen = learning.choose(world, split, recipe, seed=1, device=CPU)
+    learned = learning.learn(world, recipe, seed=1, device=CPU)
 
-    assert float(chosen.saved.parameters["blend.newcomer_lift"]) == lift
+    assert float(learned.saved.parameters["blend.unheard_lift"]) == lift
+    chosen = learning.choose(world, split, recipe, seed=1, device=CPU)
+    assert float(chosen.saved.parameters["blend.unheard_lift"]) == lift
 
 
 def two_tastes_with_news(seed: int) -> Evidence:
@@ -221,3 +247,22 @@ def test_new_tracks_of_one_s_taste_stand_among_the_known_ones():
     assert learned["new"] < learned["known"] + 3
     for places in (unlearned, learned):
         assert places["other taste"] > 30
+
+
+def test_a_lift_is_judged_by_what_it_does_to_lists():
+    """Two people, each of whom goes on to hear one of the new tracks: worth more lifted than not, exactly as measured."""
+    evidence = two_tastes_with_news(seed=1)
+    heard = evidence.graph.listened
+    before = counts_of(heard.users, heard.tracks, torch.ones_like(heard.users))
+    wanted = pairs_of([(0, N_TRACKS - 2), (1, N_TRACKS - 1)])
+    holdout = Holdout(before, MARCH_1, wanted, wanted)
+    torch.manual_seed(3)
+    model = MMGNN(MMGNNConfig(dim=8), evidence)
+    examiner = Examiner(holdout, N_PEOPLE, N_TRACKS, CPU)
+    worth = examiner.weighing(model)
+
+    unlifted, lifted = (worth(model.blend.weights, lift) for lift in (0.0, 9.0))
+
+    assert lifted > unlifted
+    model.blend.unheard_lift.fill_(9)
+    assert examiner.measure(model).values["ndcg_at_10"] == pytest.approx(lifted)

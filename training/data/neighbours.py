@@ -40,6 +40,32 @@ class Neighbourhood:
         return Neighbourhood(self.nodes.to(device), tuple(step.to(device) for step in self.steps))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Otherwise:
+    """What the stored edges of some nodes carry for once, in place of an adjacency's entries.
+
+    Attributes:
+        nodes: whose edges, shape (n_nodes,) bool; one end is enough.
+        values: of every stored edge, shape (nnz,); looked at for theirs alone.
+    """
+
+    nodes: Tensor
+    values: Tensor
+
+    def put_into(self, adjacency: Tensor) -> Tensor:
+        """The adjacency as it is then, sparse CSR, with the same stored edges."""
+        starts, ends = adjacency.crow_indices(), adjacency.col_indices()
+        at_source = self.nodes.repeat_interleave(starts.diff(), output_size=len(ends))
+        values = torch.where(at_source | self.nodes[ends], self.values, adjacency.values())
+        return torch.sparse_csr_tensor(
+            starts, ends, values, adjacency.shape, check_invariants=False
+        )
+
+    def of_edges(self, edges: Tensor, rows: Tensor, ends: Tensor, usual: Tensor) -> Tensor:
+        """What some stored edges carry, shape (n,): by place, both ends, and usual value."""
+        return torch.where(self.nodes[rows] | self.nodes[ends], self.values[edges], usual)
+
+
 class NeighbourSampler:
     """Draws neighbourhoods from an adjacency."""
 
@@ -75,29 +101,32 @@ class NeighbourSampler:
         self._fan_outs = tuple(fan_outs)
         self._generator = generator
 
-    def around(self, nodes: Tensor, values: Tensor | None = None) -> Neighbourhood:
+    def around(self, nodes: Tensor, otherwise: Otherwise | None = None) -> Neighbourhood:
         """What `nodes`, different positions of shape (n,), are computed from.
 
         Args:
             nodes: whose neighbourhood.
-            values: what the stored edges carry now, shape (nnz,); what the adjacency says when left
-                out. An edge that carries 0 is not drawn.
+            otherwise: which edges carry something else this time. One that carries 0 is not drawn.
         """
-        carried = self._values if values is None else values
         steps: list[Tensor] = []
         for fan_out in self._fan_outs:
-            rows, neighbours, counts = self._drawn(nodes, carried, fan_out)
+            rows, neighbours, counts = self._drawn(nodes, fan_out, otherwise)
             reached = _with_new(nodes, neighbours)
             shape = (len(nodes), len(reached))
             steps.append(csr(rows, _places(reached, neighbours), counts, shape))
             nodes = reached
         return Neighbourhood(nodes, tuple(reversed(steps)))
 
-    def _drawn(self, nodes: Tensor, values: Tensor, fan_out: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _drawn(
+        self, nodes: Tensor, fan_out: int, otherwise: Otherwise | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Drawn edges of these nodes: place in `nodes`, neighbour, and what the edge counts."""
         rows, edges = self._edges_of(nodes)
-        is_there = values[edges] != 0
-        rows, edges = rows[is_there], edges[is_there]
+        values = self._values[edges]
+        if otherwise is not None:
+            values = otherwise.of_edges(edges, nodes[rows], self._neighbours[edges], values)
+        is_there = values != 0
+        rows, edges, values = rows[is_there], edges[is_there], values[is_there]
         rank = _place_in_row(rows, len(nodes))
         keys = torch.empty(len(edges), dtype=torch.float64)
         keys = keys.exponential_(generator=self._generator) / self._chances[edges]
@@ -109,7 +138,7 @@ class NeighbourSampler:
         threshold[rows[is_next]] = keys[order][is_next]
         kept = order[rank < fan_out].sort().values
         likely = -torch.expm1(-self._chances[edges[kept]] * threshold[rows[kept]])
-        counts = (values[edges[kept]] / likely).to(values.dtype)
+        counts = (values[kept] / likely).to(values.dtype)
         return rows[kept], self._neighbours[edges[kept]], counts
 
     def _edges_of(self, nodes: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,13 @@ from torch.nn import functional
 
 from training.data.batches import LearningBatch
 from training.data.graph import RelationWeights, SocialGraph, adjacency
-from training.data.neighbours import NeighbourSampler, alike, by_weight, propagate_sampled
+from training.data.neighbours import (
+    NeighbourSampler,
+    Otherwise,
+    alike,
+    by_weight,
+    propagate_sampled,
+)
 from training.layers.encoded_once import EncodedOnce
 from training.layers.inputs import unit_rows
 from training.layers.propagation import propagate
@@ -94,10 +100,14 @@ class GraphEncoder(nn.Module):
         edges = adjacency(graph, settings.relations, has_track)
         degree = edges.crow_indices().diff()
         self.register_buffer("adjacency", edges, persistent=False)
-        # An edge of weight 0 keeps its place, so both matrices have theirs in the same order.
-        unheard = replace(settings.relations, listened=0.0, liked=0.0)
-        of_first_day = adjacency(graph, unheard, has_track).values()
-        self.register_buffer("values_of_first_day", of_first_day, persistent=False)
+        if content is not None:
+            # An edge of weight 0 keeps its place: both matrices have theirs in the same order.
+            unheard = replace(settings.relations, listened=0.0, liked=0.0)
+            of_first_day = adjacency(graph, unheard, has_track).values()
+            if settings.fan_out:
+                self.values_of_first_day = of_first_day  # stays on the CPU, where edges are drawn
+            else:
+                self.register_buffer("values_of_first_day", of_first_day, persistent=False)
         self.register_buffer("has_track", has_track, persistent=False)
         self.register_buffer("has_user", degree[:n_users] > 0, persistent=False)
         may_vote = graph.listener_count() > 0 if content is None else has_track
@@ -123,41 +133,33 @@ class GraphEncoder(nn.Module):
                 them, shape (n_tracks,) bool. An encoder without content knows nothing of such a
                 track and sees all as they are.
         """
-        values = self.adjacency.values()
-        if newcomers is not None and self.content is not None:
-            values = torch.where(self._touches(newcomers), self.values_of_first_day, values)
         asked = torch.cat([batch.users, self.sizes[0] + batch.candidates])
+        first_day = None if self.content is None else self._first_day(newcomers)
         if self._sampler is None:
-            edges = _carrying(self.adjacency, values)
+            edges = self.adjacency if first_day is None else first_day.put_into(self.adjacency)
             states = propagate(edges, self._inputs(), self.n_layers)[asked]
         else:
-            around = self._sampler.around(asked.cpu(), values.cpu()).to(asked.device)
+            around = self._sampler.around(asked.cpu(), first_day).to(asked.device)
             states = propagate_sampled(around, self._inputs()[around.nodes])
         people, tracks = functional.normalize(states, dim=1).split(
             [len(batch.users), len(batch.candidates)]
         )
         return people, tracks
 
-    def _touches(self, tracks: Tensor) -> Tensor:
-        """Stored edges with one of these tracks, (n_tracks,) bool, at an end; shape (nnz,) bool."""
+    def _first_day(self, newcomers: Tensor | None) -> Otherwise | None:
+        """What edges of these tracks, (n_tracks,) bool, carry when nobody has heard them."""
+        if newcomers is None:
+            return None
         n_users, _, *others = self.sizes
-        is_one = functional.pad(tracks, (n_users, sum(others)))  # (n_nodes,)
-        starts, ends = self.adjacency.crow_indices(), self.adjacency.col_indices()
-        at_source = is_one.repeat_interleave(starts.diff(), output_size=len(ends))
-        return at_source | is_one[ends]
+        nodes = functional.pad(newcomers, (n_users, sum(others)))
+        values = self.values_of_first_day
+        return Otherwise(nodes.to(values.device), values)
 
     def _inputs(self) -> Tensor:
         """What nodes enter with, in the order of the adjacency's rows, shape (n_nodes, dim)."""
         tracks = self.nodes["track"] if self.content is None else self.content()
         shared = [self.nodes[kind] for kind in ("artist", "tag", "album")]
         return torch.cat([self.nodes["user"], tracks, *shared])
-
-
-def _carrying(edges: Tensor, values: Tensor) -> Tensor:
-    """The same stored edges, with these values; sparse CSR."""
-    return torch.sparse_csr_tensor(
-        edges.crow_indices(), edges.col_indices(), values, edges.shape, check_invariants=False
-    )
 
 
 def _sampler(edges: Tensor, settings: EncoderSettings) -> NeighbourSampler:

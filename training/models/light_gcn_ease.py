@@ -52,12 +52,12 @@ class LightGCNEASE(nn.Module):
         self.graph = LightGCN(graph, evidence)
         self.linear = EASE(
             EASEConfig(
-                config.l2,
-                config.max_tracks,
-                config.listened_power,
-                config.popularity_power,
-                config.follows_weight,
-                config.tagged_weight,
+                l2=config.l2,
+                max_tracks=config.max_tracks,
+                listened_power=config.listened_power,
+                popularity_power=config.popularity_power,
+                follows_weight=config.follows_weight,
+                tagged_weight=config.tagged_weight,
             ),
             evidence,
         )

@@ -109,10 +109,10 @@ class MMGNN(nn.Module):
     Attributes:
         head_names: the encoders' names, then the linear peer's.
         heads: encoders by name.
-        newcomers: tracks that nobody has heard, shape (n_tracks,) bool.
+        unheard: tracks that nobody has heard, shape (n_tracks,) bool.
     """
 
-    newcomers: Tensor
+    unheard: Tensor
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class MMGNN(nn.Module):
         self.heads = nn.ModuleDict(self._encoders)
         self._linear = LinearAutoencoder(graph, config.linear)
         self.head_names = (*self._encoders, LINEAR)
-        self.register_buffer("newcomers", graph.listener_count() == 0, persistent=False)
+        self.register_buffer("unheard", graph.listener_count() == 0, persistent=False)
         self.blend = Blend(len(self.head_names))
 
     @property
@@ -172,10 +172,12 @@ class MMGNN(nn.Module):
         """Tracks that this step learns as on their first day, (n_tracks,) bool; None for none.
 
         Without such tracks every positive would come with its own edge, and content would never be
-        asked what a track is worth to people when nobody has heard it.
+        asked what a track is worth to people when nobody has heard it. Drawn on the CPU, whose
+        generator a killed fit gets back; where processes draw neighbours too, each has newcomers
+        of its own.
         """
-        rate, n_tracks = self.config.newcomer_rate, len(self.newcomers)
-        return torch.rand(n_tracks, device=device) < rate if rate else None
+        rate = self.config.newcomer_rate
+        return (torch.rand(len(self.unheard)) < rate).to(device) if rate else None
 
     def _emotion_loss(
         self, name: str, encoder: GraphEncoder, vectors: Tensor, tracks: Tensor
@@ -216,7 +218,7 @@ class MMGNN(nn.Module):
             votes.append(encoder.has_user[batch.users, None] & encoder.may_vote)
         scores.append(self._linear.score(batch.users))
         votes.append(self._linear.votes(batch.users))
-        return HeadScores(torch.stack(scores), torch.stack(votes), self.newcomers)
+        return HeadScores(torch.stack(scores), torch.stack(votes), self.unheard)
 
     def score(self, batch: UserBatch) -> Tensor:
         scores: Tensor = self.blend(self.head_scores(batch))

@@ -40,7 +40,7 @@ class Recommender(Protocol):
 
     Attributes:
         head_names: names of its heads; a family without heads has one, "collaborative".
-        blend: how they become one score, chosen on validation; of one head it changes nothing.
+        blend: how they become one score, chosen on validation; of one head it keeps the order.
         node_tables: parameters with one row per node, and the kind of node; a loaded model maps
             them by id.
     """
