@@ -16,6 +16,7 @@ from rich.table import Table as Printed
 
 from training.comparison import Difference
 
+FILE_WIDTH = 190  # signs, where rich would squeeze a dozen columns into eighty
 README = Path(__file__).parent / "README.md"
 
 
@@ -70,12 +71,15 @@ def interval(difference: Difference) -> str:
     return f"{difference.mean:.4f} [{difference.low:.4f}, {difference.high:.4f}]"
 
 
-def show(section: Section, *, record: bool, width: int | None = None) -> None:
-    """Print the section as a table, so many signs wide, and keep it in README.md when asked."""
+def show(section: Section, *, record: bool) -> None:
+    """Print the section as a table, and keep it in README.md when asked."""
     printed = Printed(*section.header, title=section.title)
     for row in section.rows:
         printed.add_row(*row)
-    Console(width=width).print(printed)
+    console = Console()
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    console.print(printed)
     if record:
         record_section(section)
 

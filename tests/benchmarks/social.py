@@ -45,7 +45,6 @@ FIRST_SEED = 1
 FEWER_SEEDS = 3
 QUICK_EPOCHS = 2
 BOOTSTRAP_SEED = 7
-TABLE_WIDTH = 190  # in a file, too, where rich would squeeze eleven columns into eighty signs
 
 ALL_SEEDS = frozenset({"ease", "ials", "light_gcn", "light_gcn_ease", OURS})
 """Families that are measured on every seed; the others on at most FEWER_SEEDS."""
@@ -198,7 +197,7 @@ def main(
     chosen = f" --families {families}" if families else ""
     command = f"python -m tests.benchmarks.social --seeds {seeds}{chosen} --record"
     section = Section("Social (HetRec 2011 Last.fm)", command, day, seeds, header, rows)
-    show(section, record=record, width=TABLE_WIDTH)
+    show(section, record=record)
     print(json.dumps(flat_figures(figures, compared)))
 
 
