@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from scipy import stats
 from torch import Tensor
 
 from training import metrics
+from training.comparison import CONFIDENCE, Difference
 from training.data.interactions import Pairs
 from training.data.splits import Split
 from training.data.world import Evidence, World
@@ -94,6 +98,20 @@ def figures_of(listed: Listed, segments: Segments) -> Figures:
         "novelty": metrics.novelty(listed.ranked, segments.listeners, n_users),
     }
     return Figures(values, recall, ndcg)
+
+
+def over_worlds(differences: Sequence[float]) -> Difference:
+    """Mean of what one family has more than another in each world, and Student's interval over worlds.
+
+    Raises:
+        ValueError: a single world has no interval.
+    """
+    if len(differences) < 2:
+        raise ValueError(
+            f"an interval needs 2 worlds, here is {len(differences)}; take --seeds 2 or more"
+        )
+    found = stats.ttest_1samp(differences, 0).confidence_interval(CONFIDENCE)
+    return Difference(statistics.fmean(differences), float(found.low), float(found.high))
 
 
 def _recall_among(listed: Listed, tracks: Tensor) -> float:

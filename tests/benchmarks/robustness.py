@@ -24,17 +24,17 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import track
-from scipy import stats
 from torch import Tensor
 
 from feature_store.settings import Settings, load_settings
 from feature_store.storage import sha256_of
+from tests.benchmarks.comparison import over_worlds
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
 from training.checkpoint import Saved
-from training.comparison import CONFIDENCE, Difference
+from training.comparison import Difference
 from training.config import load_recipe
 from training.data.world import DatedEdges, World
 from training.learning import choose, tested
@@ -150,10 +150,7 @@ def twin_loses_more(
     ours, twin = (
         np.mean([ratios[when, rate, family] for rate in rates], axis=0) for family in FAMILIES
     )
-    if len(ours) < 2:
-        raise ValueError(f"an interval needs 2 worlds, here is {len(ours)}; take --seeds 2 or more")
-    found = stats.ttest_1samp(twin - ours, 0).confidence_interval(CONFIDENCE)
-    return Difference(float(np.mean(twin - ours)), float(found.low), float(found.high))
+    return over_worlds((twin - ours).tolist())
 
 
 def rows_of(ratios: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
