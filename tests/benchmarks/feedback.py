@@ -25,7 +25,7 @@ from feature_store.settings import Night, Settings, load_settings
 from tests.benchmarks.comparison import Figures, figures_of, segments_of
 from tests.benchmarks.contenders import OURS
 from tests.benchmarks.fits import held_out
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread, with_ends
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
 from training.checkpoint import put_together
 from training.comparison import Difference, paired_difference
@@ -81,9 +81,7 @@ def flat_figures(runs: list[dict[str, Figures]]) -> dict[str, float]:
         for side in (EVERYTHING, CHOSEN)
         for metric in METRICS
     }
-    added = difference(runs)
-    name = f"{CHOSEN}_minus_{EVERYTHING}.ndcg_at_10"
-    flat |= {name: added.mean, f"{name}_low": added.low, f"{name}_high": added.high}
+    flat |= with_ends(f"{CHOSEN}_minus_{EVERYTHING}.ndcg_at_10", difference(runs))
     return {name: round(value, 6) for name, value in flat.items()}
 
 

@@ -71,6 +71,11 @@ def interval(difference: Difference) -> str:
     return f"{difference.mean:.4f} [{difference.low:.4f}, {difference.high:.4f}]"
 
 
+def with_ends(name: str, difference: Difference) -> dict[str, float]:
+    """The same for a benchmark's last line: `name`, `name_low` and `name_high`."""
+    return {name: difference.mean, f"{name}_low": difference.low, f"{name}_high": difference.high}
+
+
 def show(section: Section, *, record: bool) -> None:
     """Print the section as a table, and keep it in README.md when asked."""
     printed = Printed(*section.header, title=section.title)

@@ -29,9 +29,9 @@ from torch import Tensor
 from feature_store.settings import Settings, load_settings
 from feature_store.storage import sha256_of
 from tests.benchmarks.comparison import over_worlds
-from tests.benchmarks.contenders import Contender
+from tests.benchmarks.contenders import OURS, Contender
 from tests.benchmarks.fits import Bench
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread, with_ends
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
 from training.checkpoint import Saved
 from training.comparison import Difference
@@ -40,8 +40,7 @@ from training.data.world import DatedEdges, World
 from training.learning import choose, tested
 from training.loop import deterministic
 
-OURS, TWIN = "mm_gnn", "concat_twin"
-FAMILIES = (OURS, TWIN)
+FAMILIES = (OURS, "concat_twin")
 WHENS = ("score", "train")
 RATES = (10, 30, 50, 70, 100)
 METRIC = "ndcg_at_10"
@@ -174,11 +173,7 @@ def figures_of(ratios: dict[tuple[str, int, str], list[float]]) -> dict[str, flo
         for (when, rate, family), lost in ratios.items()
     }
     for when in WHENS:
-        more = twin_loses_more(ratios, when, RATES)
-        losses |= {
-            f"drop_at_{when}.twin_loses_more{end}": value
-            for end, value in (("", more.mean), ("_low", more.low), ("_high", more.high))
-        }
+        losses |= with_ends(f"drop_at_{when}.twin_loses_more", twin_loses_more(ratios, when, RATES))
     return {name: round(value, 6) for name, value in losses.items()}
 
 

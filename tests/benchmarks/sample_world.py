@@ -29,7 +29,7 @@ from tests.benchmarks.comparison import Figures, figures_of, over_worlds
 from tests.benchmarks.contenders import OURS, WITHOUT, contender_called
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread, with_ends
 from training.comparison import Difference
 from training.data.content import TABLE_OF
 from training.data.reading import read_world
@@ -114,7 +114,9 @@ def rows_of(figures: dict[str, list[float]]) -> list[list[str]]:
         for metric in METRICS:
             found, bar = figures[f"{family}.{metric}"], figures[f"{REFERENCE}.{metric}"]
             line += [spread(found), f"{statistics.fmean(found) / statistics.fmean(bar):.2f}"]
-        lines.append([*line, spread(figures[f"{family}.{COLD}"]), _lead_over(family, figures)])
+        lead = lead_over(family, figures)
+        line += [spread(figures[f"{family}.{COLD}"]), "–" if lead is None else interval(lead)]
+        lines.append(line)
     return lines
 
 
@@ -124,11 +126,6 @@ def lead_over(family: str, figures: dict[str, list[float]]) -> Difference | None
     if family == OURS or min(map(len, pair)) < 2:
         return None
     return over_worlds([ours - theirs for ours, theirs in zip(*pair, strict=True)])
-
-
-def _lead_over(family: str, figures: dict[str, list[float]]) -> str:
-    lead = lead_over(family, figures)
-    return "–" if lead is None else interval(lead)
 
 
 def _world_hash(options: SampleWorld, settings: Settings) -> str:
@@ -168,11 +165,8 @@ def main(
         flat[f"{name}_sd"] = round(statistics.stdev(values), 6) if len(values) > 1 else None
     for family in names:
         if (lead := lead_over(family, figures)) is not None:
-            ends = (("", lead.mean), ("_low", lead.low), ("_high", lead.high))
-            flat |= {
-                f"{OURS}_minus_{family}.{CHOOSING_METRIC}{end}": round(value, 6)
-                for end, value in ends
-            }
+            ends = with_ends(f"{OURS}_minus_{family}.{CHOOSING_METRIC}", lead)
+            flat |= {name: round(value, 6) for name, value in ends.items()}
     print(json.dumps(flat))
 
 

@@ -31,7 +31,7 @@ from tests.benchmarks.comparison import Figures, figures_of
 from tests.benchmarks.contenders import ALL_HEADS, FAMILIES, OURS, WITHOUT, contender_called
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show, with_ends
 from training.comparison import Difference, paired_difference
 from training.data.content import TAGS
 from training.data.reading import read_world
@@ -143,8 +143,7 @@ def flat_figures(
             flat[f"{name}.{metric}"] = statistics.fmean(found) if found else None
             flat[f"{name}.{metric}_sd"] = statistics.stdev(found) if len(found) > 1 else None
     for name, difference in compared.items():
-        flat[name] = difference.mean
-        flat[f"{name}_low"], flat[f"{name}_high"] = difference.low, difference.high
+        flat |= with_ends(name, difference)
     return {name: None if value is None else round(value, 6) for name, value in flat.items()}
 
 

@@ -45,7 +45,7 @@ from jobs.sources.sample_world import write_sample_world
 from tests.benchmarks import sample_world
 from tests.benchmarks.code import code_sha256
 from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show
+from tests.benchmarks.record import Section, interval, refuse_quick_record, show, with_ends
 from training import metrics, score, train
 from training.comparison import Difference, paired_difference
 from training.data.interactions import Pairs
@@ -223,11 +223,7 @@ def flat_figures(summaries: list[Summary]) -> dict[str, float]:
         name = f"{one.tier}.{one.metric}"
         flat[f"{one.tier}.n_users"] = float(one.n_users)
         flat[name], flat[f"{one.tier}.popular_{one.metric}"] = one.value, one.popular
-        flat |= {
-            f"{name}_ahead": one.ahead.mean,
-            f"{name}_ahead_low": one.ahead.low,
-            f"{name}_ahead_high": one.ahead.high,
-        }
+        flat |= with_ends(f"{name}_ahead", one.ahead)
     return {name: round(value, 6) for name, value in flat.items()}
 
 

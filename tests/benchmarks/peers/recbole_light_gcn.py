@@ -2,7 +2,8 @@
 
     python recbole_light_gcn.py PAIRS.npz DIM LAYERS BATCH_PAIRS EPOCHS THREADS
 
-PAIRS.npz holds `users` and `tracks`; the project's root is on PYTHONPATH. The last line of output is a JSON object: seconds of each epoch, peak MiB.
+PAIRS.npz holds `users` and `tracks`; the project's root is on PYTHONPATH. The last line of output is a JSON object:
+seconds of each epoch, peak MiB.
 """
 
 from __future__ import annotations
