@@ -1,4 +1,4 @@
-"""Measures a model on a holdout: everybody in it, ranked over the whole catalogue."""
+"""Measures a model on a holdout: everybody in it, ranked over the whole catalogue of its cut."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ class Examiner:
     def __init__(self, holdout: Holdout, n_users: int, n_tracks: int, device: torch.device) -> None:
         self._n_users, self._n_tracks, self._device = n_users, n_tracks, device
         self._heard = holdout.before.pairs(holdout.end, n_tracks)
+        self._came_later = ~holdout.offered
         self._wanted = holdout.after
         self.users = holdout.after.users.unique()
 
@@ -97,7 +98,7 @@ class Examiner:
     def _ranked(self, scores: Iterator[Tensor], users: Tensor) -> Ranked:
         """The lists that these blocks of scores give, in the order of `users`."""
         ranked = [
-            best_tracks(leave_out_(block.cpu(), batch.users, self._heard), CUT_OFF)
+            best_tracks(self._askable(block.cpu(), batch.users), CUT_OFF)
             for batch, block in zip(blocks(users, BLOCK_USERS), scores, strict=True)
         ]
         return Ranked(
@@ -105,6 +106,11 @@ class Examiner:
             torch.cat([one.scores for one in ranked]),
             torch.cat([one.is_filled for one in ranked]),
         )
+
+    def _askable(self, scores: Tensor, users: Tensor) -> Tensor:
+        """Without what each person had heard and without tracks that came later; in place."""
+        scores[:, self._came_later] = -torch.inf
+        return leave_out_(scores, users, self._heard)
 
     def _quality(self, ranked: Ranked, users: Tensor) -> Quality:
         """Metrics of the lists of `users`."""
@@ -115,7 +121,7 @@ class Examiner:
             "recall_at_10": metrics.recall(is_hit, n_relevant, CUT_OFF),
             "ndcg_at_10": float(ndcg_of_each.mean()),
             "mrr": metrics.mrr(is_hit),
-            "coverage": metrics.coverage(ranked, self._n_tracks),
+            "coverage": metrics.coverage(ranked, self._n_tracks - int(self._came_later.sum())),
             "novelty": metrics.novelty(ranked, listeners, self._n_users),
         }
         return Quality(values, ndcg_of_each)

@@ -70,7 +70,7 @@ def mrr(is_hit: Tensor) -> float:
 
 
 def coverage(ranked: Ranked, n_tracks: int) -> float:
-    """Distinct tracks in all lists, divided by the catalogue.
+    """Distinct tracks in all lists, divided by the catalogue that they were drawn from.
 
     Example: lists (a, b) and (a, c) of 4 tracks: 3/4.
     """

@@ -32,6 +32,7 @@ class Segments:
         cold: tracks that nobody heard, likewise.
         missing: tracks that lack a modality which others have, likewise.
         listeners: of each track, shape (n_tracks,).
+        n_offered: tracks that lists may hold.
     """
 
     few_listens: Tensor
@@ -40,6 +41,7 @@ class Segments:
     cold: Tensor
     missing: Tensor
     listeners: Tensor
+    n_offered: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,12 +50,11 @@ class Figures:
 
     Attributes:
         values: by name.
-        recall, ndcg: of each person at CUT_OFF, shape (n_users,); NaN for whom nothing is to be found.
+        of_each: those of PERSONAL for each person, shape (n_users,); NaN for whom nothing is to be found.
     """
 
     values: dict[str, float]
-    recall: Tensor
-    ndcg: Tensor
+    of_each: dict[str, Tensor]
 
 
 def segments_of(world: World, split: Split, evidence: Evidence) -> Segments:
@@ -66,38 +67,39 @@ def segments_of(world: World, split: Split, evidence: Evidence) -> Segments:
     heard_somewhat = torch.argsort(listens, stable=True)
     few_listens = torch.zeros(n_users, dtype=torch.bool)
     few_listens[heard_somewhat[listens[heard_somewhat] > 0][: int((listens > 0).sum()) // 4]] = True
+    n_offered = int(split.sealed_test.offered.sum())
     n_others = torch.bincount(graph.ties().source, minlength=n_users)
     listeners = torch.bincount(graph.listened.tracks, minlength=n_tracks)
     most_heard = torch.argsort(listeners, descending=True, stable=True)
     tail = torch.ones(n_tracks, dtype=torch.bool)
-    tail[most_heard[: int(HEAD_SHARE * n_tracks)]] = False
+    tail[most_heard[: int(HEAD_SHARE * n_offered)]] = False
     missing = torch.zeros(n_tracks, dtype=torch.bool)
     for modality in evidence.content.values():
         if bool(modality.has.any()):
             missing |= ~modality.has
     is_lonely = n_others < FEW_FOLLOWS
-    return Segments(few_listens, is_lonely, tail, listeners == 0, missing, listeners)
+    return Segments(few_listens, is_lonely, tail, listeners == 0, missing, listeners, n_offered)
 
 
 def figures_of(listed: Listed, segments: Segments) -> Figures:
     """Means over everybody, over people of a segment, and over what is to be found in a segment."""
-    n_users, n_tracks = len(segments.few_listens), len(segments.tail)
-    is_hit, n_wanted = metrics.hits(listed.ranked, listed.users, listed.wanted, n_tracks)
-    recall, ndcg = torch.full((2, n_users), torch.nan, dtype=torch.float64)
-    recall[listed.users] = metrics.recall_of_each(is_hit, n_wanted, CUT_OFF).double()
-    ndcg[listed.users] = metrics.ndcg_of_each(is_hit, n_wanted, CUT_OFF)
-    values = {
-        "recall_at_10": _mean(recall),
-        "ndcg_at_10": _mean(ndcg),
+    n_users = len(segments.few_listens)
+    everything = torch.ones_like(segments.tail)
+    recall, ndcg = _found_among(listed, everything, n_users)
+    of_each = {
+        "recall_at_10": recall,
+        "ndcg_at_10": ndcg,
+        "tail_recall_at_10": _found_among(listed, segments.tail, n_users)[0],
+        "cold_recall_at_10": _found_among(listed, segments.cold, n_users)[0],
+    }
+    values = {name: _mean(figures) for name, figures in of_each.items()} | {
         "few_listens_recall_at_10": _mean(recall[segments.few_listens]),
         "few_follows_recall_at_10": _mean(recall[segments.few_follows]),
-        "tail_recall_at_10": _recall_among(listed, segments.tail),
-        "cold_recall_at_10": _recall_among(listed, segments.cold),
-        "missing_recall_at_10": _recall_among(listed, segments.missing),
-        "coverage": metrics.coverage(listed.ranked, n_tracks),
+        "missing_recall_at_10": _mean(_found_among(listed, segments.missing, n_users)[0]),
+        "coverage": metrics.coverage(listed.ranked, segments.n_offered),
         "novelty": metrics.novelty(listed.ranked, segments.listeners, n_users),
     }
-    return Figures(values, recall, ndcg)
+    return Figures(values, of_each)
 
 
 def over_worlds(differences: Sequence[float]) -> Difference:
@@ -114,12 +116,16 @@ def over_worlds(differences: Sequence[float]) -> Difference:
     return Difference(statistics.fmean(differences), float(found.low), float(found.high))
 
 
-def _recall_among(listed: Listed, tracks: Tensor) -> float:
-    """Recall of what is to be found among `tracks`, over the people with something there."""
+def _found_among(listed: Listed, tracks: Tensor, n_users: int) -> tuple[Tensor, Tensor]:
+    """Recall and nDCG of what is to be found among `tracks`, (n_users,) each; NaN for who has nothing there."""
     wanted: Pairs = listed.wanted.where(tracks[listed.wanted.tracks])
     is_hit, n_wanted = metrics.hits(listed.ranked, listed.users, wanted, len(tracks))
     concerned = n_wanted > 0
-    return _mean(metrics.recall_of_each(is_hit[concerned], n_wanted[concerned], CUT_OFF))
+    is_hit, n_wanted, users = is_hit[concerned], n_wanted[concerned], listed.users[concerned]
+    recall, ndcg = torch.full((2, n_users), torch.nan, dtype=torch.float64)
+    recall[users] = metrics.recall_of_each(is_hit, n_wanted, CUT_OFF).double()
+    ndcg[users] = metrics.ndcg_of_each(is_hit, n_wanted, CUT_OFF)
+    return recall, ndcg
 
 
 def _mean(figures: Tensor) -> float:

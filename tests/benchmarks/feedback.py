@@ -70,7 +70,10 @@ def measure(seed: int, settings: Settings, *, quick: bool) -> dict[str, Figures]
 
 def difference(runs: list[dict[str, Figures]]) -> Difference:
     """What organic_only adds to nDCG@10, over the people of all worlds."""
-    ours, theirs = (torch.cat([run[name].ndcg for run in runs]) for name in (CHOSEN, EVERYTHING))
+    ours, theirs = (
+        torch.cat([run[name].of_each["ndcg_at_10"] for run in runs])
+        for name in (CHOSEN, EVERYTHING)
+    )
     return paired_difference([ours], [theirs], np.random.default_rng(BOOTSTRAP_SEED))
 
 

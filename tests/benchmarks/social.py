@@ -66,6 +66,11 @@ COLUMNS = {
     "coverage": "coverage",
     "novelty": "novelty",
 }
+LEADS = {
+    "ndcg_at_10": "MM-GNN ahead in nDCG@10 [95 %]",
+    "tail_recall_at_10": "in the tail's recall@10",
+    "cold_recall_at_10": "in cold recall@10",
+}
 
 
 def open_bench(settings: Settings, *, quick: bool) -> Bench:
@@ -118,13 +123,14 @@ def differences(figures: dict[str, dict[int, Figures]]) -> dict[str, Difference]
     found = {}
     for name in figures.keys() - {OURS}:
         both = sorted(figures[OURS].keys() & figures[name].keys())
-        for metric in ("recall", "ndcg"):
+        for metric in figures[OURS][both[0]].of_each:
             ours, theirs = (
-                [getattr(figures[family][seed], metric) for seed in both] for family in (OURS, name)
+                [figures[family][seed].of_each[metric] for seed in both] for family in (OURS, name)
             )
             generator = np.random.default_rng(BOOTSTRAP_SEED)
-            difference = paired_difference(ours, theirs, generator)
-            found[f"{OURS}_minus_{name}.{metric}_at_10"] = difference
+            if not all(bool(one.isnan().all()) for one in ours):
+                difference = paired_difference(ours, theirs, generator)
+                found[f"{OURS}_minus_{name}.{metric}"] = difference
     return dict(sorted(found.items()))
 
 
@@ -150,7 +156,7 @@ def flat_figures(
 def rows_of(
     figures: dict[str, dict[int, Figures]], compared: dict[str, Difference]
 ) -> list[list[str]]:
-    """A line per family: figures over its seeds, and how far MM-GNN's nDCG lies ahead."""
+    """A line per family: figures over its seeds, and how far MM-GNN lies ahead."""
     flat = flat_figures(figures, compared)
     rows = []
     for name, by_seed in figures.items():
@@ -160,9 +166,8 @@ def rows_of(
             is_headline = metric in ("recall_at_10", "ndcg_at_10") and deviation is not None
             spread = f" ± {deviation:.4f}" if is_headline else ""
             line.append("–" if mean is None else f"{mean:.4f}{spread}")
-        ahead = compared.get(f"{OURS}_minus_{name}.ndcg_at_10")
-        line.append(interval(ahead) if ahead else "–")
-        rows.append(line)
+        leads = [compared.get(f"{OURS}_minus_{name}.{metric}") for metric in LEADS]
+        rows.append([*line, *(interval(lead) if lead else "–" for lead in leads)])
     return rows
 
 
@@ -191,7 +196,7 @@ def main(
     figures = measure(open_bench(load_settings(), quick=quick), names, seeds)
     compared = differences(figures)
     rows = rows_of(figures, compared)
-    header = ["family", "seeds", *COLUMNS.values(), "MM-GNN ahead in nDCG@10 [95 %]"]
+    header = ["family", "seeds", *COLUMNS.values(), *LEADS.values()]
     day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
     chosen = f" --families {families}" if families else ""
     command = f"python -m tests.benchmarks.social --seeds {seeds}{chosen} --record"

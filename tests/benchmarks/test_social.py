@@ -104,8 +104,11 @@ def test_figures_of_a_segment_are_over_who_has_something_there(world):
 
     figures = figures_of(Listed(torch.tensor([0, 2]), ranked, wanted), segments)
 
-    assert figures.recall[[0, 2]].tolist() == [0.5, 0]
-    assert bool(figures.recall[[1, 3, 4, 5, 6, 7]].isnan().all())
+    recall, in_tail = (figures.of_each[f"{part}recall_at_10"] for part in ("", "tail_"))
+    assert recall[[0, 2]].tolist() == [0.5, 0]
+    assert bool(recall[[1, 3, 4, 5, 6, 7]].isnan().all())
+    assert in_tail[0] == 1
+    assert bool(in_tail[1:].isnan().all())
     assert figures.values["recall_at_10"] == 0.25
     assert figures.values["few_listens_recall_at_10"] == 0.5
     assert figures.values["few_follows_recall_at_10"] == 0
@@ -171,4 +174,6 @@ def test_the_last_line_has_a_figure_for_every_family_and_an_interval_for_every_r
     assert flat["mm_gnn_minus_popularity.ndcg_at_10"] == pytest.approx(lead, abs=2e-6)
     low, high = (flat[f"mm_gnn_minus_popularity.ndcg_at_10_{end}"] for end in ("low", "high"))
     assert low <= lead <= high
+    assert "mm_gnn_minus_popularity.tail_recall_at_10_low" in flat
     assert flat["popularity.cold_recall_at_10"] is None
+    assert "mm_gnn_minus_popularity.cold_recall_at_10" not in flat  # nothing cold is to be found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 
 import pyarrow as pa
@@ -16,9 +17,9 @@ USERS = [f"u{number:02}" for number in range(14)]
 WITHDRAWN = "t15"
 
 
-def fill(lake: str, as_of: date) -> None:
-    """Write core_, feat_ and graph_ tables as of a day."""
-    _write(lake, core.CORE_TRACKS, as_of, [_track(number) for number in range(len(TRACKS))])
+def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
+    """Write core_, feat_ and graph_ tables as of a day; `late` tracks are left for announce()."""
+    announce(lake, FIRST_DAY, [number for number in range(len(TRACKS)) if number not in late])
     _write(lake, core.CORE_DAILY_LISTENS, as_of, _listens(as_of))
     _write(lake, core.CORE_LISTEN_COUNTS, as_of, [])
     _write(lake, core.CORE_TAGS, as_of, [])
@@ -78,6 +79,18 @@ def _listens(as_of: date) -> list[dict[str, object]]:
     ]
 
 
+def announce(lake: str, day: date, numbers: Iterable[int]) -> None:
+    """The catalogue sends these tracks, for the first time or once more."""
+    rows = [_track(number) | {"known_from_date": day} for number in numbers]
+    _write(lake, core.CORE_TRACKS, day, rows)
+
+
+def count(lake: str, day: date, user: str, track: str) -> None:
+    """Somebody has heard a track, nobody knows when."""
+    row = {"user_id": user, "track_id": track, "listen_count": 3, "known_from_date": day}
+    _write(lake, core.CORE_LISTEN_COUNTS, day, [row])
+
+
 def _track(number: int) -> dict[str, object]:
     name = TRACKS[number]
     return {
@@ -92,7 +105,6 @@ def _track(number: int) -> dict[str, object]:
         "audio_hash": f"content-{number}",
         "lyrics_hash": f"content-{number}" if number else None,
         "cover_hash": f"content-{number}",
-        "known_from_date": FIRST_DAY,
     }
 
 

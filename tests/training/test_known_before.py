@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ from tests.training.worlds import (
 )
 from training.data.content import TAGS, Vectors
 from training.data.graph import RelationWeights, adjacency
-from training.data.interactions import counts_of, joined
+from training.data.interactions import counts_of, day_number, joined
 from training.data.reading import read_world
 from training.data.splits import Holdout
 from training.data.world import DatedEdges, World
@@ -39,11 +39,43 @@ def small_world() -> World:
 
 def holdout_of(world: World, *pairs: tuple[int, int]) -> Holdout:
     """What came before CUT, with these pairs to be found."""
-    return Holdout(world.listens.before(CUT), CUT, pairs_of(pairs), pairs_of(pairs))
+    offered = world.came < day_number(CUT)
+    return Holdout(world.listens.before(CUT), CUT, offered, pairs_of(pairs), pairs_of(pairs))
 
 
 def as_pairs(found) -> list[tuple[int, int]]:
     return list(zip(found.source.tolist(), found.target.tolist(), strict=True))
+
+
+def test_of_a_track_that_came_later_nothing_is_known():
+    """t1 came on the day of the cut, t3 the day before: t1 has no artist, album, tag, like or content, and t3 all."""
+    both = edges([(1, 0), (3, 0)])
+    taggers = DatedEdges(both, torch.tensor([CATALOGUE] * 2), torch.zeros(2), torch.zeros(2) > 0)
+    world = replace(
+        small_world(),
+        came=torch.tensor([0, day_number(CUT), 0, day_number(CUT) - 1]),
+        made_by=both,
+        on_album=both,
+        tagged=both,
+        tagger_count=torch.tensor([1, 1]),
+        tag_events=taggers,
+        tag_vectors=Vectors("encoder", torch.ones(1, 3), torch.tensor([True])),
+        liked=dated_edges([(BO, 1, None), (BO, 3, None)]),
+    )
+
+    then, now = world.known_before(holdout_of(world, (ANN, 2))), world.everything()
+
+    for known, tracks in ((then, [3]), (now, [1, 3])):
+        graph = known.graph
+        for found in (graph.made_by, graph.on_album, graph.tagged):
+            assert found.source.tolist() == tracks
+        assert graph.liked.target.tolist() == tracks
+        assert known.content[TAGS].has.nonzero().flatten().tolist() == tracks
+    for name, modality in world.content.items():
+        has = modality.has.clone()
+        assert now.content[name].has.tolist() == has.tolist()
+        has[1] = False
+        assert then.content[name].has.tolist() == has.tolist()
 
 
 def test_likes_of_held_out_pairs_and_of_later_days_are_no_edges():
@@ -156,3 +188,33 @@ def test_the_tables_edges_are_read_with_their_days(night):
     assert world.follows.is_dated.tolist() == [False]
     assert as_pairs(world.on_album) == [(0, 0), (1, 0), (2, 0)]
     assert world.nodes.albums.ids.tolist() == ["m"]
+
+
+def test_a_track_came_when_it_was_announced_first_or_heard_if_that_was_earlier(night):
+    """t01 is announced on day 2 and again on day 6; t02 on day 9, when u06 has heard it on day 3 already.
+
+    All others came with the first delivery, or before it: nobody knows.
+    """
+    lake, first = night.settings.lake, sample.FIRST_DAY
+    sample.fill(lake, night.as_of, late=(1, 2))
+    for day, number in ((2, 1), (6, 1), (9, 2)):
+        sample.announce(lake, first + timedelta(days=day), [number])
+
+    world = read_world(lake, night.as_of, night.settings.graph)
+
+    came = [0] * len(sample.TRACKS)
+    came[1], came[2] = day_number(first) + 2, day_number(first) + 3
+    assert world.came.tolist() == came
+    assert replace(world, came=world.came + 1).sha256() != world.sha256()
+
+
+def test_an_undated_count_leaves_open_when_a_track_came(night):
+    """t01 is announced on day 2, and somebody had heard it, nobody knows when."""
+    lake, first = night.settings.lake, sample.FIRST_DAY
+    sample.fill(lake, night.as_of, late=(1,))
+    sample.announce(lake, first + timedelta(days=2), [1])
+    sample.count(lake, night.as_of, "u00", "t01")
+
+    world = read_world(lake, night.as_of, night.settings.graph)
+
+    assert world.came[1] == 0

@@ -165,7 +165,9 @@ def test_no_held_out_listen_is_ever_drawn():
         for day in range(20)
     ]
     world = world_of(nodes_of(ids("u", 8), ids("t", 27)), listens_on(rows), as_of)
-    split = choose_split(world.listens, as_of, 27, SplitConfig(), torch.Generator().manual_seed(1))
+    split = choose_split(
+        world.listens, as_of, world.came, SplitConfig(), torch.Generator().manual_seed(1)
+    )
     assert isinstance(split, Split)
     held_out = split.validation.concealed
     everything = world.everything().graph.listened

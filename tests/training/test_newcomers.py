@@ -255,7 +255,7 @@ def test_a_lift_is_judged_by_what_it_does_to_lists():
     heard = evidence.graph.listened
     before = counts_of(heard.users, heard.tracks, torch.ones_like(heard.users))
     wanted = pairs_of([(0, N_TRACKS - 2), (1, N_TRACKS - 1)])
-    holdout = Holdout(before, MARCH_1, wanted, wanted)
+    holdout = Holdout(before, MARCH_1, torch.ones(N_TRACKS, dtype=torch.bool), wanted, wanted)
     torch.manual_seed(3)
     model = MMGNN(MMGNNConfig(dim=8), evidence)
     examiner = Examiner(holdout, N_PEOPLE, N_TRACKS, CPU)

@@ -3,7 +3,8 @@
 Listens with times are cut once, for everybody, by the calendar: train < validation window < test
     window, the last one ending with the night. Counts without times are divided at random within
     each person, 8:1:1. Held out is what a
-person had not listened to before the cut: repeating a favourite is no recommendation.
+person had not listened to before the cut: repeating a favourite is no recommendation. A track that
+came after the cut is neither listed nor to be found: on the night of the cut nobody had it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import torch
+from torch import Tensor
 
-from training.data.interactions import EPOCH, Listens, Pairs, unheard
+from training.data.interactions import EPOCH, Listens, Pairs, day_number, unheard
 
 
 class NeedsTimesError(ValueError):
@@ -52,13 +54,15 @@ class Holdout:
     Attributes:
         before: the listens that a model may see.
         end: first day that `before` lacks.
-        after: pairs to be found, none of them in `before`.
-        concealed: `after` and whatever is held out for later; nothing that gives them away may be
-            seen either.
+        offered: tracks that had come before `end`, shape (n_tracks,) bool; no list has another one.
+        after: pairs to be found, none of them in `before`, of tracks that were offered.
+        concealed: every pair that came after, also what is held out for later; nothing that gives
+            one away may be seen either.
     """
 
     before: Listens
     end: date
+    offered: Tensor
     after: Pairs
     concealed: Pairs
 
@@ -103,17 +107,25 @@ class Unsplit:
 
 
 def choose_split(
-    listens: Listens, as_of: date, n_tracks: int, config: SplitConfig, generator: torch.Generator
+    listens: Listens, as_of: date, came: Tensor, config: SplitConfig, generator: torch.Generator
 ) -> Split | Unsplit:
-    """By time where times reach, else at random within a person's counts, else not at all."""
+    """By time where times reach, else at random within a person's counts, else not at all.
+
+    Args:
+        listens: all that are known.
+        as_of: the last day of them.
+        came: the day on which each track came, shape (n_tracks,); see World.
+        config: sizes.
+        generator: of a random split.
+    """
     reasons: list[str] = []
     has_counts = not bool(listens.is_dated.all())
     for rule in ("time", "random") if has_counts else ("time",):
         try:
             split = (
-                time_split(listens, as_of, n_tracks, config)
+                time_split(listens, as_of, came, config)
                 if rule == "time"
-                else random_split(listens, as_of, n_tracks, config, generator)
+                else random_split(listens, as_of, len(came), config, generator)
             )
         except NeedsTimesError as error:
             reasons.append(str(error))
@@ -128,7 +140,7 @@ def choose_split(
     return Unsplit("; ".join(reasons))
 
 
-def time_split(listens: Listens, as_of: date, n_tracks: int, config: SplitConfig) -> Split:
+def time_split(listens: Listens, as_of: date, came: Tensor, config: SplitConfig) -> Split:
     """Cut at two days for everybody; both windows shrink together when the listens span few days.
 
     A window is at most a `min_days_per_window`-th of the days from the first listen to `as_of`, and
@@ -144,9 +156,7 @@ def time_split(listens: Listens, as_of: date, n_tracks: int, config: SplitConfig
     length = min(config.window_days, (end - first).days // config.min_days_per_window)
     test = Window(end - timedelta(days=max(1, length)), end)
     validation = Window(test.start - timedelta(days=max(1, length)), test.start)
-    return _split(
-        "time", _holdout(listens, validation, n_tracks), _holdout(listens, test, n_tracks)
-    )
+    return _split("time", _holdout(listens, validation, came), _holdout(listens, test, came))
 
 
 def random_split(
@@ -172,28 +182,30 @@ _TRAIN, _VALIDATION, _TEST = range(3)
 def _split(rule: str, validation: Holdout, test: Holdout) -> Split:
     """The validation conceals the test's pairs as well."""
     concealed = Pairs(
-        torch.cat([validation.after.users, test.after.users]),
-        torch.cat([validation.after.tracks, test.after.tracks]),
-        torch.cat([validation.after.weight, test.after.weight]),
+        torch.cat([validation.concealed.users, test.concealed.users]),
+        torch.cat([validation.concealed.tracks, test.concealed.tracks]),
+        torch.cat([validation.concealed.weight, test.concealed.weight]),
     )
     return Split(rule, replace(validation, concealed=concealed), test)
 
 
-def _holdout(listens: Listens, window: Window, n_tracks: int) -> Holdout:
-    """What was known at the window's start, and the new pairs inside it."""
+def _holdout(listens: Listens, window: Window, came: Tensor) -> Holdout:
+    """What was known at the window's start, and the new pairs inside it of tracks known by then."""
+    n_tracks = len(came)
+    offered = came < day_number(window.start)
     before = listens.before(window.start)
     inside = listens.within(window.start, window.end).pairs(window.end, n_tracks)
-    after = unheard(inside, before.pairs(window.start, n_tracks), n_tracks)
-    return Holdout(before, window.start, after, after)
+    news = unheard(inside, before.pairs(window.start, n_tracks), n_tracks)
+    return Holdout(before, window.start, offered, news.where(offered[news.tracks]), news)
 
 
 def _random_holdout(before: Listens, held_out: Listens, end: date, n_tracks: int) -> Holdout:
     """Held-out counts that no other row of the same pair gives away."""
     after = unheard(held_out.pairs(end, n_tracks), before.pairs(end, n_tracks), n_tracks)
-    return Holdout(before, end, after, after)
+    return Holdout(before, end, torch.ones(n_tracks, dtype=torch.bool), after, after)
 
 
-def _random_parts(listens: Listens, tenths: int, generator: torch.Generator) -> torch.Tensor:
+def _random_parts(listens: Listens, tenths: int, generator: torch.Generator) -> Tensor:
     """_TRAIN, _VALIDATION or _TEST for each row, shape (n,)."""
     undated = torch.nonzero(~listens.is_dated).squeeze(1)
     shuffled = undated[torch.randperm(len(undated), generator=generator)]

@@ -90,6 +90,9 @@ class World:
         tag_events: tags with who gave them when, to leave out those that belong to held-out pairs.
         content: modalities that no split changes; each evidence adds the tags.
         tag_vectors: of the tags, rows in the order of the nodes.
+        came: the day on which each track came, days since 1970-01-01, shape (n_tracks,): the one
+            on which it was announced, or on which somebody heard it, whichever is earlier; 0 where
+            nobody knows, as of the catalogue's first delivery.
         is_available: may be recommended, shape (n_tracks,).
     """
 
@@ -106,6 +109,7 @@ class World:
     tag_events: DatedEdges
     content: Content
     tag_vectors: Vectors
+    came: Tensor
     is_available: Tensor
 
     @property
@@ -116,27 +120,42 @@ class World:
     def everything(self) -> Evidence:
         """All that is known as of the night."""
         listened = self._listened(self.listens, self.as_of + timedelta(days=1))
-        return self._evidence(
-            listened, self.follows.edges, self.liked.edges, self.tagged, self.tagger_count
+        graph = SocialGraph(
+            nodes=self.nodes,
+            listened=listened,
+            follows=self.follows.edges,
+            made_by=self.made_by,
+            tagged=self.tagged,
+            liked=self.liked.edges,
+            on_album=self.on_album,
         )
+        return self._evidence(graph, self.tagger_count, self.content)
 
     def known_before(self, holdout: Holdout) -> Evidence:
         """What was known before the holdout, less everything that gives its pairs away.
 
         A like or a tag that a person gave to a held-out track tells that the person knows it. So
         such likes are no edges, and such taggers are not counted: neither in the graph nor in what
-        the tracks are called.
+        the tracks are called. Of a track that came later nothing is known, not even its artist.
         """
-        listened = self._listened(holdout.before, holdout.end)
-        follows = self.follows.edges.where(self.follows.began_by(holdout.end))
+        offered = holdout.offered
         liked, tags = self.liked, self.tag_events
         told = liked.began_by(holdout.end) & ~self._concealed(liked.edges.target, liked, holdout)
         counts = tags.began_by(holdout.end) & ~self._concealed(tags.edges.source, tags, holdout)
         left = self.tagger_count - _occurrences(self.tagged, tags.edges.where(~counts))
-        stays = left >= self.rules.min_tagger_count
-        return self._evidence(
-            listened, follows, liked.edges.where(told), self.tagged.where(stays), left[stays]
+        stays = (left >= self.rules.min_tagger_count) & offered[self.tagged.source]
+        graph = SocialGraph(
+            nodes=self.nodes,
+            listened=self._listened(holdout.before, holdout.end),
+            follows=self.follows.edges.where(self.follows.began_by(holdout.end)),
+            made_by=self.made_by.where(offered[self.made_by.source]),
+            tagged=self.tagged.where(stays),
+            liked=liked.edges.where(told & offered[liked.edges.target]),
+            on_album=self.on_album.where(offered[self.on_album.source]),
         )
+        came_later = (~offered).nonzero().squeeze(1)
+        content = {name: one.without(came_later) for name, one in self.content.items()}
+        return self._evidence(graph, left[stays], content)
 
     def sha256(self) -> str:
         """Hash of all that training reads; the as_of is part of it because it ends the windows."""
@@ -166,7 +185,7 @@ class World:
                 modality.embedding, modality.has, modality.emotion, modality.has_emotion,
             ]  # fmt: skip
         digest.update(self.tag_vectors.encoder.encode())
-        tensors += [self.tag_vectors.embedding, self.tag_vectors.has]
+        tensors += [self.tag_vectors.embedding, self.tag_vectors.has, self.came]
         for tensor in tensors:
             digest.update(tensor.contiguous().numpy().tobytes() + b"\x02")
         return digest.hexdigest()
@@ -176,21 +195,10 @@ class World:
         recent = listens.recent(end, self.rules.listened_window_days)
         return recent.pairs(end, self.n_tracks, at_least=self.rules.min_listen_count)
 
-    def _evidence(
-        self, listened: Pairs, follows: Edges, liked: Edges, tagged: Edges, taggers: Tensor
-    ) -> Evidence:
-        """A graph, and all modalities; `taggers` counts who gave each edge of `tagged`, (n,)."""
-        graph = SocialGraph(
-            nodes=self.nodes,
-            listened=listened,
-            follows=follows,
-            made_by=self.made_by,
-            tagged=tagged,
-            liked=liked,
-            on_album=self.on_album,
-        )
-        tags = tags_modality(self.tag_vectors, tagged, taggers, self.n_tracks)
-        return Evidence(graph, {**self.content, TAGS: tags})
+    def _evidence(self, graph: SocialGraph, tagger_count: Tensor, content: Content) -> Evidence:
+        """A graph, and all modalities; `tagger_count` is that of its tag edges, shape (n,)."""
+        tags = tags_modality(self.tag_vectors, graph.tagged, tagger_count, self.n_tracks)
+        return Evidence(graph, {**content, TAGS: tags})
 
     def _concealed(self, tracks: Tensor, given: DatedEdges, holdout: Holdout) -> Tensor:
         """Whether the person and the track of each edge are a pair that the holdout conceals.
