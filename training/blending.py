@@ -1,8 +1,4 @@
-"""Several heads, one list: the weighted mean of the calibrated scores of the heads that vote.
-
-Tracks that nobody has heard are lifted by as much as validation says: the peers that know listeners
-are silent about them, and content cannot tell that people look for what is new.
-"""
+"""Several heads, one list: the weighted mean of the calibrated scores of the heads that vote."""
 
 from __future__ import annotations
 
@@ -16,7 +12,6 @@ from training.losses import standardised
 
 WEIGHT_STEPS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 ROUNDS = 2  # over all heads; a third changed no weight on the sample world
-LIFT_STEPS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # deviations of one head's scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,13 +21,10 @@ class HeadScores:
     Attributes:
         scores: shape (heads, batch, n_tracks); means nothing without a vote.
         votes: shape (heads, batch, n_tracks) bool.
-        unheard: tracks that nobody has heard, shape (n_tracks,) bool; left out by a family that
-            has no vote for them.
     """
 
     scores: Tensor
     votes: Tensor
-    unheard: Tensor | None = None
 
 
 class Blend(nn.Module):
@@ -40,23 +32,20 @@ class Blend(nn.Module):
 
     Attributes:
         weights: one per head, shape (heads,), not negative; equal ones until they are chosen.
-        unheard_lift: what is added to a track that nobody has heard, shape (); 0 likewise.
     """
 
     weights: Tensor
-    unheard_lift: Tensor
 
     def __init__(self, n_heads: int) -> None:
         super().__init__()
         self.register_buffer("weights", torch.ones(n_heads))
-        self.register_buffer("unheard_lift", torch.zeros(()))
 
     def forward(self, heads: HeadScores) -> Tensor:
         """Score of every track, shape (batch, n_tracks); see `blended`."""
-        return blended(heads, self.weights, self.unheard_lift)
+        return blended(heads, self.weights)
 
 
-def blended(heads: HeadScores, weights: Tensor, unheard_lift: Tensor | float = 0.0) -> Tensor:
+def blended(heads: HeadScores, weights: Tensor) -> Tensor:
     """Score of every track, shape (batch, n_tracks); -inf where no head has a vote.
 
     Each head's scores are standardised over the tracks it votes on, person by person; a head
@@ -67,16 +56,13 @@ def blended(heads: HeadScores, weights: Tensor, unheard_lift: Tensor | float = 0
     Args:
         heads: scores and votes.
         weights: shape (heads,), not negative.
-        unheard_lift: added to the mean where nobody has heard the track, in deviations of one
-            head's scores of a person.
     """
     total = torch.zeros_like(heads.scores[0])
     weight_sum = torch.zeros_like(total)
     for scores, votes, weight in zip(heads.scores, heads.votes, weights, strict=True):
         total += weight * standardised(scores, votes)
         weight_sum += weight * votes
-    mean = torch.where(weight_sum > 0, total / weight_sum.clamp(min=1e-12), -torch.inf)
-    return mean if heads.unheard is None else mean + unheard_lift * heads.unheard
+    return torch.where(weight_sum > 0, total / weight_sum.clamp(min=1e-12), -torch.inf)
 
 
 def of_only_head(heads: HeadScores) -> Tensor:
@@ -102,12 +88,3 @@ def choose_weights(quality_of: Callable[[Tensor], float], n_heads: int) -> Tenso
             if quality > best:
                 weights, best = tried, quality
     return weights
-
-
-def choose_lift(quality_of: Callable[[float], float]) -> float:
-    """How far to lift tracks that nobody has heard: 0, or the best of LIFT_STEPS when it is better.
-
-    Args:
-        quality_of: what a lift is worth on validation; more is better.
-    """
-    return max((0.0, *LIFT_STEPS), key=quality_of)

@@ -11,9 +11,9 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from training.blending import choose_lift, choose_weights
+from training.blending import choose_weights
 from training.checkpoint import Saved, put_together, taken_apart
 from training.comparison import Contest, paired_difference, winner_of
 from training.config import Recipe
@@ -180,27 +180,11 @@ def choose(
     )
     n_heads = len(model.head_names)
     if n_heads > 1:
-        weights, lift = said_by_first(
-            lambda: _chosen_blend(examiner.weighing(model), n_heads, split.rule)
-        )
+        weights = said_by_first(lambda: choose_weights(examiner.weighing(model), n_heads))
         model.blend.weights.copy_(weights)
-        model.blend.unheard_lift.fill_(lift)
     saved = taken_apart(recipe.family, model, evidence)
     quality = said_by_first(lambda: examiner.measure(model))
     return Chosen(saved, fitted, Measured(recipe.family, "validation", quality))
-
-
-def _chosen_blend(
-    worth: Callable[[Tensor, float], float], n_heads: int, rule: str
-) -> tuple[Tensor, float]:
-    """Head weights, then the lift of unheard tracks with these weights.
-
-    A random split makes tracks unheard by holding out all their listens: that they are wanted then
-    is its own doing and tells nothing of releases, so that nothing is lifted by it.
-    """
-    weights = choose_weights(lambda tried: worth(tried, 0.0), n_heads)
-    lift = choose_lift(lambda tried: worth(weights, tried)) if rule == "time" else 0.0
-    return weights, lift
 
 
 def tested(
@@ -228,8 +212,7 @@ def _refitted(
     evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.saved.shapes))
     n_epochs = chosen.fit.best_epoch
     model, final = _final_fit(recipe, evidence, n_epochs, seed, device, keeping)
-    for name, value in model.blend.state_dict().items():
-        value.copy_(chosen.saved.parameters[f"blend.{name}"])
+    model.blend.weights.copy_(chosen.saved.parameters["blend.weights"])
     return taken_apart(recipe.family, model, evidence), final
 
 

@@ -77,8 +77,8 @@ class Examiner:
             ranked = self._ranked(scores, self.users)
         return Listed(self.users, ranked, self._wanted)
 
-    def weighing(self, model: Recommender) -> Callable[[Tensor, float], float]:
-        """What head weights and a lift are worth, by CHOOSING_METRIC; heads speak once for all.
+    def weighing(self, model: Recommender) -> Callable[[Tensor], float]:
+        """What head weights are worth, by CHOOSING_METRIC; heads speak once for all.
 
         What they say is kept, so of many people only MAX_WEIGHED are asked, evenly spread.
         """
@@ -86,8 +86,8 @@ class Examiner:
         with scoring(model):
             heads = [model.head_scores(batch) for batch in self._batches(asked)]
 
-        def worth(weights: Tensor, unheard_lift: float) -> float:
-            scores = (blended(one, weights, unheard_lift) for one in heads)
+        def worth(weights: Tensor) -> float:
+            scores = (blended(one, weights) for one in heads)
             return self._quality(self._ranked(scores, asked), asked).values[CHOOSING_METRIC]
 
         return worth

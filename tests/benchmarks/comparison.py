@@ -85,17 +85,17 @@ def figures_of(listed: Listed, segments: Segments) -> Figures:
     """Means over everybody, over people of a segment, and over what is to be found in a segment."""
     n_users = len(segments.few_listens)
     everything = torch.ones_like(segments.tail)
-    recall, ndcg = _found_among(listed, everything, n_users)
+    recall, ndcg = found_among(listed, everything, n_users)
     of_each = {
         "recall_at_10": recall,
         "ndcg_at_10": ndcg,
-        "tail_recall_at_10": _found_among(listed, segments.tail, n_users)[0],
-        "cold_recall_at_10": _found_among(listed, segments.cold, n_users)[0],
+        "tail_recall_at_10": found_among(listed, segments.tail, n_users)[0],
+        "cold_recall_at_10": found_among(listed, segments.cold, n_users)[0],
     }
     values = {name: _mean(figures) for name, figures in of_each.items()} | {
         "few_listens_recall_at_10": _mean(recall[segments.few_listens]),
         "few_follows_recall_at_10": _mean(recall[segments.few_follows]),
-        "missing_recall_at_10": _mean(_found_among(listed, segments.missing, n_users)[0]),
+        "missing_recall_at_10": _mean(found_among(listed, segments.missing, n_users)[0]),
         "coverage": metrics.coverage(listed.ranked, segments.n_offered),
         "novelty": metrics.novelty(listed.ranked, segments.listeners, n_users),
     }
@@ -116,7 +116,7 @@ def over_worlds(differences: Sequence[float]) -> Difference:
     return Difference(statistics.fmean(differences), float(found.low), float(found.high))
 
 
-def _found_among(listed: Listed, tracks: Tensor, n_users: int) -> tuple[Tensor, Tensor]:
+def found_among(listed: Listed, tracks: Tensor, n_users: int) -> tuple[Tensor, Tensor]:
     """Recall and nDCG of what is to be found among `tracks`, (n_users,) each; NaN for who has nothing there."""
     wanted: Pairs = listed.wanted.where(tracks[listed.wanted.tracks])
     is_hit, n_wanted = metrics.hits(listed.ranked, listed.users, wanted, len(tracks))

@@ -12,7 +12,6 @@ from training.config import Recipe, load_recipe
 from training.models.mm_gnn import MMGNNConfig
 
 ALL_HEADS = "all heads"
-NOT_LIFTED = "all heads, nothing lifted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +61,13 @@ WITHOUT: Mapping[str, dict[str, float]] = {
     "no_linear": {"linear_max_tracks": 0},
     "no_newcomers": {"newcomer_rate": 0.0},
 }
-"""MM-GNN's parts, and the settings that take each away: mm_gnn_<part>. Without newcomers a lift is still chosen."""
+"""MM-GNN's parts, and the settings that take each away: mm_gnn_<part>."""
 
 
 def contender_called(name: str) -> Contender:
-    """A family, `mm_gnn_<part>` of WITHOUT, `mm_gnn_no_lift`, or `mm_gnn_only_<head>`.
+    """A family, `mm_gnn_<part>` of WITHOUT, or `mm_gnn_only_<head>`.
 
-    `mm_gnn_no_lift` is MM-GNN's own fit, whose lists treat tracks that nobody has heard like all others. Of `only_<head>`
-    the head alone makes the lists, and learned nothing of the others but when to stop: the epoch is the blend's.
+    Of `only_<head>` the head alone makes the lists, and learned nothing of the others but when to stop: the epoch is the blend's.
 
     Raises:
         typer.BadParameter: there is none of that name.
@@ -79,10 +77,8 @@ def contender_called(name: str) -> Contender:
         return FAMILIES[name]
     if ablation in WITHOUT:
         return Contender(OURS, WITHOUT[ablation])
-    if ablation == "no_lift":
-        return Contender(OURS, head=NOT_LIFTED)
     if ablation.startswith("only_"):
         return Contender(OURS, WITHOUT["no_mutual"], ablation.removeprefix("only_"))
-    parts = (*WITHOUT, "no_lift", "only_<head>")
+    parts = (*WITHOUT, "only_<head>")
     known = [*FAMILIES, *(f"{OURS}_{part}" for part in parts)]
     raise typer.BadParameter(f"family {name!r} must be one of {', '.join(known)}")

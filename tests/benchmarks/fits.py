@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from feature_store.storage import sha256_of
 from tests.benchmarks.comparison import Segments, segments_of
-from tests.benchmarks.contenders import ALL_HEADS, NOT_LIFTED, Contender
+from tests.benchmarks.contenders import ALL_HEADS, Contender
 from training.checkpoint import put_together
 from training.code import family_sha256
 from training.config import Recipe, load_recipe
@@ -90,7 +90,7 @@ class Bench:
     def _fit(self, recipe: Recipe, seed: int) -> Kept:
         """Learn, choose on validation, and list the test.
 
-        A head alone is the same fit with all weight on it, and nothing lifted.
+        A head alone is the same fit with all weight on it.
         """
         split = self.split(seed)
         with deterministic(seed, self.n_threads):
@@ -98,8 +98,6 @@ class Bench:
             known = self.evidence(self.world, split)
             model = put_together(chosen.saved, recipe.model, known, self.device)
             lists = {ALL_HEADS: test_lists(model, self.world, split, self.device)}
-            model.blend.unheard_lift.zero_()
-            lists[NOT_LIFTED] = test_lists(model, self.world, split, self.device)
             for place, head in enumerate(model.head_names if len(model.head_names) > 1 else ()):
                 model.blend.weights.zero_()[place] = 1
                 lists[head] = test_lists(model, self.world, split, self.device)

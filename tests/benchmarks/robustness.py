@@ -36,7 +36,7 @@ from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, o
 from training.checkpoint import Saved
 from training.comparison import Difference
 from training.config import load_recipe
-from training.data.world import DatedEdges, World
+from training.data.world import World
 from training.learning import choose, tested
 from training.loop import deterministic
 
@@ -68,10 +68,10 @@ def thinned(world: World, rate: int, seed: int) -> World:
         name: modality.without(drawn(modality.has.nonzero().squeeze(1)))
         for name, modality in world.content.items()
     }
-    return _untagged(replace(world, content=content), drawn(world.tagged.source.unique()))
+    return untagged(replace(world, content=content), drawn(world.tagged.source.unique()))
 
 
-def _untagged(world: World, tracks: Tensor) -> World:
+def untagged(world: World, tracks: Tensor) -> World:
     """The world in which nobody tagged the tracks at these positions."""
     stays = ~torch.isin(world.tagged.source, tracks)
     events = world.tag_events
@@ -80,9 +80,7 @@ def _untagged(world: World, tracks: Tensor) -> World:
         world,
         tagged=world.tagged.where(stays),
         tagger_count=world.tagger_count[stays],
-        tag_events=DatedEdges(
-            events.edges.where(told), events.user[told], events.day[told], events.is_dated[told]
-        ),
+        tag_events=events.where(told),
     )
 
 

@@ -15,7 +15,7 @@ import typer
 
 from tests.benchmarks import contenders, fits, social
 from tests.benchmarks.comparison import figures_of, segments_of
-from tests.benchmarks.contenders import ALL_HEADS, NOT_LIFTED, Contender, contender_called
+from tests.benchmarks.contenders import ALL_HEADS, Contender, contender_called
 from tests.benchmarks.fits import Bench
 from tests.training.worlds import CPU, dated_edges, edges, modality, nodes_of, pairs_of, world_of
 from training.data.content import Vectors
@@ -125,7 +125,7 @@ def test_a_fit_is_made_once_and_its_lists_come_back(world, tmp_path, monkeypatch
 
     again = here.fitted(blend, 1)
 
-    assert set(again.lists) == {ALL_HEADS, NOT_LIFTED, "collaborative", "linear"}
+    assert set(again.lists) == {ALL_HEADS, "collaborative", "linear"}
     for head, listed in made.lists.items():
         assert torch.equal(listed.ranked.tracks, again.lists[head].ranked.tracks)
     assert made.validation == again.validation
@@ -140,7 +140,6 @@ def test_a_change_of_settings_is_a_change_of_the_recipe():
     assert without.model.follows_weight == 0
     assert alone.recipe(None).model.mutual_weight == 0
     assert alone.head == "collaborative"
-    assert contender_called("mm_gnn_no_lift") == Contender("mm_gnn", head=NOT_LIFTED)
     with pytest.raises(typer.BadParameter, match="'mm_gnn_no_luck' must be one of popularity"):
         contender_called("mm_gnn_no_luck")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.blending import LIFT_STEPS, Blend, HeadScores, blended, choose_lift, choose_weights
+from training.blending import Blend, HeadScores, blended, choose_weights
 
 
-def two_heads(newcomers=None) -> HeadScores:
+def two_heads() -> HeadScores:
     """One person and four tracks: the first head says 0, 2, 4 and nothing of the last, the second 1, 1, 1, 5."""
     scores = torch.tensor([[[0.0, 2.0, 4.0, 9.0]], [[1.0, 1.0, 1.0, 5.0]]])
     votes = torch.tensor([[[True, True, True, False]], [[True, True, True, True]]])
-    return HeadScores(scores, votes, newcomers)
+    return HeadScores(scores, votes)
 
 
 def test_a_head_without_a_vote_leaves_the_mean_to_the_others():
@@ -23,36 +23,27 @@ def test_a_head_without_a_vote_leaves_the_mean_to_the_others():
     assert scores[0].tolist() == pytest.approx(expected, abs=1e-4)
 
 
-def test_newcomers_alone_are_lifted_and_silence_stays_silence():
-    """Tracks 0 and 3 are new; where the only voting head has no weight, nothing is lifted."""
-    is_new = torch.tensor([True, False, False, True])
-    weights = torch.tensor([1.0, 0.0])
+def test_tracks_that_only_a_head_without_weight_votes_on_have_no_score():
+    """Track 3 is the second head's alone."""
+    scores = blended(two_heads(), torch.tensor([1.0, 0.0]))
 
-    lifted = blended(two_heads(is_new), weights, 0.5)
-
-    expected = [-1.2247 + 0.5, 0.0, 1.2247, -torch.inf]
-    assert lifted[0].tolist() == pytest.approx(expected, abs=1e-4)
-    assert torch.equal(blended(two_heads(is_new), weights), blended(two_heads(), weights, 0.5))
+    assert scores[0].tolist() == pytest.approx([-1.2247, 0.0, 1.2247, -torch.inf], abs=1e-4)
 
 
 def test_a_blend_does_what_was_chosen_for_it():
-    blend, is_new = Blend(2), torch.tensor([True, False, False, True])
-    before = blend(two_heads(is_new))
-    blend.load_state_dict({"weights": torch.tensor([0.25, 2.0]), "unheard_lift": torch.tensor(1.5)})
+    blend = Blend(2)
+    before = blend(two_heads())
+    blend.load_state_dict({"weights": torch.tensor([0.25, 2.0])})
 
     assert torch.equal(before, blended(two_heads(), torch.ones(2)))
-    expected = blended(two_heads(is_new), torch.tensor([0.25, 2.0]), 1.5)
-    assert torch.equal(blend(two_heads(is_new)), expected)
+    assert torch.equal(blend(two_heads()), blended(two_heads(), torch.tensor([0.25, 2.0])))
 
 
-def test_the_best_weights_and_lift_are_found_and_ties_change_nothing():
-    """Quality is best at weights (.5, 2) and a lift of .75; where all are equal, weights are 1 and the lift 0."""
+def test_the_best_weights_are_found_and_ties_change_nothing():
+    """Quality is best at weights (.5, 2); where all are equal, weights are 1."""
     wanted = torch.tensor([0.5, 2.0])
 
     found = choose_weights(lambda weights: -float((weights - wanted).abs().sum()), 2)
 
     assert torch.equal(found, wanted)
-    assert choose_lift(lambda lift: -abs(lift - 0.75)) == 0.75
     assert choose_weights(lambda _: 0.3, 2).tolist() == [1, 1]
-    assert choose_lift(lambda _: 0.3) == 0
-    assert choose_lift(lambda lift: lift) == max(LIFT_STEPS)

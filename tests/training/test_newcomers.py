@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 import torch
@@ -12,26 +12,18 @@ from tests.training.worlds import (
     CPU,
     graph_with,
     ids,
-    listens_on,
     modality,
     nodes_of,
     pairs_of,
     three_modalities,
     two_taste_evidence,
-    world_of,
 )
-from training import learning
-from training.checkpoint import put_together, taken_apart
-from training.config import load_recipe
 from training.data.batches import LearningBatch, LearningBatches, UserBatch
 from training.data.content import Modality
 from training.data.graph import RelationWeights
-from training.data.interactions import counts_of
-from training.data.splits import Holdout, Split
 from training.data.world import Evidence
 from training.layers.graph_encoder import EncoderSettings, GraphEncoder
 from training.loop import LoopConfig, deterministic, fit, scoring
-from training.measuring import Examiner
 from training.models.mm_gnn import MMGNN, ContentInput, MMGNNConfig
 
 MARCH_1 = date(2026, 3, 1)
@@ -150,50 +142,6 @@ def test_nobody_is_a_newcomer_when_lists_are_made():
     assert torch.equal(*scores)
 
 
-def test_a_lift_is_kept_with_the_model_and_reaches_new_tracks_alone():
-    """Lifted by 9 deviations, the eight new tracks come first, in a model put together again as well."""
-    evidence, everybody = two_tastes_with_news(seed=1), UserBatch(torch.arange(N_PEOPLE))
-    config = MMGNNConfig(dim=8)
-    torch.manual_seed(3)
-    model = MMGNN(config, evidence)
-    with scoring(model):
-        before = model.score(everybody)
-    model.blend.unheard_lift.fill_(9)
-
-    again = put_together(taken_apart("mm_gnn", model, evidence), config, evidence, CPU)
-
-    with scoring(again):
-        lifted = again.score(everybody)
-    assert (lifted.topk(N_NEW).indices >= N_TRACKS - N_NEW).all()
-    assert torch.equal(lifted[:, :-N_NEW], before[:, :-N_NEW])
-
-
-@pytest.mark.parametrize(("is_dated", "lift"), [(True, 1.5), (False, 0.0)])
-def test_only_a_split_by_time_tells_how_far_to_lift(is_dated, lift, monkeypatch):
-    """At random a track is unheard because its listens were drawn: that they are wanted is no news."""
-    monkeypatch.setattr(learning, "choose_lift", lambda _: 1.5)
-    rows = [
-        (user, (user + day) % 30, MARCH_1 - timedelta(days=day))
-        for user in range(8)
-        for day in range(25)
-    ]
-    listens = listens_on(rows)
-    if not is_dated:
-        listens = counts_of(listens.users, listens.tracks, listens.listen_count)
-    world = world_of(nodes_of(ids("u", 8), ids("t", 30)), listens, MARCH_1)
-    recipe = load_recipe("mm_gnn")
-    recipe = replace(recipe, loop=replace(recipe.loop, max_epochs=1))
-    split = learning.split_of(world, recipe, 1)
-    assert isinstance(split, Split)
-    assert split.rule == ("time" if is_dated else "random")
-
-    learned = learning.learn(world, recipe, seed=1, device=CPU)
-
-    assert float(learned.saved.parameters["blend.unheard_lift"]) == lift
-    chosen = learning.choose(world, split, recipe, seed=1, device=CPU)
-    assert float(chosen.saved.parameters["blend.unheard_lift"]) == lift
-
-
 def two_tastes_with_news(seed: int) -> Evidence:
     """Of 60 tracks every other one is of the other taste, and the last eight are new; audio tells the taste.
 
@@ -247,22 +195,3 @@ def test_new_tracks_of_one_s_taste_stand_among_the_known_ones():
     assert learned["new"] < learned["known"] + 3
     for places in (unlearned, learned):
         assert places["other taste"] > 30
-
-
-def test_a_lift_is_judged_by_what_it_does_to_lists():
-    """Two people, each of whom goes on to hear one of the new tracks: worth more lifted than not, exactly as measured."""
-    evidence = two_tastes_with_news(seed=1)
-    heard = evidence.graph.listened
-    before = counts_of(heard.users, heard.tracks, torch.ones_like(heard.users))
-    wanted = pairs_of([(0, N_TRACKS - 2), (1, N_TRACKS - 1)])
-    holdout = Holdout(before, MARCH_1, torch.ones(N_TRACKS, dtype=torch.bool), wanted, wanted)
-    torch.manual_seed(3)
-    model = MMGNN(MMGNNConfig(dim=8), evidence)
-    examiner = Examiner(holdout, N_PEOPLE, N_TRACKS, CPU)
-    worth = examiner.weighing(model)
-
-    unlifted, lifted = (worth(model.blend.weights, lift) for lift in (0.0, 9.0))
-
-    assert lifted > unlifted
-    model.blend.unheard_lift.fill_(9)
-    assert examiner.measure(model).values["ndcg_at_10"] == pytest.approx(lifted)

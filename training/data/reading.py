@@ -201,12 +201,8 @@ def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
     # A tag waits in core_tags until its track is announced, and has no edge till then.
     is_edge = (tracks >= 0) & (tags >= 0)
     day, is_dated = _days_or_none(rows, "tagged_date")
-    return DatedEdges(
-        Edges(tracks, tags).where(is_edge),
-        nodes.users.find(rows["user_id"])[is_edge],
-        day[is_edge],
-        is_dated[is_edge],
-    )
+    given_by = nodes.users.find(rows["user_id"])
+    return DatedEdges(Edges(tracks, tags), given_by, day, is_dated).where(is_edge)
 
 
 def _edges(

@@ -75,6 +75,12 @@ class DatedEdges:
     day: Tensor
     is_dated: Tensor
 
+    def where(self, mask: Tensor) -> DatedEdges:
+        """The edges that `mask`, shape (n,), lets through."""
+        return DatedEdges(
+            self.edges.where(mask), self.user[mask], self.day[mask], self.is_dated[mask]
+        )
+
     def began_by(self, end: date) -> Tensor:
         """Edges that began before `end`, or nobody knows when, shape (n,)."""
         return ~self.is_dated | (self.day < day_number(end))

@@ -13,8 +13,7 @@ Differs from the paper:
   and so only teaches and votes.
 - Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary target
   of that encoder alone.
-- Some tracks of each step are learned by their content as if nobody had heard them yet, and
-  validation chooses how far such tracks are lifted when lists are made.
+- Some tracks of each step are learned by their content as if nobody had heard them yet.
 """
 
 from __future__ import annotations
@@ -109,10 +108,7 @@ class MMGNN(nn.Module):
     Attributes:
         head_names: the encoders' names, then the linear peer's.
         heads: encoders by name.
-        unheard: tracks that nobody has heard, shape (n_tracks,) bool.
     """
-
-    unheard: Tensor
 
     def __init__(
         self,
@@ -132,7 +128,7 @@ class MMGNN(nn.Module):
         self.heads = nn.ModuleDict(self._encoders)
         self._linear = LinearAutoencoder(graph, config.linear)
         self.head_names = (*self._encoders, LINEAR)
-        self.register_buffer("unheard", graph.listener_count() == 0, persistent=False)
+        self._n_tracks = len(graph.nodes.tracks)
         self.blend = Blend(len(self.head_names))
 
     @property
@@ -177,7 +173,7 @@ class MMGNN(nn.Module):
         of its own.
         """
         rate = self.config.newcomer_rate
-        return (torch.rand(len(self.unheard)) < rate).to(device) if rate else None
+        return (torch.rand(self._n_tracks) < rate).to(device) if rate else None
 
     def _emotion_loss(
         self, name: str, encoder: GraphEncoder, vectors: Tensor, tracks: Tensor
@@ -218,7 +214,7 @@ class MMGNN(nn.Module):
             votes.append(encoder.has_user[batch.users, None] & encoder.may_vote)
         scores.append(self._linear.score(batch.users))
         votes.append(self._linear.votes(batch.users))
-        return HeadScores(torch.stack(scores), torch.stack(votes), self.unheard)
+        return HeadScores(torch.stack(scores), torch.stack(votes))
 
     def score(self, batch: UserBatch) -> Tensor:
         scores: Tensor = self.blend(self.head_scores(batch))

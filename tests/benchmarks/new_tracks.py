@@ -1,0 +1,120 @@
+"""Are tracks found that nobody has heard yet? Measured in sample worlds (synthetic), a tenth of whose tracks is made new.
+
+    python -m tests.benchmarks.new_tracks [--seeds 10] [--families a,b,…] [--record]
+
+In each world some of the tracks that were there at the test's cut lose every listen before it, every like and every tag, and
+are listed beside all others. To be found is what people went on to hear of them for the first time. "known" is the same
+pairs, found by the same family where it knows all listens: what a track gains by its listeners.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from feature_store.settings import Settings, load_settings
+from tests.benchmarks.comparison import found_among, over_worlds
+from tests.benchmarks.contenders import OURS, contender_called
+from tests.benchmarks.fits import held_out
+from tests.benchmarks.record import Section, interval, show, spread, with_ends
+from tests.benchmarks.robustness import untagged
+from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
+from training.data.interactions import day_number
+from training.data.world import World
+from training.measuring import Listed
+
+FAMILIES = (
+    "popularity", "light_gcn_ease", "concat_twin", OURS, f"{OURS}_no_newcomers", f"{OURS}_no_mutual",
+    *(f"{OURS}_only_{head}" for head in ("audio", "lyrics", "cover")),
+)  # fmt: skip
+SHARE = 10  # one of so many tracks is made new
+NEW, KNOWN = "new", "known"
+
+
+def newcomers(world: World, seed: int) -> Tensor:
+    """Positions of a tenth of the tracks that people had heard before the test's cut, drawn at random."""
+    heard = held_out(world, seed).sealed_test.before.tracks.unique()
+    order = torch.randperm(len(heard), generator=torch.Generator().manual_seed(seed))
+    return heard[order[: len(heard) // SHARE]]
+
+
+def with_new(world: World, tracks: Tensor, cut: date) -> World:
+    """The world in which nobody heard, liked or tagged these tracks before `cut`."""
+    listens, liked = world.listens, world.liked
+    of_others = ~torch.isin(listens.tracks, tracks)
+    is_later = listens.is_dated & (listens.day >= day_number(cut))
+    likes = ~torch.isin(liked.edges.target, tracks)
+    unheard = replace(world, listens=listens.where(of_others | is_later), liked=liked.where(likes))
+    return untagged(unheard, tracks)
+
+
+def found_of(listed: Listed, tracks: Tensor, asked: Listed, world: World) -> float:
+    """Recall of the pairs among `tracks` that `asked` asks for too; NaN when there is none."""
+    keys, others = (
+        one.wanted.users * world.n_tracks + one.wanted.tracks for one in (listed, asked)
+    )
+    wanted = replace(listed, wanted=listed.wanted.where(torch.isin(keys, others)))
+    is_new = torch.zeros(world.n_tracks, dtype=torch.bool)
+    is_new[tracks] = True
+    recall, _ndcg = found_among(wanted, is_new, len(world.nodes.users))
+    return float(recall.nanmean())
+
+
+def measure(world: World, settings: Settings, families: list[str], seed: int) -> dict[str, float]:
+    """Recall at 10 of tracks made new, by `<family>.new` and `<family>.known`."""
+    tracks, split = newcomers(world, seed), held_out(world, seed)
+    as_known, as_new = (
+        open_bench(one, settings) for one in (world, with_new(world, tracks, split.sealed_test.end))
+    )
+    found = {}
+    for family in families:
+        contender = contender_called(family)
+        known, new = (
+            bench.fitted(contender, seed).lists[contender.head] for bench in (as_known, as_new)
+        )
+        found[f"{family}.{NEW}"] = found_of(new, tracks, known, world)
+        found[f"{family}.{KNOWN}"] = found_of(known, tracks, known, world)
+    return found
+
+
+def main(
+    seeds: Annotated[int, typer.Option(min=2, help="Worlds to measure.")] = 10,
+    families: Annotated[str, typer.Option(help="Names with commas; all when left out.")] = "",
+    record: Annotated[bool, typer.Option(help="Rewrite the section in README.md.")] = False,
+) -> None:
+    """Measure, print, and record when asked."""
+    settings = load_settings()
+    names = families.split(",") if families else list(FAMILIES)
+    console = Console(stderr=True)
+    runs = [
+        measure(build_world(options_of(seed, quick=False), settings), settings, names, seed)
+        for seed in track(range(FIRST_SEED, FIRST_SEED + seeds), "worlds", console=console)
+    ]
+    rows, flat = [], {}
+    for name in names:
+        new, known = ([run[f"{name}.{part}"] for run in runs] for part in (NEW, KNOWN))
+        row = [name, spread(new), spread(known), "–"]
+        flat |= {f"{name}.{NEW}": statistics.fmean(new), f"{name}.{KNOWN}": statistics.fmean(known)}
+        if name != OURS and OURS in names:
+            lead = over_worlds([run[f"{OURS}.{NEW}"] - run[f"{name}.{NEW}"] for run in runs])
+            flat |= with_ends(f"{OURS}_minus_{name}.{NEW}", lead)
+            row[-1] = interval(lead)
+        rows.append(row)
+    header = ["family", "recall@10, made new", "recall@10, known", "MM-GNN ahead, made new [95 %]"]
+    command = f"python -m tests.benchmarks.new_tracks --seeds {seeds} --record"
+    day = datetime.now(tz=UTC).date()
+    show(Section("New tracks (synthetic)", command, day, seeds, header, rows), record=record)
+    print(json.dumps({name: round(value, 6) for name, value in flat.items()}))
+
+
+if __name__ == "__main__":
+    typer.run(main)
