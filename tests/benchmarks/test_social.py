@@ -144,6 +144,16 @@ def test_a_change_of_settings_is_a_change_of_the_recipe():
         contender_called("mm_gnn_no_luck")
 
 
+@pytest.mark.parametrize(
+    ("name", "weight"), [("mm_gnn", 0.1), ("concat_twin", 0.1), ("mm_gnn_no_mutual", 0)]
+)
+def test_heads_of_hetrec_s_only_modality_learn_less_of_each_other(name, weight):
+    here, elsewhere = social.competing(name).recipe(None), contender_called(name).recipe(None)
+
+    assert here.model == replace(elsewhere.model, mutual_weight=weight)
+    assert social.competing("light_gcn_linear") == contender_called("light_gcn_linear")
+
+
 @pytest.mark.parametrize("part", contenders.WITHOUT)
 def test_mm_gnn_fits_without_each_of_its_parts(world, tmp_path, part):
     """Each ablation is another model than the whole: somebody's list has other scores."""
