@@ -29,7 +29,14 @@ from feature_store.storage import Storage, sha256_of
 from jobs.sources.hetrec import write_hetrec
 from tests.benchmarks.code import SOURCES, tables_sha256
 from tests.benchmarks.comparison import Figures, figures_of
-from tests.benchmarks.contenders import ALL_HEADS, FAMILIES, OURS, WITHOUT, Contender, contender_called
+from tests.benchmarks.contenders import (
+    ALL_HEADS,
+    FAMILIES,
+    OURS,
+    WITHOUT,
+    Contender,
+    contender_called,
+)
 from tests.benchmarks.fits import Bench
 from tests.benchmarks.lakes import built_lake
 from tests.benchmarks.record import Section, interval, refuse_quick_record, show, with_ends
