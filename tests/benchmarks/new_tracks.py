@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import statistics
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import torch
@@ -25,10 +25,10 @@ from feature_store.settings import Settings, load_settings
 from tests.benchmarks.comparison import found_among, over_worlds
 from tests.benchmarks.contenders import OURS, contender_called
 from tests.benchmarks.fits import held_out
+from tests.benchmarks.lessened import newcomers, with_new
 from tests.benchmarks.record import Section, interval, show, spread, with_ends
-from tests.benchmarks.robustness import untagged
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
-from training.data.interactions import day_number
+from training.data.interactions import Pairs
 from training.data.world import World
 from training.measuring import Listed
 
@@ -36,32 +36,12 @@ FAMILIES = (
     "popularity", "light_gcn_ease", "concat_twin", OURS, f"{OURS}_no_newcomers", f"{OURS}_no_mutual",
     *(f"{OURS}_only_{head}" for head in ("audio", "lyrics", "cover")),
 )  # fmt: skip
-SHARE = 10  # one of so many tracks is made new
 NEW, KNOWN = "new", "known"
 
 
-def newcomers(world: World, seed: int) -> Tensor:
-    """Positions of a tenth of the tracks that people had heard before the test's cut, drawn at random."""
-    heard = held_out(world, seed).sealed_test.before.tracks.unique()
-    order = torch.randperm(len(heard), generator=torch.Generator().manual_seed(seed))
-    return heard[order[: len(heard) // SHARE]]
-
-
-def with_new(world: World, tracks: Tensor, cut: date) -> World:
-    """The world in which nobody heard, liked or tagged these tracks before `cut`."""
-    listens, liked = world.listens, world.liked
-    of_others = ~torch.isin(listens.tracks, tracks)
-    is_later = listens.is_dated & (listens.day >= day_number(cut))
-    likes = ~torch.isin(liked.edges.target, tracks)
-    unheard = replace(world, listens=listens.where(of_others | is_later), liked=liked.where(likes))
-    return untagged(unheard, tracks)
-
-
-def found_of(listed: Listed, tracks: Tensor, asked: Listed, world: World) -> float:
-    """Recall of the pairs among `tracks` that `asked` asks for too; NaN when there is none."""
-    keys, others = (
-        one.wanted.users * world.n_tracks + one.wanted.tracks for one in (listed, asked)
-    )
+def found_of(listed: Listed, tracks: Tensor, asked: Pairs, world: World) -> float:
+    """Recall at 10 of the pairs among `tracks` that stand in `asked`, too; NaN when there is none."""
+    keys, others = (one.users * world.n_tracks + one.tracks for one in (listed.wanted, asked))
     wanted = replace(listed, wanted=listed.wanted.where(torch.isin(keys, others)))
     is_new = torch.zeros(world.n_tracks, dtype=torch.bool)
     is_new[tracks] = True
@@ -81,8 +61,8 @@ def measure(world: World, settings: Settings, families: list[str], seed: int) ->
         known, new = (
             bench.fitted(contender, seed).lists[contender.head] for bench in (as_known, as_new)
         )
-        found[f"{family}.{NEW}"] = found_of(new, tracks, known, world)
-        found[f"{family}.{KNOWN}"] = found_of(known, tracks, known, world)
+        found[f"{family}.{NEW}"] = found_of(new, tracks, known.wanted, world)
+        found[f"{family}.{KNOWN}"] = found_of(known, tracks, known.wanted, world)
     return found
 
 

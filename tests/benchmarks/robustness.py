@@ -5,7 +5,8 @@
 The sample worlds are those of the benchmark sample_world. At a rate d, every modality is taken from d % of the tracks
 that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too.
 `drop_at_score`: fitted on everything, ranked without them. `drop_at_train`: fitted and ranked without them. The loss ratio
-is 1 - nDCG@10(d) / nDCG@10(0) on the test window. What the twin loses more is compared world by world, with Student's
+is 1 - nDCG@10(d) / nDCG@10(0) on the test window. `drop_at_score_of_new`: likewise at scoring, where a tenth of the tracks
+has been made new (benchmark new_tracks) and recall@10 of those alone counts: content is all that they are known by. What the twin loses more is compared world by world, with Student's
 interval over the worlds. A family's curves in a world are kept under EVENSONG_STATE.
 """
 
@@ -14,74 +15,48 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor
 
 from feature_store.settings import Settings, load_settings
 from feature_store.storage import sha256_of
 from tests.benchmarks.comparison import over_worlds
 from tests.benchmarks.contenders import OURS, Contender
-from tests.benchmarks.fits import Bench
+from tests.benchmarks.fits import Bench, held_out
+from tests.benchmarks.lessened import newcomers, thinned, with_new
+from tests.benchmarks.new_tracks import found_of
 from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread, with_ends
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
-from training.checkpoint import Saved
+from training.checkpoint import Saved, put_together
 from training.comparison import Difference
 from training.config import load_recipe
 from training.data.world import World
+from training.evaluate import test_evidence, test_lists
 from training.learning import choose, tested
 from training.loop import deterministic
+from training.measuring import CHOOSING_METRIC
 
 FAMILIES = (OURS, "concat_twin")
-WHENS = ("score", "train")
+SCORE, TRAIN, SCORE_OF_NEW = "score", "train", "score_of_new"
+WHENS = (SCORE, TRAIN, SCORE_OF_NEW)
 RATES = (10, 30, 50, 70, 100)
-METRIC = "ndcg_at_10"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place on a curve: `when` is score or train, `rate` in percent."""
+    """One place on a curve: `when` is one of WHENS, `rate` in percent, `found` nDCG@10 or, of new tracks, recall@10."""
 
     when: str
     rate: int
     family: str
-    ndcg: float
-
-
-def thinned(world: World, rate: int, seed: int) -> World:
-    """The world with every modality taken from `rate` % of the tracks that have it."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def drawn(having: Tensor) -> Tensor:
-        shuffled = having[torch.randperm(len(having), generator=generator)]
-        return shuffled[: len(having) * rate // 100]
-
-    content = {
-        name: modality.without(drawn(modality.has.nonzero().squeeze(1)))
-        for name, modality in world.content.items()
-    }
-    return untagged(replace(world, content=content), drawn(world.tagged.source.unique()))
-
-
-def untagged(world: World, tracks: Tensor) -> World:
-    """The world in which nobody tagged the tracks at these positions."""
-    stays = ~torch.isin(world.tagged.source, tracks)
-    events = world.tag_events
-    told = ~torch.isin(events.edges.source, tracks)
-    return replace(
-        world,
-        tagged=world.tagged.where(stays),
-        tagger_count=world.tagger_count[stays],
-        tag_events=events.where(told),
-    )
+    found: float
 
 
 def curves(world: World, seed: int, settings: Settings) -> list[Point]:
@@ -103,35 +78,54 @@ def curves(world: World, seed: int, settings: Settings) -> list[Point]:
 
 
 def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
-    """A family's curves: one fit on the whole world, and one at each rate."""
+    """A family's curves: a fit on the whole world, one at each rate, and one where some tracks are new."""
     recipe, world, split = load_recipe(family), bench.world, bench.split(seed)
-
-    def fitted_on(less: World) -> Saved:
-        return choose(less, split, recipe, seed=seed, device=bench.device).saved
+    tracks = newcomers(world, seed)
+    some_new = with_new(world, tracks, split.sealed_test.end)
+    split_of_new = held_out(some_new, seed)
 
     def ndcg(saved: Saved, less: World) -> float:
-        return tested(saved, less, split, recipe, bench.device).quality.values[METRIC]
+        return tested(saved, less, split, recipe, bench.device).quality.values[CHOOSING_METRIC]
+
+    def recall_of_new(saved: Saved, less: World) -> float:
+        model = put_together(saved, recipe.model, test_evidence(less, split_of_new), bench.device)
+        listed = test_lists(model, less, split_of_new, bench.device)
+        return found_of(listed, tracks, split.sealed_test.after, less)
 
     with deterministic(seed, bench.n_threads):
-        whole = fitted_on(world)
-        best = ndcg(whole, world)
-    yield from (Point(when, 0, family, best) for when in WHENS)
-    for rate in RATES:
+        whole = choose(world, split, recipe, seed=seed, device=bench.device).saved
+    with deterministic(seed, bench.n_threads):
+        knows_news = choose(some_new, split_of_new, recipe, seed=seed, device=bench.device).saved
+    for rate in (0, *RATES):
         less = thinned(world, rate, seed)
         with deterministic(seed, bench.n_threads):
-            yield Point("score", rate, family, ndcg(whole, less))
-        with deterministic(seed, bench.n_threads):
-            yield Point("train", rate, family, ndcg(fitted_on(less), less))
+            yield Point(SCORE, rate, family, ndcg(whole, less))
+            again = whole
+            if rate:
+                again = choose(less, split, recipe, seed=seed, device=bench.device).saved
+            yield Point(TRAIN, rate, family, ndcg(again, less))
+            less_news = thinned(some_new, rate, seed)
+            yield Point(SCORE_OF_NEW, rate, family, recall_of_new(knows_news, less_news))
 
 
 def loss_ratios(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
-    """1 - nDCG(d) / nDCG(0) of each world, by when, rate and family."""
+    """1 - found(d) / found(0) of each world, by when, rate and family.
+
+    Raises:
+        ValueError: a world has nothing to lose.
+    """
     ratios: dict[tuple[str, int, str], list[float]] = {}
     for of_world in points:
-        whole = {(one.when, one.family): one.ndcg for one in of_world if one.rate == 0}
+        whole = {(one.when, one.family): one.found for one in of_world if one.rate == 0}
+        for (when, family), found in whole.items():
+            if not found:
+                raise ValueError(
+                    f"{family}, drop_at_{when}: a world where nothing is found with everything "
+                    "there has no loss ratio; take a larger one"
+                )
         for one in of_world:
             if one.rate:
-                lost = 1 - one.ndcg / whole[one.when, one.family]
+                lost = 1 - one.found / whole[one.when, one.family]
                 ratios.setdefault((one.when, one.rate, one.family), []).append(lost)
     return ratios
 
@@ -190,8 +184,8 @@ def main(
         )
     ]
     ratios = loss_ratios(points)
-    header = ["missing; nDCG@10 lost"]
-    for when in WHENS:
+    header = ["missing; share lost"]
+    for when in (one.replace("_", " ") for one in WHENS):
         header += [f"{family}, at {when}" for family in FAMILIES]
         header.append(f"twin loses more, at {when} [95 %]")
     command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"

@@ -2,8 +2,6 @@
 
     python -m tests.benchmarks.sample_world [--seeds 10] [--families a,b,…] [--quick] [--record]
 
-The catalogue holds every track that came before the last day, also those of the test window: of a track that nobody has
-heard at the cut somebody is sure to hear soon, and `mm_gnn_no_lift` shows what lifting such tracks gains by it.
 Each seed is a world of its own, written and brought through every job up to the graph once, then kept under
 EVENSONG_STATE. Families are fitted before the validation window, chosen inside it, and measured on the test window; so
 is MM-GNN without each of its parts, and each of its heads alone.
@@ -12,7 +10,6 @@ is MM-GNN without each of its parts, and each of its heads alone.
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from datetime import date
 from functools import partial
@@ -42,11 +39,10 @@ from training.train import device_of
 REFERENCE = "popularity"
 FAMILIES = (
     REFERENCE, "item_knn", "ease", "light_gcn", "light_gcn_ease", OURS,
-    *(f"{OURS}_{part}" for part in (*WITHOUT, "no_lift")),
+    *(f"{OURS}_{part}" for part in WITHOUT),
     *(f"{OURS}_only_{head}" for head in (COLLABORATIVE, *TABLE_OF, LINEAR)),
 )  # fmt: skip
 METRICS = ("recall_at_10", "ndcg_at_10")
-COLD = "cold_recall_at_10"  # of tracks that nobody had heard; popularity finds none of them
 FIRST_SEED = 11
 QUICK_USERS, QUICK_TRACKS = 100, 80
 
@@ -96,13 +92,11 @@ def measure(world: World, settings: Settings, families: list[str], seed: int) ->
 
 
 def by_name(runs: list[dict[str, Figures]]) -> dict[str, list[float]]:
-    """The values of each seed that has one, by `<family>.<metric>`."""
+    """The values of each seed, by `<family>.<metric>`."""
     return {
-        f"{family}.{metric}": [
-            run[family].values[metric] for run in runs if not math.isnan(run[family].values[metric])
-        ]
+        f"{family}.{metric}": [run[family].values[metric] for run in runs]
         for family in runs[0]
-        for metric in (*METRICS, COLD)
+        for metric in METRICS
     }
 
 
@@ -115,7 +109,7 @@ def rows_of(figures: dict[str, list[float]]) -> list[list[str]]:
             found, bar = figures[f"{family}.{metric}"], figures[f"{REFERENCE}.{metric}"]
             line += [spread(found), f"{statistics.fmean(found) / statistics.fmean(bar):.2f}"]
         lead = lead_over(family, figures)
-        line += [spread(figures[f"{family}.{COLD}"]), "–" if lead is None else interval(lead)]
+        line.append("–" if lead is None else interval(lead))
         lines.append(line)
     return lines
 
@@ -152,7 +146,7 @@ def main(
         runs.append(measure(world, settings, names, seed))
     figures = by_name(runs)
     header = [
-        "family", "recall@10", "× popularity", "nDCG@10", "× popularity", "recall@10 of cold tracks",
+        "family", "recall@10", "× popularity", "nDCG@10", "× popularity",
         "MM-GNN ahead in nDCG@10 [95 %]",
     ]  # fmt: skip
     command = f"python -m tests.benchmarks.sample_world --seeds {seeds} --record"
@@ -161,7 +155,7 @@ def main(
     show(Section("Sample world (synthetic)", command, day, seeds, header, rows), record=record)
     flat: dict[str, float | None] = {}
     for name, values in figures.items():
-        flat[name] = round(statistics.fmean(values), 6) if values else None
+        flat[name] = round(statistics.fmean(values), 6)
         flat[f"{name}_sd"] = round(statistics.stdev(values), 6) if len(values) > 1 else None
     for family in names:
         if (lead := lead_over(family, figures)) is not None:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.benchmarks.fits import held_out
-from tests.benchmarks.new_tracks import found_of, newcomers, with_new
+from tests.benchmarks.lessened import newcomers, with_new
+from tests.benchmarks.new_tracks import found_of
 from tests.training.worlds import (
     dated_edges,
     edges,
@@ -91,5 +92,5 @@ def test_what_a_person_had_heard_before_it_was_made_new_is_not_to_be_found(world
     new = Listed(people, ranked, pairs_of([(0, 5), (0, 37), (1, 37)]))
     known = Listed(people, ranked, pairs_of([(0, 5), (0, 37), (1, 8)]))
 
-    assert found_of(new, torch.tensor([37]), known, world) == 1
-    assert found_of(new, torch.tensor([37]), new, world) == 0.5
+    assert found_of(new, torch.tensor([37]), known.wanted, world) == 1
+    assert found_of(new, torch.tensor([37]), new.wanted, world) == 0.5

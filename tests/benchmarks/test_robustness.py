@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 import torch
 
+from tests.benchmarks.lessened import thinned
 from tests.benchmarks.robustness import (
     FAMILIES,
     RATES,
@@ -15,7 +16,6 @@ from tests.benchmarks.robustness import (
     Point,
     figures_of,
     loss_ratios,
-    thinned,
     twin_loses_more,
 )
 from tests.training.worlds import edges, nodes_of, world_of
@@ -65,6 +65,12 @@ def test_what_the_twin_loses_more_is_compared_world_by_world():
 def test_a_single_world_has_no_interval():
     with pytest.raises(ValueError, match="needs 2 worlds, here is 1"):
         twin_loses_more(loss_ratios([points_of_a_world(twin_at=0.4)]), "score", RATES)
+
+
+def test_a_world_where_nothing_is_found_has_nothing_to_lose():
+    nothing = [Point("score_of_new", rate, "mm_gnn", 0.0) for rate in (0, 10)]
+    with pytest.raises(ValueError, match="mm_gnn, drop_at_score_of_new: .* take a larger one"):
+        loss_ratios([nothing])
 
 
 def points_of_a_world(twin_at: float) -> list[Point]:

@@ -1,0 +1,60 @@
+"""Worlds with less in them: without some modalities, or without what people did with some tracks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import torch
+from torch import Tensor
+
+from tests.benchmarks.fits import held_out
+from training.data.interactions import day_number
+from training.data.world import World
+
+NEW_SHARE = 10  # one of so many tracks is made new
+
+
+def thinned(world: World, rate: int, seed: int) -> World:
+    """The world with every modality taken from `rate` % of the tracks that have it."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def drawn(having: Tensor) -> Tensor:
+        shuffled = having[torch.randperm(len(having), generator=generator)]
+        return shuffled[: len(having) * rate // 100]
+
+    content = {
+        name: modality.without(drawn(modality.has.nonzero().squeeze(1)))
+        for name, modality in world.content.items()
+    }
+    return untagged(replace(world, content=content), drawn(world.tagged.source.unique()))
+
+
+def untagged(world: World, tracks: Tensor) -> World:
+    """The world in which nobody tagged the tracks at these positions."""
+    stays = ~torch.isin(world.tagged.source, tracks)
+    events = world.tag_events
+    told = ~torch.isin(events.edges.source, tracks)
+    return replace(
+        world,
+        tagged=world.tagged.where(stays),
+        tagger_count=world.tagger_count[stays],
+        tag_events=events.where(told),
+    )
+
+
+def newcomers(world: World, seed: int) -> Tensor:
+    """Positions of a tenth of the tracks that people had heard before the test's cut, drawn at random."""
+    heard = held_out(world, seed).sealed_test.before.tracks.unique()
+    order = torch.randperm(len(heard), generator=torch.Generator().manual_seed(seed))
+    return heard[order[: len(heard) // NEW_SHARE]]
+
+
+def with_new(world: World, tracks: Tensor, cut: date) -> World:
+    """The world in which nobody heard, liked or tagged these tracks before `cut`."""
+    listens, liked = world.listens, world.liked
+    of_others = ~torch.isin(listens.tracks, tracks)
+    is_later = listens.is_dated & (listens.day >= day_number(cut))
+    likes = ~torch.isin(liked.edges.target, tracks)
+    unheard = replace(world, listens=listens.where(of_others | is_later), liked=liked.where(likes))
+    return untagged(unheard, tracks)
