@@ -42,11 +42,6 @@ def recall_of_each(is_hit: Tensor, n_relevant: Tensor, k: int) -> Tensor:
     return is_hit[:, :k].sum(dim=1) / n_relevant
 
 
-def ndcg(is_hit: Tensor, n_relevant: Tensor, k: int) -> float:
-    """Mean of `ndcg_of_each`."""
-    return float(ndcg_of_each(is_hit, n_relevant, k).mean())
-
-
 def ndcg_of_each(is_hit: Tensor, n_relevant: Tensor, k: int) -> Tensor:
     """Sum over hits of 1 / log2(rank + 1), divided by its best value; shape (n_users,).
 

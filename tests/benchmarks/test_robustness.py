@@ -69,7 +69,7 @@ def test_a_single_world_has_no_interval():
 
 def test_a_world_where_nothing_is_found_has_nothing_to_lose():
     nothing = [Point("score_of_new", rate, "mm_gnn", 0.0) for rate in (0, 10)]
-    with pytest.raises(ValueError, match="mm_gnn, drop_at_score_of_new: .* take a larger one"):
+    with pytest.raises(ValueError, match=r"mm_gnn, drop_at_score_of_new: .* take a larger one"):
         loss_ratios([nothing])
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 
 import pytest
 
-from feature_store import publish, run_log
+from feature_store import publish, reissue, rewriting, run_log
 from feature_store.gates import GateFailed
 from feature_store.people import Person
 from feature_store.privacy import ErasedMeanwhile
@@ -254,3 +255,31 @@ def test_a_slice_that_was_staged_before_somebody_was_erased_is_not_pinned(spark,
 
     with pytest.raises(ErasedMeanwhile, match=r"rec_topk: somebody was erased .* clear the task"):
         publish.audited_pins(spark, night)
+
+
+@pytest.mark.parametrize("n_rivals", [1, 5])
+def test_events_are_rewritten_between_those_of_others_or_the_task_is_to_be_cleared(
+    lake, run_of, monkeypatch, n_rivals
+):
+    """A rival's event lands before the rewritten ones: once, they are written anew on top; each time, nothing is."""
+    with pytest.raises(GateFailed):
+        publish_run(run_of(MARCH_1, "r1"), gates=(PASSED, BROKEN))
+    rival = replace(events(lake)[0], action="stage_only", gates=())
+    commit = rewriting._overwrite
+    before_commit = iter([f"rival-{n}" for n in range(n_rivals)])
+
+    def overtaken(*args):
+        for run_id in islice(before_commit, 1):
+            publish.append_event(lake, replace(rival, run_id=run_id))
+        commit(*args)
+
+    monkeypatch.setattr(rewriting, "_overwrite", overtaken)
+
+    if n_rivals == 1:
+        assert reissue.erase_from_events(lake, Person("u1")).changed == 1
+    else:
+        with pytest.raises(reissue.EventsMoved, match=r"5 events were appended .* clear the task"):
+            reissue.erase_from_events(lake, Person("u1"))
+
+    assert [event.run_id for event in events(lake)][1:] == [f"rival-{n}" for n in range(n_rivals)]
+    assert ("u1" in events(lake)[0].gates[1]["examples"]) == (n_rivals > 1)
