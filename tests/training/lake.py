@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pyarrow as pa
 
 from feature_store.arrow_io import append, write_slice
 from feature_store.contract import Table, Time
+from feature_store.settings import Night
 from feature_store.tables import core, features, graph
 
 FIRST_DAY = date(2026, 2, 10)
 TRACKS = [f"t{number:02}" for number in range(16)]
 USERS = [f"u{number:02}" for number in range(14)]
 WITHDRAWN = "t15"
+
+
+def competing(night: Night, family: str, *challengers: str) -> Night:
+    """The night, on which `challengers` contest with `family` for who makes the lists."""
+    training = night.settings.training.model_copy(
+        update={"family": family, "challengers": challengers}
+    )
+    return replace(night, settings=night.settings.model_copy(update={"training": training}))
 
 
 def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:

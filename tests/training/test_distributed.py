@@ -16,7 +16,7 @@ from feature_store.tables.scores import SCORE_EVALUATION
 from tests.training import lake as sample
 from tests.training.together import in_two_processes
 from tests.training.worlds import CPU, three_modalities, two_taste_evidence
-from training import train
+from training import registry, train
 from training.config import load_recipe
 from training.data.batches import LearningBatch, LearningBatches
 from training.distributed import (
@@ -206,3 +206,22 @@ def test_two_processes_write_one_model_that_is_as_good(night, tmp_path, monkeypa
     assert read_table(night.settings.lake, RUN_MODELS).num_rows == 1
     assert read_table(night.settings.lake, RUN_METRICS).num_rows == 1
     assert validation_ndcg(night) == pytest.approx(validation_ndcg(one), abs=0.02)
+
+
+def test_two_processes_hold_one_contest_and_promote_the_same_family(night, tmp_path):
+    """EASE tells the two tastes, which popularity mixes up; LightGCN, learned in between, keeps both in step."""
+    sample.fill(night.settings.lake, night.as_of)
+    contest = sample.competing(night, "popularity", "light_gcn", "ease")
+
+    versions = in_two_processes(trained, tmp_path, contest)
+
+    [row] = read_table(night.settings.lake, RUN_MODELS).to_pylist()
+    assert versions == [row["model_version"]] * 2
+    assert row["family"] == registry.champion_of(contest) != "popularity"
+    ahead = [
+        (one["subject"], one["value"] > 0)
+        for one in read_table(night.settings.lake, SCORE_EVALUATION, as_of=night.as_of).to_pylist()
+        if one["metric"] == "ndcg_at_10_ahead_low"
+    ]
+    assert (row["family"], True) in ahead
+    assert {challenger for challenger, _ in ahead} == {"light_gcn", "ease"}

@@ -136,16 +136,9 @@ def test_two_days_of_listens_train_without_an_evaluation(night):
     assert read_table(early.settings.lake, SCORE_EVALUATION, as_of=early.as_of).num_rows == 0
 
 
-def competing(night: Night, family: str, *challengers: str) -> Night:
-    training = night.settings.training.model_copy(
-        update={"family": family, "challengers": challengers}
-    )
-    return replace(night, settings=night.settings.model_copy(update={"training": training}))
-
-
 def test_a_better_challenger_is_promoted_and_makes_the_lists_from_that_night_on(filled):
     """EASE knows the two tastes that popularity mixes up; the night before its promotion knows nothing of it."""
-    night = competing(filled, "popularity", "ease")
+    night = sample.competing(filled, "popularity", "ease")
 
     row = train.train(night)
     score(night)
@@ -161,7 +154,7 @@ def test_a_better_challenger_is_promoted_and_makes_the_lists_from_that_night_on(
 
 def test_a_challenger_that_is_no_better_leaves_the_champion_and_its_figures_are_kept(filled):
     """The same two the other way round: popularity's interval is written and lies below zero."""
-    night = competing(filled, "ease", "popularity")
+    night = sample.competing(filled, "ease", "popularity")
 
     row = train.train(night)
 
@@ -178,15 +171,15 @@ def test_a_challenger_that_is_no_better_leaves_the_champion_and_its_figures_are_
 
 def test_a_family_that_no_longer_competes_makes_no_lists(filled):
     """EASE was promoted, and then taken out of the settings."""
-    train.train(competing(filled, "popularity", "ease"))
+    train.train(sample.competing(filled, "popularity", "ease"))
 
-    assert registry.champion_of(competing(filled, "popularity")) == "popularity"
+    assert registry.champion_of(sample.competing(filled, "popularity")) == "popularity"
 
 
 def test_who_else_competed_changes_no_byte_of_a_model(filled):
     """MM-GNN alone, and MM-GNN that popularity challenged: the same version, the same checkpoint."""
     alone = train.train(filled)
-    challenged = train.train(competing(filled, FAMILY, "popularity"), retrain="always")
+    challenged = train.train(sample.competing(filled, FAMILY, "popularity"), retrain="always")
 
     assert challenged.model_version == alone.model_version
     assert challenged.checkpoint_sha256 == alone.checkpoint_sha256
