@@ -153,7 +153,7 @@ def _contests(validated: Sequence[Measured], seed: int) -> tuple[Contest, ...]:
 def split_of(world: World, recipe: Recipe, seed: int) -> Split | Unsplit:
     """The split that a recipe asks for; the same for every family with the same settings."""
     generator = torch.Generator().manual_seed(seed)
-    return choose_split(world.listens, world.as_of, world.came, recipe.split, generator)
+    return choose_split(world.listens, world.as_of, world.came_day, recipe.split, generator)
 
 
 def choose(

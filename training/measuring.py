@@ -62,7 +62,7 @@ class Examiner:
     def __init__(self, holdout: Holdout, n_users: int, n_tracks: int, device: torch.device) -> None:
         self._n_users, self._n_tracks, self._device = n_users, n_tracks, device
         self._heard = holdout.before.pairs(holdout.end, n_tracks)
-        self._came_later = ~holdout.offered
+        self._came_later = ~holdout.had_come
         self._wanted = holdout.after
         self.users = holdout.after.users.unique()
 

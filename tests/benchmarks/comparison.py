@@ -18,7 +18,7 @@ from training.data.world import Evidence, World
 from training.measuring import CUT_OFF, Listed
 
 FEW_FOLLOWS = 3
-HEAD_SHARE = 0.2  # of the catalogue, most heard first; the rest is the tail
+HEAD_SHARE = 0.2  # of what lists may hold, most heard first; the rest is the tail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Segments:
         cold: tracks that nobody heard, likewise.
         missing: tracks that lack a modality which others have, likewise.
         listeners: of each track, shape (n_tracks,).
-        n_offered: tracks that lists may hold.
+        n_listable: tracks that lists may hold.
     """
 
     few_listens: Tensor
@@ -41,7 +41,7 @@ class Segments:
     cold: Tensor
     missing: Tensor
     listeners: Tensor
-    n_offered: int
+    n_listable: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,8 @@ class Figures:
 
     Attributes:
         values: by name.
-        of_each: those of PERSONAL for each person, shape (n_users,); NaN for whom nothing is to be found.
+        of_each: recall and nDCG, and recall in the tail and among cold tracks, of each person, shape (n_users,); NaN for
+            whom nothing is to be found there.
     """
 
     values: dict[str, float]
@@ -67,18 +68,18 @@ def segments_of(world: World, split: Split, evidence: Evidence) -> Segments:
     heard_somewhat = torch.argsort(listens, stable=True)
     few_listens = torch.zeros(n_users, dtype=torch.bool)
     few_listens[heard_somewhat[listens[heard_somewhat] > 0][: int((listens > 0).sum()) // 4]] = True
-    n_offered = int(split.sealed_test.offered.sum())
+    n_listable = int(split.sealed_test.had_come.sum())
     n_others = torch.bincount(graph.ties().source, minlength=n_users)
     listeners = torch.bincount(graph.listened.tracks, minlength=n_tracks)
     most_heard = torch.argsort(listeners, descending=True, stable=True)
     tail = torch.ones(n_tracks, dtype=torch.bool)
-    tail[most_heard[: int(HEAD_SHARE * n_offered)]] = False
+    tail[most_heard[: int(HEAD_SHARE * n_listable)]] = False
     missing = torch.zeros(n_tracks, dtype=torch.bool)
     for modality in evidence.content.values():
         if bool(modality.has.any()):
             missing |= ~modality.has
     is_lonely = n_others < FEW_FOLLOWS
-    return Segments(few_listens, is_lonely, tail, listeners == 0, missing, listeners, n_offered)
+    return Segments(few_listens, is_lonely, tail, listeners == 0, missing, listeners, n_listable)
 
 
 def figures_of(listed: Listed, segments: Segments) -> Figures:
@@ -96,7 +97,7 @@ def figures_of(listed: Listed, segments: Segments) -> Figures:
         "few_listens_recall_at_10": _mean(recall[segments.few_listens]),
         "few_follows_recall_at_10": _mean(recall[segments.few_follows]),
         "missing_recall_at_10": _mean(found_among(listed, segments.missing, n_users)[0]),
-        "coverage": metrics.coverage(listed.ranked, segments.n_offered),
+        "coverage": metrics.coverage(listed.ranked, segments.n_listable),
         "novelty": metrics.novelty(listed.ranked, segments.listeners, n_users),
     }
     return Figures(values, of_each)

@@ -12,7 +12,7 @@ from tests.benchmarks.fits import held_out
 from training.data.interactions import day_number
 from training.data.world import World
 
-NEW_SHARE = 10  # one of so many tracks is made new
+ONE_NEW_IN = 10  # tracks that people had heard
 
 
 def thinned(world: World, rate: int, seed: int) -> World:
@@ -47,14 +47,19 @@ def newcomers(world: World, seed: int) -> Tensor:
     """Positions of a tenth of the tracks that people had heard before the test's cut, drawn at random."""
     heard = held_out(world, seed).sealed_test.before.tracks.unique()
     order = torch.randperm(len(heard), generator=torch.Generator().manual_seed(seed))
-    return heard[order[: len(heard) // NEW_SHARE]]
+    return heard[order[: len(heard) // ONE_NEW_IN]]
 
 
 def with_new(world: World, tracks: Tensor, cut: date) -> World:
-    """The world in which nobody heard, liked or tagged these tracks before `cut`."""
+    """The world in which nobody heard these tracks before `cut`, and nobody ever liked or tagged them.
+
+    Artist and album stay.
+    """
     listens, liked = world.listens, world.liked
     of_others = ~torch.isin(listens.tracks, tracks)
     is_later = listens.is_dated & (listens.day >= day_number(cut))
     likes = ~torch.isin(liked.edges.target, tracks)
-    unheard = replace(world, listens=listens.where(of_others | is_later), liked=liked.where(likes))
-    return untagged(unheard, tracks)
+    return untagged(
+        replace(world, listens=listens.where(of_others | is_later), liked=liked.where(likes)),
+        tracks,
+    )

@@ -40,12 +40,20 @@ NEW, KNOWN = "new", "known"
 
 
 def found_of(listed: Listed, tracks: Tensor, asked: Pairs, world: World) -> float:
-    """Recall at 10 of the pairs among `tracks` that stand in `asked`, too; NaN when there is none."""
+    """Recall at 10 of the pairs among `tracks` that stand in `asked`, too.
+
+    Raises:
+        ValueError: there is none.
+    """
     keys, others = (one.users * world.n_tracks + one.tracks for one in (listed.wanted, asked))
     wanted = replace(listed, wanted=listed.wanted.where(torch.isin(keys, others)))
     is_new = torch.zeros(world.n_tracks, dtype=torch.bool)
     is_new[tracks] = True
     recall, _ndcg = found_among(wanted, is_new, len(world.nodes.users))
+    if bool(recall.isnan().all()):
+        raise ValueError(
+            f"of {len(tracks)} tracks nothing is to be found in the test window; take a larger world"
+        )
     return float(recall.nanmean())
 
 
@@ -90,7 +98,8 @@ def main(
             row[-1] = interval(lead)
         rows.append(row)
     header = ["family", "recall@10, made new", "recall@10, known", "MM-GNN ahead, made new [95 %]"]
-    command = f"python -m tests.benchmarks.new_tracks --seeds {seeds} --record"
+    chosen = f" --families {families}" if families else ""
+    command = f"python -m tests.benchmarks.new_tracks --seeds {seeds}{chosen} --record"
     day = datetime.now(tz=UTC).date()
     show(Section("New tracks (synthetic)", command, day, seeds, header, rows), record=record)
     print(json.dumps({name: round(value, 6) for name, value in flat.items()}))

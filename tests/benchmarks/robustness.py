@@ -5,9 +5,10 @@
 The sample worlds are those of the benchmark sample_world. At a rate d, every modality is taken from d % of the tracks
 that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too.
 `drop_at_score`: fitted on everything, ranked without them. `drop_at_train`: fitted and ranked without them. The loss ratio
-is 1 - nDCG@10(d) / nDCG@10(0) on the test window. `drop_at_score_of_new`: likewise at scoring, where a tenth of the tracks
-has been made new (benchmark new_tracks) and recall@10 of those alone counts: content is all that they are known by. What the twin loses more is compared world by world, with Student's
-interval over the worlds. A family's curves in a world are kept under EVENSONG_STATE.
+is 1 - nDCG@10(d) / nDCG@10(0) on the test window. `drop_at_score_of_new`: as at scoring, but a tenth of the tracks has been
+made new (benchmark new_tracks) and recall@10 of those alone counts: only content has a vote on them. What the twin loses
+more is compared world by world, with Student's interval over the worlds. A family's curves in a world are kept under
+EVENSONG_STATE.
 """
 
 from __future__ import annotations
@@ -45,13 +46,19 @@ from training.measuring import CHOOSING_METRIC
 
 FAMILIES = (OURS, "concat_twin")
 SCORE, TRAIN, SCORE_OF_NEW = "score", "train", "score_of_new"
-WHENS = (SCORE, TRAIN, SCORE_OF_NEW)
 RATES = (10, 30, 50, 70, 100)
+RATES_OF = {SCORE: RATES, TRAIN: RATES, SCORE_OF_NEW: RATES[:-1]}
+"""On a new track without any content nobody has a vote: at 100 % every family would lose all."""
+
+MEASURED_BY = [
+    Path(__file__).with_name(f"{module}.py")
+    for module in ("robustness", "lessened", "new_tracks", "comparison", "fits")
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place on a curve: `when` is one of WHENS, `rate` in percent, `found` nDCG@10 or, of new tracks, recall@10."""
+    """One place on a curve: `when` is one of RATES_OF, `rate` in percent, `found` nDCG@10 or, of new tracks, recall@10."""
 
     when: str
     rate: int
@@ -64,7 +71,7 @@ def curves(world: World, seed: int, settings: Settings) -> list[Point]:
     bench = open_bench(world, settings)
     points = []
     for family in FAMILIES:
-        measured_by = sha256_of(Path(__file__).read_bytes())[:12]
+        measured_by = sha256_of(b"".join(file.read_bytes() for file in MEASURED_BY))[:12]
         name = f"robustness-{bench.name(Contender(family), seed)}-{measured_by}.json"
         kept = bench.folder / name
         if not kept.exists():
@@ -104,8 +111,9 @@ def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
             if rate:
                 again = choose(less, split, recipe, seed=seed, device=bench.device).saved
             yield Point(TRAIN, rate, family, ndcg(again, less))
-            less_news = thinned(some_new, rate, seed)
-            yield Point(SCORE_OF_NEW, rate, family, recall_of_new(knows_news, less_news))
+            if rate in (0, *RATES_OF[SCORE_OF_NEW]):
+                less_news = thinned(some_new, rate, seed)
+                yield Point(SCORE_OF_NEW, rate, family, recall_of_new(knows_news, less_news))
 
 
 def loss_ratios(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
@@ -118,7 +126,7 @@ def loss_ratios(points: list[list[Point]]) -> dict[tuple[str, int, str], list[fl
     for of_world in points:
         whole = {(one.when, one.family): one.found for one in of_world if one.rate == 0}
         for (when, family), found in whole.items():
-            if not found:
+            if not found > 0:  # NaN neither
                 raise ValueError(
                     f"{family}, drop_at_{when}: a world where nothing is found with everything "
                     "there has no loss ratio; take a larger one"
@@ -147,15 +155,22 @@ def twin_loses_more(
 def rows_of(ratios: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
     """A line a rate, and one for their mean: what each family loses, and what the twin loses more."""
     lines = []
-    for title, rates in [(f"{rate} %", (rate,)) for rate in RATES] + [("mean", RATES)]:
+    for title, wanted in [(f"{rate} %", (rate,)) for rate in RATES] + [("mean", RATES)]:
         line = [title]
-        for when in WHENS:
-            for family in FAMILIES:
-                of_worlds = np.mean([ratios[when, rate, family] for rate in rates], axis=0)
-                line.append(spread(of_worlds.tolist(), decimals=3))
-            line.append(interval(twin_loses_more(ratios, when, rates)))
+        for when, measured in RATES_OF.items():
+            rates = [rate for rate in wanted if rate in measured]
+            line += _cells(ratios, when, rates) if rates else ["–"] * (len(FAMILIES) + 1)
         lines.append(line)
     return lines
+
+
+def _cells(
+    ratios: dict[tuple[str, int, str], list[float]], when: str, rates: Sequence[int]
+) -> list[str]:
+    """What each family loses, a mean over `rates`, and what the twin loses more."""
+    lost = [np.mean([ratios[when, rate, family] for rate in rates], axis=0) for family in FAMILIES]
+    spreads = [spread(of_worlds.tolist(), decimals=3) for of_worlds in lost]
+    return [*spreads, interval(twin_loses_more(ratios, when, rates))]
 
 
 def figures_of(ratios: dict[tuple[str, int, str], list[float]]) -> dict[str, float]:
@@ -164,8 +179,8 @@ def figures_of(ratios: dict[tuple[str, int, str], list[float]]) -> dict[str, flo
         f"drop_at_{when}.{rate}.{family}_loss_ratio": statistics.fmean(lost)
         for (when, rate, family), lost in ratios.items()
     }
-    for when in WHENS:
-        losses |= with_ends(f"drop_at_{when}.twin_loses_more", twin_loses_more(ratios, when, RATES))
+    for when, rates in RATES_OF.items():
+        losses |= with_ends(f"drop_at_{when}.twin_loses_more", twin_loses_more(ratios, when, rates))
     return {name: round(value, 6) for name, value in losses.items()}
 
 
@@ -185,7 +200,7 @@ def main(
     ]
     ratios = loss_ratios(points)
     header = ["missing; share lost"]
-    for when in (one.replace("_", " ") for one in WHENS):
+    for when in (one.replace("_", " ") for one in RATES_OF):
         header += [f"{family}, at {when}" for family in FAMILIES]
         header.append(f"twin loses more, at {when} [95 %]")
     command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"

@@ -149,7 +149,8 @@ def main(
         "family", "recall@10", "× popularity", "nDCG@10", "× popularity",
         "MM-GNN ahead in nDCG@10 [95 %]",
     ]  # fmt: skip
-    command = f"python -m tests.benchmarks.sample_world --seeds {seeds} --record"
+    picked = f" --families {families}" if families else ""
+    command = f"python -m tests.benchmarks.sample_world --seeds {seeds}{picked} --record"
     day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
     rows = rows_of(figures)
     show(Section("Sample world (synthetic)", command, day, seeds, header, rows), record=record)

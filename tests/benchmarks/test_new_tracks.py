@@ -62,7 +62,7 @@ def test_a_tenth_of_the_tracks_heard_before_the_cut_is_drawn_by_its_seed(world):
     assert not torch.equal(drawn, other)
 
 
-def test_of_tracks_made_new_nothing_is_left_but_what_comes_after_the_cut(world):
+def test_of_tracks_made_new_nothing_is_left_but_listens_from_the_cut_on(world):
     """Tracks 10 and 37: nobody hears 10 in the test's week, persons 0 to 4 hear 37 there; counts are history, too."""
     counted = counts_of(torch.tensor([3, 3]), torch.tensor([10, 11]), torch.tensor([5, 5]))
     world = replace(world, listens=joined(world.listens, counted))
@@ -94,3 +94,12 @@ def test_what_a_person_had_heard_before_it_was_made_new_is_not_to_be_found(world
 
     assert found_of(new, torch.tensor([37]), known.wanted, world) == 1
     assert found_of(new, torch.tensor([37]), new.wanted, world) == 0.5
+
+
+def test_nothing_to_be_found_is_no_figure(world):
+    lists = torch.tensor([[5, 6]])
+    ranked = Ranked(lists, lists.double(), lists > 0)
+    empty = Listed(torch.tensor([0]), ranked, pairs_of([(0, 5)]))
+
+    with pytest.raises(ValueError, match="of 1 tracks nothing is to be found"):
+        found_of(empty, torch.tensor([37]), empty.wanted, world)

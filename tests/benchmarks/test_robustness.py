@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import date
 
@@ -12,10 +13,11 @@ from tests.benchmarks.lessened import thinned
 from tests.benchmarks.robustness import (
     FAMILIES,
     RATES,
-    WHENS,
+    RATES_OF,
     Point,
     figures_of,
     loss_ratios,
+    rows_of,
     twin_loses_more,
 )
 from tests.training.worlds import edges, nodes_of, world_of
@@ -62,13 +64,23 @@ def test_what_the_twin_loses_more_is_compared_world_by_world():
     assert figures["drop_at_score.twin_loses_more"] == pytest.approx(0.2)
 
 
+def test_a_table_has_no_figure_where_no_head_has_a_vote():
+    """Nine columns of figures; of new tracks without content there are none, and their mean is over the other rates."""
+    by_rate = {row[0]: row for row in rows_of(loss_ratios([points_of_a_world(0.4)] * 2))}
+
+    assert list(by_rate) == ["10 %", "30 %", "50 %", "70 %", "100 %", "mean"]
+    assert by_rate["100 %"][-3:] == ["–"] * 3
+    assert by_rate["mean"][-3:-1] == ["0.100 ± 0.000", "0.200 ± 0.000"]
+
+
 def test_a_single_world_has_no_interval():
     with pytest.raises(ValueError, match="needs 2 worlds, here is 1"):
         twin_loses_more(loss_ratios([points_of_a_world(twin_at=0.4)]), "score", RATES)
 
 
-def test_a_world_where_nothing_is_found_has_nothing_to_lose():
-    nothing = [Point("score_of_new", rate, "mm_gnn", 0.0) for rate in (0, 10)]
+@pytest.mark.parametrize("found", [0.0, math.nan])
+def test_a_world_where_nothing_is_found_has_nothing_to_lose(found):
+    nothing = [Point("score_of_new", rate, "mm_gnn", found) for rate in (0, 10)]
     with pytest.raises(ValueError, match=r"mm_gnn, drop_at_score_of_new: .* take a larger one"):
         loss_ratios([nothing])
 
@@ -78,8 +90,8 @@ def points_of_a_world(twin_at: float) -> list[Point]:
     less = dict(zip(FAMILIES, (0.45, twin_at), strict=True))
     return [
         Point(when, rate, family, less[family] if rate else 0.5)
-        for when in WHENS
-        for rate in (0, *RATES)
+        for when, rates in RATES_OF.items()
+        for rate in (0, *rates)
         for family in FAMILIES
     ]
 

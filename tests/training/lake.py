@@ -70,6 +70,12 @@ def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
     _write(lake, graph.GRAPH_TRACK_HAS_TAG, as_of, [])
 
 
+def announce(lake: str, day: date, numbers: Iterable[int]) -> None:
+    """The catalogue sends these tracks, for the first time or once more."""
+    rows = [_track(number) | {"known_from_date": day} for number in numbers]
+    _write(lake, core.CORE_TRACKS, day, rows)
+
+
 def _listens(as_of: date) -> list[dict[str, object]]:
     """Even people hear even tracks, odd ones odd tracks: two a day, further on each day, none of them u13."""
     n_days = (as_of - FIRST_DAY).days + 1
@@ -87,18 +93,6 @@ def _listens(as_of: date) -> list[dict[str, object]]:
         for day in range(0, n_days, 3)
         for step in (1,)
     ]
-
-
-def announce(lake: str, day: date, numbers: Iterable[int]) -> None:
-    """The catalogue sends these tracks, for the first time or once more."""
-    rows = [_track(number) | {"known_from_date": day} for number in numbers]
-    _write(lake, core.CORE_TRACKS, day, rows)
-
-
-def count(lake: str, day: date, user: str, track: str) -> None:
-    """Somebody has heard a track, nobody knows when."""
-    row = {"user_id": user, "track_id": track, "listen_count": 3, "known_from_date": day}
-    _write(lake, core.CORE_LISTEN_COUNTS, day, [row])
 
 
 def _track(number: int) -> dict[str, object]:

@@ -60,17 +60,17 @@ def test_lists_of_the_test_leave_out_what_was_learned_from_and_validation(world,
     assert per_user(listed.wanted) == [2, 3, 1]
 
 
-def test_lists_and_coverage_know_what_was_offered_alone(world, split):
+def test_lists_and_coverage_know_what_had_come_alone(world, split):
     """t0 to t9 are in some list, and in none when they came after the cut; then 30 tracks are to be covered."""
-    offered = torch.arange(N_TRACKS) >= 10
-    later = replace(split, sealed_test=replace(split.sealed_test, offered=offered))
+    had_come = torch.arange(N_TRACKS) >= 10
+    later = replace(split, sealed_test=replace(split.sealed_test, had_come=had_come))
     model = Popularity(PopularityConfig(), published_evidence(world, split))
 
     whole, rest = (test_lists(model, world, one, CPU).ranked for one in (split, later))
 
-    assert not bool(offered[whole.tracks[whole.is_filled]].all())
+    assert not bool(had_come[whole.tracks[whole.is_filled]].all())
     listed = rest.tracks[rest.is_filled]
-    assert bool(offered[listed].all())
+    assert bool(had_come[listed].all())
     coverage = test_quality(model, world, later, CPU).values["coverage"]
     assert coverage == pytest.approx(len(listed.unique()) / 30)
 

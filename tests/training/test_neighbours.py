@@ -166,7 +166,7 @@ def test_no_held_out_listen_is_ever_drawn():
     ]
     world = world_of(nodes_of(ids("u", 8), ids("t", 27)), listens_on(rows), as_of)
     split = choose_split(
-        world.listens, as_of, world.came, SplitConfig(), torch.Generator().manual_seed(1)
+        world.listens, as_of, world.came_day, SplitConfig(), torch.Generator().manual_seed(1)
     )
     assert isinstance(split, Split)
     held_out = split.validation.concealed

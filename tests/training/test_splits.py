@@ -29,7 +29,7 @@ def found(pairs) -> set[tuple[int, int]]:
     return set(zip(pairs.users.tolist(), pairs.tracks.tolist(), strict=True))
 
 
-def came(days: dict[int, date] | None = None) -> torch.Tensor:
+def came_on(days: dict[int, date] | None = None) -> torch.Tensor:
     """The days on which tracks came; nobody knows of the others."""
     found = torch.zeros(N_TRACKS, dtype=torch.int64)
     for track, day in (days or {}).items():
@@ -57,7 +57,7 @@ def test_windows_end_with_the_night_and_cross_a_leap_day():
         ]
     )
 
-    split = time_split(listens, date(2028, 3, 1), came(), config)
+    split = time_split(listens, date(2028, 3, 1), came_on(), config)
 
     assert set(split.validation.before.tracks.tolist()) == {0, 1}
     assert found(split.validation.after) == {(0, 2), (0, 3)}
@@ -66,18 +66,26 @@ def test_windows_end_with_the_night_and_cross_a_leap_day():
 
 
 def test_a_track_that_came_after_the_cut_is_neither_listed_nor_to_be_found():
-    """Cuts on the 9th and 10th: t3 came on the 9th, t4 on the 10th. Both stay concealed from what is learned."""
+    """Cuts on the 9th and 10th: t3 came on the 9th, t4 on the 10th. Both stay concealed from what is learned.
+
+    Person 2 heard t4 on the 1st, before it was announced: that listen waits, and is no news at the test either.
+    """
     first, ninth, tenth = date(2026, 1, 1), date(2026, 1, 9), date(2026, 1, 10)
     listens = listens_on(
-        [(0, 1, first), (0, 2, ninth), (0, 3, ninth), (1, 2, tenth), (1, 3, tenth), (1, 4, tenth)]
+        [
+            *[(0, 1, first), (2, 4, first), (0, 2, ninth), (0, 3, ninth)],
+            *[(1, track, tenth) for track in (2, 3, 4)],
+        ]
     )
 
-    split = time_split(listens, tenth, came({3: ninth, 4: tenth}), SplitConfig(window_days=1))
+    split = time_split(listens, tenth, came_on({3: ninth, 4: tenth}), SplitConfig(window_days=1))
 
     assert found(split.validation.after) == {(0, 2)}
     assert found(split.sealed_test.after) == {(1, 2), (1, 3)}
-    assert split.validation.offered[:5].tolist() == [True, True, True, False, False]
-    assert split.sealed_test.offered[:5].tolist() == [True, True, True, True, False]
+    assert split.validation.had_come[:5].tolist() == [True, True, True, False, False]
+    assert split.sealed_test.had_come[:5].tolist() == [True, True, True, True, False]
+    assert found(split.validation.before) == {(0, 1)}
+    assert found(split.sealed_test.before) == {(0, 1), (0, 2), (0, 3)}
     later = {(1, 2), (1, 3), (1, 4)}
     assert found(split.sealed_test.concealed) == later
     assert found(split.validation.concealed) == {(0, 2), (0, 3)} | later
@@ -90,7 +98,7 @@ def test_a_favourite_heard_again_is_not_held_out():
         [(0, 1, date(2026, 1, 1)), (0, 1, date(2026, 1, 10)), (0, 2, date(2026, 1, 10))]
     )
 
-    split = time_split(listens, date(2026, 1, 10), came(), config)
+    split = time_split(listens, date(2026, 1, 10), came_on(), config)
 
     assert found(split.sealed_test.after) == {(0, 2)}
 
@@ -100,7 +108,7 @@ def test_windows_shrink_when_the_listens_span_few_days():
     start = date(2026, 1, 1)
     listens = listens_on([(0, day, start + timedelta(days=day)) for day in range(11)])
 
-    split = time_split(listens, date(2026, 1, 11), came(), SplitConfig())
+    split = time_split(listens, date(2026, 1, 11), came_on(), SplitConfig())
 
     assert found(split.sealed_test.after) == {(0, 9), (0, 10)}
     assert found(split.validation.after) == {(0, 7), (0, 8)}
@@ -150,7 +158,7 @@ def test_counts_are_refused_by_name_where_times_are_needed():
     counts = counts_of(torch.tensor([0]), torch.tensor([0]), torch.tensor([3]))
 
     with pytest.raises(NeedsTimesError, match="core_daily_listens"):
-        time_split(counts, date(2026, 3, 1), came(), SplitConfig())
+        time_split(counts, date(2026, 3, 1), came_on(), SplitConfig())
 
 
 def test_a_world_too_small_says_why():
@@ -158,8 +166,8 @@ def test_a_world_too_small_says_why():
     start = date(2026, 1, 1)
     days = [(user, day, start + timedelta(days=day)) for user in range(4) for day in range(11)]
 
-    few = choose_split(listens_on(days), date(2026, 1, 11), came(), SplitConfig(), generator())
-    empty = choose_split(listens_on([]), date(2026, 1, 11), came(), SplitConfig(), generator())
+    few = choose_split(listens_on(days), date(2026, 1, 11), came_on(), SplitConfig(), generator())
+    empty = choose_split(listens_on([]), date(2026, 1, 11), came_on(), SplitConfig(), generator())
 
     assert isinstance(few, Unsplit)
     assert "4 people" in few.reason
@@ -172,7 +180,7 @@ def test_counts_are_split_at_random_when_times_do_not_reach():
     counts = counts_of(users, torch.arange(10).repeat(6), torch.ones(60).long())
     listens = joined(listens_on([(0, 20, date(2026, 1, 1))]), counts)
 
-    split = choose_split(listens, date(2026, 1, 1), came(), SplitConfig(), generator())
+    split = choose_split(listens, date(2026, 1, 1), came_on(), SplitConfig(), generator())
 
     assert isinstance(split, Split)
     assert split.rule == "random"

@@ -59,7 +59,9 @@ def world_with(events) -> World:
 def evidence_tensors(world: World) -> dict[str, torch.Tensor]:
     """Every tensor that a model sees while ann's listening to track 2 is held out."""
     held_out = pairs_of([HELD_OUT])
-    holdout = Holdout(world.listens, AS_OF + timedelta(days=1), world.came == 0, held_out, held_out)
+    holdout = Holdout(
+        world.listens, AS_OF + timedelta(days=1), world.came_day == 0, held_out, held_out
+    )
     evidence = world.known_before(holdout)
     tensors = {"tag edges from": evidence.graph.tagged.source}
     tensors["tag edges to"] = evidence.graph.tagged.target

@@ -163,6 +163,6 @@ def world_of(
         tag_events=dated_edges([]),
         content=content or three_modalities(n_tracks),
         tag_vectors=Vectors("", torch.zeros(len(nodes.tags), 0), torch.zeros(len(nodes.tags)) > 0),
-        came=torch.zeros(n_tracks, dtype=torch.int64),
+        came_day=torch.zeros(n_tracks, dtype=torch.int64),
         is_available=torch.ones(n_tracks, dtype=torch.bool),
     )

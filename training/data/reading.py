@@ -69,12 +69,11 @@ def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
     catalogue = read_table(lake, CORE_TRACKS, as_of=as_of, columns=["track_id", "is_available"])
     offered = catalogue.filter(catalogue["is_available"])["track_id"]
     is_available[nodes.tracks.positions(offered, CORE_TRACKS.name)] = True
-    listens = _read_listens(lake, as_of, nodes, rules)
     return World(
         as_of=as_of,
         nodes=nodes,
         rules=rules,
-        listens=listens,
+        listens=_read_listens(lake, as_of, nodes, rules),
         follows=_read_dated(
             lake,
             GRAPH_USER_FOLLOWS_USER,
@@ -110,7 +109,7 @@ def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
         tag_events=_read_tag_events(lake, as_of, nodes),
         content=read_content(lake, as_of, nodes.tracks),
         tag_vectors=read_tag_vectors(lake, nodes.tags),
-        came=_read_days_of_coming(lake, as_of, nodes.tracks, listens),
+        came_day=_read_days_of_coming(lake, as_of, nodes.tracks),
         is_available=is_available,
     )
 
@@ -144,22 +143,20 @@ def _read_listens(lake: str, as_of: date, nodes: Nodes, rules: GraphSettings) ->
     return joined(dated, undated).before(as_of + timedelta(days=1))
 
 
-def _read_days_of_coming(lake: str, as_of: date, tracks: IdList, listens: Listens) -> Tensor:
-    """When each track came, (n_tracks,); see World.
+def _read_days_of_coming(lake: str, as_of: date, tracks: IdList) -> Tensor:
+    """The days on which tracks came, (n_tracks,); see World.
 
-    The first delivery says when the service began to tell us, not when its tracks came. An undated
-    count says that a track was heard, and not when.
+    The first delivery says when the service began to tell us, not when its tracks came.
     """
     announced = read_table(lake, CORE_TRACKS, columns=["track_id", "known_from_date"])
     announced = announced.filter(pc.less_equal(announced["known_from_date"], as_of))
     first = announced.group_by("track_id").aggregate([("known_from_date", "min")])
     day = _days(first, "known_from_date_min")
-    came = torch.zeros(len(tracks), dtype=torch.int64)
-    came[tracks.positions(first["track_id"], CORE_TRACKS.name)] = day
+    came_day = torch.zeros(len(tracks), dtype=torch.int64)
+    came_day[tracks.positions(first["track_id"], CORE_TRACKS.name)] = day
     if len(day):
-        came[came == day.min()] = 0
-    heard_on = torch.where(listens.is_dated, listens.day, 0)
-    return came.scatter_reduce(0, listens.tracks, heard_on, "amin")
+        came_day[came_day == day.min()] = 0
+    return came_day
 
 
 def _daily_listens(lake: str, as_of: date, rules: GraphSettings) -> pa.Table:

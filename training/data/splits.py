@@ -1,10 +1,10 @@
 """What is learned from, what chooses, and what is only measured: one split rule for every family.
 
 Listens with times are cut once, for everybody, by the calendar: train < validation window < test
-    window, the last one ending with the night. Counts without times are divided at random within
-    each person, 8:1:1. Held out is what a
-person had not listened to before the cut: repeating a favourite is no recommendation. A track that
-came after the cut is neither listed nor to be found: on the night of the cut nobody had it.
+window, the last one ending with the night. A track that came after the cut is neither listed nor to
+be found there, and a listen of it waits: on the night of the cut nobody had it. Counts without
+times are divided at random within each person, 8:1:1. Held out is what a person had not listened to
+before the cut: repeating a favourite is no recommendation.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ class Holdout:
     Attributes:
         before: the listens that a model may see.
         end: first day that `before` lacks.
-        offered: tracks that had come before `end`, shape (n_tracks,) bool; no list has another one.
-        after: pairs to be found, none of them in `before`, of tracks that were offered.
+        had_come: tracks that were there before `end`, shape (n_tracks,) bool; no list has another.
+        after: pairs to be found, none of them in `before`, of tracks that had come.
         concealed: every pair that came after, also what is held out for later; nothing that gives
             one away may be seen either.
     """
 
     before: Listens
     end: date
-    offered: Tensor
+    had_come: Tensor
     after: Pairs
     concealed: Pairs
 
@@ -107,14 +107,14 @@ class Unsplit:
 
 
 def choose_split(
-    listens: Listens, as_of: date, came: Tensor, config: SplitConfig, generator: torch.Generator
+    listens: Listens, as_of: date, came_day: Tensor, config: SplitConfig, generator: torch.Generator
 ) -> Split | Unsplit:
     """By time where times reach, else at random within a person's counts, else not at all.
 
     Args:
         listens: all that are known.
         as_of: the last day of them.
-        came: the day on which each track came, shape (n_tracks,); see World.
+        came_day: of each track, shape (n_tracks,); see World.
         config: sizes.
         generator: of a random split.
     """
@@ -123,9 +123,9 @@ def choose_split(
     for rule in ("time", "random") if has_counts else ("time",):
         try:
             split = (
-                time_split(listens, as_of, came, config)
+                time_split(listens, as_of, came_day, config)
                 if rule == "time"
-                else random_split(listens, as_of, len(came), config, generator)
+                else random_split(listens, as_of, len(came_day), config, generator)
             )
         except NeedsTimesError as error:
             reasons.append(str(error))
@@ -140,7 +140,7 @@ def choose_split(
     return Unsplit("; ".join(reasons))
 
 
-def time_split(listens: Listens, as_of: date, came: Tensor, config: SplitConfig) -> Split:
+def time_split(listens: Listens, as_of: date, came_day: Tensor, config: SplitConfig) -> Split:
     """Cut at two days for everybody; both windows shrink together when the listens span few days.
 
     A window is at most a `min_days_per_window`-th of the days from the first listen to `as_of`, and
@@ -156,7 +156,9 @@ def time_split(listens: Listens, as_of: date, came: Tensor, config: SplitConfig)
     length = min(config.window_days, (end - first).days // config.min_days_per_window)
     test = Window(end - timedelta(days=max(1, length)), end)
     validation = Window(test.start - timedelta(days=max(1, length)), test.start)
-    return _split("time", _holdout(listens, validation, came), _holdout(listens, test, came))
+    return _split(
+        "time", _holdout(listens, validation, came_day), _holdout(listens, test, came_day)
+    )
 
 
 def random_split(
@@ -189,14 +191,15 @@ def _split(rule: str, validation: Holdout, test: Holdout) -> Split:
     return Split(rule, replace(validation, concealed=concealed), test)
 
 
-def _holdout(listens: Listens, window: Window, came: Tensor) -> Holdout:
+def _holdout(listens: Listens, window: Window, came_day: Tensor) -> Holdout:
     """What was known at the window's start, and the new pairs inside it of tracks known by then."""
-    n_tracks = len(came)
-    offered = came < day_number(window.start)
+    n_tracks = len(came_day)
+    had_come = came_day < day_number(window.start)
     before = listens.before(window.start)
+    before = before.where(had_come[before.tracks])
     inside = listens.within(window.start, window.end).pairs(window.end, n_tracks)
     news = unheard(inside, before.pairs(window.start, n_tracks), n_tracks)
-    return Holdout(before, window.start, offered, news.where(offered[news.tracks]), news)
+    return Holdout(before, window.start, had_come, news.where(had_come[news.tracks]), news)
 
 
 def _random_holdout(before: Listens, held_out: Listens, end: date, n_tracks: int) -> Holdout:

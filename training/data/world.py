@@ -96,9 +96,8 @@ class World:
         tag_events: tags with who gave them when, to leave out those that belong to held-out pairs.
         content: modalities that no split changes; each evidence adds the tags.
         tag_vectors: of the tags, rows in the order of the nodes.
-        came: the day on which each track came, days since 1970-01-01, shape (n_tracks,): the one
-            on which it was announced, or on which somebody heard it, whichever is earlier; 0 where
-            nobody knows, as of the catalogue's first delivery.
+        came_day: on which each track was announced first, days since 1970-01-01, shape
+            (n_tracks,); 0 where nobody knows, which are all of the catalogue's first delivery.
         is_available: may be recommended, shape (n_tracks,).
     """
 
@@ -115,7 +114,7 @@ class World:
     tag_events: DatedEdges
     content: Content
     tag_vectors: Vectors
-    came: Tensor
+    came_day: Tensor
     is_available: Tensor
 
     @property
@@ -142,24 +141,25 @@ class World:
 
         A like or a tag that a person gave to a held-out track tells that the person knows it. So
         such likes are no edges, and such taggers are not counted: neither in the graph nor in what
-        the tracks are called. Of a track that came later nothing is known, not even its artist.
+        the tracks are called. Of a track that came later nothing is known, not even its artist;
+        only its row is there, which learning meets as one that nobody hears.
         """
-        offered = holdout.offered
+        had_come = holdout.had_come
         liked, tags = self.liked, self.tag_events
         told = liked.began_by(holdout.end) & ~self._concealed(liked.edges.target, liked, holdout)
         counts = tags.began_by(holdout.end) & ~self._concealed(tags.edges.source, tags, holdout)
         left = self.tagger_count - _occurrences(self.tagged, tags.edges.where(~counts))
-        stays = (left >= self.rules.min_tagger_count) & offered[self.tagged.source]
+        stays = (left >= self.rules.min_tagger_count) & had_come[self.tagged.source]
         graph = SocialGraph(
             nodes=self.nodes,
             listened=self._listened(holdout.before, holdout.end),
             follows=self.follows.edges.where(self.follows.began_by(holdout.end)),
-            made_by=self.made_by.where(offered[self.made_by.source]),
+            made_by=self.made_by.where(had_come[self.made_by.source]),
             tagged=self.tagged.where(stays),
-            liked=liked.edges.where(told & offered[liked.edges.target]),
-            on_album=self.on_album.where(offered[self.on_album.source]),
+            liked=liked.edges.where(told & had_come[liked.edges.target]),
+            on_album=self.on_album.where(had_come[self.on_album.source]),
         )
-        came_later = (~offered).nonzero().squeeze(1)
+        came_later = (~had_come).nonzero().squeeze(1)
         content = {name: one.without(came_later) for name, one in self.content.items()}
         return self._evidence(graph, left[stays], content)
 
@@ -191,7 +191,7 @@ class World:
                 modality.embedding, modality.has, modality.emotion, modality.has_emotion,
             ]  # fmt: skip
         digest.update(self.tag_vectors.encoder.encode())
-        tensors += [self.tag_vectors.embedding, self.tag_vectors.has, self.came]
+        tensors += [self.tag_vectors.embedding, self.tag_vectors.has, self.came_day]
         for tensor in tensors:
             digest.update(tensor.contiguous().numpy().tobytes() + b"\x02")
         return digest.hexdigest()
