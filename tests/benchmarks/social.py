@@ -5,7 +5,7 @@
 Each seed is a random split of its own, 8:1:1 of every person's artists. Families learn from the eight tenths, choose epoch
 and head weights on validation, and are measured once on the test by the protocol of published comparisons: the model knows
 the eight tenths alone, all artists are ranked, and those of the nine tenths are left out. Tags that people gave to
-held-out artists are kept from graph and features.
+held-out artists are kept from graph and features. MM-GNN and its twin have one setting of their own here: MUTUAL.
 """
 
 from __future__ import annotations

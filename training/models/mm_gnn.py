@@ -57,7 +57,7 @@ class MMGNNConfig:
     liked_weight: float = 1.0
     on_album_weight: float = 1.0
     listened_power: float = 0.0  # 0 counts every pair alike, 1 by its edge weight
-    mutual_weight: float = 4.0  # best of 0 to 16 on validation of ten sample worlds; see README.md
+    mutual_weight: float = 4.0  # sample worlds' validation; with one modality .1, see README.md
     mutual_temperature: float = 1.0  # of the calibrated scores that heads compare
     emotion_weight: float = 0.1  # 0 takes emotion away altogether, as input too
     newcomer_rate: float = 0.2  # chance of a track to be learned as if nobody had heard it yet
