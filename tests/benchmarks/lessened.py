@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tests.benchmarks.fits import held_out
 from training.data.interactions import day_number
+from training.data.splits import Split
 from training.data.world import World
 
 ONE_NEW_IN = 10  # tracks that people had heard
@@ -63,3 +64,12 @@ def with_new(world: World, tracks: Tensor, cut: date) -> World:
         replace(world, listens=listens.where(of_others | is_later), liked=liked.where(likes)),
         tracks,
     )
+
+
+def listing_only(tracks: Tensor, split: Split) -> Split:
+    """The same to learn from; at the test, lists hold these tracks alone, and they alone are to be found."""
+    test = split.sealed_test
+    only = torch.zeros_like(test.had_come)
+    only[tracks] = True
+    after = test.after.where(only[test.after.tracks])
+    return replace(split, sealed_test=replace(test, had_come=only, after=after))

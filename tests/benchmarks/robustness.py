@@ -6,9 +6,8 @@ The sample worlds are those of the benchmark sample_world. At a rate d, every mo
 that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too.
 `drop_at_score`: fitted on everything, ranked without them. `drop_at_train`: fitted and ranked without them. The loss ratio
 is 1 - nDCG@10(d) / nDCG@10(0) on the test window. `drop_at_score_of_new`: as at scoring, but a tenth of the tracks has been
-made new (benchmark new_tracks) and recall@10 of those alone counts: only content has a vote on them. What the twin loses
-more is compared world by world, with Student's interval over the worlds. A family's curves in a world are kept under
-EVENSONG_STATE.
+made new (benchmark new_tracks) and lists hold those alone: only content has a vote on them. What the twin loses more is
+compared world by world, with Student's interval over the worlds. A family's curves in a world are kept under EVENSONG_STATE.
 """
 
 from __future__ import annotations
@@ -31,15 +30,14 @@ from feature_store.storage import sha256_of
 from tests.benchmarks.comparison import over_worlds
 from tests.benchmarks.contenders import OURS, Contender
 from tests.benchmarks.fits import Bench, held_out
-from tests.benchmarks.lessened import newcomers, thinned, with_new
-from tests.benchmarks.new_tracks import found_of
+from tests.benchmarks.lessened import listing_only, newcomers, thinned, with_new
 from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread, with_ends
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
 from training.checkpoint import Saved, put_together
 from training.comparison import Difference
 from training.config import load_recipe
 from training.data.world import World
-from training.evaluate import test_evidence, test_lists
+from training.evaluate import test_evidence, test_quality
 from training.learning import choose, tested
 from training.loop import deterministic
 from training.measuring import CHOOSING_METRIC
@@ -48,17 +46,16 @@ FAMILIES = (OURS, "concat_twin")
 SCORE, TRAIN, SCORE_OF_NEW = "score", "train", "score_of_new"
 RATES = (10, 30, 50, 70, 100)
 RATES_OF = {SCORE: RATES, TRAIN: RATES, SCORE_OF_NEW: RATES[:-1]}
-"""On a new track without any content nobody has a vote: at 100 % every family would lose all."""
+"""On a new track without any content no head has a vote: at 100 % every family would lose all."""
 
 MEASURED_BY = [
-    Path(__file__).with_name(f"{module}.py")
-    for module in ("robustness", "lessened", "new_tracks", "comparison", "fits")
+    Path(__file__).with_name(f"{module}.py") for module in ("robustness", "lessened", "fits")
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place on a curve: `when` is one of RATES_OF, `rate` in percent, `found` nDCG@10 or, of new tracks, recall@10."""
+    """One place on a curve: `when` is one of RATES_OF, `rate` in percent, `found` the nDCG@10."""
 
     when: str
     rate: int
@@ -90,14 +87,14 @@ def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
     tracks = newcomers(world, seed)
     some_new = with_new(world, tracks, split.sealed_test.end)
     split_of_new = held_out(some_new, seed)
+    shelf = listing_only(tracks, split_of_new.asking_for(split, world.n_tracks))
 
     def ndcg(saved: Saved, less: World) -> float:
         return tested(saved, less, split, recipe, bench.device).quality.values[CHOOSING_METRIC]
 
-    def recall_of_new(saved: Saved, less: World) -> float:
+    def ndcg_among_new(saved: Saved, less: World) -> float:
         model = put_together(saved, recipe.model, test_evidence(less, split_of_new), bench.device)
-        listed = test_lists(model, less, split_of_new, bench.device)
-        return found_of(listed, tracks, split.sealed_test.after, less)
+        return test_quality(model, less, shelf, bench.device).values[CHOOSING_METRIC]
 
     with deterministic(seed, bench.n_threads):
         whole = choose(world, split, recipe, seed=seed, device=bench.device).saved
@@ -113,7 +110,7 @@ def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
             yield Point(TRAIN, rate, family, ndcg(again, less))
             if rate in (0, *RATES_OF[SCORE_OF_NEW]):
                 less_news = thinned(some_new, rate, seed)
-                yield Point(SCORE_OF_NEW, rate, family, recall_of_new(knows_news, less_news))
+                yield Point(SCORE_OF_NEW, rate, family, ndcg_among_new(knows_news, less_news))
 
 
 def loss_ratios(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.benchmarks.fits import held_out
-from tests.benchmarks.lessened import newcomers, with_new
+from tests.benchmarks.lessened import listing_only, newcomers, with_new
 from tests.benchmarks.new_tracks import found_of
 from tests.training.worlds import (
     dated_edges,
@@ -94,6 +94,20 @@ def test_what_a_person_had_heard_before_it_was_made_new_is_not_to_be_found(world
 
     assert found_of(new, torch.tensor([37]), known.wanted, world) == 1
     assert found_of(new, torch.tensor([37]), new.wanted, world) == 0.5
+
+
+def test_a_shelf_of_new_tracks_lists_and_asks_for_nothing_else(world):
+    """Of the test week's pairs those of tracks 36 and 37 are left; what is learned from is the same."""
+    split = held_out(world, 1)
+    tracks = torch.tensor([36, 37])
+
+    shelf = listing_only(tracks, split)
+
+    assert shelf.sealed_test.had_come.nonzero().flatten().tolist() == [36, 37]
+    assert set(shelf.sealed_test.after.tracks.tolist()) == {36, 37}
+    assert len(split.sealed_test.after) > len(shelf.sealed_test.after)
+    assert shelf.sealed_test.before is split.sealed_test.before
+    assert shelf.validation is split.validation
 
 
 def test_nothing_to_be_found_is_no_figure(world):
