@@ -6,8 +6,9 @@ The sample worlds are those of the benchmark sample_world. At a rate d, every mo
 that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too.
 `drop_at_score`: fitted on everything, ranked without them. `drop_at_train`: fitted and ranked without them. The loss ratio
 is 1 - nDCG@10(d) / nDCG@10(0) on the test window. `drop_at_score_of_new`: as at scoring, but a tenth of the tracks has been
-made new (benchmark new_tracks) and lists hold those alone: only content has a vote on them. What the twin loses more is
-compared world by world, with Student's interval over the worlds. A family's curves in a world are kept under EVENSONG_STATE.
+made new (benchmark new_tracks) and lists hold those alone: only content has a vote on them, and the figure is nDCG@10
+itself, because a family whose blend came to do without content has nothing to lose. Families are compared world by world,
+with Student's interval over the worlds. A family's curves in a world are kept under EVENSONG_STATE.
 """
 
 from __future__ import annotations
@@ -45,8 +46,7 @@ from training.measuring import CHOOSING_METRIC
 FAMILIES = (OURS, "concat_twin")
 SCORE, TRAIN, SCORE_OF_NEW = "score", "train", "score_of_new"
 RATES = (10, 30, 50, 70, 100)
-RATES_OF = {SCORE: RATES, TRAIN: RATES, SCORE_OF_NEW: RATES[:-1]}
-"""On a new track without any content no head has a vote: at 100 % every family would lose all."""
+RATES_OF_NEW = (0, *RATES[:-1])  # on a new track without any content no head has a vote
 
 MEASURED_BY = [
     Path(__file__).with_name(f"{module}.py") for module in ("robustness", "lessened", "fits")
@@ -55,7 +55,7 @@ MEASURED_BY = [
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place on a curve: `when` is one of RATES_OF, `rate` in percent, `found` the nDCG@10."""
+    """One place on a curve: `when` is SCORE, TRAIN or SCORE_OF_NEW, `rate` in percent, `found` the nDCG@10."""
 
     when: str
     rate: int
@@ -108,28 +108,18 @@ def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
             if rate:
                 again = choose(less, split, recipe, seed=seed, device=bench.device).saved
             yield Point(TRAIN, rate, family, ndcg(again, less))
-            if rate in (0, *RATES_OF[SCORE_OF_NEW]):
+            if rate in RATES_OF_NEW:
                 less_news = thinned(some_new, rate, seed)
                 yield Point(SCORE_OF_NEW, rate, family, ndcg_among_new(knows_news, less_news))
 
 
 def loss_ratios(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
-    """1 - found(d) / found(0) of each world, by when, rate and family.
-
-    Raises:
-        ValueError: a world has nothing to lose.
-    """
+    """1 - nDCG(d) / nDCG(0) of each world, by when, rate and family; not of new tracks."""
     ratios: dict[tuple[str, int, str], list[float]] = {}
     for of_world in points:
         whole = {(one.when, one.family): one.found for one in of_world if one.rate == 0}
-        for (when, family), found in whole.items():
-            if not found > 0:  # NaN neither
-                raise ValueError(
-                    f"{family}, drop_at_{when}: a world where nothing is found with everything "
-                    "there has no loss ratio; take a larger one"
-                )
         for one in of_world:
-            if one.rate:
+            if one.rate and one.when != SCORE_OF_NEW:
                 lost = 1 - one.found / whole[one.when, one.family]
                 ratios.setdefault((one.when, one.rate, one.family), []).append(lost)
     return ratios
@@ -152,33 +142,57 @@ def twin_loses_more(
 def rows_of(ratios: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
     """A line a rate, and one for their mean: what each family loses, and what the twin loses more."""
     lines = []
-    for title, wanted in [(f"{rate} %", (rate,)) for rate in RATES] + [("mean", RATES)]:
+    for title, rates in [(f"{rate} %", (rate,)) for rate in RATES] + [("mean", RATES)]:
         line = [title]
-        for when, measured in RATES_OF.items():
-            rates = [rate for rate in wanted if rate in measured]
-            line += _cells(ratios, when, rates) if rates else ["–"] * (len(FAMILIES) + 1)
+        for when in (SCORE, TRAIN):
+            for family in FAMILIES:
+                of_worlds = np.mean([ratios[when, rate, family] for rate in rates], axis=0)
+                line.append(spread(of_worlds.tolist(), decimals=3))
+            line.append(interval(twin_loses_more(ratios, when, rates)))
         lines.append(line)
     return lines
 
 
-def _cells(
-    ratios: dict[tuple[str, int, str], list[float]], when: str, rates: Sequence[int]
-) -> list[str]:
-    """What each family loses, a mean over `rates`, and what the twin loses more."""
-    lost = [np.mean([ratios[when, rate, family] for rate in rates], axis=0) for family in FAMILIES]
-    spreads = [spread(of_worlds.tolist(), decimals=3) for of_worlds in lost]
-    return [*spreads, interval(twin_loses_more(ratios, when, rates))]
+def found_among_new(points: list[list[Point]]) -> dict[tuple[int, str], list[float]]:
+    """NDCG among new tracks of each world, by rate and family."""
+    found: dict[tuple[int, str], list[float]] = {}
+    for one in (one for of_world in points for one in of_world if one.when == SCORE_OF_NEW):
+        found.setdefault((one.rate, one.family), []).append(one.found)
+    return found
 
 
-def figures_of(ratios: dict[tuple[str, int, str], list[float]]) -> dict[str, float]:
-    """Means over worlds: `drop_at_<when>.<rate>.<family>_loss_ratio`, and what the twin loses more."""
-    losses = {
+def ours_ahead(found: dict[tuple[int, str], list[float]], rate: int) -> Difference:
+    """MM-GNN's nDCG among new tracks less the twin's; its mean over worlds and interval."""
+    ours, twin = (found[rate, family] for family in FAMILIES)
+    return over_worlds([one - other for one, other in zip(ours, twin, strict=True)])
+
+
+def rows_of_new(found: dict[tuple[int, str], list[float]]) -> list[list[str]]:
+    """A line a rate: nDCG of each family, and how far MM-GNN is ahead."""
+    return [
+        [
+            f"{rate} %",
+            *(spread(found[rate, family]) for family in FAMILIES),
+            interval(ours_ahead(found, rate)),
+        ]
+        for rate in RATES_OF_NEW
+    ]
+
+
+def flat_figures(points: list[list[Point]]) -> dict[str, float]:
+    """`drop_at_<when>.<rate>.<family>_loss_ratio`, `drop_at_score_of_new.<rate>.<family>_ndcg_at_10`, and both comparisons."""
+    ratios, found = loss_ratios(points), found_among_new(points)
+    flat = {
         f"drop_at_{when}.{rate}.{family}_loss_ratio": statistics.fmean(lost)
         for (when, rate, family), lost in ratios.items()
     }
-    for when, rates in RATES_OF.items():
-        losses |= with_ends(f"drop_at_{when}.twin_loses_more", twin_loses_more(ratios, when, rates))
-    return {name: round(value, 6) for name, value in losses.items()}
+    for when in (SCORE, TRAIN):
+        flat |= with_ends(f"drop_at_{when}.twin_loses_more", twin_loses_more(ratios, when, RATES))
+    for (rate, family), values in found.items():
+        flat[f"drop_at_{SCORE_OF_NEW}.{rate}.{family}_ndcg_at_10"] = statistics.fmean(values)
+    for rate in RATES_OF_NEW:
+        flat |= with_ends(f"drop_at_{SCORE_OF_NEW}.{rate}.ours_ahead", ours_ahead(found, rate))
+    return {name: round(value, 6) for name, value in flat.items()}
 
 
 def main(
@@ -195,15 +209,20 @@ def main(
             range(FIRST_SEED, FIRST_SEED + seeds), "worlds", console=Console(stderr=True)
         )
     ]
-    ratios = loss_ratios(points)
-    header = ["missing; share lost"]
-    for when in (one.replace("_", " ") for one in RATES_OF):
+    command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"
+    today = datetime.now(UTC).date()
+    header = ["missing; share of nDCG@10 lost"]
+    for when in (SCORE, TRAIN):
         header += [f"{family}, at {when}" for family in FAMILIES]
         header.append(f"twin loses more, at {when} [95 %]")
-    command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"
-    title, today = "Missing modalities (synthetic)", datetime.now(UTC).date()
-    show(Section(title, command, today, seeds, header, rows_of(ratios)), record=record)
-    print(json.dumps(figures_of(ratios)))
+    rows = rows_of(loss_ratios(points))
+    title = "Missing modalities (synthetic)"
+    show(Section(title, command, today, seeds, header, rows), record=record)
+    header = ["missing at scoring; nDCG@10 among new tracks", *FAMILIES, "MM-GNN ahead [95 %]"]
+    rows = rows_of_new(found_among_new(points))
+    title = "New tracks with missing modalities (synthetic)"
+    show(Section(title, command, today, seeds, header, rows), record=record)
+    print(json.dumps(flat_figures(points)))
 
 
 if __name__ == "__main__":

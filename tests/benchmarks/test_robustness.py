@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import date
 
@@ -13,11 +12,15 @@ from tests.benchmarks.lessened import thinned
 from tests.benchmarks.robustness import (
     FAMILIES,
     RATES,
-    RATES_OF,
+    RATES_OF_NEW,
+    SCORE,
+    SCORE_OF_NEW,
+    TRAIN,
     Point,
-    figures_of,
+    flat_figures,
+    found_among_new,
     loss_ratios,
-    rows_of,
+    rows_of_new,
     twin_loses_more,
 )
 from tests.training.worlds import edges, nodes_of, world_of
@@ -59,21 +62,23 @@ def test_what_the_twin_loses_more_is_compared_world_by_world():
     assert ratios["train", 50, "concat_twin"] == pytest.approx([0.2, 0.4])
     more = twin_loses_more(ratios, "train", RATES)
     assert (more.mean, more.high) == pytest.approx((0.2, 0.2 + 12.7062 * 0.1))
-    figures = figures_of(ratios)
+    figures = flat_figures([points_of_a_world(twin_at=0.4), points_of_a_world(twin_at=0.3)])
     assert figures["drop_at_score.70.concat_twin_loss_ratio"] == pytest.approx(0.3)
     assert figures["drop_at_score.twin_loses_more"] == pytest.approx(0.2)
 
 
-def test_a_table_has_no_figure_where_no_head_has_a_vote():
-    """Nine columns of figures; of new tracks without content there are none, and their mean is over the other rates."""
-    by_rate = {
-        row[0]: row
-        for row in rows_of(loss_ratios([points_of_a_world(0.4), points_of_a_world(0.35)]))
-    }
+def test_families_are_compared_on_new_tracks_by_what_they_find():
+    """Ours finds .45 in both worlds, the twin .4 and nothing: .25 ahead on average, which no loss ratio could tell."""
+    points = [points_of_a_world(twin_at=0.4), points_of_a_world(twin_at=0.0)]
 
-    assert list(by_rate) == ["10 %", "30 %", "50 %", "70 %", "100 %", "mean"]
-    assert by_rate["100 %"][-3:] == ["–"] * 3
-    assert by_rate["mean"][-3:-1] == ["0.100 ± 0.000", "0.250 ± 0.071"]
+    rows = rows_of_new(found_among_new(points))
+
+    assert [row[0] for row in rows] == ["0 %", "10 %", "30 %", "50 %", "70 %"]
+    assert rows[1][1:3] == ["0.4500 ± 0.0000", "0.2000 ± 0.2828"]
+    assert rows[1][3].startswith("0.2500 [-2.2912, ")
+    figures = flat_figures(points)
+    assert figures["drop_at_score_of_new.10.ours_ahead"] == pytest.approx(0.25)
+    assert figures["drop_at_score_of_new.0.mm_gnn_ndcg_at_10"] == pytest.approx(0.5)
 
 
 def test_a_single_world_has_no_interval():
@@ -81,19 +86,12 @@ def test_a_single_world_has_no_interval():
         twin_loses_more(loss_ratios([points_of_a_world(twin_at=0.4)]), "score", RATES)
 
 
-@pytest.mark.parametrize("found", [0.0, math.nan])
-def test_a_world_where_nothing_is_found_has_nothing_to_lose(found):
-    nothing = [Point("score_of_new", rate, "mm_gnn", found) for rate in (0, 10)]
-    with pytest.raises(ValueError, match=r"mm_gnn, drop_at_score_of_new: .* take a larger one"):
-        loss_ratios([nothing])
-
-
 def points_of_a_world(twin_at: float) -> list[Point]:
     """NDCG .5 with everything there; at every rate .45 of ours and `twin_at` of the twin."""
     less = dict(zip(FAMILIES, (0.45, twin_at), strict=True))
     return [
         Point(when, rate, family, less[family] if rate else 0.5)
-        for when, rates in RATES_OF.items()
+        for when, rates in ((SCORE, RATES), (TRAIN, RATES), (SCORE_OF_NEW, RATES_OF_NEW[1:]))
         for rate in (0, *rates)
         for family in FAMILIES
     ]
