@@ -44,7 +44,7 @@ from training.loop import deterministic
 from training.measuring import CHOOSING_METRIC
 
 FAMILIES = (OURS, "concat_twin")
-SCORE, TRAIN, SCORE_OF_NEW = "score", "train", "score_of_new"
+WHENS = SCORE, TRAIN, SCORE_OF_NEW = "score", "train", "score_of_new"
 RATES = (10, 30, 50, 70, 100)
 RATES_OF_NEW = (0, *RATES[:-1])  # on a new track without any content no head has a vote
 
@@ -55,7 +55,7 @@ MEASURED_BY = [
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place on a curve: `when` is SCORE, TRAIN or SCORE_OF_NEW, `rate` in percent, `found` the nDCG@10."""
+    """One place on a curve: `when` is one of WHENS, `rate` in percent, `found` the nDCG@10."""
 
     when: str
     rate: int
@@ -153,45 +153,49 @@ def rows_of(ratios: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
     return lines
 
 
-def found_among_new(points: list[list[Point]]) -> dict[tuple[int, str], list[float]]:
-    """NDCG among new tracks of each world, by rate and family."""
-    found: dict[tuple[int, str], list[float]] = {}
-    for one in (one for of_world in points for one in of_world if one.when == SCORE_OF_NEW):
-        found.setdefault((one.rate, one.family), []).append(one.found)
+def found_in(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
+    """NDCG of each world, by when, rate and family."""
+    found: dict[tuple[str, int, str], list[float]] = {}
+    for one in (one for of_world in points for one in of_world):
+        found.setdefault((one.when, one.rate, one.family), []).append(one.found)
     return found
 
 
-def ours_ahead(found: dict[tuple[int, str], list[float]], rate: int) -> Difference:
-    """MM-GNN's nDCG among new tracks less the twin's; its mean over worlds and interval."""
-    ours, twin = (found[rate, family] for family in FAMILIES)
+def ours_ahead(found: dict[tuple[str, int, str], list[float]], when: str, rate: int) -> Difference:
+    """MM-GNN's nDCG less the twin's; its mean over worlds and interval."""
+    ours, twin = (found[when, rate, family] for family in FAMILIES)
     return over_worlds([one - other for one, other in zip(ours, twin, strict=True)])
 
 
-def rows_of_new(found: dict[tuple[int, str], list[float]]) -> list[list[str]]:
+def rows_of_found(found: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
     """A line a rate: nDCG of each family, and how far MM-GNN is ahead."""
-    return [
-        [
-            f"{rate} %",
-            *(spread(found[rate, family]) for family in FAMILIES),
-            interval(ours_ahead(found, rate)),
-        ]
-        for rate in RATES_OF_NEW
-    ]
+    lines = []
+    for rate in (0, *RATES):
+        line = [f"{rate} %"]
+        for when in WHENS:
+            if (when, rate, OURS) in found:
+                line += [spread(found[when, rate, family]) for family in FAMILIES]
+                line.append(interval(ours_ahead(found, when, rate)))
+            else:
+                line += ["–"] * (len(FAMILIES) + 1)
+        lines.append(line)
+    return lines
 
 
 def flat_figures(points: list[list[Point]]) -> dict[str, float]:
-    """`drop_at_<when>.<rate>.<family>_loss_ratio`, `drop_at_score_of_new.<rate>.<family>_ndcg_at_10`, and both comparisons."""
-    ratios, found = loss_ratios(points), found_among_new(points)
+    """By `drop_at_<when>.<rate>.<family>_loss_ratio` and `…_ndcg_at_10`, with both comparisons."""
+    ratios, found = loss_ratios(points), found_in(points)
     flat = {
         f"drop_at_{when}.{rate}.{family}_loss_ratio": statistics.fmean(lost)
         for (when, rate, family), lost in ratios.items()
     }
     for when in (SCORE, TRAIN):
         flat |= with_ends(f"drop_at_{when}.twin_loses_more", twin_loses_more(ratios, when, RATES))
-    for (rate, family), values in found.items():
-        flat[f"drop_at_{SCORE_OF_NEW}.{rate}.{family}_ndcg_at_10"] = statistics.fmean(values)
-    for rate in RATES_OF_NEW:
-        flat |= with_ends(f"drop_at_{SCORE_OF_NEW}.{rate}.ours_ahead", ours_ahead(found, rate))
+    for (when, rate, family), values in found.items():
+        flat[f"drop_at_{when}.{rate}.{family}_ndcg_at_10"] = statistics.fmean(values)
+    for when, rate, family in found:
+        if family == OURS:
+            flat |= with_ends(f"drop_at_{when}.{rate}.ours_ahead", ours_ahead(found, when, rate))
     return {name: round(value, 6) for name, value in flat.items()}
 
 
@@ -218,9 +222,12 @@ def main(
     rows = rows_of(loss_ratios(points))
     title = "Missing modalities (synthetic)"
     show(Section(title, command, today, seeds, header, rows), record=record)
-    header = ["missing at scoring; nDCG@10 among new tracks", *FAMILIES, "MM-GNN ahead [95 %]"]
-    rows = rows_of_new(found_among_new(points))
-    title = "New tracks with missing modalities (synthetic)"
+    header = ["missing; nDCG@10"]
+    for when in (one.replace("_", " ") for one in WHENS):
+        header += [f"{family}, at {when}" for family in FAMILIES]
+        header.append(f"MM-GNN ahead, at {when} [95 %]")
+    rows = rows_of_found(found_in(points))
+    title = "What missing modalities leave (synthetic)"
     show(Section(title, command, today, seeds, header, rows), record=record)
     print(json.dumps(flat_figures(points)))
 

@@ -18,9 +18,9 @@ from tests.benchmarks.robustness import (
     TRAIN,
     Point,
     flat_figures,
-    found_among_new,
+    found_in,
     loss_ratios,
-    rows_of_new,
+    rows_of_found,
     twin_loses_more,
 )
 from tests.training.worlds import edges, nodes_of, world_of
@@ -67,15 +67,17 @@ def test_what_the_twin_loses_more_is_compared_world_by_world():
     assert figures["drop_at_score.twin_loses_more"] == pytest.approx(0.2)
 
 
-def test_families_are_compared_on_new_tracks_by_what_they_find():
+def test_families_are_compared_by_what_they_still_find_too():
     """Ours finds .45 in both worlds, the twin .4 and nothing: .25 ahead on average, which no loss ratio could tell."""
     points = [points_of_a_world(twin_at=0.4), points_of_a_world(twin_at=0.0)]
 
-    rows = rows_of_new(found_among_new(points))
+    rows = rows_of_found(found_in(points))
 
-    assert [row[0] for row in rows] == ["0 %", "10 %", "30 %", "50 %", "70 %"]
-    assert rows[1][1:3] == ["0.4500 ± 0.0000", "0.2000 ± 0.2828"]
-    assert rows[1][3].startswith("0.2500 [-2.2912, ")
+    assert [row[0] for row in rows] == ["0 %", "10 %", "30 %", "50 %", "70 %", "100 %"]
+    assert rows[1][-3:-1] == ["0.4500 ± 0.0000", "0.2000 ± 0.2828"]
+    assert rows[1][-1].startswith("0.2500 [-2.2912, ")
+    assert rows[5][-3:] == ["–"] * 3
+    assert rows[5][1:3] == ["0.4500 ± 0.0000", "0.2000 ± 0.2828"]
     figures = flat_figures(points)
     assert figures["drop_at_score_of_new.10.ours_ahead"] == pytest.approx(0.25)
     assert figures["drop_at_score_of_new.0.mm_gnn_ndcg_at_10"] == pytest.approx(0.5)
