@@ -67,7 +67,8 @@ WITHOUT: Mapping[str, dict[str, float]] = {
 def contender_called(name: str) -> Contender:
     """A family, `mm_gnn_<part>` of WITHOUT, or `mm_gnn_only_<head>`.
 
-    Of `only_<head>` the head alone makes the lists, and learned nothing of the others but when to stop: the epoch is the blend's.
+    Of `only_<head>` the head alone makes the lists, and learned nothing of the others but when to stop: the epoch is the
+    blend's.
 
     Raises:
         typer.BadParameter: there is none of that name.

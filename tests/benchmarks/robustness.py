@@ -113,16 +113,24 @@ def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
                 yield Point(SCORE_OF_NEW, rate, family, ndcg_among_new(knows_news, less_news))
 
 
+def found_in(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
+    """NDCG of each world, by when, rate and family."""
+    found: dict[tuple[str, int, str], list[float]] = {}
+    for one in (one for of_world in points for one in of_world):
+        found.setdefault((one.when, one.rate, one.family), []).append(one.found)
+    return found
+
+
 def loss_ratios(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
     """1 - nDCG(d) / nDCG(0) of each world, by when, rate and family; not of new tracks."""
-    ratios: dict[tuple[str, int, str], list[float]] = {}
-    for of_world in points:
-        whole = {(one.when, one.family): one.found for one in of_world if one.rate == 0}
-        for one in of_world:
-            if one.rate and one.when != SCORE_OF_NEW:
-                lost = 1 - one.found / whole[one.when, one.family]
-                ratios.setdefault((one.when, one.rate, one.family), []).append(lost)
-    return ratios
+    found = found_in(points)
+    return {
+        (when, rate, family): [
+            1 - less / whole for less, whole in zip(values, found[when, 0, family], strict=True)
+        ]
+        for (when, rate, family), values in found.items()
+        if rate and when != SCORE_OF_NEW
+    }
 
 
 def twin_loses_more(
@@ -151,14 +159,6 @@ def rows_of(ratios: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
             line.append(interval(twin_loses_more(ratios, when, rates)))
         lines.append(line)
     return lines
-
-
-def found_in(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
-    """NDCG of each world, by when, rate and family."""
-    found: dict[tuple[str, int, str], list[float]] = {}
-    for one in (one for of_world in points for one in of_world):
-        found.setdefault((one.when, one.rate, one.family), []).append(one.found)
-    return found
 
 
 def ours_ahead(found: dict[tuple[str, int, str], list[float]], when: str, rate: int) -> Difference:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import pytest
 import torch
@@ -26,7 +25,6 @@ from training.layers.graph_encoder import EncoderSettings, GraphEncoder
 from training.loop import LoopConfig, deterministic, fit, scoring
 from training.models.mm_gnn import MMGNN, ContentInput, MMGNNConfig
 
-MARCH_1 = date(2026, 3, 1)
 N_PEOPLE, N_TRACKS, N_NEW, N_HEARD = 40, 60, 8, 10
 RELATIONS = RelationWeights(
     listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0

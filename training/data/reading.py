@@ -65,10 +65,7 @@ def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
     """
     nodes = _read_nodes(lake, as_of)
     tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
-    is_available = torch.zeros(len(nodes.tracks), dtype=torch.bool)
-    catalogue = read_table(lake, CORE_TRACKS, as_of=as_of, columns=["track_id", "is_available"])
-    offered = catalogue.filter(catalogue["is_available"])["track_id"]
-    is_available[nodes.tracks.positions(offered, CORE_TRACKS.name)] = True
+    came_day, is_available = _read_catalogue(lake, as_of, nodes.tracks)
     return World(
         as_of=as_of,
         nodes=nodes,
@@ -109,7 +106,7 @@ def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
         tag_events=_read_tag_events(lake, as_of, nodes),
         content=read_content(lake, as_of, nodes.tracks),
         tag_vectors=read_tag_vectors(lake, nodes.tags),
-        came_day=_read_days_of_coming(lake, as_of, nodes.tracks),
+        came_day=came_day,
         is_available=is_available,
     )
 
@@ -143,20 +140,25 @@ def _read_listens(lake: str, as_of: date, nodes: Nodes, rules: GraphSettings) ->
     return joined(dated, undated).before(as_of + timedelta(days=1))
 
 
-def _read_days_of_coming(lake: str, as_of: date, tracks: IdList) -> Tensor:
-    """The days on which tracks came, (n_tracks,); see World.
+def _read_catalogue(lake: str, as_of: date, tracks: IdList) -> tuple[Tensor, Tensor]:
+    """The days on which tracks came, and which may be recommended; (n_tracks,) each, see World.
 
     The first delivery says when the service began to tell us, not when its tracks came.
     """
-    announced = read_table(lake, CORE_TRACKS, columns=["track_id", "known_from_date"])
-    announced = announced.filter(pc.less_equal(announced["known_from_date"], as_of))
-    first = announced.group_by("track_id").aggregate([("known_from_date", "min")])
-    day = _days(first, "known_from_date_min")
+    columns = ["track_id", "known_from_date", "is_available"]
+    rows = read_table(lake, CORE_TRACKS, columns=columns)
+    known = rows.filter(pc.less_equal(rows["known_from_date"], as_of))
+    # Rows come by track and day, and one thread keeps their order: the last one is the newest.
+    each = known.group_by("track_id", use_threads=False).aggregate(
+        [("known_from_date", "min"), ("is_available", "last")]
+    )
+    day = _days(each, "known_from_date_min")
+    places = tracks.positions(each["track_id"], CORE_TRACKS.name)
     came_day = torch.zeros(len(tracks), dtype=torch.int64)
-    came_day[tracks.positions(first["track_id"], CORE_TRACKS.name)] = day
-    if len(day):
-        came_day[came_day == day.min()] = 0
-    return came_day
+    came_day[places] = torch.where(day > day.min(), day, 0) if len(day) else day
+    is_available = torch.zeros(len(tracks), dtype=torch.bool)
+    is_available[places] = torch.from_numpy(each["is_available_last"].to_numpy())
+    return came_day, is_available
 
 
 def _daily_listens(lake: str, as_of: date, rules: GraphSettings) -> pa.Table:
