@@ -25,10 +25,10 @@ from __future__ import annotations
 from airflow.sdk import Param, dag
 from airflow.sdk.bases.operator import chain
 
-from dags.access import PRIVACY_OFFICER, may_act
-from dags.defaults import DEFAULTS, FIRST_DAY
-from dags.erasure_steps import ERASE_LOGS, ERASE_MODELS, ERASE_ROWS, FINISH_ERASURE
-from dags.tasks import erasing_task
+from dags.operators.erasure_steps import ERASE_LOGS, ERASE_MODELS, ERASE_ROWS, FINISH_ERASURE
+from dags.operators.tasks import erasing_task
+from dags.policy.defaults import DEFAULTS, FIRST_DAY
+from dags.policy.roles import PRIVACY_OFFICER, may_act
 
 
 @dag(

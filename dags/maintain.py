@@ -22,15 +22,15 @@ from __future__ import annotations
 from airflow.sdk import dag
 from airflow.sdk.bases.operator import chain
 
-from dags.access import RUNNER, may_act
-from dags.defaults import DEFAULTS, EVERY_NOON, FIRST_DAY
-from dags.tasks import (
+from dags.operators.tasks import (
     COMPACT_FILES,
     EXPIRE_LANDING,
     EXPIRE_SLICES,
     VACUUM_FILES,
     maintenance_task,
 )
+from dags.policy.defaults import DEFAULTS, EVERY_NOON, FIRST_DAY
+from dags.policy.roles import RUNNER, may_act
 
 
 @dag(

@@ -27,10 +27,7 @@ from __future__ import annotations
 from airflow.sdk import Param, TaskGroup, dag
 from airflow.sdk.bases.operator import chain
 
-from dags.access import RUNNER, may_act
-from dags.defaults import DEFAULTS, FIRST_DAY, NIGHTLY
-from dags.notices import PUBLISHED_BY_SIX
-from dags.tasks import (
+from dags.operators.tasks import (
     announcing_task,
     landing_task,
     publishing_task,
@@ -39,6 +36,9 @@ from dags.tasks import (
     spark_job,
     training_task,
 )
+from dags.policy.alerts import PUBLISHED_BY_SIX
+from dags.policy.defaults import DEFAULTS, FIRST_DAY, NIGHTLY
+from dags.policy.roles import RUNNER, may_act
 
 RAW_TABLES = (
     "raw_tracks",

@@ -24,9 +24,9 @@ from __future__ import annotations
 from airflow.sdk import Param, dag
 from airflow.sdk.bases.operator import chain
 
-from dags.access import PUBLISHER, may_act
-from dags.defaults import A_REASON, A_RUN, DEFAULTS, FIRST_DAY
-from dags.tasks import hand_publishing_task, waiving_task
+from dags.operators.tasks import hand_publishing_task, waiving_task
+from dags.policy.defaults import A_REASON, A_RUN, DEFAULTS, FIRST_DAY
+from dags.policy.roles import PUBLISHER, may_act
 
 
 @dag(

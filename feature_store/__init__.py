@@ -1,5 +1,5 @@
 """The contract between all parts: tables, and the only ways to read, write and publish them."""
 
-from feature_store.snapshot import open_snapshot
+from feature_store.publishing.snapshot import open_snapshot
 
 __all__ = ["open_snapshot"]

@@ -259,7 +259,7 @@ class Settings(BaseSettings):
         "", description="OpenLineage server; empty: events are appended to a file in the state."
     )
     notifier: str = Field(
-        "dags.notices:to_log",
+        "dags.policy.alerts:to_log",
         description="Function (alert, text) that tells whoever is on call, as module:name.",
     )
     late_track_days: int = Field(

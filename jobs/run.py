@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from feature_store import spark_io
-from feature_store.arrow_io import Written
 from feature_store.contract import Table, Time
-from feature_store.delta_tables import ensure_table, exists
-from feature_store.lineage import versions_of
-from feature_store.privacy import unchanged_people
-from feature_store.run_log import record_task
+from feature_store.lake import spark_io
+from feature_store.lake.arrow_io import Written
+from feature_store.lake.delta_tables import ensure_table, exists
+from feature_store.privacy.suppression import unchanged_people
+from feature_store.publishing.snapshot import snapshot_before
+from feature_store.runs.lineage import versions_of
+from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
-from feature_store.snapshot import snapshot_before
-from feature_store.spark_session import make_spark
+from feature_store.spark.session import make_spark
 from jobs.inputs import (
     Before,
     Everything,
@@ -35,8 +35,8 @@ from jobs.inputs import (
     Published,
     Slice,
 )
-from jobs.landing import first_closed_day
-from jobs.raw.reading import read_landing
+from jobs.landing.manifests import first_closed_day
+from jobs.raw.steps.reading import read_landing
 from jobs.registry import job_called
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from feature_store.settings import Night, Settings, load_settings
-from feature_store.spark_session import make_spark
-from tests.cluster import spark_cluster
-from tests.nights import nights, run_night
-from tests.object_store import bucket, object_store
+from feature_store.spark.session import make_spark
+from tests.support.cluster import spark_cluster
+from tests.support.nights import nights, run_night
+from tests.support.object_store import bucket, object_store
 
 __all__ = ["bucket", "nights", "object_store", "run_night", "spark_cluster"]
 
@@ -24,7 +24,7 @@ MARCH_1 = date(2026, 3, 1)
 SHARED_NIGHTS = {
     f"tests/{file}.py"
     for file in (
-        "dags/test_command",
+        "dags/command/test_cli",
         "infra/test_runbook",
         "pipeline/test_cluster",
         "pipeline/test_faults",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feature_store import open_snapshot
-from tests import worlds
+from tests.support import worlds
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SNIPPETS = dict(re.findall(r"<!-- snippet: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))

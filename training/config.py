@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from training.data.splits import SplitConfig
-from training.loop import LoopConfig
+from training.engine.loop import LoopConfig
+from training.evaluation.splits import SplitConfig
 from training.models.registry import FAMILIES, ModelConfig
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from training.data.splits import Holdout, Split
-from training.data.world import Evidence, World
-from training.measuring import Examiner, Listed, Quality
+from training.data.dataset import Evidence, World
+from training.evaluation.evaluator import Examiner, Listed, Quality
+from training.evaluation.splits import Holdout, Split
 from training.models.registry import Recommender
 
 

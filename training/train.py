@@ -24,26 +24,27 @@ import torch
 import typer
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from feature_store.arrow_io import Written
-from feature_store.lease import writer_lease
-from feature_store.lineage import versions_of
-from feature_store.privacy import ErasedMeanwhile, unchanged_people
-from feature_store.run_log import record_task
+from feature_store.lake.arrow_io import Written
+from feature_store.lake.lease import writer_lease
+from feature_store.lake.storage import open_storage
+from feature_store.privacy.suppression import ErasedMeanwhile, unchanged_people
+from feature_store.runs.lineage import versions_of
+from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
-from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_MODELS
-from training import checkpoint, progress, registry
+from training.artifacts import checkpoints, model_registry
+from training.artifacts.mlflow_tracking import track
+from training.artifacts.model_registry import ModelRow
+from training.artifacts.score_evaluation import repeat_measured, write_measured
 from training.config import Recipe, load_recipe
+from training.data.dataset import World
 from training.data.reading import TABLES_READ, read_world
-from training.data.splits import Unsplit
-from training.data.world import World
-from training.distributed import n_processes, refuse_difference, said_by_first, together
-from training.evaluation_rows import repeat_measured, write_measured
-from training.learning import Learned, Measured, choose, learn, split_of, tested
-from training.loop import deterministic
-from training.progress import Keeping
-from training.registry import ModelRow
-from training.tracking import track
+from training.engine import resume
+from training.engine.distributed import n_processes, refuse_difference, said_by_first, together
+from training.engine.loop import deterministic
+from training.engine.model_selection import Learned, Measured, choose, learn, split_of, tested
+from training.engine.resume import Keeping
+from training.evaluation.splits import Unsplit
 
 LOG = structlog.get_logger()
 
@@ -74,11 +75,11 @@ def train(night: Night, *, family: str | None = None, retrain: Retrain = "auto")
         ErasedMeanwhile: a person was erased while it trained.
     """
     started_at_s = time.monotonic()
-    wanted = family or said_by_first(lambda: registry.champion_of(night))
+    wanted = family or said_by_first(lambda: model_registry.champion_of(night))
     found = said_by_first(lambda: _found(night, wanted, retrain))
     if found is not None:
         return said_by_first(lambda: _reused(night, found, started_at_s))
-    challengers = [] if family else registry.challengers_of(night, wanted)
+    challengers = [] if family else model_registry.challengers_of(night, wanted)
     competing = [load_recipe(name) for name in (wanted, *challengers)]
     return _trained(night, competing, started_at_s)
 
@@ -94,8 +95,8 @@ def device_of(night: Night) -> torch.device:
 def _found(night: Night, family: str, retrain: Retrain) -> ModelRow | None:
     """The model that is there already; None when one is to be trained."""
     if retrain == "never":
-        return registry.usable_model(night, family)
-    return registry.find_usable(night, family) if retrain == "auto" else None
+        return model_registry.usable_model(night, family)
+    return model_registry.find_usable(night, family) if retrain == "auto" else None
 
 
 def _reused(night: Night, found: ModelRow, started_at_s: float) -> ModelRow:
@@ -118,16 +119,16 @@ def _trained(night: Night, competing: Sequence[Recipe], started_at_s: float) -> 
     data_sha256 = world.sha256()
     beside = [load_recipe(name) for name in COMPARED if name not in {r.family for r in competing}]
     versions = {
-        recipe.family: registry.version_of(recipe, data_sha256, settings, device.type)
+        recipe.family: model_registry.version_of(recipe, data_sha256, settings, device.type)
         for recipe in (*competing, *beside)
     }
     refuse_difference("data, code or recipes", " ".join(versions.values()))
     folders = {
-        recipe.family: progress.folder_of(settings.state, recipe.family, versions[recipe.family])
+        recipe.family: resume.folder_of(settings.state, recipe.family, versions[recipe.family])
         for recipe in competing
     }
     for folder in folders.values():
-        said_by_first(partial(progress.begin, folder))
+        said_by_first(partial(resume.begin, folder))
     champion, *challengers = competing
     with (
         deterministic(settings.seed, settings.training.n_threads),
@@ -149,7 +150,7 @@ def _trained(night: Night, competing: Sequence[Recipe], started_at_s: float) -> 
         written = write_measured(night, measured, learned.contests, versions)
         # Before an erasure can stop us: what the fits kept holds rows of everybody.
         for folder in folders.values():
-            progress.forget(folder)
+            resume.forget(folder)
         # An erasure takes people out of models under this lease too: it finds this one or stops it.
         with writer_lease(settings.lake, RUN_MODELS.name):
             refuse_old_people()
@@ -167,7 +168,7 @@ def _forgotten_when_refused(folders: Iterable[Path]) -> Iterator[None]:
         yield
     except ErasedMeanwhile:
         for folder in folders:
-            progress.forget(folder)
+            resume.forget(folder)
         raise
 
 
@@ -175,8 +176,8 @@ def _added(night: Night, learned: Learned, version: str, data_sha256: str) -> Mo
     """Write the checkpoint, its track in MLflow, and last its row."""
     recipe = learned.recipe
     storage = open_storage(night.settings.lake)
-    folder = registry.checkpoint_folder(recipe.family, version)
-    sha256 = checkpoint.write(storage, folder, learned.saved, learned.fits, recipe.as_json())
+    folder = model_registry.checkpoint_folder(recipe.family, version)
+    sha256 = checkpoints.write(storage, folder, learned.saved, learned.fits, recipe.as_json())
     row = ModelRow(
         family=recipe.family,
         model_version=version,
@@ -190,7 +191,7 @@ def _added(night: Night, learned: Learned, version: str, data_sha256: str) -> Mo
         run_id=night.run_id,
         recorded_at_utc=datetime.now(UTC),
     )
-    return registry.add(night, row)
+    return model_registry.add(night, row)
 
 
 def _record(

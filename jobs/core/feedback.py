@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_FEEDBACK, CORE_TRACKS
 from feature_store.tables.raw import RAW_FEEDBACK
-from jobs.core.announced import once_announced
+from jobs.core.steps.late_arrivals import once_announced
 from jobs.inputs import Before, History, New
 
 INPUTS = (New(RAW_FEEDBACK), History(RAW_FEEDBACK), New(CORE_TRACKS), Before(CORE_TRACKS))

@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_FOLLOWS
 from feature_store.tables.raw import RAW_FOLLOWS
-from jobs.core.received import last_received
-from jobs.core.versions import new_versions
+from jobs.core.steps.deduplication import last_received
+from jobs.core.steps.versions import new_versions
 from jobs.inputs import Before, New
 
 INPUTS = (New(RAW_FOLLOWS), Before(CORE_FOLLOWS))

@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_IMPRESSIONS, CORE_TRACKS
 from feature_store.tables.raw import RAW_IMPRESSIONS
-from jobs.core.announced import once_announced
-from jobs.core.received import first_received
+from jobs.core.steps.deduplication import first_received
+from jobs.core.steps.late_arrivals import once_announced
 from jobs.inputs import Before, History, New
 
 INPUTS = (

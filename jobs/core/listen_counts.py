@@ -7,9 +7,9 @@ from pyspark.sql import DataFrame
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_LISTEN_COUNTS, CORE_TRACKS
 from feature_store.tables.raw import RAW_LISTEN_COUNTS
-from jobs.core.announced import once_announced
-from jobs.core.received import last_received
-from jobs.core.versions import new_versions
+from jobs.core.steps.deduplication import last_received
+from jobs.core.steps.late_arrivals import once_announced
+from jobs.core.steps.versions import new_versions
 from jobs.inputs import Before, History, New
 
 INPUTS = (

@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_LISTENS, CORE_TRACKS
 from feature_store.tables.raw import RAW_LISTENS
-from jobs.core.announced import once_announced
-from jobs.core.received import event_id, first_received
-from jobs.core.sessions import with_session_id
+from jobs.core.steps.deduplication import event_id, first_received
+from jobs.core.steps.late_arrivals import once_announced
+from jobs.core.steps.sessions import with_session_id
 from jobs.inputs import Before, History, New
 
 INPUTS = (

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.raw import RAW_TAGS
-from jobs.core.received import event_id, first_received
+from jobs.core.steps.deduplication import event_id, first_received
 from jobs.inputs import Before, New
 
 INPUTS = (New(RAW_TAGS), Before(CORE_TAGS))

@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.raw import RAW_AUDIO, RAW_COVERS, RAW_LYRICS, RAW_TRACKS
-from jobs.core.match_keys import match_key_column
-from jobs.core.received import last_received
-from jobs.core.versions import new_versions
+from jobs.core.steps.deduplication import last_received
+from jobs.core.steps.match_keys import match_key_column
+from jobs.core.steps.versions import new_versions
 from jobs.inputs import Before, History
 
 INPUTS = (

@@ -16,8 +16,8 @@ from feature_store.tables.raw import (
     RAW_LISTENS,
     RAW_USERS,
 )
-from jobs.core.received import last_received
-from jobs.core.versions import new_versions
+from jobs.core.steps.deduplication import last_received
+from jobs.core.steps.versions import new_versions
 from jobs.inputs import Before, New
 
 INPUTS = (

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_store.storage import sha256_of
+from feature_store.lake.storage import sha256_of
 
 
 @dataclass(frozen=True, slots=True)

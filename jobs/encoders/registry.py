@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.settings import Encoders
-from jobs.encoders import efficientnet_lite, minilm, musicnn
+from jobs.encoders.audio import musicnn
 from jobs.encoders.identity import Identity
+from jobs.encoders.image import efficientnet_lite
+from jobs.encoders.text import minilm
 
 Loaded = TypeVar("Loaded")
 

@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 from feature_store.settings import Encoders, Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO
-from jobs.encoders import audio_file, registry, signal
-from jobs.features.pending import Features, encode, pending_content, read_content
+from jobs.encoders import registry
+from jobs.encoders.audio import audio_file, signal
+from jobs.features.steps.incremental_encoding import Features, encode, pending_content, read_content
 from jobs.inputs import Everything, Known
 
 INPUTS = (Known(CORE_TRACKS), Everything(FEAT_AUDIO))

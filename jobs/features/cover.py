@@ -15,7 +15,7 @@ from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_COVER
 from jobs.encoders import registry
-from jobs.features.pending import Features, encode, pending_content, read_content
+from jobs.features.steps.incremental_encoding import Features, encode, pending_content, read_content
 from jobs.inputs import Everything, Known
 
 INPUTS = (Known(CORE_TRACKS), Everything(FEAT_COVER))

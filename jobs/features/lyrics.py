@@ -15,9 +15,10 @@ from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS
-from jobs.encoders import registry, sentiment
-from jobs.encoders.unusable import Reason, UnusableContent
-from jobs.features.pending import Features, encode, pending_content
+from jobs.encoders import registry
+from jobs.encoders.failure_reasons import Reason, UnusableContent
+from jobs.encoders.text import sentiment
+from jobs.features.steps.incremental_encoding import Features, encode, pending_content
 from jobs.inputs import Everything, History, Known
 
 INPUTS = (Known(CORE_TRACKS), Everything(FEAT_LYRICS), History(RAW_LYRICS))

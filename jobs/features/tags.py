@@ -16,7 +16,7 @@ from feature_store.settings import Night
 from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.features import FEAT_TAGS
 from jobs.encoders import registry
-from jobs.features.pending import Features, encode, pending_content
+from jobs.features.steps.incremental_encoding import Features, encode, pending_content
 from jobs.inputs import Everything, History
 
 INPUTS = (History(CORE_TAGS), Everything(FEAT_TAGS))

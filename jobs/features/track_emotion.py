@@ -2,7 +2,7 @@
 
 One row per track and source that has features; the two are never blended here, because a sad text
 over happy music is a fact about the track and no noise. Interim estimators: see
-jobs/features/emotion.py.
+jobs/features/steps/emotion.py.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_EMOTION
 from jobs.encoders import registry
 from jobs.encoders.identity import Identity
-from jobs.features.emotion import Emotion, as_heard, as_read
-from jobs.features.pending import of_encoder
+from jobs.features.steps.emotion import Emotion, as_heard, as_read
+from jobs.features.steps.incremental_encoding import of_encoder
 from jobs.inputs import Everything, Known
 
 INPUTS = (Known(CORE_TRACKS), Everything(FEAT_AUDIO), Everything(FEAT_LYRICS))

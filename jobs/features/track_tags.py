@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TAGS, CORE_TRACKS
 from feature_store.tables.features import FEAT_TAGS, FEAT_TRACK_TAGS
-from jobs.core.taggers import tagger_counts
+from jobs.core.steps.tag_counts import tagger_counts
 from jobs.encoders import registry
-from jobs.features.pending import of_encoder
+from jobs.features.steps.incremental_encoding import of_encoder
 from jobs.inputs import Everything, History, Known
 
 INPUTS = (History(CORE_TAGS), Known(CORE_TRACKS), Everything(FEAT_TAGS))

@@ -10,7 +10,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from feature_store.ids import with_node_index
+from feature_store.lake.ids import with_node_index
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TAGS, CORE_TRACKS, CORE_USERS
 from feature_store.tables.graph import GRAPH_NODES

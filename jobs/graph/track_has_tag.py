@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TAGS, CORE_TRACKS
 from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
-from jobs.core.taggers import tagger_counts
+from jobs.core.steps.tag_counts import tagger_counts
 from jobs.inputs import History, Known
 
 INPUTS = (History(CORE_TAGS), Known(CORE_TRACKS))

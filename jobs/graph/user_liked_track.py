@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_FEEDBACK
 from feature_store.tables.graph import GRAPH_USER_LIKED_TRACK
-from jobs.core.buttons import standing
+from jobs.core.steps.active_feedback import standing
 from jobs.inputs import History
 
 INPUTS = (History(CORE_FEEDBACK),)

@@ -17,16 +17,23 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import structlog
 
-from feature_store import erasures, privacy, spark_io
-from feature_store.arrow_io import append, read_table
-from feature_store.delta_tables import exists, open_table
-from feature_store.lease import writer_lease
-from feature_store.people import Person, names_people
-from feature_store.reissue import erase_from_events, repin
-from feature_store.rewriting import PinnedSlice, Rewritten, count_named, forget_history, rewrite
-from feature_store.snapshot import Event, Pin, current_event, events
-from feature_store.spark_session import make_spark
-from feature_store.storage import open_storage
+from feature_store.lake import spark_io
+from feature_store.lake.arrow_io import append, read_table
+from feature_store.lake.delta_tables import exists, open_table
+from feature_store.lake.lease import writer_lease
+from feature_store.lake.storage import open_storage
+from feature_store.privacy import requests, suppression
+from feature_store.privacy.person_filter import Person, names_people
+from feature_store.privacy.republish import erase_from_events, repin
+from feature_store.privacy.table_rewrite import (
+    PinnedSlice,
+    Rewritten,
+    count_named,
+    forget_history,
+    rewrite,
+)
+from feature_store.publishing.snapshot import Event, Pin, current_event, events
+from feature_store.spark.session import make_spark
 from feature_store.tables import PUBLISHED_TABLES, TABLES
 from feature_store.tables.runs import PUBLISHED_RUNS, RUN_ERASURES
 from jobs.privacy.landing import erase_from_landing, landing_rows_about
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from feature_store.contract import Table
-    from feature_store.erasures import Request
+    from feature_store.privacy.requests import Request
     from feature_store.settings import Settings
 
 LOG = structlog.get_logger()
@@ -69,7 +76,7 @@ def request_erasure(
             f"erase: no table and no landing file of {settings.lake} names {user_id!r}; check the "
             "id and EVENSONG_LAKE, or give --even-unknown to keep such a person out from now on"
         )
-    return erasures.record_request(settings, user_id, actor=actor, now=now).request_id
+    return requests.record_request(settings, user_id, actor=actor, now=now).request_id
 
 
 def status(settings: Settings, request_id: str) -> str:
@@ -80,7 +87,7 @@ def status(settings: Settings, request_id: str) -> str:
     """
     if _evidence(settings.lake, request_id):
         return "finished"
-    erasures.request_called(settings, request_id)
+    requests.request_called(settings, request_id)
     return "pending"
 
 
@@ -96,17 +103,17 @@ def erase_rows(
     Raises:
         UnknownRequest: there is no unfinished request of that id.
     """
-    request = erasures.request_called(settings, request_id)
+    request = requests.request_called(settings, request_id)
     person = Person(request.user_id)
-    with writer_lease(settings.lake, privacy.LEASE):
-        privacy.suppress(settings, request.user_id)
+    with writer_lease(settings.lake, suppression.LEASE):
+        suppression.suppress(settings, request.user_id)
         landing = erase_from_landing(open_storage(settings.lake), person)
-        erasures.add_removed(settings, request_id, {"landing": landing.rows})
+        requests.add_removed(settings, request_id, {"landing": landing.rows})
         _publish_without(settings, request, spark, clock)
         for table in _tables_that_name_people(settings.lake):
             if table not in PUBLISHED_TABLES:
                 _note(settings, request_id, table, rewrite(settings.lake, table, person))
-        privacy.mark_rewritten(settings.lake)
+        suppression.mark_rewritten(settings.lake)
     _erase_from_pages(settings, request_id, clock)
     LOG.info("erased rows", request_id=request_id)
 
@@ -119,9 +126,9 @@ def finish(settings: Settings, request_id: str, *, clock: Callable[[], datetime]
         StillNamed: a table names the person again; run the erasure again.
     """
     if _evidence(settings.lake, request_id):
-        erasures.forget_request(settings, request_id)
+        requests.forget_request(settings, request_id)
         return
-    request = erasures.request_called(settings, request_id)
+    request = requests.request_called(settings, request_id)
     time.sleep(settings.privacy.reader_grace_s)
     # What was at work when the rows went may have named the person since, in an event or a page.
     _erase_from_pages(settings, request_id, clock)
@@ -131,18 +138,18 @@ def finish(settings: Settings, request_id: str, *, clock: Callable[[], datetime]
     for table in [*_tables_that_name_people(settings.lake), *_events_table(settings.lake)]:
         removed_files += forget_history(settings.lake, table, keep=_pinned_versions(current, table))
     _append_evidence(settings, request, removed_files, clock())
-    erasures.forget_request(settings, request_id)
+    requests.forget_request(settings, request_id)
     LOG.info("erasure finished", request_id=request_id, removed_files=removed_files)
 
 
 def _erase_from_pages(settings: Settings, request_id: str, clock: Callable[[], datetime]) -> None:
     """Events, reports and lineage: what tells of runs."""
-    person = Person(erasures.request_called(settings, request_id).user_id)
+    person = Person(requests.request_called(settings, request_id).user_id)
     _note(settings, request_id, PUBLISHED_RUNS, _from_events(settings, person))
     deleted = delete_reports(open_storage(settings.lake), person)
     rewrite_current_report(settings, deleted, now=clock())
     pages = {"reports": len(deleted), "lineage": mask_lineage(settings, person)}
-    erasures.add_removed(settings, request_id, pages)
+    requests.add_removed(settings, request_id, pages)
 
 
 def _is_known(lake: str, person: Person) -> bool:
@@ -186,8 +193,8 @@ def _publish_without(
         if result is not None
     }
     event = repin(lake, pins, request_id=request.request_id, actor=request.actor, now=clock())
-    stored = erasures.request_called(settings, request.request_id)
-    erasures.save_request(settings, replace(stored, event_number=event.event_number))
+    stored = requests.request_called(settings, request.request_id)
+    requests.save_request(settings, replace(stored, event_number=event.event_number))
 
 
 def _slice_of(event: Event | None, table: Table) -> PinnedSlice | None:
@@ -218,10 +225,10 @@ def _events_table(lake: str) -> list[Table]:
 def _note(settings: Settings, request_id: str, table: Table, result: Rewritten | None) -> None:
     if result is None or not result.removed + result.changed:
         return
-    erasures.add_removed(settings, request_id, {table.name: result.removed + result.changed})
-    request = erasures.request_called(settings, request_id)
+    requests.add_removed(settings, request_id, {table.name: result.removed + result.changed})
+    request = requests.request_called(settings, request_id)
     names = tuple(sorted({*request.rewritten_tables, table.name}))
-    erasures.save_request(settings, replace(request, rewritten_tables=names))
+    requests.save_request(settings, replace(request, rewritten_tables=names))
 
 
 def _refuse_named(lake: str, request: Request, current: Event | None) -> None:

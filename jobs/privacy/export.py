@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from feature_store.delta_tables import exists
-from feature_store.people import Person, names_people
-from feature_store.rewriting import rows_about
-from feature_store.storage import open_storage
+from feature_store.lake.delta_tables import exists
+from feature_store.lake.storage import open_storage
+from feature_store.privacy.person_filter import Person, names_people
+from feature_store.privacy.table_rewrite import rows_about
 from feature_store.tables import TABLES
 from jobs.privacy.landing import landing_rows_about
 

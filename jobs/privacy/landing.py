@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from feature_store.people import Who, landing_rows_of
-from jobs.landing import ROW_SOURCES, closed_days, manifest_path, read_manifest
+from feature_store.privacy.person_filter import Who, landing_rows_of
+from jobs.landing.manifests import ROW_SOURCES, closed_days, manifest_path, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
 
-    from feature_store.storage import Storage
+    from feature_store.lake.storage import Storage
 
 _LANDING = "landing"
 _MARK = b"evensong.people_erased"

@@ -9,18 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feature_store.people import masked_files
+from feature_store.lake.storage import FolderStorage, open_storage
+from feature_store.privacy.person_filter import masked_files
+from feature_store.publishing.snapshot import current_event, events
 from feature_store.settings import Night
-from feature_store.snapshot import current_event, events
-from feature_store.storage import FolderStorage, open_storage
 from jobs.report.report import write_report
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from feature_store.people import Person
+    from feature_store.lake.storage import Storage
+    from feature_store.privacy.person_filter import Person
     from feature_store.settings import Settings
-    from feature_store.storage import Storage
 
 _REPORTS = "reports"
 _LINEAGE = "lineage"

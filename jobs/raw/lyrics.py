@@ -8,14 +8,17 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_LYRICS
 from jobs.inputs import Landing
-from jobs.raw.rules import accepted
+from jobs.raw.steps.rules import accepted
 
 INPUTS = (Landing("lyrics"),)
 OUTPUT = RAW_LYRICS
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The rows that break no rule of their source (jobs/raw/rules.py). The hash is of the bytes."""
+    """The rows that break no rule of their source (jobs/raw/steps/rules.py).
+
+    The hash is of the bytes.
+    """
     return (
         accepted(landing, "lyrics")
         .withColumn("lyrics_text", F.col("lyrics_bytes").cast("string"))

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_REJECTS, RAW_TRACKS
 from jobs.inputs import History, Landing
-from jobs.raw.rules import ROW_SOURCES, with_reject
+from jobs.raw.steps.rules import ROW_SOURCES, with_reject
 
 INPUTS = (
     Landing("tracks"),

@@ -18,8 +18,8 @@ from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_TAGS
 from feature_store.tables.recommendations import REC_SIMILAR_TRACKS
 from jobs.inputs import Everything, Known
-from jobs.recommendations.lists import similarity
-from jobs.recommendations.lists.filters import SHOWN_COLUMNS
+from jobs.recommendations.steps import similarity
+from jobs.recommendations.steps.filters import SHOWN_COLUMNS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

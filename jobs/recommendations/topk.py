@@ -28,14 +28,14 @@ from feature_store.tables.graph import (
 from feature_store.tables.recommendations import REC_TOPK
 from feature_store.tables.scores import SCORE_CANDIDATES
 from jobs.inputs import History, Known
-from jobs.recommendations.lists.candidates import from_followed, from_model, from_popularity
-from jobs.recommendations.lists.filters import (
+from jobs.recommendations.steps.candidates import from_followed, from_model, from_popularity
+from jobs.recommendations.steps.filters import (
     SHOWN_COLUMNS,
     eligible_users,
     passing,
     recently_heard,
 )
-from jobs.recommendations.lists.reasons import with_reasons
+from jobs.recommendations.steps.reasons import with_reasons
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

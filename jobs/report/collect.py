@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.report.catalogue import Catalogue, TrackRef, catalogue_of
-from jobs.report.intake import Coverage, Intake, Stage, coverage_of, intake_of, stages_of
 from jobs.report.lake import discretion_of, view_of
-from jobs.report.lists import Lists, lists_of, tier_by_user, topk_of
 from jobs.report.media import Media, media_of
-from jobs.report.neighbours import Changes, Similar, changes_of, similar_of
-from jobs.report.quality import Quality, quality_of
-from jobs.report.social import Graph, graph_of
-from jobs.report.trends import Trends, trends_of
-from jobs.report.verdict import GateRow, Header, gates_of, header_of
+from jobs.report.sections.catalogue import Catalogue, TrackRef, catalogue_of
+from jobs.report.sections.ingest import Coverage, Intake, Stage, coverage_of, intake_of, stages_of
+from jobs.report.sections.lists import Lists, lists_of, tier_by_user, topk_of
+from jobs.report.sections.quality import Quality, quality_of
+from jobs.report.sections.run_status import GateRow, Header, gates_of, header_of
+from jobs.report.sections.similar_tracks import Changes, Similar, changes_of, similar_of
+from jobs.report.sections.social import Graph, graph_of
+from jobs.report.sections.trends import Trends, trends_of
 
 if TYPE_CHECKING:
     from feature_store.settings import Night

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow.dataset as ds
 
-from feature_store.arrow_io import read_table
 from feature_store.contract import Table, Time
-from feature_store.delta_tables import exists, open_table
-from feature_store.snapshot import Event, current_event, events
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.delta_tables import exists, open_table
+from feature_store.publishing.snapshot import Event, current_event, events
 from feature_store.tables.core import CORE_USERS
 
 if TYPE_CHECKING:

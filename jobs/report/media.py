@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_store.storage import StorageError, open_storage
+from feature_store.lake.storage import StorageError, open_storage
 from feature_store.tables.core import CORE_TRACKS
 from jobs.report.excerpts import ContentUnusable, audio_excerpt, cover_thumbnail
 
 if TYPE_CHECKING:
-    from feature_store.storage import Storage
+    from feature_store.lake.storage import Storage
     from jobs.report.lake import RunView
 
 MAX_COVERS = 160  # of about 6 kB each

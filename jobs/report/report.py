@@ -14,17 +14,17 @@ import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from feature_store.privacy import unchanged_people
-from feature_store.storage import open_storage
+from feature_store.lake.storage import open_storage
+from feature_store.privacy.suppression import unchanged_people
 from jobs.report.collect import Contents, collect
-from jobs.report.wording import FILTERS
+from jobs.report.formatting import FILTERS
 
 if TYPE_CHECKING:
     from feature_store.settings import Night
 
 LOG = structlog.get_logger()
 
-_HERE = Path(__file__).parent
+_TEMPLATES = Path(__file__).parent / "templates"
 _TEMPLATE = "report.html.j2"
 
 
@@ -50,7 +50,7 @@ def rendered(contents: Contents, *, now: datetime) -> str:
     """The page as HTML; every value from the tables is escaped."""
     # autoescape=True and not by file name: ours end in .j2, and titles come from outside.
     environment = Environment(
-        loader=FileSystemLoader(_HERE),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -64,4 +64,4 @@ def rendered(contents: Contents, *, now: datetime) -> str:
 
 def _own(name: str) -> Markup:
     """A file of ours, which is markup and not a value."""
-    return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704  never from outside
+    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704  never from outside

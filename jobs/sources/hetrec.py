@@ -25,7 +25,7 @@ from pathlib import Path
 import pyarrow as pa
 import structlog
 
-from feature_store.storage import Storage
+from feature_store.lake.storage import Storage
 from feature_store.tables.raw import (
     RAW_FOLLOWS,
     RAW_LISTEN_COUNTS,
@@ -33,7 +33,7 @@ from feature_store.tables.raw import (
     RAW_TRACKS,
     RAW_USERS,
 )
-from jobs.landing import LandingWriter
+from jobs.landing.manifests import LandingWriter
 from jobs.sources.landed import Landed, landing_rows, landing_schema
 
 

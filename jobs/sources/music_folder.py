@@ -24,9 +24,9 @@ from pathlib import Path
 
 import structlog
 
-from feature_store.storage import Storage, sha256_of
+from feature_store.lake.storage import Storage, sha256_of
 from feature_store.tables.raw import RAW_TAGS, RAW_TRACKS
-from jobs.landing import LandingWriter
+from jobs.landing.manifests import LandingWriter
 from jobs.sources.audio_tags import AudioTags, Picture, read_tags
 from jobs.sources.landed import LYRICS_SCHEMA, Landed, landing_rows, landing_schema
 

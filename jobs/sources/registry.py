@@ -10,12 +10,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from feature_store.storage import Storage
+from feature_store.lake.storage import Storage
 from jobs.sources.hetrec import write_hetrec
 from jobs.sources.landed import Landed
 from jobs.sources.music_folder import write_music_folder
-from jobs.sources.sample.world import SampleWorld, SampleWorldError
-from jobs.sources.sample_world import write_sample_world
+from jobs.sources.sample_world.options import SampleWorld, SampleWorldError
+from jobs.sources.sample_world.source import write_sample_world
 
 Source = Callable[[Path, Storage, date], Landed]
 """(path, storage, arrival_date) → what was landed."""

@@ -32,15 +32,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from feature_store import publish
+from feature_store.lake.storage import open_storage
+from feature_store.publishing import publish
+from feature_store.publishing.snapshot import Event, events
 from feature_store.settings import load_settings
-from feature_store.snapshot import Event, events
-from feature_store.storage import open_storage
-from tests import worlds
-from tests.benchmarks.code import code_sha256
 from tests.benchmarks.reading import Reader
-from tests.benchmarks.record import Section, show
-from tests.kills import (
+from tests.benchmarks.support.code import code_sha256
+from tests.benchmarks.support.record import Section, show
+from tests.support import worlds
+from tests.support.kills import (
     WINDOWS,
     NotKilled,
     Window,
@@ -55,7 +55,7 @@ from tests.kills import (
     start_maintenance,
     start_night,
 )
-from tests.object_store import running_object_store
+from tests.support.object_store import running_object_store
 
 WRITERS, EVENTS_EACH = 8, 5
 STRETCHES = {"own": (0.3, 3.0), "shared": (0.1, 1.0)}

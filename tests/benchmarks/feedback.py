@@ -22,19 +22,26 @@ from rich.console import Console
 from rich.progress import track
 
 from feature_store.settings import Night, Settings, load_settings
-from tests.benchmarks.comparison import Figures, figures_of, segments_of
-from tests.benchmarks.contenders import OURS
-from tests.benchmarks.fits import held_out
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread, with_ends
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, options_of
-from training.checkpoint import put_together
-from training.comparison import Difference, paired_difference
+from tests.benchmarks.support.baselines import OURS
+from tests.benchmarks.support.comparison import Figures, figures_of, segments_of
+from tests.benchmarks.support.fits import held_out
+from tests.benchmarks.support.record import (
+    Section,
+    interval,
+    refuse_quick_record,
+    show,
+    spread,
+    with_ends,
+)
+from training.artifacts.checkpoints import put_together
 from training.config import load_recipe
-from training.data.splits import Split
-from training.data.world import World
+from training.data.dataset import World
+from training.engine.loop import deterministic
+from training.engine.model_selection import choose
 from training.evaluate import test_evidence, test_lists
-from training.learning import choose
-from training.loop import deterministic
+from training.evaluation.significance import Difference, paired_difference
+from training.evaluation.splits import Split
 from training.train import device_of
 
 EVERYTHING, CHOSEN = "all_listens", "organic_only"

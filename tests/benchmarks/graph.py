@@ -32,15 +32,15 @@ from torch_geometric.nn import LightGCN as PygLightGCN
 
 from feature_store.settings import load_settings
 from tests.benchmarks.graph_jobs import Built, measured
-from tests.benchmarks.memory import peak_mib
-from tests.benchmarks.record import Section, show
+from tests.benchmarks.support.memory import peak_mib
+from tests.benchmarks.support.record import Section, show
 from training.data.batches import LearningBatches
+from training.data.dataset import Evidence
 from training.data.graph import Edges, SocialGraph
 from training.data.interactions import Pairs
 from training.data.nodes import IdList, Nodes
-from training.data.world import Evidence
-from training.loop import LoopConfig, deterministic, fit
-from training.models.light_gcn import LightGCN, LightGCNConfig
+from training.engine.loop import LoopConfig, deterministic, fit
+from training.models.ranking.light_gcn import LightGCN, LightGCNConfig
 
 SEED = 11
 DIM, LAYERS = 64, 3

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from feature_store.delta_tables import ensure_table, table_uri
+from feature_store.lake.delta_tables import ensure_table, table_uri
+from feature_store.lake.storage import open_storage
 from feature_store.settings import Night, Settings
-from feature_store.spark_session import make_spark
-from feature_store.storage import open_storage
+from feature_store.spark.session import make_spark
 from feature_store.tables.core import (
     CORE_DAILY_LISTENS,
     CORE_IMPRESSIONS,
@@ -29,14 +29,14 @@ from feature_store.tables.core import (
 )
 from feature_store.tables.graph import GRAPH_USER_LISTENED_TRACK
 from feature_store.tables.raw import RAW_LISTENS
-from jobs.ingest import close_landing
-from jobs.landing import LandingWriter
+from jobs.landing.closing import close_landing
+from jobs.landing.manifests import LandingWriter
 from jobs.run import run_job
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-    from feature_store.arrow_io import Written
+    from feature_store.lake.arrow_io import Written
 
 FIRST_DAY, N_DAYS = date(2026, 2, 1), 30
 LAST_DAY = FIRST_DAY + timedelta(days=N_DAYS - 1)

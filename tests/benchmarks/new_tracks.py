@@ -22,15 +22,15 @@ from rich.progress import track
 from torch import Tensor
 
 from feature_store.settings import Settings, load_settings
-from tests.benchmarks.comparison import found_among, over_worlds
-from tests.benchmarks.contenders import OURS, contender_called
-from tests.benchmarks.fits import held_out
-from tests.benchmarks.lessened import newcomers, with_new
-from tests.benchmarks.record import Section, interval, show, spread, with_ends
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
+from tests.benchmarks.support.baselines import OURS, contender_called
+from tests.benchmarks.support.comparison import found_among, over_worlds
+from tests.benchmarks.support.fits import held_out
+from tests.benchmarks.support.modality_dropout import newcomers, with_new
+from tests.benchmarks.support.record import Section, interval, show, spread, with_ends
+from training.data.dataset import World
 from training.data.interactions import Pairs
-from training.data.world import World
-from training.measuring import Listed
+from training.evaluation.evaluator import Listed
 
 FAMILIES = (
     "popularity", "light_gcn_ease", "concat_twin", OURS, f"{OURS}_no_newcomers", f"{OURS}_no_mutual",

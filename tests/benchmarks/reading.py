@@ -6,8 +6,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from feature_store.arrow_io import content_sha256
-from feature_store.snapshot import Snapshot, open_snapshot
+from feature_store.lake.arrow_io import content_sha256
+from feature_store.publishing.snapshot import Snapshot, open_snapshot
 from feature_store.tables import table_called
 
 PAUSE_S = 2.0

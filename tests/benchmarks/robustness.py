@@ -26,22 +26,29 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from feature_store.lake.storage import sha256_of
 from feature_store.settings import Settings, load_settings
-from feature_store.storage import sha256_of
-from tests.benchmarks.comparison import over_worlds
-from tests.benchmarks.contenders import OURS, Contender
-from tests.benchmarks.fits import Bench, held_out
-from tests.benchmarks.lessened import listing_only, newcomers, thinned, with_new
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread, with_ends
 from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
-from training.checkpoint import Saved, put_together
-from training.comparison import Difference
+from tests.benchmarks.support.baselines import OURS, Contender
+from tests.benchmarks.support.comparison import over_worlds
+from tests.benchmarks.support.fits import Bench, held_out
+from tests.benchmarks.support.modality_dropout import listing_only, newcomers, thinned, with_new
+from tests.benchmarks.support.record import (
+    Section,
+    interval,
+    refuse_quick_record,
+    show,
+    spread,
+    with_ends,
+)
+from training.artifacts.checkpoints import Saved, put_together
 from training.config import load_recipe
-from training.data.world import World
+from training.data.dataset import World
+from training.engine.loop import deterministic
+from training.engine.model_selection import choose, tested
 from training.evaluate import test_evidence, test_quality
-from training.learning import choose, tested
-from training.loop import deterministic
-from training.measuring import CHOOSING_METRIC
+from training.evaluation.evaluator import CHOOSING_METRIC
+from training.evaluation.significance import Difference
 
 FAMILIES = (OURS, "concat_twin")
 WHENS = SCORE, TRAIN, SCORE_OF_NEW = "score", "train", "score_of_new"
@@ -49,7 +56,8 @@ RATES = (10, 30, 50, 70, 100)
 RATES_OF_NEW = (0, *RATES[:-1])  # on a new track without any content no head has a vote
 
 MEASURED_BY = [
-    Path(__file__).with_name(f"{module}.py") for module in ("robustness", "lessened", "fits")
+    Path(__file__),
+    *(Path(__file__).parent / "support" / name for name in ("modality_dropout.py", "fits.py")),
 ]
 
 

@@ -17,23 +17,30 @@ from typing import Annotated
 
 import typer
 
+from feature_store.lake.storage import sha256_of
 from feature_store.settings import Night, Settings, load_settings
-from feature_store.storage import sha256_of
-from jobs.sources.sample.world import SampleWorld
-from jobs.sources.sample_world import write_sample_world
-from tests.benchmarks.code import tables_sha256
-from tests.benchmarks.comparison import Figures, figures_of, over_worlds
-from tests.benchmarks.contenders import OURS, WITHOUT, contender_called
-from tests.benchmarks.fits import Bench
-from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show, spread, with_ends
-from training.comparison import Difference
+from jobs.sources.sample_world.options import SampleWorld
+from jobs.sources.sample_world.source import write_sample_world
+from tests.benchmarks.support.baselines import OURS, WITHOUT, contender_called
+from tests.benchmarks.support.code import tables_sha256
+from tests.benchmarks.support.comparison import Figures, figures_of, over_worlds
+from tests.benchmarks.support.fits import Bench
+from tests.benchmarks.support.lakes import built_lake
+from tests.benchmarks.support.record import (
+    Section,
+    interval,
+    refuse_quick_record,
+    show,
+    spread,
+    with_ends,
+)
 from training.data.content import TABLE_OF
+from training.data.dataset import World
 from training.data.reading import read_world
-from training.data.world import World
 from training.evaluate import test_evidence
-from training.measuring import CHOOSING_METRIC
-from training.models.mm_gnn import COLLABORATIVE, LINEAR
+from training.evaluation.evaluator import CHOOSING_METRIC
+from training.evaluation.significance import Difference
+from training.models.ranking.mm_gnn import COLLABORATIVE, LINEAR
 from training.train import device_of
 
 REFERENCE = "popularity"

@@ -24,12 +24,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from feature_store.lake.storage import Storage, sha256_of
 from feature_store.settings import Night, Settings, load_settings
-from feature_store.storage import Storage, sha256_of
 from jobs.sources.hetrec import write_hetrec
-from tests.benchmarks.code import SOURCES, tables_sha256
-from tests.benchmarks.comparison import Figures, figures_of
-from tests.benchmarks.contenders import (
+from tests.benchmarks.support.baselines import (
     ALL_HEADS,
     FAMILIES,
     OURS,
@@ -37,14 +35,16 @@ from tests.benchmarks.contenders import (
     Contender,
     contender_called,
 )
-from tests.benchmarks.fits import Bench
-from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show, with_ends
-from training.comparison import Difference, paired_difference
+from tests.benchmarks.support.code import SOURCES, tables_sha256
+from tests.benchmarks.support.comparison import Figures, figures_of
+from tests.benchmarks.support.fits import Bench
+from tests.benchmarks.support.lakes import built_lake
+from tests.benchmarks.support.record import Section, interval, refuse_quick_record, show, with_ends
 from training.data.content import TAGS
 from training.data.reading import read_world
 from training.evaluate import published_evidence
-from training.models.mm_gnn import COLLABORATIVE, LINEAR
+from training.evaluation.significance import Difference, paired_difference
+from training.models.ranking.mm_gnn import COLLABORATIVE, LINEAR
 from training.train import device_of
 
 HETREC = SOURCES.parent / "shared" / "data" / "hetrec2011-lastfm-2k"

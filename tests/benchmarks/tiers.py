@@ -29,28 +29,29 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from feature_store.arrow_io import read_table, write_slice
+from feature_store.lake.arrow_io import read_table, write_slice
+from feature_store.lake.storage import Storage, open_storage, sha256_of
 from feature_store.settings import Night, Settings, load_settings
-from feature_store.spark_session import make_spark
-from feature_store.storage import Storage, open_storage, sha256_of
+from feature_store.spark.session import make_spark
 from feature_store.tables.core import CORE_DAILY_LISTENS
 from feature_store.tables.graph import GRAPH_USER_FOLLOWS_USER
 from feature_store.tables.recommendations import REC_TOPK, TIERS
 from feature_store.tables.scores import SCORE_CANDIDATES
 from jobs.inputs import Slice
-from jobs.landing import LandingWriter
+from jobs.landing.manifests import LandingWriter
 from jobs.run import run_job
-from jobs.sources.sample.world import SampleWorld
-from jobs.sources.sample_world import write_sample_world
+from jobs.sources.sample_world.options import SampleWorld
+from jobs.sources.sample_world.source import write_sample_world
 from tests.benchmarks import sample_world
-from tests.benchmarks.code import code_sha256
-from tests.benchmarks.lakes import built_lake
-from tests.benchmarks.record import Section, interval, refuse_quick_record, show, with_ends
-from training import metrics, score, train
-from training.comparison import Difference, paired_difference
+from tests.benchmarks.support.code import code_sha256
+from tests.benchmarks.support.lakes import built_lake
+from tests.benchmarks.support.record import Section, interval, refuse_quick_record, show, with_ends
+from training import predict, train
 from training.data.interactions import Pairs
 from training.data.nodes import IdList
-from training.ranking import Ranked
+from training.evaluation import metrics
+from training.evaluation.significance import Difference, paired_difference
+from training.evaluation.top_k import Ranked
 
 N_USERS = 400
 DAYS_AFTER = 7
@@ -197,7 +198,7 @@ def _make_lists(night: Night, popular: Path) -> None:
     pl.DataFrame(pl.from_arrow(read_table(lake, REC_TOPK, as_of=as_of))).write_parquet(popular)
     write_slice(lake, GRAPH_USER_FOLLOWS_USER, follows, as_of=as_of)
     train.run(night)
-    score.run(night)
+    predict.run(night)
     run_job(REC_TOPK.name, night, spark)
 
 

@@ -27,10 +27,10 @@ from rich.progress import track
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from tests.benchmarks.memory import peak_mib
-from tests.benchmarks.record import Section, show
+from tests.benchmarks.support.memory import peak_mib
+from tests.benchmarks.support.record import Section, show
 from training.data.interactions import Pairs
-from training.ranking import best_tracks, leave_out_
+from training.evaluation.top_k import best_tracks, leave_out_
 
 DIM = 64
 HEARD_EACH = 50

@@ -13,12 +13,7 @@ from pathlib import Path
 import pytest
 
 DAGS = Path(__file__).parents[2] / "dags"
-FILES = sorted(
-    file.stem
-    for file in DAGS.glob("*.py")
-    if file.stem != "__init__"
-    and file.name not in (DAGS / ".airflowignore").read_text().splitlines()
-)
+FILES = sorted(file.stem for file in DAGS.glob("[!_]*.py"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,7 +85,7 @@ def test_every_job_has_a_task():
 
 
 def test_every_function_named_by_string_exists():
-    from dags import spark_job, tasks, training_job
+    from dags.operators import spark_job, tasks, training_job
 
     named = [
         value

@@ -11,12 +11,12 @@ import inspect
 
 import pytest
 
+from feature_store.lake.spark_io import _in_contract_order
 from feature_store.settings import Night
-from feature_store.spark_io import _in_contract_order
 from jobs.inputs import Landing, Published
-from jobs.landing import FILE_SOURCES
-from jobs.raw.reading import READING_COLUMNS
-from jobs.raw.rules import ROW_SOURCES
+from jobs.landing.manifests import FILE_SOURCES
+from jobs.raw.steps.reading import READING_COLUMNS
+from jobs.raw.steps.rules import ROW_SOURCES
 from jobs.registry import job_called, job_names, module_of
 from jobs.run import slice_of
 

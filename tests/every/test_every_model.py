@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from tests.training.worlds import CPU, LISTENER, WITHHELD, three_modalities, two_taste_evidence
-from training.checkpoint import put_together, taken_apart
+from training.artifacts.checkpoints import put_together, taken_apart
 from training.config import load_recipe
 from training.data.batches import LearningBatches, UserBatch
-from training.data.world import Evidence
-from training.loop import deterministic, fit, scoring
+from training.data.dataset import Evidence
+from training.engine.loop import deterministic, fit, scoring
+from training.evaluation.top_k import best_tracks
 from training.models.registry import FAMILIES, Recommender
-from training.ranking import best_tracks
 
 N_TRACKS = 13
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from feature_store.contract import Kind, Time
-from feature_store.delta_tables import ensure_table
+from feature_store.lake.delta_tables import ensure_table
 from feature_store.tables import PUBLISHED_TABLES, TABLES
 from jobs.registry import job_names
 
 WRITTEN_ELSEWHERE = {
-    "score_candidates": "training/score.py",
+    "score_candidates": "training/predict.py",
     "score_evaluation": "training/train.py",
-    "run_metrics": "feature_store/run_log.py",
-    "run_models": "training/registry.py",
+    "run_metrics": "feature_store/runs/run_log.py",
+    "run_models": "training/artifacts/model_registry.py",
     "run_erasures": "jobs/privacy/erasure.py",
-    "published_runs": "feature_store/publish.py",
-    "run_waivers": "feature_store/waivers.py",
+    "published_runs": "feature_store/publishing/publish.py",
+    "run_waivers": "feature_store/publishing/waivers.py",
 }
 
 UNIT_OF_SUFFIX = {

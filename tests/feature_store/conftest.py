@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from feature_store.settings import Settings
-from tests.feature_store.staging import staged_run
+from tests.feature_store.lake.staging import staged_run
 
 
 @pytest.fixture

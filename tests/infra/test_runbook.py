@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from feature_store.snapshot import events
+from feature_store.publishing.snapshot import events
 
 RUNBOOK = (Path(__file__).parents[2] / "infra" / "runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.DOTALL | re.MULTILINE))
 
 
 def test_every_alert_and_every_rule_of_a_real_night_has_its_section_and_there_is_no_other(nights):
-    from dags.notices import ALERTS
+    from dags.policy.alerts import ALERTS
 
     judged = {gate["rule"] for gate in events(nights.before_next_day)[0].gates}
 

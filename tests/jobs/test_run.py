@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
-from feature_store import spark_io
-from feature_store.arrow_io import read_table
-from feature_store.storage import sha256_of
+from feature_store.lake import spark_io
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.storage import sha256_of
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from feature_store.arrow_io import read_table
-from feature_store.snapshot import events, open_snapshot
-from feature_store.storage import open_storage
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.storage import open_storage
+from feature_store.publishing.snapshot import events, open_snapshot
 from feature_store.tables.runs import RUN_METRICS
-from tests import worlds
-from tests.nights import LISTS
-from tests.pages import ARGUMENTS, CHROMIUM, WINDOW, Pages, start_airflow
+from tests.support import worlds
+from tests.support.nights import LISTS
+from tests.support.pages import ARGUMENTS, CHROMIUM, WINDOW, Pages, start_airflow
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(3600)]
 
@@ -74,7 +74,7 @@ def test_short_the_dag_page_shows_the_operators_manual(pages):
 
 
 def test_short_every_dag_is_there_and_none_has_an_import_error(airflow):
-    from dags.pools import our_dags
+    from dags.policy.pools import our_dags
 
     shown = airflow.api("admin", "GET", "/dags")["dags"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from feature_store.storage import open_storage
-from tests import worlds
-from tests.kills import finished, start_night
+from feature_store.lake.storage import open_storage
+from tests.support import worlds
+from tests.support.kills import finished, start_night
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 

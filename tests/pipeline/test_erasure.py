@@ -11,21 +11,21 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dags.erasure_steps import STEPS
-from feature_store.arrow_io import read_table
-from feature_store.delta_tables import exists
-from feature_store.people import Person, names_people
-from feature_store.rewriting import count_named
+from dags.operators.erasure_steps import STEPS
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.delta_tables import exists
+from feature_store.lake.storage import open_storage
+from feature_store.privacy.person_filter import Person, names_people
+from feature_store.privacy.table_rewrite import count_named
+from feature_store.publishing.snapshot import Snapshot, events, open_snapshot
 from feature_store.settings import Settings, load_settings
-from feature_store.snapshot import Snapshot, events, open_snapshot
-from feature_store.storage import open_storage
 from feature_store.tables import TABLES
 from feature_store.tables.runs import RUN_ERASURES
-from jobs.landing import LandingWriter
+from jobs.landing.manifests import LandingWriter
 from jobs.privacy.erasure import request_erasure, status
 from jobs.privacy.export import export
-from tests import worlds
-from tests.traces import traces
+from tests.support import worlds
+from tests.support.id_search import traces
 
 pytestmark = pytest.mark.timeout(1200)
 

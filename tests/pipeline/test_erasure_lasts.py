@@ -12,13 +12,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from feature_store.lake.storage import open_storage
+from feature_store.publishing.snapshot import events, open_snapshot
 from feature_store.settings import load_settings
-from feature_store.snapshot import events, open_snapshot
-from feature_store.storage import open_storage
-from jobs.landing import LandingWriter
+from jobs.landing.manifests import LandingWriter
 from jobs.privacy.erasure import request_erasure, status
-from tests import worlds
-from tests.traces import traces
+from tests.support import worlds
+from tests.support.id_search import traces
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

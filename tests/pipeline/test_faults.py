@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from feature_store.snapshot import open_snapshot
-from tests import worlds
-from tests.kills import (
+from feature_store.publishing.snapshot import open_snapshot
+from tests.support import worlds
+from tests.support.kills import (
     WINDOWS,
     actions,
     contents,

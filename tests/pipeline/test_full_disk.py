@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from feature_store.snapshot import open_snapshot
-from tests import worlds
-from tests.kills import actions, contents, finished, start_night
+from feature_store.publishing.snapshot import open_snapshot
+from tests.support import worlds
+from tests.support.kills import actions, contents, finished, start_night
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

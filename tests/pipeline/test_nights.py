@@ -11,20 +11,21 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
-from feature_store import gates, publish, spark_io
-from feature_store.arrow_io import read_table
-from feature_store.gates import GateFailed
-from feature_store.run_log import record_task
+from feature_store.lake import spark_io
+from feature_store.lake.arrow_io import read_table
+from feature_store.publishing import gates, publish
+from feature_store.publishing.gates import GateFailed
+from feature_store.publishing.snapshot import Snapshot, events, open_snapshot
+from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
-from feature_store.snapshot import Snapshot, events, open_snapshot
 from feature_store.tables import table_called
 from feature_store.tables.recommendations import REC_TOPK
-from jobs import publication
-from jobs.audit import list_rules, tier_shift
-from jobs.publication import publish_night
+from jobs.publishing import publication
+from jobs.publishing.audit import list_rules, tier_shift
+from jobs.publishing.publication import publish_night
 from jobs.run import run_job
-from tests import worlds
-from training.score import score
+from tests.support import worlds
+from training.predict import score
 from training.train import train
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)

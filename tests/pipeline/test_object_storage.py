@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from feature_store.snapshot import open_snapshot
-from feature_store.storage import open_storage
-from tests import worlds
-from tests.kills import finished, start_night
+from feature_store.lake.storage import open_storage
+from feature_store.publishing.snapshot import open_snapshot
+from tests.support import worlds
+from tests.support.kills import finished, start_night
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

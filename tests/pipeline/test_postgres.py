@@ -7,13 +7,13 @@ import time
 import pytest
 from sqlalchemy import create_engine, text
 
-from dags.pools import our_dags
-from dags.traces import erase_logs
-from feature_store import erasures
+from dags.operators.log_redaction import erase_logs
+from dags.policy.pools import our_dags
+from feature_store.privacy import requests
 from feature_store.settings import load_settings
-from tests.feature_store.staging import NOON
-from tests.pages import processes_of, start_airflow
-from tests.postgres import running_postgres
+from tests.feature_store.lake.staging import NOON
+from tests.support.pages import processes_of, start_airflow
+from tests.support.postgres import running_postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -36,7 +36,7 @@ def test_short_airflow_on_postgresql(tmp_path, monkeypatch):
 
             monkeypatch.setenv(DATABASE, address)
             settings = load_settings(lake=running.lake, state=running.state)
-            asked = erasures.record_request(settings, run, actor="officer", now=NOON)
+            asked = requests.record_request(settings, run, actor="officer", now=NOON)
             assert erase_logs(settings, asked.request_id) > 0
             with create_engine(address).connect() as database:
                 named = text("SELECT count(*) FROM log WHERE extra LIKE :id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from feature_store.arrow_io import append, read_table, write_slice
+from feature_store.lake.arrow_io import append, read_table, write_slice
 from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.features import FEAT_TRACK_TAGS
 from feature_store.tables.graph import GRAPH_NODES

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
-from feature_store.arrow_io import append, write_slice
 from feature_store.contract import Table, Time
+from feature_store.lake.arrow_io import append, write_slice
 from feature_store.settings import Night
 from feature_store.tables import core, features, graph
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tests.training.worlds import CPU, nodes_of, world_of
+from training.data.dataset import World
 from training.data.interactions import Pairs, counts_of
-from training.data.splits import Split, SplitConfig, random_split
-from training.data.world import World
 from training.evaluate import published_evidence, test_evidence, test_lists, test_quality
-from training.models.popularity import Popularity, PopularityConfig
+from training.evaluation.splits import Split, SplitConfig, random_split
+from training.models.ranking.popularity import Popularity, PopularityConfig
 
 test_evidence.__test__ = test_lists.__test__ = test_quality.__test__ = False
 AS_OF = date(2026, 3, 1)

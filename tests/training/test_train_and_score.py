@@ -7,16 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from feature_store.arrow_io import read_table
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.storage import open_storage
 from feature_store.settings import Night
-from feature_store.storage import open_storage
 from feature_store.tables.runs import RUN_MODELS
 from feature_store.tables.scores import SCORE_CANDIDATES, SCORE_EVALUATION
 from tests.training import lake as sample
-from training import registry, train
-from training.checkpoint import CheckpointError
-from training.registry import NoModelError
-from training.score import score
+from training import train
+from training.artifacts import model_registry
+from training.artifacts.checkpoints import CheckpointError
+from training.artifacts.model_registry import NoModelError
+from training.predict import score
 
 FAMILY = "mm_gnn"
 
@@ -107,7 +108,7 @@ def test_a_model_from_the_future_or_too_old_is_not_used(filled):
 
     def usable_on(days: int) -> bool:
         night = replace(filled, as_of=filled.as_of + timedelta(days=days))
-        return registry.find_usable(night, "popularity") is not None
+        return model_registry.find_usable(night, "popularity") is not None
 
     assert [usable_on(days) for days in (-1, 0, 7, 8)] == [False, True, True, False]
 
@@ -146,9 +147,9 @@ def test_a_better_challenger_is_promoted_and_makes_the_lists_from_that_night_on(
     assert row.family == "ease"
     assert {one["family"] for one in candidates(night).to_pylist()} == {"ease"}
     assert [one["family"] for one in models(night)] == ["ease"]
-    assert registry.champion_of(night) == "ease"
+    assert model_registry.champion_of(night) == "ease"
     day_before = replace(night, as_of=night.as_of - timedelta(days=1))
-    assert registry.champion_of(day_before) == "popularity"
+    assert model_registry.champion_of(day_before) == "popularity"
     assert train.train(night) == row
 
 
@@ -173,7 +174,7 @@ def test_a_family_that_no_longer_competes_makes_no_lists(filled):
     """EASE was promoted, and then taken out of the settings."""
     train.train(sample.competing(filled, "popularity", "ease"))
 
-    assert registry.champion_of(sample.competing(filled, "popularity")) == "popularity"
+    assert model_registry.champion_of(sample.competing(filled, "popularity")) == "popularity"
 
 
 def test_who_else_competed_changes_no_byte_of_a_model(filled):

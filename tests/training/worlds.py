@@ -9,10 +9,10 @@ import torch
 
 from feature_store.settings import GraphSettings
 from training.data.content import Modality, Vectors
+from training.data.dataset import DatedEdges, Evidence, World
 from training.data.graph import Edges, SocialGraph
 from training.data.interactions import Listens, Pairs, day_number, listens_of
 from training.data.nodes import IdList, Nodes
-from training.data.world import DatedEdges, Evidence, World
 
 CPU = torch.device("cpu")
 WITHHELD = "a6"

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from feature_store.arrow_io import read_table
 from feature_store.contract import Table
+from feature_store.lake.arrow_io import read_table
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import (
     FEAT_AUDIO,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from feature_store.arrow_io import read_table
+from feature_store.lake.arrow_io import read_table
 from feature_store.tables.core import (
     CORE_DAILY_LISTENS,
     CORE_LISTEN_COUNTS,
@@ -27,11 +27,11 @@ from feature_store.tables.graph import (
     NODE_KINDS,
 )
 from training.data.content import FEATURES_READ, read_content
+from training.data.dataset import DatedEdges, World
 from training.data.graph import Edges
 from training.data.interactions import Listens, counts_of, joined, listens_of
 from training.data.nodes import IdList, Nodes
 from training.data.tags import read_tag_vectors
-from training.data.world import DatedEdges, World
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from feature_store.arrow_io import read_table
+from feature_store.lake.arrow_io import read_table
 from feature_store.tables.features import FEAT_TAGS
 from training.data.content import Modality, Vectors, looked_up, without_emotion
 from training.data.graph import csr

@@ -18,7 +18,7 @@ from training.data.neighbours import (
     by_weight,
     propagate_sampled,
 )
-from training.layers.encoded_once import EncodedOnce
+from training.layers.cached_embeddings import EncodedOnce
 from training.layers.inputs import unit_rows
 from training.layers.propagation import propagate
 

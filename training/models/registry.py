@@ -8,18 +8,18 @@ from typing import Protocol
 
 from torch import Tensor
 
-from training.blending import Blend, HeadScores
 from training.data.batches import LearningBatch, UserBatch
-from training.models.bpr import BPR, BPRConfig
-from training.models.concat_twin import ConcatTwinConfig, concat_twin
-from training.models.ease import EASE, EASEConfig
-from training.models.ials import IALS, IALSConfig
-from training.models.item_knn import ItemKNN, ItemKNNConfig
-from training.models.light_gcn import LightGCN, LightGCNConfig
-from training.models.light_gcn_ease import LightGCNEASE, LightGCNEASEConfig
-from training.models.mhcn import MHCN, MHCNConfig
-from training.models.mm_gnn import MMGNN, MMGNNConfig
-from training.models.popularity import Popularity, PopularityConfig
+from training.layers.ensemble import Blend, HeadScores
+from training.models.ranking.bpr import BPR, BPRConfig
+from training.models.ranking.concat_twin import ConcatTwinConfig, concat_twin
+from training.models.ranking.ease import EASE, EASEConfig
+from training.models.ranking.ials import IALS, IALSConfig
+from training.models.ranking.item_knn import ItemKNN, ItemKNNConfig
+from training.models.ranking.light_gcn import LightGCN, LightGCNConfig
+from training.models.ranking.light_gcn_ease import LightGCNEASE, LightGCNEASEConfig
+from training.models.ranking.mhcn import MHCN, MHCNConfig
+from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
+from training.models.ranking.popularity import Popularity, PopularityConfig
 
 ModelConfig = (
     BPRConfig

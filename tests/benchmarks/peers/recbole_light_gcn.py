@@ -21,7 +21,7 @@ from recbole.data import create_dataset, data_preparation
 from recbole.model.general_recommender import LightGCN
 from recbole.trainer import Trainer
 
-from tests.benchmarks.memory import peak_mib
+from tests.benchmarks.support.memory import peak_mib
 
 NAME = "pairs"
 

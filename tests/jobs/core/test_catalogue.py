@@ -7,7 +7,7 @@ import pytest
 from feature_store.tables.core import CORE_TAGS, CORE_TRACKS
 from feature_store.tables.raw import RAW_AUDIO, RAW_COVERS, RAW_LYRICS, RAW_TAGS, RAW_TRACKS
 from jobs.core import tags, tracks
-from jobs.core.match_keys import match_key
+from jobs.core.steps.match_keys import match_key
 from tests.jobs.core.frames import FEB_27, FEB_28, FEB_29, MAR_1, frame, rows_of
 
 METADATA = "track_id title artist_id artist_name is_available arrival_date source_file source_row"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feature_store.storage import sha256_of
+from feature_store.lake.storage import sha256_of
 from feature_store.tables.features import FEAT_COVER
 from jobs.features import cover
 from tests.jobs.features.worlds import frame, plain_cover, put, tracks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feature_store.storage import sha256_of
+from feature_store.lake.storage import sha256_of
 from feature_store.tables.features import FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS
 from jobs.features import lyrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feature_store.storage import sha256_of
+from feature_store.lake.storage import sha256_of
 from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.features import FEAT_TAGS
 from jobs.features import tags

@@ -7,7 +7,8 @@ from dataclasses import asdict
 import pytest
 
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS
-from jobs.encoders import musicnn, registry
+from jobs.encoders import registry
+from jobs.encoders.audio import musicnn
 from jobs.features import track_emotion
 from tests.jobs.features.worlds import frame, tracks
 

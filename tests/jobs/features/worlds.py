@@ -10,8 +10,8 @@ from PIL import Image
 from pyspark.sql import DataFrame, SparkSession
 
 from feature_store.contract import Table
+from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.settings import Night
-from feature_store.storage import open_storage, sha256_of
 from feature_store.tables.core import CORE_TRACKS
 
 

@@ -8,18 +8,26 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from feature_store import arrow_io, erasures, privacy, publish
-from feature_store.arrow_io import read_table
-from feature_store.people import ERASED
+from feature_store.lake import arrow_io
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.storage import open_storage
+from feature_store.privacy import requests, suppression
+from feature_store.privacy.person_filter import ERASED
+from feature_store.publishing import publish
+from feature_store.publishing.snapshot import (
+    Pin,
+    current_event,
+    events,
+    open_snapshot,
+    snapshot_before,
+)
 from feature_store.settings import Night, load_settings
-from feature_store.snapshot import Pin, current_event, events, open_snapshot, snapshot_before
-from feature_store.storage import open_storage
 from feature_store.tables import PUBLISHED_TABLES, table_called
 from feature_store.tables.recommendations import REC_TOPK
 from feature_store.tables.runs import RUN_ERASURES, RUN_WAIVERS
 from jobs.privacy import erasure
 from jobs.privacy.export import NothingStored, export
-from tests.traces import traces
+from tests.support.id_search import traces
 
 MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -132,7 +140,7 @@ def test_an_erasure_that_is_run_again_moves_nothing_a_second_time(published, spa
 def test_readers_are_shown_nobody_who_is_suppressed_even_before_the_rewriting(published, monkeypatch):  # fmt: skip
     """Where the reader's installation has the key; columns without ids are filtered as well."""
     monkeypatch.setenv("EVENSONG_STATE", str(published.state))
-    privacy.suppress(published, "ada-l")
+    suppression.suppress(published, "ada-l")
 
     snapshot = open_snapshot(published.lake)
 
@@ -162,12 +170,12 @@ def test_somebody_who_is_nowhere_is_refused_unless_asked_for(settings):
     erasure.finish(settings, request_id)
 
     assert erasure.status(settings, request_id) == "finished"
-    assert privacy.suppressed(settings).is_meant("nobody")
+    assert suppression.suppressed(settings).is_meant("nobody")
 
 
 def test_an_unknown_request_says_where_to_look(settings):
     for ask_for in (erasure.status, erasure.erase_rows, erasure.finish):
-        with pytest.raises(erasures.UnknownRequest, match="evensong erase"):
+        with pytest.raises(requests.UnknownRequest, match="evensong erase"):
             ask_for(settings, "0123456789abcdef")
 
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feature_store import privacy
-from feature_store.people import Person
-from feature_store.storage import open_storage
-from jobs.ingest import close_landing
-from jobs.landing import LandingError, LandingWriter, close_days, files_of, read_manifest
+from feature_store.lake.storage import open_storage
+from feature_store.privacy import suppression
+from feature_store.privacy.person_filter import Person
+from jobs.landing.closing import close_landing
+from jobs.landing.manifests import LandingError, LandingWriter, close_days, files_of, read_manifest
 from jobs.privacy.landing import correct_manifests, erase_from_landing, keep_out
 
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
@@ -122,7 +122,7 @@ def test_the_same_file_landed_again_loses_her_and_fits_its_manifest(settings, st
     rows = [{"user_id": "ada"}, {"user_id": "ben"}] * 50
     path = land(storage, "users", rows)
     close_days(storage, MARCH_1)
-    privacy.suppress(settings, "ada")
+    suppression.suppress(settings, "ada")
     erase_from_landing(storage, ADA)
     cleaned = storage.read(path)
 
@@ -135,7 +135,7 @@ def test_the_same_file_landed_again_loses_her_and_fits_its_manifest(settings, st
 
 
 def test_new_files_lose_suppressed_people_before_their_day_is_closed(settings, storage, night):
-    privacy.suppress(settings, "ada")
+    suppression.suppress(settings, "ada")
     path = land(storage, "users", [{"user_id": "ada"}, {"user_id": "ben"}])
 
     close_landing(night)
@@ -146,26 +146,26 @@ def test_new_files_lose_suppressed_people_before_their_day_is_closed(settings, s
 
 def test_a_night_without_the_key_of_the_list_stops_before_it_reads(settings, storage, night):
     land(storage, "users", [{"user_id": "ada"}])
-    privacy.suppress(settings, "ada")
+    suppression.suppress(settings, "ada")
     (settings.state / "privacy.key").unlink()
 
-    with pytest.raises(privacy.PrivacyKeyMissing, match="EVENSONG_PRIVACY_KEY"):
+    with pytest.raises(suppression.PrivacyKeyMissing, match="EVENSONG_PRIVACY_KEY"):
         close_landing(night)
 
 
 def test_what_lands_while_a_night_cleans_waits_for_the_next_closing(settings, storage):
     """Nobody has looked into it, so it must not count as looked at; nor may a file that changed."""
-    privacy.suppress(settings, "ada")
+    suppression.suppress(settings, "ada")
     early = land(storage, "users", [{"user_id": "ben"}])
     changed = land(storage, "tags", [{"user_id": "ben"}])
-    _, looked_at = keep_out(storage, privacy.suppressed(settings))
+    _, looked_at = keep_out(storage, suppression.suppressed(settings))
     late = land(storage, "listens", [{"user_id": "ada"}])
     land(storage, "tags", [{"user_id": "ada"}, {"user_id": "ben"}] * 50)
 
     close_days(storage, MARCH_1, looked_at)
 
     assert [file.path for file in read_manifest(storage, MARCH_1).files] == [early]
-    _, looked_at = keep_out(storage, privacy.suppressed(settings))
+    _, looked_at = keep_out(storage, suppression.suppressed(settings))
     close_days(storage, MARCH_2, looked_at)
     assert {file.path for file in read_manifest(storage, MARCH_2).files} == {late, changed}
     assert read(storage, late) == []

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from feature_store.delta_tables import ensure_table
+from feature_store.lake.delta_tables import ensure_table
+from feature_store.lake.storage import open_storage
 from feature_store.settings import Night
-from feature_store.storage import open_storage
 from feature_store.tables import table_called
 from tests.jobs.report.drawn_content import picture, tone
 

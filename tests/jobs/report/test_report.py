@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
+from feature_store.lake.storage import open_storage
 from feature_store.settings import Night, load_settings
-from feature_store.storage import open_storage
 from jobs.report.collect import Contents, collect
 from jobs.report.report import rendered, write_report
 from tests.jobs.report import drawn_lake

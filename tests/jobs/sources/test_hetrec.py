@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from feature_store.storage import FolderStorage
+from feature_store.lake.storage import FolderStorage
 from jobs.sources.hetrec import HetrecError, write_hetrec
 
 ARRIVAL = date(2026, 3, 1)

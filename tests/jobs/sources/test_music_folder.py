@@ -17,7 +17,7 @@ from mutagen.id3 import APIC, TDRC, TIT2, TPE1, USLT
 from mutagen.mp3 import MP3
 from PIL import Image
 
-from feature_store.storage import FolderStorage
+from feature_store.lake.storage import FolderStorage
 from jobs.sources.music_folder import MusicFolderError, write_music_folder
 
 ARRIVAL = date(2026, 3, 1)

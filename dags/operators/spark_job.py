@@ -1,0 +1,81 @@
+"""One Spark job as a task: in the task's own process, or through spark-submit to any master."""
+
+from __future__ import annotations
+
+import json
+import os
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+
+    from feature_store.settings import Night
+
+RUN_JOB = "jobs.run:run_job"
+CONNECTION = "evensong_spark"
+
+
+class SparkJob(BaseOperator):
+    """Writes one table of the run's night; the setting `spark.submit` says where.
+
+    The setting is read when the task runs: SparkSubmitOperator would need it when Airflow parses
+    the file, again and again.
+    """
+
+    _submitted: SparkSubmitHook | None = None
+
+    def __init__(self, *, table_name: str, **kwargs: Any) -> None:
+        super().__init__(task_id=table_name, pool=table_name, **kwargs)
+        self.table_name = table_name
+
+    def execute(self, context: Any) -> None:
+        """Run the job for the night that the context's run belongs to."""
+        from dags.operators.tasks import night_of
+
+        night = night_of(context)
+        if night.settings.spark.submit:
+            self._submit(night)
+        else:
+            pkgutil.resolve_name(RUN_JOB)(self.table_name, night)
+
+    def on_kill(self) -> None:
+        """End the driver with its task; it would go on writing otherwise."""
+        if self._submitted is not None:
+            self._submitted.on_kill()
+
+    def _submit(self, night: Night) -> None:
+        from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+
+        from feature_store.spark.session import prepare_environment, session_options
+
+        prepare_environment(night.settings)
+        master = {"conn_type": "spark", "host": night.settings.spark.master}
+        os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = json.dumps(master)
+        self._submitted = SparkSubmitHook(
+            conn_id=CONNECTION,
+            name=f"evensong {self.table_name}",
+            conf=session_options(night.settings),
+            # The application makes a session of its own, whatever Java tasks share here.
+            env_vars={"EVENSONG_SPARK__GATEWAY": ""},
+            application_args=[
+                self.table_name,
+                "--as-of",
+                f"{night.as_of:%Y-%m-%d}",
+                "--run-id",
+                night.run_id,
+            ],
+        )
+        self._submitted.submit(_application())
+
+
+def _application() -> str:
+    """The file that spark-submit gets, without importing Spark here."""
+    from importlib.util import find_spec
+
+    found = find_spec("jobs.run")
+    if found is None or found.origin is None:
+        raise FileNotFoundError("jobs.run: not installed beside the DAGs; install the project")
+    return found.origin

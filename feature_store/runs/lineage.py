@@ -1,0 +1,183 @@
+"""OpenLineage events: which task read which version of which tables, and wrote which.
+
+Events go to a file below EVENSONG_STATE, or to the server of the setting `lineage_url`.
+
+Reference: https://openlineage.io/spec, RunEvent 2-0-2 with the facets datasetVersion, schema,
+    outputStatistics, dataQualityAssertions, nominalTime and parent.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feature_store.lake.delta_tables import exists, open_table, table_uri
+from feature_store.tables import table_called
+from feature_store.tables.runs import PUBLISHED_RUNS
+
+if TYPE_CHECKING:
+    from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
+    from openlineage.client.facet_v2 import DatasetFacet, RunFacet
+    from openlineage.client.transport import Transport
+
+    from feature_store.contract import Table
+    from feature_store.lake.arrow_io import Written
+    from feature_store.publishing.snapshot import Event
+    from feature_store.settings import Night, Settings
+
+NAMESPACE = "evensong"
+FILE = "lineage/events.jsonl"
+AIRFLOW_FILE = (
+    "lineage/airflow.jsonl"  # its provider tells of tasks and runs; two writers, two files
+)
+
+
+def versions_of(lake: str, tables: Sequence[Table]) -> dict[str, int]:
+    """The newest version of each of these tables that there is."""
+    return {
+        table.name: open_table(lake, table).version() for table in tables if exists(lake, table)
+    }
+
+
+def emit_written(night: Night, written: Written, inputs: Mapping[str, int], now: datetime) -> None:
+    """Tell that a task read `inputs`, table by version, and wrote a version of its own table."""
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
+
+    lake = night.settings.lake
+    output = OutputDataset(
+        NAMESPACE,
+        written.table_name,
+        outputFacets={
+            "outputStatistics": statistics.OutputStatisticsOutputDatasetFacet(
+                rowCount=written.row_count, size=written.added_bytes
+            )
+        },
+        facets=_table_facets(lake, written.table_name, written.table_version),
+    )
+    _emit(night, written.table_name, _inputs(lake, inputs), [output], now)
+
+
+def emit_published(night: Night, event: Event, now: datetime) -> None:
+    """Tell which versions a publication audited, what each gate said, and its own commit."""
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
+
+    lake = night.settings.lake
+    audited = []
+    for pin in event.tables:
+        assertions = [
+            quality.Assertion(
+                assertion=gate["rule"],
+                success=gate["is_passed"],
+                expected=gate["threshold"],
+                actual=f"{gate['value']:g}",
+            )
+            for gate in event.gates
+            if gate["table_name"] == pin.table_name
+        ]
+        judged = quality.DataQualityAssertionsDatasetFacet(assertions)
+        facets = _table_facets(lake, pin.table_name, pin.table_version)
+        audited.append(
+            InputDataset(
+                NAMESPACE, pin.table_name, {"dataQualityAssertions": judged}, facets=facets
+            )
+        )
+    events_table = PUBLISHED_RUNS.name
+    committed = open_table(lake, PUBLISHED_RUNS).version()
+    output = OutputDataset(
+        NAMESPACE, events_table, facets=_table_facets(lake, events_table, committed)
+    )
+    _emit(night, events_table, audited, [output], now)
+
+
+def run_uuid(run_id: str, task: str) -> str:
+    """The same for every try of a task of a run, as OpenLineage wants it: a UUID."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{NAMESPACE}/{run_id}/{task}"))
+
+
+def _inputs(lake: str, inputs: Mapping[str, int]) -> list[InputDataset]:
+    from openlineage.client.event_v2 import InputDataset
+
+    return [
+        InputDataset(NAMESPACE, name, facets=_table_facets(lake, name, inputs[name]))
+        for name in sorted(inputs)
+    ]
+
+
+def _table_facets(lake: str, name: str, table_version: int) -> dict[str, DatasetFacet]:
+    from openlineage.client.facet_v2 import (
+        dataset_version_dataset,
+        datasource_dataset,
+        schema_dataset,
+    )
+
+    table = table_called(name)
+    fields = [
+        schema_dataset.SchemaDatasetFacetFields(
+            name=column.name, type=column.kind.sql, description=column.meaning
+        )
+        for column in table.columns
+    ]
+    return {
+        "version": dataset_version_dataset.DatasetVersionDatasetFacet(str(table_version)),
+        "dataSource": datasource_dataset.DatasourceDatasetFacet(
+            name=name, uri=table_uri(lake, table)
+        ),
+        "schema": schema_dataset.SchemaDatasetFacet(fields=fields),
+    }
+
+
+def _emit(
+    night: Night,
+    task: str,
+    inputs: list[InputDataset],
+    outputs: list[OutputDataset],
+    now: datetime,
+) -> None:
+    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+
+    event = RunEvent(
+        eventType=RunState.COMPLETE,
+        eventTime=now.isoformat(),
+        producer=f"{NAMESPACE}/{version('evensong')}",
+        run=Run(run_uuid(night.run_id, task), facets=_run_facets(night)),
+        job=Job(NAMESPACE, task),
+        inputs=inputs,
+        outputs=outputs,
+    )
+    _send(night.settings, event)
+
+
+def _run_facets(night: Night) -> dict[str, RunFacet]:
+    """The night that the task belongs to, and the day that it is for."""
+    from openlineage.client.facet_v2 import nominal_time_run, parent_run
+
+    day = datetime.combine(night.as_of, time(), UTC)
+    return {
+        "nominalTime": nominal_time_run.NominalTimeRunFacet(nominalStartTime=day.isoformat()),
+        "parent": parent_run.ParentRunFacet(
+            run=parent_run.Run(run_uuid(night.run_id, "evensong_nightly")),
+            job=parent_run.Job(NAMESPACE, f"evensong_nightly.{night.run_id}"),
+        ),
+    }
+
+
+def _send(settings: Settings, event: RunEvent) -> None:
+    _transport(settings.lineage_url, str(settings.state / FILE)).emit(event)
+
+
+@cache
+def _transport(url: str, file: str) -> Transport:
+    from openlineage.client.transport.file import FileConfig, FileTransport
+    from openlineage.client.transport.http import HttpConfig, HttpTransport
+
+    if url:
+        return HttpTransport(HttpConfig(url=url))
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    return FileTransport(FileConfig(log_file_path=file, append=True))

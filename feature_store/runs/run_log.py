@@ -1,0 +1,51 @@
+"""run_metrics: one row for each thing that a run did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import pyarrow as pa
+
+from feature_store.lake.arrow_io import Written, append
+from feature_store.runs.lineage import emit_written
+from feature_store.settings import Night
+from feature_store.tables import table_called
+from feature_store.tables.runs import RUN_METRICS
+
+STAGES = {
+    "raw": "ingest",
+    "core": "core",
+    "feat": "features",
+    "graph": "graph",
+    "score": "training",
+    "rec": "recommendations",
+    "run": "recommendations",
+}
+
+
+def record_task(
+    night: Night, written: Written, inputs: Mapping[str, int], *, elapsed_s: float, now: datetime
+) -> None:
+    """Append what a task wrote and how long it took, and tell lineage what it read.
+
+    `inputs` is the version of each table that the task read.
+    """
+    row = {
+        "run_id": night.run_id,
+        "as_of_date": night.as_of,
+        "stage": STAGES[table_called(written.table_name).layer],
+        "task": written.table_name,
+        "row_count": written.row_count,
+        "added_bytes": written.added_bytes,
+        "elapsed_s": elapsed_s,
+        "table_version": written.table_version,
+        "content_sha256": written.content_sha256,
+        "recorded_at_utc": now,
+    }
+    append(
+        night.settings.lake,
+        RUN_METRICS,
+        pa.Table.from_pylist([row], schema=RUN_METRICS.arrow_schema),
+    )
+    emit_written(night, written, inputs, now)

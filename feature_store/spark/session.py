@@ -1,0 +1,152 @@
+"""The one place where a SparkSession is made."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from feature_store.spark.gateway import connect
+from feature_store.spark.java import java_home
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from feature_store.settings import Settings
+
+PRELOAD_VARIABLE = "EVENSONG_SPARK_PRELOADED"  # what python_daemon reads
+
+DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+S3_PACKAGE = "org.apache.hadoop:hadoop-aws:3.5.0"
+
+_QUICK_START = {
+    # A night over a small catalogue spends its time compiling plans that run once for milliseconds.
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
+    "spark.databricks.delta.optimizeWrite.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+}
+
+
+def make_spark(settings: Settings) -> SparkSession:
+    """The session of this process: made on the first call, shared afterwards.
+
+    With the setting `spark.gateway` it lives in the Java that `evensong up` keeps.
+    """
+    from pyspark.sql import SparkSession
+
+    prepare_environment(settings)
+    if settings.spark.gateway:
+        return connect(Path(settings.spark.gateway))
+    builder = SparkSession.builder.appName("evensong").master(settings.spark.master)
+    options = session_options(settings)
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    packages = options["spark.jars.packages"].split(",")
+    with _alone_until_resolved(packages), _errors_of_children_into(settings.state / "spark.log"):
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def session_options(settings: Settings) -> dict[str, str]:
+    """Every Spark option that the project relies on; spark-submit takes the same."""
+    on_s3 = settings.lake.startswith("s3://")
+    options = {
+        "spark.jars.packages": ",".join([DELTA_PACKAGE, S3_PACKAGE] if on_s3 else [DELTA_PACKAGE]),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # Dates of listens are UTC days wherever the machine stands.
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
+        "spark.sql.warehouse.dir": str(settings.state / "spark-warehouse"),
+        "spark.local.dir": str(settings.state / "spark-local"),
+        "spark.driver.memory": settings.spark.driver_memory,
+        "spark.ui.enabled": "false",
+        # Each Column call would walk the Python stack for a call site that only errors show.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.python.worker.reuse": "true",
+        "spark.python.daemon.module": "feature_store.spark.python_daemon",
+        f"spark.executorEnv.{PRELOAD_VARIABLE}": ",".join(settings.spark.preload),
+        # Few, large files: writers pack rows instead of leaving one file per task.
+        "spark.databricks.delta.optimizeWrite.enabled": "true",
+        "spark.databricks.delta.snapshotPartitions": "2",
+    }
+    if settings.spark.master.startswith("local"):
+        options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    elif settings.spark.driver_host:
+        options["spark.driver.host"] = settings.spark.driver_host
+    if settings.spark.quick_start:
+        options |= _QUICK_START
+    if settings.spark.packages_from:
+        options["spark.jars.repositories"] = settings.spark.packages_from
+    if on_s3:
+        options |= _s3_options()
+    return options
+
+
+@contextmanager
+def _alone_until_resolved(packages: list[str]) -> Iterator[None]:
+    """Let one process at a time start Spark while one of the packages is not in Ivy's cache yet.
+
+    Tasks of a machine's first night start together, and Ivy writes its cache without a lock.
+    """
+    cache = Path.home() / ".ivy2.5.2" / "jars"
+    jars = (f"{name.replace(':', '_', 1).replace(':', '-')}.jar" for name in packages)
+    if all((cache / jar).exists() for jar in jars):
+        yield
+        return
+    with FileLock(Path(tempfile.gettempdir()) / f"evensong-ivy-{os.getuid()}.lock"):
+        yield
+
+
+@contextmanager
+def _errors_of_children_into(log: Path) -> Iterator[None]:
+    """Processes started meanwhile write their standard error to `log`.
+
+    Spark's JVM tells pages about resolving jars and starting up; a person at the terminal should
+    see the night instead. Errors that matter reach Python as exceptions.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with log.open("a") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def prepare_environment(settings: Settings) -> None:
+    """What Java, spark-submit and Python workers find in the environment."""
+    import pyspark
+
+    os.environ["JAVA_HOME"] = str(java_home(settings.state))
+    os.environ["SPARK_HOME"] = str(Path(pyspark.__file__).parent)
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    here = str(Path(sys.executable).parent)  # where pyspark's package puts spark-submit
+    if here not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
+    (settings.state / "spark-local").mkdir(parents=True, exist_ok=True)
+
+
+def _s3_options() -> dict[str, str]:
+    """The AWS_ variables that boto3 and delta-rs read, for hadoop-aws."""
+    options = {"spark.hadoop.fs.s3a.path.style.access": "true"}
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        options["spark.hadoop.fs.s3a.endpoint"] = endpoint
+        options["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(
+            endpoint.startswith("https")
+        ).lower()
+    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        options["spark.hadoop.fs.s3a.endpoint.region"] = region
+    return options

@@ -1,0 +1,81 @@
+"""Log-mel spectrogram as MusiCNN was trained on it (Pons and Serra 2019, arXiv:1909.06654).
+
+96 bands of Slaney's mel scale over power spectra of 512 samples every 256, at 16 kHz. The original
+rounds powers to float16 before the logarithm, which overflows in loud passages; here they stay
+float32.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.encoders.audio.audio_file import SAMPLE_RATE_HZ
+
+FFT_SAMPLES = 512
+HOP_SAMPLES = 256
+N_MELS = 96
+FRAMES_PER_S = SAMPLE_RATE_HZ / HOP_SAMPLES
+COMPRESSION = 10_000  # log10(COMPRESSION * power + 1)
+
+# Slaney's scale (Auditory Toolbox, 1998): linear below 1 kHz, logarithmic above.
+_LINEAR_HZ_PER_MEL = 200 / 3
+_BREAK_HZ = 1000.0
+_BREAK_MEL = _BREAK_HZ / _LINEAR_HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27
+
+
+def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compressed mel powers, shape (1 + n_samples // HOP_SAMPLES, N_MELS).
+
+    Args:
+        samples: mono at 16 kHz, shape (n_samples,), more than half a window long.
+    """
+    padded = np.pad(samples, FFT_SAMPLES // 2, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
+    spectrum = np.fft.rfft(windows * _hann(), axis=1)  # (n_frames, FFT_SAMPLES // 2 + 1)
+    power = spectrum.real**2 + spectrum.imag**2
+    mel_power = power @ _filterbank().T  # (n_frames, N_MELS)
+    return np.log10(COMPRESSION * mel_power + 1).astype(np.float32)
+
+
+def preprocessing() -> dict[str, object]:
+    """What this module does to samples, for an encoder's identity."""
+    return {
+        "revision": 1,  # counts changes of the code above that change its output
+        "fft_samples": FFT_SAMPLES,
+        "hop_samples": HOP_SAMPLES,
+        "n_mels": N_MELS,
+        "compression": COMPRESSION,
+    }
+
+
+@cache
+def _hann() -> NDArray[np.float32]:
+    """Periodic Hann window, shape (FFT_SAMPLES,)."""
+    phase = 2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES
+    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+
+
+@cache
+def _filterbank() -> NDArray[np.float32]:
+    """Triangles of unit area over the spectrum's bins, shape (N_MELS, FFT_SAMPLES // 2 + 1)."""
+    bin_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
+    corner_hz = _mel_to_hz(np.linspace(0, _hz_to_mel(SAMPLE_RATE_HZ / 2), N_MELS + 2))
+    low, centre, high = corner_hz[:-2, None], corner_hz[1:-1, None], corner_hz[2:, None]
+    rising = (bin_hz - low) / (centre - low)
+    falling = (high - bin_hz) / (high - centre)
+    triangles = np.maximum(0, np.minimum(rising, falling))  # (N_MELS, n_bins)
+    return (triangles * 2 / (high - low)).astype(np.float32)
+
+
+def _hz_to_mel(hz: float) -> float:
+    """Mels of a frequency above the scale's break."""
+    return float(_BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP)
+
+
+def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    above = _BREAK_HZ * np.exp(_LOG_STEP * (mel - _BREAK_MEL))
+    return np.where(mel < _BREAK_MEL, mel * _LINEAR_HZ_PER_MEL, above)

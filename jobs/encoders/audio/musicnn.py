@@ -1,0 +1,89 @@
+"""MusiCNN: a 200-dimensional music embedding and 50 tags, with the package musicnn's weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.encoders.audio import audio_file, mel, signal
+from jobs.encoders.identity import Identity, identity_of
+
+ENCODER_ID = "musicnn-mtt-v1"
+PATCH_FRAMES = 187  # 3 s, the length that the network was trained on
+# MagnaTagATune's 50 most frequent tags, in the order of the network's outputs.
+TAGS = (
+    *("guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast"),
+    *("piano", "ambient", "beat", "violin", "vocal", "synth", "female", "indian", "opera", "male"),
+    *("singing", "vocals", "no vocals", "harpsichord", "loud", "quiet", "flute", "woman"),
+    *("male vocal", "no vocal", "pop", "soft", "sitar", "solo", "man", "classic", "choir", "voice"),
+    *("new age", "dance", "male voice", "female vocal", "beats", "harp", "cello", "no voice"),
+    *("weird", "country", "metal", "female voice", "choral"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Music:
+    """What was heard in a recording, mean over its patches: (200,) and (50,)."""
+
+    embedding: NDArray[np.float32]
+    tag_probabilities: NDArray[np.float32]
+
+
+class MusiCNN:
+    """The loaded network."""
+
+    def __init__(self) -> None:
+        from jobs.encoders.audio.musicnn_network import MusiCNN as Network
+        from jobs.encoders.audio.tf_checkpoint import open_checkpoint
+
+        self._network = Network(open_checkpoint(*_checkpoint_files()))
+
+    def encode(self, samples: NDArray[np.float32]) -> Music:
+        """Listen to mono samples at 16 kHz, shape (n_samples,).
+
+        Patches go through the network one by one, so a recording's numbers depend on nothing else.
+        """
+        import torch
+
+        patches = torch.from_numpy(patches_of(mel.log_mel(samples)))
+        with torch.inference_mode():
+            heard = [self._network(patch.unsqueeze(0)) for patch in patches]
+        features, probabilities = (torch.cat(part).mean(dim=0) for part in zip(*heard, strict=True))
+        return Music(features.numpy(), probabilities.numpy())
+
+
+def identity(max_audio_s: float) -> Identity:
+    """The key of every row made with this encoder and these settings."""
+    steps = {
+        "audio_file": audio_file.preprocessing(max_audio_s),
+        "mel": mel.preprocessing(),
+        "patches": {"revision": 1, "frames": PATCH_FRAMES, "short": "repeat"},
+        "signal": signal.preprocessing(),
+    }
+    return identity_of(ENCODER_ID, _checkpoint_files(), steps)
+
+
+def patches_of(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut (n_frames, bands) into (n_patches, PATCH_FRAMES, bands), side by side.
+
+    A last patch that is not full is left out; a recording shorter than one patch is repeated until
+    it fills one, as in training.
+    """
+    if len(frames) < PATCH_FRAMES:
+        n_repeats = -(-PATCH_FRAMES // len(frames))
+        frames = np.tile(frames, (n_repeats, 1))
+    n_patches = len(frames) // PATCH_FRAMES
+    return frames[: n_patches * PATCH_FRAMES].reshape(n_patches, PATCH_FRAMES, -1)
+
+
+def _checkpoint_files() -> tuple[Path, Path]:
+    """Index and shard. Importing the package would import TensorFlow, so it is only looked up."""
+    package = find_spec("musicnn")
+    if package is None or package.origin is None:
+        raise FileNotFoundError("encoder musicnn-mtt-v1: the package musicnn is not installed")
+    folder = Path(package.origin).parent / "MTT_musicnn"
+    return folder / ".index", folder / ".data-00000-of-00001"

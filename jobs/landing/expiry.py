@@ -1,0 +1,37 @@
+"""Expiry of landing files: what the raw_ tables have taken in is not kept twice for ever."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from feature_store.lake.storage import open_storage
+from feature_store.settings import Settings
+from jobs.landing.manifests import closed_days, read_manifest
+
+LOG = structlog.get_logger()
+
+
+def expire_landing(settings: Settings, now: datetime) -> int:
+    """Delete landing files of closed days before `maintenance.landing_days`; returns how many.
+
+    Their manifests stay, so nobody takes an expired day for one on which nothing arrived: a job
+    that needs such a file again names it.
+    """
+    if settings.maintenance.landing_days is None:
+        LOG.info("maintained", step="expired landing files", total=0, kept="all")
+        return 0
+    oldest = now.date() - timedelta(days=settings.maintenance.landing_days)
+    storage = open_storage(settings.lake)
+    expired = [
+        file.path
+        for day in closed_days(storage)
+        if day < oldest
+        for file in read_manifest(storage, day).files
+        if storage.exists(file.path)
+    ]
+    for path in expired:
+        storage.delete(path)
+    LOG.info("maintained", step="expired landing files", total=len(expired))
+    return len(expired)

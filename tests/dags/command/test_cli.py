@@ -1,0 +1,166 @@
+"""The `evensong` command: what it prints, and how it fails."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import worlds
+
+EVENSONG = Path(sys.executable).with_name("evensong")
+
+
+def evensong(*arguments, lake="nowhere", **variables):
+    return subprocess.run(
+        [EVENSONG, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"EVENSONG_LAKE": str(lake), "EVENSONG_STATE": "state"} | variables,
+    )
+
+
+def test_an_error_is_one_message_with_status_1_and_no_traceback():
+    failed = evensong("read", "rec_topk")
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error NothingPublished: published_runs: nothing is published")
+    assert "EVENSONG_LAKE" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_debug_shows_the_traceback():
+    assert "Traceback" in evensong("read", "rec_topk", "--debug").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("night",),
+        ("night", "--as-of", "1 March"),
+        ("night", "--as-of", "2026-03-01", "--publish", "now"),
+        ("read", "rec_topk", "--format", "xml"),
+        ("ingest", "spotify", ".", "--arrival-date", "2026-03-01"),
+        ("sing",),
+    ],
+)
+def test_wrong_usage_has_status_2(arguments):
+    assert evensong(*arguments).returncode == 2
+
+
+def test_a_misspelt_setting_stops_any_command():
+    failed = evensong("published", EVENSONG_LIST__LENGTH="3")
+
+    assert failed.returncode == 1
+    assert "EVENSONG_LIST__LENGTH names no setting" in failed.stderr
+
+
+def test_an_empty_landing_folder_says_what_to_do_next(tmp_path):
+    failed = evensong("night", "--as-of", "2026-03-01", lake=tmp_path / "lake")
+
+    assert failed.returncode == 1
+    assert "landing" in failed.stderr
+    assert "evensong ingest" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_rows_come_as_json_csv_and_table_and_for_one_person(nights):
+    as_json = evensong(
+        "read", "rec_topk", "--format", "json", "--user", worlds.FOLLOWER, lake=nights.lake
+    )
+    as_csv = evensong("read", "rec_topk", "--format", "csv", "--limit", "4", lake=nights.lake)
+    as_table = evensong("read", "rec_similar_tracks", "--limit", "1", lake=nights.lake)
+
+    rows = json.loads(as_json.stdout)
+    assert [(row["user_id"], row["rank"]) for row in rows] == [
+        (worlds.FOLLOWER, n) for n in (1, 2, 3)
+    ]
+    assert len(list(csv.DictReader(io.StringIO(as_csv.stdout)))) == 4
+    assert "track_id" in as_table.stdout
+
+
+def test_a_table_that_is_not_published_is_refused_by_name(nights):
+    failed = evensong("read", "core_listens", lake=nights.lake)
+
+    assert failed.returncode == 1
+    assert "core_listens is not among the tables of event" in failed.stderr
+
+
+def test_events_name_the_current_one(nights):
+    found = json.loads(evensong("published", "--format", "json", lake=nights.lake).stdout)
+
+    assert [event["action"] for event in found] == ["publish", "publish", "stage_only"]
+    assert [event["is_current"] for event in found] == [False, True, False]
+
+
+def test_rolling_back_to_an_unknown_run_names_those_there_are(nights):
+    failed = evensong("rollback", "last-week", lake=nights.lake)
+
+    assert failed.returncode == 1
+    assert f"published: {nights.first['run_id']}, {nights.second['run_id']}" in failed.stderr
+
+
+def test_rollback_shows_readers_the_earlier_run_again(nights, tmp_path):
+    """On a copy, because other tests read the lake: current is the first night again, by one event."""
+    import shutil
+
+    lake = shutil.copytree(nights.lake, tmp_path / "lake")
+
+    said = evensong("rollback", nights.first["run_id"], "--reason", "too jazzy", lake=lake)
+
+    assert said.returncode == 0
+    current = [
+        event
+        for event in json.loads(evensong("published", "--format", "json", lake=lake).stdout)
+        if event["is_current"]
+    ]
+    assert [(event["action"], event["run_id"]) for event in current] == [
+        ("rollback", nights.first["run_id"])
+    ]
+    rows = json.loads(evensong("read", "rec_topk", "--format", "json", lake=lake).stdout)
+    assert {row["as_of_date"] for row in rows} == {str(worlds.LAST_DAY)}
+
+
+def test_doctor_finds_java_and_a_lake_that_can_be_written(tmp_path):
+    said = evensong("doctor", lake=tmp_path / "lake")
+
+    assert said.returncode == 0
+    assert "Java" in said.stdout
+    assert "one of two writers wins" in said.stdout
+
+
+def test_a_nights_airflow_is_its_own_whatever_database_the_servers_have():
+    """Their scheduler would find the run and start its tasks a second time."""
+    servers = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/no"}
+
+    failed = evensong("night", "--as-of", "2026-03-01", **servers)
+
+    assert failed.returncode == 1
+    assert "landing: no file in" in failed.stderr
+
+
+def test_a_person_whom_nobody_knows_is_named_and_one_without_rows_is_not(nights):
+    unknown = evensong("read", "rec_topk", "--user", "nobody", lake=nights.lake)
+    known = evensong("read", "rec_changes", "--user", "stranger", lake=nights.lake)
+
+    assert unknown.returncode == 1
+    assert "rec_topk: nobody is called 'nobody'" in unknown.stderr
+    assert known.returncode == 0
+
+
+def test_an_export_is_for_its_owner_alone_even_where_a_file_was(nights, tmp_path):
+    file = tmp_path / "person.json"
+    file.touch(mode=0o644)
+
+    said = evensong("export", "jazz-1", "--output", file, lake=nights.lake)
+
+    assert said.returncode == 0, said.stderr
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,92 @@
+"""What the scheduler and the roles rely on in every DAG."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from dags.policy.roles import ACTING_ROLES, USERS
+
+
+@pytest.fixture(scope="module")
+def dags(session_settings):
+    from dags.command.local_airflow import prepare
+
+    prepare(session_settings)
+    from dags.policy.pools import our_dags
+
+    return {dag.dag_id: dag for dag in our_dags()}
+
+
+def test_two_tasks_that_write_one_table_share_a_pool_and_others_do_not(dags):
+    """One slot a table: a night and a backfill write it one after the other."""
+    nightly = dags["evensong_nightly"]
+
+    for task in nightly.tasks:
+        expected = "default_pool" if task.task_id in {"report", "announced"} else task.task_id
+        assert task.pool == expected, task.task_id
+    assert dags["evensong_rollback"].task_dict["published_runs"].pool == "published_runs"
+
+
+def test_every_pool_that_a_task_waits_in_is_made(dags):
+    from airflow.models.pool import Pool
+
+    from dags.policy.pools import make_pools, pool_names
+
+    make_pools()
+
+    slots = {name: Pool.get_pool(name).slots for name in pool_names(dags.values())}
+    assert slots["rec_topk"] == 1
+    assert set(slots.values()) == {1}
+
+
+def test_whoever_may_act_on_a_dag_has_a_role_that_a_user_holds(dags):
+    held = {role for roles in USERS.values() for role in roles}
+
+    for dag in dags.values():
+        assert set(dag.access_control) <= set(ACTING_ROLES) & held, dag.dag_id
+
+
+def test_rolling_back_is_for_publishers_and_nights_are_for_runners(dags):
+    assert set(dags["evensong_rollback"].access_control) == {"Publisher"}
+    assert set(dags["evensong_publish"].access_control) == {"Publisher"}
+    assert set(dags["evensong_nightly"].access_control) == {"Runner"}
+
+
+def test_a_night_is_late_at_six_in_the_morning_after_its_day(dags):
+    """The logical date is 02:00 of as_of: 28 hours later it is 06:00 of the next day."""
+    [alert] = dags["evensong_nightly"].deadline
+
+    assert alert.interval == timedelta(hours=28)
+    assert alert.callback.path == "dags.policy.alerts.deadline_passed"
+
+
+def test_every_task_tells_somebody_when_it_fails_for_good(dags):
+    for dag in dags.values():
+        for task in dag.tasks:
+            named = [callback.__name__ for callback in task.on_failure_callback]
+            assert named == ["task_failed"], f"{dag.dag_id}.{task.task_id}"
+
+
+def test_every_published_table_is_an_asset_and_no_other_is(dags):
+    from feature_store.tables import PUBLISHED_TABLES
+
+    published = sorted(table.name for table in PUBLISHED_TABLES)
+
+    for dag_id, task_id in (
+        ("evensong_nightly", "announced"),
+        ("evensong_rollback", "published_runs"),
+        ("evensong_publish", "published_runs"),
+    ):
+        outlets = dags[dag_id].task_dict[task_id].outlets
+        assert sorted(asset.name for asset in outlets) == published
+
+
+@pytest.mark.parametrize("run_id", ["", "yesterday", "2026-03-01", "2026-03-01-XYZ"])
+@pytest.mark.parametrize("dag_id", ["evensong_rollback", "evensong_publish"])
+def test_what_is_done_by_hand_asks_for_the_id_of_a_run(dag_id, run_id, dags):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises((ParamValidationError, ValueError), match="does not match"):
+        dags[dag_id].params.get_param("run_id").resolve(run_id)

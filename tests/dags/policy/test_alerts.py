@@ -1,0 +1,97 @@
+"""Who is told what when a task has failed or the morning came too early."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+TOLD = []
+
+
+def keep(alert, text):
+    """A notifier, found by the name in the setting."""
+    TOLD.append((alert, text))
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch, tmp_path):
+    TOLD.clear()
+    monkeypatch.setenv("EVENSONG_NOTIFIER", f"{__name__}:keep")
+    monkeypatch.setenv("EVENSONG_LAKE", str(tmp_path / "lake"))
+    return TOLD
+
+
+def run_of(kind):
+    return {
+        "dag_id": "evensong_nightly",
+        "dag_run_id": f"{kind}__2026-03-02T02:00:00+00:00",
+        "logical_date": "2026-03-01T02:00:00Z",
+        "state": "running",
+    }
+
+
+def test_a_late_scheduled_run_names_table_rule_value_and_next_step(told):
+    from dags.policy.alerts import deadline_passed
+
+    asyncio.run(deadline_passed({"dag_run": run_of("scheduled")}))
+
+    [(alert, text)] = told
+    assert alert == "late"
+    assert text.startswith("published_runs: rule published by 06:00 UTC: the run of 2026-03-01 is")
+    assert "readers see nothing yet" in text
+    assert "open evensong_nightly" in text
+
+
+def test_a_backfill_of_an_old_date_is_not_late(told):
+    from dags.policy.alerts import deadline_passed
+
+    asyncio.run(deadline_passed({"dag_run": run_of("backfill")}))
+
+    assert told == []
+
+
+def test_a_failed_task_passes_on_what_its_error_says(told):
+    from dags.policy.alerts import task_failed
+
+    task_failed(
+        {
+            "task_instance": SimpleNamespace(dag_id="evensong_nightly", task_id="published_runs"),
+            "run_id": "scheduled__1",
+            "exception": RuntimeError("rec_topk: churn_ratio is 1"),
+        }
+    )
+
+    assert told == [
+        (
+            "failed",
+            "evensong_nightly scheduled__1: published_runs: rec_topk: churn_ratio is 1",
+        )
+    ]
+
+
+def test_without_the_setting_a_notice_is_a_log_line(monkeypatch, tmp_path):
+    """In a process of its own: an Airflow of another test may have silenced this one's log."""
+    monkeypatch.delenv("EVENSONG_NOTIFIER")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
+    monkeypatch.delenv("AIRFLOW__LOGGING__LOGGING_LEVEL", raising=False)
+
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from dags.policy.alerts import tell; tell('late', 'rec_topk is late')",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    ).stdout
+
+    assert "rec_topk is late" in said
+    assert "infra/runbook.md#late" in said

@@ -1,0 +1,245 @@
+"""Both readers and writers, on real Delta tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from feature_store.contract import Column, ContractError, Kind, OneOf, Table, Time
+from feature_store.lake import arrow_io, spark_io
+from feature_store.lake.delta_tables import TableMissing
+from feature_store.tables import columns as c
+
+MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
+LEAP_DAY = date(2028, 2, 29)
+
+MOOD = Column("mood", Kind.STRING, "How it feels.")
+MOODS = Table(
+    name="feat_mood",
+    meaning="Moods by day.",
+    columns=(c.AS_OF_DATE, c.TRACK_ID, MOOD, c.RUN_ID),
+    key=("as_of_date", "track_id"),
+    time=Time.AS_OF,
+    gates=(OneOf("mood", ("calm", "wild")),),
+)
+TITLES = Table(
+    name="core_titles",
+    meaning="Titles as they became known.",
+    columns=(c.TRACK_ID, c.TITLE, c.KNOWN_FROM_DATE),
+    key=("track_id", "known_from_date"),
+    entity=("track_id",),
+    time=Time.KNOWN,
+)
+
+
+def moods(spark, day, *rows, run_id="r1"):
+    return spark.createDataFrame([(day, *row, run_id) for row in rows], MOODS.spark_schema())
+
+
+def titles(spark, *rows):
+    return spark.createDataFrame(rows, TITLES.spark_schema())
+
+
+def next_day(day):
+    return date.fromordinal(day.toordinal() + 1)
+
+
+def write_moods(spark, lake, day, *rows, **options):
+    frame = moods(spark, day, *rows, **options)
+    return spark_io.write(frame, lake, MOODS, first=day, end=next_day(day))
+
+
+def test_a_slice_is_replaced_whole_and_its_neighbours_stay(spark, tmp_path):
+    lake = str(tmp_path)
+    write_moods(spark, lake, MARCH_1, ("a", "calm"), ("b", "wild"))
+    write_moods(spark, lake, MARCH_2, ("a", "wild"))
+    write_moods(spark, lake, MARCH_1, ("c", "calm"))
+
+    found = {
+        (row["as_of_date"], row["track_id"]) for row in arrow_io.read_table(lake, MOODS).to_pylist()
+    }
+
+    assert found == {(MARCH_1, "c"), (MARCH_2, "a")}
+
+
+def test_a_leap_day_is_a_day(spark, tmp_path):
+    lake = str(tmp_path)
+    write_moods(spark, lake, LEAP_DAY, ("a", "calm"))
+    write_moods(spark, lake, date(2028, 3, 1), ("b", "calm"))
+
+    assert spark_io.read(spark, lake, MOODS, as_of=LEAP_DAY).collect()[0]["track_id"] == "a"
+
+
+def test_equal_rows_have_equal_hashes_whatever_their_order_and_run(spark, tmp_path):
+    """A hash compares what was found: not the order of rows, not who wrote them."""
+    one = write_moods(spark, str(tmp_path / "1"), MARCH_1, ("a", "calm"), ("b", "wild"))
+    two = write_moods(
+        spark, str(tmp_path / "2"), MARCH_1, ("b", "wild"), ("a", "calm"), run_id="other"
+    )
+    three = write_moods(spark, str(tmp_path / "3"), MARCH_1, ("a", "wild"), ("b", "calm"))
+
+    assert one.content_sha256 == two.content_sha256
+    assert one.content_sha256 != three.content_sha256
+
+
+def test_a_duplicated_row_changes_the_hash(spark, tmp_path):
+    once = write_moods(spark, str(tmp_path / "1"), MARCH_1, ("a", "calm"))
+    twice = write_moods(spark, str(tmp_path / "2"), MARCH_1, ("a", "calm"), ("a", "calm"))
+
+    assert once.content_sha256 != twice.content_sha256
+
+
+def test_the_hash_of_a_write_is_that_of_reading_it_back(spark, tmp_path):
+    written = write_moods(spark, str(tmp_path), MARCH_1, ("a", "calm"), ("b", "wild"))
+
+    back = spark_io.read(spark, str(tmp_path), MOODS, as_of=MARCH_1, version=written.table_version)
+
+    assert spark_io.fingerprint(back, MOODS) == (2, written.content_sha256)
+
+
+def test_a_row_that_breaks_a_rule_is_named_and_nothing_is_written(spark, tmp_path):
+    lake = str(tmp_path)
+    write_moods(spark, lake, MARCH_1, ("a", "calm"))
+
+    with pytest.raises(
+        spark_io.RuleBroken, match=r"feat_mood: .*mood_oneof.*mood : angry; nothing was written"
+    ):
+        write_moods(spark, lake, MARCH_1, ("a", "angry"))
+
+    assert arrow_io.read_table(lake, MOODS, columns=["mood"]).to_pylist() == [{"mood": "calm"}]
+
+
+def test_a_null_passes_the_rule_of_a_column_that_may_be_null(spark, tmp_path):
+    """Delta would take a constraint on null for broken."""
+    maybe = replace(MOODS, columns=(c.AS_OF_DATE, c.TRACK_ID, MOOD.or_null("at night"), c.RUN_ID))
+    rows = spark.createDataFrame([(MARCH_1, "a", None, "r1")], maybe.spark_schema())
+
+    written = spark_io.write(rows, str(tmp_path), maybe, first=MARCH_1, end=MARCH_2)
+
+    assert written.row_count == 1
+
+
+def test_a_row_of_another_day_is_refused(spark, tmp_path):
+    rows = moods(spark, MARCH_2, ("a", "calm"))
+
+    with pytest.raises(spark_io.RuleBroken, match="feat_mood"):
+        spark_io.write(rows, str(tmp_path), MOODS, first=MARCH_1, end=MARCH_2)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda frame: frame.drop("mood"), "the job gave columns"),
+        (lambda frame: frame.withColumn("mood", frame["as_of_date"]), "mood is date, not string"),
+    ],
+)
+def test_a_frame_that_contradicts_its_contract_is_refused(spark, tmp_path, change, complaint):
+    rows = change(moods(spark, MARCH_1, ("a", "calm")))
+
+    with pytest.raises(ContractError, match=complaint):
+        spark_io.write(rows, str(tmp_path), MOODS, first=MARCH_1, end=MARCH_2)
+
+
+@pytest.mark.parametrize("days", [(None, None), (MARCH_1, MARCH_1), (MARCH_2, MARCH_1)])
+def test_a_write_without_days_is_refused(spark, tmp_path, days):
+    with pytest.raises(ContractError, match="replaces the days"):
+        spark_io.write(
+            moods(spark, MARCH_1, ("a", "calm")), str(tmp_path), MOODS, first=days[0], end=days[1]
+        )
+
+
+@pytest.fixture(scope="module")
+def lake_of_titles(spark, tmp_path_factory):
+    """`a` was renamed on 2 March and `b` appeared on 3 March."""
+    lake = str(tmp_path_factory.mktemp("titles"))
+    rows = titles(spark, ("a", "Old", MARCH_1), ("a", "New", MARCH_2), ("b", "Late", MARCH_3))
+    spark_io.write(rows, lake, TITLES, first=MARCH_1, end=date(2026, 3, 4))
+    return lake
+
+
+@pytest.mark.parametrize(
+    ("as_of", "expected"),
+    [
+        (date(2026, 2, 28), []),
+        (MARCH_1, [("a", "Old")]),
+        (MARCH_2, [("a", "New")]),
+        (MARCH_3, [("a", "New"), ("b", "Late")]),
+    ],
+)
+def test_as_of_a_day_both_readers_see_what_was_known_then(spark, lake_of_titles, as_of, expected):
+    with_spark = spark_io.read(spark, lake_of_titles, TITLES, as_of=as_of).collect()
+    without = arrow_io.read_table(lake_of_titles, TITLES, as_of=as_of).to_pylist()
+
+    assert sorted((row["track_id"], row["title"]) for row in with_spark) == expected
+    assert [(row["track_id"], row["title"]) for row in without] == expected
+
+
+def test_history_keeps_every_version_of_the_days_asked_for(spark, lake_of_titles):
+    rows = spark_io.read_history(spark, lake_of_titles, TITLES, since=MARCH_2, until=MARCH_2)
+
+    assert [(row["track_id"], row["title"]) for row in rows.collect()] == [("a", "New")]
+
+
+def test_the_newest_day_is_found_without_opening_a_file(spark, lake_of_titles, tmp_path):
+    assert spark_io.newest_day(lake_of_titles, TITLES) == MARCH_3
+    assert spark_io.newest_day(str(tmp_path), TITLES) is None
+
+    write_moods(spark, str(tmp_path), MARCH_2, ("a", "calm"))
+    assert spark_io.newest_day(str(tmp_path), MOODS) == MARCH_2
+
+
+def test_a_missing_table_is_named_with_the_job_that_writes_it(tmp_path):
+    with pytest.raises(
+        TableMissing, match=r"feat_mood: no table at .*python -m jobs.run feat_mood"
+    ):
+        arrow_io.read_table(str(tmp_path), MOODS)
+
+
+def mood_rows(*rows):
+    return pa.Table.from_pylist(
+        [dict(zip(MOODS.column_names, row, strict=True)) for row in rows],
+        schema=MOODS.arrow_schema,
+    )
+
+
+def test_without_a_jvm_a_slice_is_replaced_too(tmp_path):
+    lake = str(tmp_path)
+    arrow_io.write_slice(lake, MOODS, mood_rows((MARCH_1, "a", "calm", "r1")), as_of=MARCH_1)
+    arrow_io.write_slice(lake, MOODS, mood_rows((MARCH_2, "b", "calm", "r1")), as_of=MARCH_2)
+    arrow_io.write_slice(lake, MOODS, mood_rows((MARCH_1, "c", "wild", "r2")), as_of=MARCH_1)
+
+    found = arrow_io.read_table(lake, MOODS, columns=["track_id"]).to_pylist()
+
+    assert found == [{"track_id": "c"}, {"track_id": "b"}]
+
+
+def test_without_a_jvm_a_row_of_another_day_is_refused(tmp_path):
+    with pytest.raises(ContractError, match="nothing was written"):
+        arrow_io.write_slice(
+            str(tmp_path), MOODS, mood_rows((MARCH_2, "a", "calm", "r1")), as_of=MARCH_1
+        )
+
+
+def test_asking_for_a_column_that_is_not_there_names_those_that_are(tmp_path):
+    arrow_io.write_slice(
+        str(tmp_path), MOODS, mood_rows((MARCH_1, "a", "calm", "r1")), as_of=MARCH_1
+    )
+
+    with pytest.raises(ContractError, match="feat_mood has no column 'tempo'"):
+        arrow_io.read_table(str(tmp_path), MOODS, columns=["tempo"])
+
+
+def test_a_days_slice_can_be_read_from_an_old_version_whose_other_files_are_gone(spark, tmp_path):
+    """Vacuum keeps what versions in use need of a day, and nothing else of that version."""
+    lake = str(tmp_path)
+    write_moods(spark, lake, MARCH_1, ("a", "calm"))
+    pinned = write_moods(spark, lake, MARCH_2, ("a", "wild"))
+    [file] = (tmp_path / "tables" / MOODS.name).glob("as_of_date=2026-03-01/*.parquet")
+    file.unlink()
+
+    rows = spark_io.read(spark, lake, MOODS, as_of=MARCH_2, version=pinned.table_version)
+
+    assert [row.mood for row in rows.collect()] == ["wild"]

@@ -1,0 +1,111 @@
+"""Storage: the same promises on a folder and on the S3 protocol."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from feature_store.lake.storage import FolderStorage, ObjectStorage, StorageError, open_storage
+
+
+@pytest.fixture(params=["folder", "s3", "s3-with-prefix"])
+def storage(request, tmp_path):
+    if request.param == "folder":
+        return FolderStorage(tmp_path / "lake")
+    bucket = request.getfixturevalue("bucket")
+    return ObjectStorage(bucket, "lake/deep" if request.param == "s3-with-prefix" else "")
+
+
+def test_what_was_written_is_read_back_and_replaced_whole(storage):
+    storage.write("landing/a.txt", b"first, and longer")
+    storage.write("landing/a.txt", b"second")
+
+    assert storage.read("landing/a.txt") == b"second"
+
+
+def test_listing_is_in_path_order_and_stays_below_the_folder(storage):
+    for path in ("landing/b", "landing/a/2", "landing/a/1", "landing-not/x"):
+        storage.write(path, path.encode())
+
+    found = [(file.path, file.byte_count) for file in storage.list("landing")]
+
+    assert found == [("landing/a/1", 11), ("landing/a/2", 11), ("landing/b", 9)]
+
+
+def test_listing_a_folder_that_is_not_there_gives_nothing(storage):
+    assert list(storage.list("nowhere")) == []
+
+
+def test_of_many_creators_of_one_name_exactly_one_wins(storage):
+    with ThreadPoolExecutor(8) as pool:
+        contents = [b"%d" % number for number in range(8)]
+        won = list(pool.map(lambda content: storage.put_if_absent("lock", content), contents))
+
+    assert won.count(True) == 1
+    assert storage.read("lock") == contents[won.index(True)]
+
+
+def test_a_missing_file_is_named_with_its_address(storage):
+    with pytest.raises(StorageError, match=r"nowhere/at/all: cannot be read"):
+        storage.read("nowhere/at/all")
+
+
+def test_a_deleted_file_is_gone_and_deleting_twice_is_fine(storage):
+    storage.write("x", b"1")
+    storage.delete("x")
+    storage.delete("x")
+
+    assert not storage.exists("x")
+
+
+def test_no_half_written_file_is_ever_listed(tmp_path):
+    """Writers work beside the target under a hidden name and leave nothing behind."""
+    storage = FolderStorage(tmp_path)
+    storage.write("a", b"1")
+    storage.put_if_absent("a", b"2")
+
+    assert [file.path for file in storage.list("")] == ["a"]
+
+
+def test_a_file_that_goes_while_others_are_listed_is_not_listed(tmp_path):
+    """Writers remove what they no longer need; whoever lists meanwhile gets what is there."""
+    storage = FolderStorage(tmp_path)
+    for path in ("a", "b", "c"):
+        storage.write(path, b"1")
+
+    listed = storage.list("")
+    first = next(listed).path
+    (tmp_path / "b").unlink()
+
+    assert [first, *(file.path for file in listed)] == ["a", "c"]
+
+
+def test_other_teams_may_read_what_was_written(tmp_path):
+    """Files get the rights that the umask gives, not those of a private temporary file."""
+    storage = FolderStorage(tmp_path)
+    storage.write("report.html", b"1")
+    storage.put_if_absent("manifest.json", b"1")
+    (tmp_path / "plain").write_bytes(b"1")
+
+    rights = {file.name: file.stat().st_mode for file in tmp_path.iterdir()}
+
+    assert rights["report.html"] == rights["manifest.json"] == rights["plain"]
+
+
+def test_another_scheme_is_refused_with_the_next_step():
+    with pytest.raises(StorageError, match="neither a folder nor s3://; set EVENSONG_LAKE"):
+        open_storage("gs://bucket")
+
+
+def test_an_object_is_replaced_only_by_who_saw_its_newest_state(bucket):
+    """Ann and Bob saw the same state; Ann's replacement stands, Bob's is refused."""
+    storage = ObjectStorage(bucket, "")
+    assert storage.read_tagged("x") is None
+    seen = storage.put_if_tag("x", b"first", None)
+
+    by_ann = storage.put_if_tag("x", b"ann", seen)
+
+    assert storage.put_if_tag("x", b"bob", seen) is None
+    assert storage.put_if_tag("x", b"late", None) is None
+    assert storage.read_tagged("x") == (b"ann", by_ann)

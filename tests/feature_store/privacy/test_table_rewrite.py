@@ -1,0 +1,199 @@
+"""A person leaves a Delta table: rows, old files, log entries and statistics; everybody else stays."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from feature_store.lake.arrow_io import append, read_table, write_slice
+from feature_store.lake.delta_tables import open_table
+from feature_store.privacy import table_rewrite
+from feature_store.privacy.person_filter import ERASED, Person
+from feature_store.tables import table_called
+from tests.support.id_search import traces
+
+ADA = Person("ada-lovelace")
+MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
+
+
+@pytest.fixture
+def lake(settings):
+    return settings.lake
+
+
+def rows_of(name, *rows):
+    table = table_called(name)
+    full = [dict.fromkeys(table.column_names) | row for row in rows]
+    return pa.Table.from_pylist(full, schema=table.arrow_schema)
+
+
+def follow(user, followed, day=MARCH_1):
+    return {
+        "as_of_date": day,
+        "user_id": user,
+        "followed_user_id": followed,
+        "followed_from_date": None,
+    }
+
+
+def write_follows(lake, day, *pairs):
+    follows = table_called("graph_user_follows_user")
+    write_slice(lake, follows, rows_of(follows.name, *(follow(*pair, day) for pair in pairs)), as_of=day)  # fmt: skip
+    return follows
+
+
+def test_rows_of_the_person_go_whichever_column_names_her_and_others_stay(lake):
+    follows = write_follows(lake, MARCH_1, ("ada-lovelace", "ben"), ("cy", "ada-lovelace"), ("cy", "ben"))  # fmt: skip
+
+    result = table_rewrite.rewrite(lake, follows, ADA)
+
+    assert (result.removed, result.changed) == (2, 0)
+    assert read_table(lake, follows).to_pylist() == [follow("cy", "ben")]
+
+
+def test_after_forgetting_no_file_log_entry_or_statistic_holds_the_id(lake):
+    """Statistics in the log hold the least and greatest id: she is the least of her file."""
+    follows = write_follows(lake, MARCH_1, ("ada-lovelace", "ben"), ("cy", "ben"))
+    write_follows(lake, MARCH_2, ("ada-lovelace", "ben"))
+    assert len(traces(lake, ADA.user_id)) >= 4  # two data files, two log entries
+
+    table_rewrite.rewrite(lake, follows, ADA)
+    assert traces(lake, ADA.user_id)
+    removed = table_rewrite.forget_history(lake, follows)
+
+    assert removed >= 4
+    assert traces(lake, ADA.user_id) == []
+    assert read_table(lake, follows).to_pylist() == [follow("cy", "ben")]
+
+
+def test_a_table_that_holds_nobody_of_that_name_is_left_as_it_is(lake):
+    follows = write_follows(lake, MARCH_1, ("cy", "ben"))
+    version = open_table(lake, follows).version()
+
+    assert table_rewrite.rewrite(lake, follows, ADA) is None
+    assert open_table(lake, follows).version() == version
+
+
+def test_a_person_who_is_in_old_versions_only_is_forgotten_too(lake):
+    follows = write_follows(lake, MARCH_1, ("ada-lovelace", "ben"))
+    write_follows(lake, MARCH_1, ("cy", "ben"))
+
+    assert table_rewrite.rewrite(lake, follows, ADA) is None
+    table_rewrite.forget_history(lake, follows)
+
+    assert traces(lake, ADA.user_id) == []
+
+
+def test_tables_can_be_written_and_forgotten_again_afterwards(lake):
+    follows = write_follows(lake, MARCH_1, ("ada-lovelace", "ben"), ("cy", "ben"))
+    table_rewrite.rewrite(lake, follows, ADA)
+    table_rewrite.forget_history(lake, follows)
+
+    write_follows(lake, MARCH_2, ("cy", "dora"))
+    table_rewrite.forget_history(lake, follows)
+
+    assert read_table(lake, follows).to_pylist() == [follow("cy", "ben"), follow("cy", "dora", MARCH_2)]  # fmt: skip
+
+
+def test_readers_keep_the_published_slice_when_it_was_staged_again(lake):
+    """Published: cy → ben; staged again since: cy → dora. Each keeps a version, neither names Ada."""
+    follows = write_follows(lake, MARCH_1, ("cy", "ben"), ("ada-lovelace", "ben"))
+    pinned = table_rewrite.PinnedSlice(open_table(lake, follows).version(), MARCH_1)
+    write_follows(lake, MARCH_1, ("cy", "dora"), ("ada-lovelace", "dora"))
+    write_follows(lake, MARCH_2, ("cy", "eve"))
+
+    result = table_rewrite.rewrite(lake, follows, ADA, pinned=pinned)
+    table_rewrite.forget_history(lake, follows, keep=[result.version])
+
+    published = read_table(lake, follows, version=result.version).to_pylist()
+    assert published == [follow("cy", "ben"), follow("cy", "eve", MARCH_2)]
+    newest = read_table(lake, follows).to_pylist()
+    assert newest == [follow("cy", "dora"), follow("cy", "eve", MARCH_2)]
+    assert traces(lake, ADA.user_id) == []
+
+
+def test_files_of_a_writer_that_was_killed_go_with_the_history(lake):
+    """A file that no version knows: its writer died before the commit."""
+    follows = write_follows(lake, MARCH_1, ("cy", "ben"))
+    write_follows(lake, MARCH_2, ("cy", "ben"))
+    orphan = Path(lake, "tables", follows.name, "as_of_date=2026-03-01", "part-lost.parquet")
+    pq.write_table(rows_of(follows.name, follow("ada-lovelace", "ben")), orphan)
+
+    table_rewrite.forget_history(lake, follows)
+
+    assert not orphan.exists()
+
+
+def reject(original_text, detail="", row=0):
+    return {"table_name": "raw_listens", "reject_reason": "wrong_type", "reject_detail": detail,
+            "original_text": original_text, "source_file": "f", "source_row": row,
+            "arrival_date": MARCH_1}  # fmt: skip
+
+
+def test_a_reject_goes_when_its_original_is_about_the_person(lake):
+    """By the user columns, whatever their type, and by columns that no contract knows."""
+    originals = [
+        json.dumps({"user_id": "ada-lovelace", "track_id": "t"}),
+        json.dumps({"user_id": ["ada-lovelace", "ben"]}),
+        json.dumps({"user_id": "ben", "sent_by": "ada-lovelace"}),
+        json.dumps({"user_id": "ben", "track_id": "ada-lovelace"}),  # a track of that name
+        json.dumps({"user_id": "ada-lovelace-2"}),
+    ]
+    rejects = table_called("raw_rejects")
+    append(lake, rejects, rows_of(rejects.name, *(reject(text, row=place) for place, text in enumerate(originals))))  # fmt: skip
+
+    result = table_rewrite.rewrite(lake, rejects, ADA)
+
+    assert result.removed == 3
+    assert [row["source_row"] for row in read_table(lake, rejects).to_pylist()] == [3, 4]
+
+
+def test_the_kept_head_of_an_unreadable_file_goes_when_it_names_the_person(lake):
+    """The reject stays, as the file is no single person's."""
+    rejects = table_called("raw_rejects")
+    head = base64.b64encode(b"PAR1\x00ada-lovelace\x00").decode()
+    append(lake, rejects, rows_of(rejects.name, reject(head)))
+
+    result = table_rewrite.rewrite(lake, rejects, ADA)
+
+    assert (result.removed, result.changed) == (0, 1)
+    assert [row["original_text"] for row in read_table(lake, rejects).to_pylist()] == [ERASED]
+
+
+def test_a_node_goes_only_when_it_is_a_person(lake):
+    nodes = table_called("graph_nodes")
+    named = [{"as_of_date": MARCH_1, "node_kind": kind, "node_id": "ada-lovelace", "node_index": 1} for kind in ("user", "artist")]  # fmt: skip
+    append(lake, nodes, rows_of(nodes.name, *named))
+
+    table_rewrite.rewrite(lake, nodes, ADA)
+
+    assert [row["node_kind"] for row in read_table(lake, nodes).to_pylist()] == ["artist"]
+
+
+def test_somebody_elses_reason_stops_naming_the_person_and_the_row_stays(lake):
+    topk = table_called("rec_topk")
+    plain = {"as_of_date": MARCH_1, "track_id": "t", "title": "T", "artist_id": "a", "artist_name": "A",
+             "artist_match_key": "a", "title_match_key": "t", "score": 1.0, "run_id": "r"}  # fmt: skip
+    named = {"reason_kind": "followed_listen", "reason_subject": "ada-lovelace", "reason_text": "ada-lovelace, whom you follow, plays this"}  # fmt: skip
+    append(lake, topk, rows_of(topk.name,
+        plain | named | {"user_id": "ben", "rank": 1, "tier": "warm"},
+        plain | named | {"user_id": "ben", "rank": 2, "tier": "social"},
+        plain | named | {"user_id": "ben", "rank": 3, "tier": "warm", "reason_subject": "cy", "reason_text": "cy, whom you follow, plays this"},
+        plain | named | {"user_id": "ada-lovelace", "rank": 1, "tier": "warm", "reason_subject": "cy"},
+    ))  # fmt: skip
+
+    result = table_rewrite.rewrite(lake, topk, ADA)
+
+    assert (result.removed, result.changed) == (1, 2)
+    reasons = [(row["reason_kind"], row["reason_subject"], row["reason_text"]) for row in read_table(lake, topk).to_pylist()]  # fmt: skip
+    assert reasons == [
+        ("taste", None, "Close to what you play"),
+        ("popular", None, "Many listeners play this"),
+        ("followed_listen", "cy", "cy, whom you follow, plays this"),
+    ]

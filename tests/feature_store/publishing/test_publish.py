@@ -1,0 +1,289 @@
+"""Publishing: one switch, numbered events, readers that never go back in time unasked."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+
+import pytest
+
+from feature_store.privacy import republish, table_rewrite
+from feature_store.privacy.person_filter import Person
+from feature_store.privacy.suppression import ErasedMeanwhile
+from feature_store.privacy.table_rewrite import rewrite
+from feature_store.publishing import publish
+from feature_store.publishing.gates import GateFailed
+from feature_store.publishing.snapshot import (
+    NothingPublished,
+    current_event,
+    events,
+    open_snapshot,
+    snapshot_before,
+)
+from feature_store.runs import run_log
+from feature_store.settings import Night
+from feature_store.tables.recommendations import REC_TOPK
+from tests.feature_store.lake.staging import (
+    BROKEN,
+    MARCH_1,
+    MARCH_2,
+    MARCH_3,
+    NOON,
+    PASSED,
+    publish_run,
+    stage_table,
+)
+
+
+def test_readers_see_nothing_before_the_switch_and_the_whole_set_after(lake, run_of):
+    run = run_of(MARCH_1, "r1")
+    with pytest.raises(NothingPublished, match="nothing is published"):
+        open_snapshot(lake)
+
+    publish_run(run)
+
+    assert open_snapshot(lake).read("rec_topk", columns=["track_id"]).to_pylist() == [
+        {"track_id": "t1"}
+    ]
+
+
+def test_a_snapshot_stays_whole_while_another_run_is_published(lake, run_of):
+    """Whoever opened yesterday's set goes on reading it, though the slice was replaced since."""
+    publish_run(run_of(MARCH_1, "r1", "old"))
+    yesterday = open_snapshot(lake)
+
+    publish_run(run_of(MARCH_1, "r2", "new"))
+
+    assert yesterday.read("rec_topk", columns=["track_id"]).to_pylist() == [{"track_id": "old"}]
+    assert open_snapshot(lake).read("rec_topk")["track_id"].to_pylist() == ["new"]
+
+
+def test_an_older_date_is_staged_and_current_does_not_move(lake, run_of):
+    publish_run(run_of(MARCH_2, "r2"))
+
+    event = publish_run(run_of(MARCH_1, "r1"))
+
+    assert (event.action, event.event_number) == ("stage_only", 2)
+    assert open_snapshot(lake).run_id == "r2"
+
+
+def test_make_current_takes_readers_back_when_a_person_asks_for_it(lake, run_of):
+    publish_run(run_of(MARCH_2, "r2"))
+
+    publish_run(run_of(MARCH_1, "r1"), mode="make_current")
+
+    assert open_snapshot(lake).as_of == MARCH_1
+
+
+def test_the_same_date_again_is_published_again(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1", "old"))
+
+    event = publish_run(run_of(MARCH_1, "r1", "new"))
+
+    assert (event.action, event.replaces_event) == ("publish", 1)
+
+
+def test_a_broken_gate_leaves_a_blocked_event_that_says_why_and_readers_keep_yesterdays(
+    lake, run_of
+):
+    publish_run(run_of(MARCH_1, "r1"))
+
+    with pytest.raises(
+        GateFailed, match=r"hidden_tracks_topk is 2, must be at most 0; for example .*event 1 stays"
+    ):
+        publish_run(run_of(MARCH_2, "r2"), gates=(PASSED, BROKEN))
+
+    blocked = events(lake)[-1]
+    assert (blocked.action, blocked.reason) == ("blocked", "hidden_tracks_topk")
+    assert blocked.gates[1]["examples"] == '{"user_id":"u1"}'
+    assert open_snapshot(lake).run_id == "r1"
+
+
+def test_publishing_fails_when_somebody_else_published_meanwhile(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1"))
+    stale = replace(events(lake)[0], event_number=2, replaces_event=1, run_id="late")
+    publish_run(run_of(MARCH_2, "r2"))
+
+    with pytest.raises(publish.CurrentMoved, match="event 2 is current, this run was to replace 1"):
+        publish.append_event(lake, stale)
+
+    assert open_snapshot(lake).run_id == "r2"
+
+
+def test_of_many_publishers_at_once_one_wins_and_numbers_have_no_hole(lake, run_of):
+    """Eight runs want to replace the same event; the losers are told, and no event is lost."""
+    publish_run(run_of(MARCH_1, "r0"))
+    first = events(lake)[0]
+    rivals = [replace(first, replaces_event=1, run_id=f"rival-{n}") for n in range(8)]
+
+    def attempt(event):
+        try:
+            return publish.append_event(lake, event)
+        except publish.CurrentMoved:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        won = [event for event in pool.map(attempt, rivals) if event]
+
+    assert len(won) == 1
+    assert [event.event_number for event in events(lake)] == [1, 2]
+
+
+def test_staged_events_of_many_writers_all_stand_with_their_own_numbers(lake, run_of):
+    publish_run(run_of(MARCH_1, "r0"))
+    staged = [
+        replace(events(lake)[0], replaces_event=1, action="stage_only", run_id=f"s{n}")
+        for n in range(4)
+    ]
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda event: publish.append_event(lake, event), staged))
+
+    assert [event.event_number for event in events(lake)] == [1, 2, 3, 4, 5]
+    assert {event.run_id for event in events(lake)} == {"r0", "s0", "s1", "s2", "s3"}
+
+
+def test_rollback_brings_the_earlier_rows_back_by_one_event(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1", "old"))
+    publish_run(run_of(MARCH_2, "r2", "new"))
+
+    event = publish.rollback(lake, "r1", actor="ann", reason="too loud", now=NOON)
+
+    restored = open_snapshot(lake)
+    assert (event.action, event.actor, event.reason) == ("rollback", "ann", "too loud")
+    assert restored.as_of == MARCH_1
+    assert restored.read("rec_topk")["track_id"].to_pylist() == ["old"]
+
+
+def test_rolling_back_to_a_run_that_was_never_published_names_those_that_were(lake, run_of):
+    publish_run(run_of(MARCH_2, "r2"))
+    publish_run(run_of(MARCH_1, "r1"))
+
+    with pytest.raises(NothingPublished, match="'r1'; published: r2; see `evensong published`"):
+        publish.rollback(lake, "r1", actor="ann", reason=None, now=NOON)
+
+
+def test_after_a_rollback_the_next_night_is_published(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1"))
+    publish_run(run_of(MARCH_2, "r2"))
+    publish.rollback(lake, "r1", actor="ann", reason=None, now=NOON)
+
+    assert publish_run(run_of(MARCH_3, "r3")).action == "publish"
+
+
+def test_compared_is_the_newest_day_before_and_not_the_newest_event(lake, run_of):
+    """A backfill of 2 March compares with 1 March, though 3 March was published since."""
+    for day, run_id in ((MARCH_1, "r1"), (MARCH_3, "r3")):
+        publish_run(run_of(day, run_id))
+
+    assert snapshot_before(lake, MARCH_2).run_id == "r1"
+    assert snapshot_before(lake, MARCH_1) is None
+
+
+def test_a_slice_that_differs_from_what_was_computed_is_not_published(spark, lake, run_of):
+    from feature_store.lake import spark_io
+
+    night, _ = run_of(MARCH_1, "r1")
+    rows = spark_io.read(spark, lake, REC_TOPK, as_of=MARCH_1)
+    computed = spark_io.write(rows, lake, REC_TOPK, first=MARCH_1, end=MARCH_2)
+    tampered = replace(computed, row_count=computed.row_count + 1)
+    run_log.record_task(night, tampered, {}, elapsed_s=1, now=NOON + timedelta(seconds=1))
+
+    with pytest.raises(
+        publish.ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 2 with .* computed"
+    ):
+        publish.audited_pins(spark, night)
+
+
+def test_a_table_that_the_run_has_not_written_stops_publication(spark, settings):
+    night = Night(MARCH_1, "r1", settings)
+    other = Night(MARCH_1, "another", settings)
+    stage_table(other, REC_TOPK, "t1")
+
+    with pytest.raises(publish.ReadBackMismatch, match="run r1 has not written its slice"):
+        publish.audited_pins(spark, night)
+
+
+def test_nothing_is_current_where_only_blocked_and_staged_runs_are(lake, run_of):
+    publish_run(run_of(MARCH_1, "r1"), mode="stage_only")
+
+    assert current_event(events(lake)) is None
+
+
+def test_a_night_that_was_judged_against_another_event_than_readers_see_is_not_published(
+    lake, run_of
+):
+    """Somebody rolled back while the gates compared with the event before."""
+    publish_run(run_of(MARCH_1, "r1"))
+    publish_run(run_of(MARCH_2, "r2"))
+    compared_with = events(lake)[-1]
+    publish.rollback(lake, "r1", actor="ann", reason=None, now=NOON)
+
+    with pytest.raises(publish.CurrentMoved, match="event 3 is current, this run was to replace 2"):
+        publish_run(run_of(MARCH_3, "r3"), current=compared_with)
+
+    assert open_snapshot(lake).run_id == "r1"
+
+
+def test_a_run_that_a_later_day_overtook_is_staged_and_not_refused(lake, run_of):
+    """A backfill of March 2 was judged against March 1; meanwhile the night of March 3 published."""
+    publish_run(run_of(MARCH_1, "r1"))
+    compared_with = events(lake)[-1]
+    publish_run(run_of(MARCH_3, "r3"))
+
+    overtaken = publish_run(run_of(MARCH_2, "backfill"), current=compared_with)
+
+    assert (overtaken.action, overtaken.replaces_event) == ("stage_only", 2)
+    assert open_snapshot(lake).run_id == "r3"
+
+
+def test_a_run_of_the_same_day_that_was_overtaken_is_refused(lake, run_of):
+    """Two runs of March 2: the second was not judged against what the first published."""
+    publish_run(run_of(MARCH_1, "r1"))
+    compared_with = events(lake)[-1]
+    publish_run(run_of(MARCH_2, "r2"))
+
+    with pytest.raises(publish.CurrentMoved):
+        publish_run(run_of(MARCH_2, "again"), current=compared_with)
+
+
+def test_a_slice_that_was_staged_before_somebody_was_erased_is_not_pinned(spark, lake, run_of):
+    """Its version holds the person, and goes; the message says which task computes it anew."""
+    publish_run(run_of(MARCH_1, "r1"))
+    night, _ = run_of(MARCH_2, "r2")
+    rewrite(lake, REC_TOPK, Person("u1"))
+
+    with pytest.raises(ErasedMeanwhile, match=r"rec_topk: somebody was erased .* clear the task"):
+        publish.audited_pins(spark, night)
+
+
+@pytest.mark.parametrize("n_rivals", [1, 5])
+def test_events_are_rewritten_between_those_of_others_or_the_task_is_to_be_cleared(
+    lake, run_of, monkeypatch, n_rivals
+):
+    """A rival's event lands before the rewritten ones: once, they are written anew on top; each time, nothing is."""
+    with pytest.raises(GateFailed):
+        publish_run(run_of(MARCH_1, "r1"), gates=(PASSED, BROKEN))
+    rival = replace(events(lake)[0], action="stage_only", gates=())
+    commit = table_rewrite._overwrite
+    before_commit = iter([f"rival-{n}" for n in range(n_rivals)])
+
+    def overtaken(*args):
+        for run_id in islice(before_commit, 1):
+            publish.append_event(lake, replace(rival, run_id=run_id))
+        commit(*args)
+
+    monkeypatch.setattr(table_rewrite, "_overwrite", overtaken)
+
+    if n_rivals == 1:
+        assert republish.erase_from_events(lake, Person("u1")).changed == 1
+    else:
+        with pytest.raises(
+            republish.EventsMoved, match=r"5 events were appended .* clear the task"
+        ):
+            republish.erase_from_events(lake, Person("u1"))
+
+    assert [event.run_id for event in events(lake)][1:] == [f"rival-{n}" for n in range(n_rivals)]
+    assert ("u1" in events(lake)[0].gates[1]["examples"]) == (n_rivals > 1)

@@ -1,0 +1,238 @@
+"""Maintenance: the lake shrinks, and whatever readers may open stays whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from feature_store.lake.arrow_io import append, read_table, write_slice
+from feature_store.lake.delta_tables import open_table
+from feature_store.publishing.publish import append_event, contract_version
+from feature_store.publishing.snapshot import Event, Pin, Snapshot, current_event, events
+from feature_store.runs.maintenance import (
+    compact_files,
+    expire_slices,
+    pinned_versions,
+    restorable_events,
+    vacuum_files,
+)
+from feature_store.tables.graph import GRAPH_TRACK_BY_ARTIST
+from feature_store.tables.raw import RAW_FEEDBACK, RAW_TAGS, RAW_TRACKS
+from feature_store.tables.recommendations import REC_CHANGES
+
+MARCH_1 = date(2026, 3, 1)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def write(lake, day, track):
+    """A slice of rec_changes with one row, in one file."""
+    values = dict.fromkeys(REC_CHANGES.column_names) | {
+        "as_of_date": day,
+        "user_id": "u1",
+        "track_id": track,
+        "change": "entered",
+        "compared_as_of_date": day,
+        "compared_run_id": "earlier",
+        "to_rank": 1,
+        "run_id": f"run-{track}",
+    }
+    rows = pa.Table.from_pylist([values], schema=REC_CHANGES.arrow_schema)
+    return write_slice(lake, REC_CHANGES, rows, as_of=day)
+
+
+def publish(lake, day, track, at, action="publish"):
+    """Write a slice and append the event that pins it."""
+    written = write(lake, day, track)
+    current = current_event(events(lake))
+    event = Event(
+        event_number=0,
+        replaces_event=current.event_number if current else None,
+        action=action,
+        run_id=f"run-{track}",
+        as_of=day,
+        actor="test",
+        reason=None,
+        tables=(
+            Pin(REC_CHANGES.name, written.table_version, written.row_count, written.content_sha256),
+        ),
+        gates=(),
+        inputs=(),
+        model_versions=(),
+        code_version="1",
+        contract_version=contract_version(),
+        recorded_at_utc=at,
+    )
+    return append_event(lake, event)
+
+
+def tracks_of(lake, event):
+    return Snapshot(lake, event).read(REC_CHANGES.name)["track_id"].to_pylist()
+
+
+def data_files(lake):
+    return {path.name for path in (Path(lake) / "tables" / REC_CHANGES.name).rglob("*.parquet")}
+
+
+def test_vacuum_deletes_what_an_old_run_pinned_and_keeps_what_the_recent_and_the_current_pin(
+    settings,
+):
+    """Four writes of one day: the first is 60 days old, the second current ever since 50 days."""
+    lake = settings.lake
+    oldest = publish(lake, MARCH_1, "oldest", NOON - timedelta(days=60))
+    current = publish(lake, MARCH_1, "current", NOON - timedelta(days=50))
+    staged = publish(lake, MARCH_1, "staged", NOON - timedelta(days=2), action="stage_only")
+    write(lake, MARCH_1, "newest")
+
+    done = vacuum_files(settings, NOON, unpublished_hours=0)
+
+    assert {one.table_name: one.count for one in done}[REC_CHANGES.name] == 1
+    assert tracks_of(lake, current) == ["current"]
+    assert tracks_of(lake, staged) == ["staged"]
+    assert read_table(lake, REC_CHANGES)["track_id"].to_pylist() == ["newest"]
+    with pytest.raises(OSError, match="parquet"):
+        tracks_of(lake, oldest)
+
+
+def test_vacuum_leaves_files_alone_that_a_night_in_progress_may_have_open(settings):
+    publish(settings.lake, MARCH_1, "current", NOON)
+    write(settings.lake, MARCH_1, "first try")
+    write(settings.lake, MARCH_1, "second try")
+    before = data_files(settings.lake)
+
+    vacuum_files(settings, NOON)
+
+    assert data_files(settings.lake) == before
+    assert len(before) == 3
+
+
+def test_vacuum_deletes_what_a_killed_writer_left(settings):
+    publish(settings.lake, MARCH_1, "current", NOON)
+    left = Path(settings.lake) / "tables" / REC_CHANGES.name / "as_of_date=2026-03-01" / "x.parquet"
+    left.write_bytes(b"half a file")
+
+    vacuum_files(settings, NOON, unpublished_hours=0)
+
+    assert not left.exists()
+    assert tracks_of(settings.lake, current_event(events(settings.lake))) == ["current"]
+
+
+def test_a_rolled_back_run_stays_restorable_as_long_as_it_is_current(settings):
+    lake = settings.lake
+    first = publish(lake, MARCH_1, "first", NOON - timedelta(days=90))
+    second = publish(lake, MARCH_1, "second", NOON - timedelta(days=80))
+    back = append_event(lake, _again(first, replaces=2, at=NOON - timedelta(days=70)))
+
+    kept = restorable_events(events(lake), settings, NOON)
+
+    assert kept == [second, back]
+    assert first.tables[0].table_version in pinned_versions(kept, REC_CHANGES)
+
+
+def test_what_a_backfill_of_the_next_day_compares_with_is_kept_as_long_as_its_slices(settings):
+    """The last publication of each day; earlier ones of the day go with the restorable days."""
+    lake = settings.lake
+    publish(lake, MARCH_1, "first", NOON - timedelta(days=90))
+    last = publish(lake, MARCH_1, "last", NOON - timedelta(days=80))
+    publish(lake, date(2025, 1, 24), "too old", NOON - timedelta(days=70))
+    current = publish(lake, date(2026, 3, 2), "next day", NOON - timedelta(days=60))
+
+    assert restorable_events(events(lake), settings, NOON) == [last, current]
+
+
+def test_slices_older_than_the_setting_go_and_the_one_that_readers_see_stays(settings):
+    """400 days before 1 March 2026 is 25 January 2025."""
+    lake = settings.lake
+    for day in (date(2024, 12, 31), date(2025, 1, 24), date(2025, 1, 25)):
+        write(lake, day, day.isoformat())
+    publish(lake, date(2025, 1, 1), "seen", NOON - timedelta(days=420))
+
+    done = expire_slices(settings, NOON)
+
+    assert {one.table_name: one.count for one in done}[REC_CHANGES.name] == 2
+    assert set(read_table(lake, REC_CHANGES)["track_id"].to_pylist()) == {"seen", "2025-01-25"}
+
+
+def test_the_history_of_runs_is_never_expired(settings):
+    assert REC_CHANGES.layer == "rec"
+    publish(settings.lake, date(2020, 1, 1), "old", NOON)
+
+    assert "published_runs" not in {one.table_name for one in expire_slices(settings, NOON)}
+
+
+def test_compaction_packs_the_files_of_a_day_and_changes_no_row_and_no_pinned_version(settings):
+    from deltalake import write_deltalake
+
+    few = settings.model_copy(
+        update={"maintenance": settings.maintenance.model_copy(update={"max_files": 2})}
+    )
+    event = publish(settings.lake, MARCH_1, "t0", NOON)
+    for track in ("t1", "t2"):
+        extra = Snapshot(settings.lake, event).read(REC_CHANGES.name).to_pylist()
+        rows = pa.Table.from_pylist(
+            [extra[0] | {"track_id": track}], schema=REC_CHANGES.arrow_schema
+        )
+        write_deltalake(open_table(settings.lake, REC_CHANGES), rows, mode="append")
+
+    [packed] = compact_files(few, NOON)
+
+    assert (packed.table_name, packed.count) == (REC_CHANGES.name, 3)
+    assert len(open_table(settings.lake, REC_CHANGES).file_uris()) == 1
+    assert read_table(settings.lake, REC_CHANGES)["track_id"].to_pylist() == ["t0", "t1", "t2"]
+    assert tracks_of(settings.lake, event) == ["t0"]
+
+
+def test_a_table_with_few_files_is_left_as_it_is(settings):
+    publish(settings.lake, MARCH_1, "t0", NOON)
+    version = open_table(settings.lake, REC_CHANGES).version()
+
+    assert compact_files(settings, NOON) == ()
+    assert open_table(settings.lake, REC_CHANGES).version() == version
+
+
+def test_tables_that_were_never_made_are_not_made_by_maintenance(settings):
+    for step in (expire_slices, compact_files, vacuum_files):
+        assert step(settings, NOON) == ()
+    assert not (Path(settings.lake) / "tables" / GRAPH_TRACK_BY_ARTIST.name).exists()
+
+
+def _again(event, *, replaces, at):
+    from dataclasses import replace
+
+    return replace(event, action="rollback", replaces_event=replaces, recorded_at_utc=at)
+
+
+def test_rows_about_people_go_after_the_retention_period_and_the_newest_day_stays(settings):
+    """By the newest day a night knows what it has taken in; 30 days are needed to look back."""
+    kept_days = settings.maintenance.model_copy(update={"raw_days": 40})
+    short = settings.model_copy(update={"maintenance": kept_days})
+    for table in (RAW_TAGS, RAW_TRACKS):
+        for days in (41, 40):
+            _arrived(settings.lake, table, NOON.date() - timedelta(days=days))
+    _arrived(settings.lake, RAW_FEEDBACK, NOON.date() - timedelta(days=99))
+
+    done = {one.table_name: one.count for one in expire_slices(short, NOON)}
+
+    assert (done["raw_tags"], done["raw_feedback"]) == (1, 0)
+    assert read_table(settings.lake, RAW_TAGS).num_rows == 1
+    assert read_table(settings.lake, RAW_FEEDBACK).num_rows == 1
+    assert read_table(settings.lake, RAW_TRACKS).num_rows == 2
+
+
+def _arrived(lake, table, day):
+    """A row of a raw table with the least that its contract asks for."""
+    fill = {pa.string(): "x", pa.int64(): 1, pa.int32(): 1, pa.bool_(): True, pa.binary(): b"x"}
+    row = {
+        field.name: day if field.name == "arrival_date" else fill.get(field.type, NOON)
+        for field in table.arrow_schema
+    }
+    append(
+        lake,
+        table,
+        pa.Table.from_pylist([row | _ALLOWED.get(table.name, {})], schema=table.arrow_schema),
+    )
+
+
+_ALLOWED = {"raw_feedback": {"feedback_action": "like"}}

@@ -1,0 +1,28 @@
+"""Spark's Python workers find heavy libraries imported."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from feature_store.spark.python_daemon import preload
+
+
+def test_a_worker_is_born_with_torch_imported(spark):
+    """The job imports nothing; the daemon that forked the worker did."""
+
+    def look(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            yield batch.assign(has_torch="torch" in sys.modules)
+
+    rows = spark.range(2).mapInPandas(look, "id long, has_torch boolean").collect()
+
+    assert [row.has_torch for row in rows] == [True, True]
+
+
+def test_a_module_that_does_not_exist_is_an_error():
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        preload("no_such_module")

@@ -1,0 +1,207 @@
+"""Landing files of every shape become rows of one shape; what cannot be read says so."""
+
+from __future__ import annotations
+
+import base64
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from feature_store.lake.storage import open_storage, sha256_of
+from jobs.inputs import Slice
+from jobs.landing.manifests import LandingError, LandingWriter, close_days
+from jobs.raw.steps.reading import read_landing
+
+FEB_28, FEB_29, MAR_1, MAR_2 = (
+    date(2024, 2, 28),
+    date(2024, 2, 29),
+    date(2024, 3, 1),
+    date(2024, 3, 2),
+)
+NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def writer(settings):
+    return LandingWriter(open_storage(settings.lake))
+
+
+def read(spark, writer, source, first=FEB_29, end=MAR_1):
+    close_days(writer.storage, end - timedelta(days=1))
+    return read_landing(spark, str(writer.storage.root), source, Slice(first, end))
+
+
+def test_a_row_knows_its_file_its_place_and_its_day(spark, writer):
+    """Two files of one day; rows count from 0 in each. Odd characters in a name do no harm."""
+    writer.rows("users", FEB_29, pa.table({"user_id": ["ada", "bo"]}))
+    writer.rows("users", FEB_29, pa.table({"user_id": ["cy"]}), "a+b [1] ü%20")
+
+    rows = read(spark, writer, "users").orderBy("user_id").collect()
+
+    folder = "landing/users/2024-02-29"
+    assert [(row.user_id, row.source_file, row.source_row, row.arrival_date) for row in rows] == [
+        ("ada", f"{folder}/part-0.parquet", 0, FEB_29),
+        ("bo", f"{folder}/part-0.parquet", 1, FEB_29),
+        ("cy", f"{folder}/a+b [1] ü%20.parquet", 0, FEB_29),
+    ]
+
+
+def test_only_the_days_of_the_slice_are_read_and_late_files_on_their_counting_day(spark, writer):
+    """[29 February, 1 March) leaves out the 28th, and takes the file that came late for it."""
+    writer.rows("users", FEB_28, pa.table({"user_id": ["early"]}))
+    close_days(writer.storage, FEB_28)
+    writer.rows("users", FEB_28, pa.table({"user_id": ["late"]}), "late")
+    writer.rows("users", FEB_29, pa.table({"user_id": ["in_time"]}))
+    writer.rows("users", MAR_1, pa.table({"user_id": ["next"]}))
+
+    rows = read(spark, writer, "users").collect()
+
+    assert {(row.user_id, row.arrival_date) for row in rows} == {
+        ("late", FEB_29),
+        ("in_time", FEB_29),
+    }
+
+
+def test_a_day_without_files_gives_no_row_in_the_same_shape(spark, writer):
+    writer.rows("users", FEB_28, pa.table({"user_id": ["ada"]}))
+    writer.rows("listens", FEB_28, pa.table({"user_id": ["ada"]}))
+
+    empty = read(spark, writer, "listens", FEB_29, MAR_2)
+
+    assert empty.count() == 0
+    assert empty.columns == read(spark, writer, "listens", FEB_28, FEB_29).columns
+    assert read(spark, writer, "audio", FEB_29, MAR_2).count() == 0
+
+
+def test_files_with_other_columns_and_types_meet_in_the_contracts_types(spark, writer):
+    """The second file has numbers for ids, text for times, no duration_ms, and a column more."""
+    writer.rows(
+        "listens",
+        FEB_29,
+        pa.table(
+            {
+                "user_id": ["ada"],
+                "track_id": ["hymn"],
+                "listened_at_utc": [NOON],
+                "played_ms": pa.array([5], pa.int32()),
+                "duration_ms": [10.0],
+            }
+        ),
+    )
+    writer.rows(
+        "listens",
+        FEB_29,
+        pa.table(
+            {
+                "user_id": [7],
+                "track_id": ["hymn"],
+                "listened_at_utc": ["2024-02-29 12:00:00"],
+                "played_ms": ["6"],
+                "player": ["web"],
+            }
+        ),
+        "odd",
+    )
+
+    received = read(spark, writer, "listens").orderBy("played_ms")
+
+    first, second = received.collect()
+    assert (first.user_id, first.played_ms, first.duration_ms) == ("ada", 5, 10)
+    assert (second.user_id, second.played_ms, second.duration_ms) == ("7", 6, None)
+    assert first.listened_at_utc == second.listened_at_utc
+    assert (first.reading_reason, second.reading_reason) == (None, None)
+    assert '"player":"web"' in second.original_text
+    assert dict(received.dtypes)["played_ms"] == "bigint"
+
+
+@pytest.mark.parametrize("value", ["soon", True, [5]])
+def test_a_value_of_another_type_is_named_and_not_replaced(spark, writer, value):
+    """A word, a truth value or a list is no number of milliseconds."""
+    writer.rows("listens", FEB_29, pa.table({"user_id": ["ada"], "played_ms": [value]}))
+
+    [row] = read(spark, writer, "listens").collect()
+
+    assert (row.played_ms, row.reading_reason) == (None, "wrong_type")
+    assert row.reading_detail.startswith("played_ms = ")
+    assert row.reading_detail.endswith("which is no BIGINT")
+
+
+def test_a_count_of_seconds_is_not_taken_for_a_time(spark, writer):
+    """1,709,208,000 may be seconds, or milliseconds of 1970: the source must say."""
+    writer.rows("listens", FEB_29, pa.table({"listened_at_utc": [1_709_208_000]}))
+
+    [row] = read(spark, writer, "listens").collect()
+
+    assert (row.listened_at_utc, row.reading_reason) == (None, "wrong_type")
+
+
+def test_an_unreadable_file_is_one_row_with_its_head_and_the_others_are_read(spark, writer):
+    """Text with a Parquet ending, and a file cut off in the middle."""
+    writer.rows("users", FEB_29, pa.table({"user_id": ["ada"]}))
+    whole = writer.storage.read("landing/users/2024-02-29/part-0.parquet")
+    writer.storage.write("landing/users/2024-02-29/cut.parquet", whole[: len(whole) // 2])
+    writer.storage.write("landing/users/2024-02-29/text.parquet", b"user_id\nbo\n")
+
+    rows = {
+        row.source_file.rsplit("/", 1)[1]: row for row in read(spark, writer, "users").collect()
+    }
+
+    assert set(rows) == {"part-0.parquet", "cut.parquet", "text.parquet"}
+    assert rows["part-0.parquet"].user_id == "ada"
+    text = rows["text.parquet"]
+    assert (text.user_id, text.source_row, text.reading_reason) == (None, 0, "unreadable_file")
+    assert base64.b64decode(text.original_text) == b"user_id\nbo\n"
+    assert "landing/users/2024-02-29/text.parquet, 11 bytes" in text.reading_detail
+    assert rows["cut.parquet"].reading_reason == "unreadable_file"
+
+
+def test_a_type_that_spark_does_not_have_makes_the_file_unreadable(spark, writer):
+    """Parquet's nanoseconds stop Spark; the file is rejected, the night goes on."""
+    sink = io.BytesIO()
+    at = pa.array([NOON], pa.timestamp("ns", "UTC"))
+    pq.write_table(pa.table({"user_id": ["ada"], "listened_at_utc": at}), sink)
+    writer.storage.write("landing/listens/2024-02-29/nanos.parquet", sink.getvalue())
+
+    [row] = read(spark, writer, "listens").collect()
+
+    assert row.reading_reason == "unreadable_file"
+    assert "NANOS" in row.reading_detail
+
+
+def test_bytes_are_kept_as_base64_in_the_original(spark, writer):
+    writer.rows("lyrics", FEB_29, pa.table({"track_id": ["hymn"], "lyrics_bytes": [b"\xff\xfe"]}))
+
+    [row] = read(spark, writer, "lyrics").collect()
+
+    assert row.original_text == '{"track_id":"hymn","lyrics_bytes":"//4="}'
+    assert bytes(row.lyrics_bytes) == b"\xff\xfe"
+
+
+def test_a_file_source_gives_hash_size_and_the_track_in_the_name(spark, writer):
+    """The name's percent-encoding is undone; the hash is that of the bytes."""
+    writer.file("audio", FEB_29, "a/b. c", "flac", b"sound")
+
+    [row] = read(spark, writer, "audio").collect()
+
+    path = "landing/audio/2024-02-29/a%2Fb.%20c.flac"
+    assert row.asDict() == {
+        "track_id": "a/b. c",
+        "file_uri": path,
+        "content_hash": sha256_of(b"sound"),
+        "byte_count": 5,
+        "source_file": path,
+        "source_row": 0,
+        "arrival_date": FEB_29,
+    }
+
+
+def test_a_listed_file_that_is_gone_stops_the_reading(spark, writer):
+    path = writer.rows("users", FEB_29, pa.table({"user_id": ["ada"]}))
+    close_days(writer.storage, FEB_29)
+    writer.storage.delete(path)
+
+    with pytest.raises(LandingError, match=f"{path} is gone"):
+        read(spark, writer, "users")

@@ -1,0 +1,267 @@
+"""Bad landing rows: each is refused with its reason, and every row is either kept or refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from feature_store.tables.columns import ARRIVAL_DATE, SOURCE_FILE, SOURCE_ROW
+from feature_store.tables.raw import RAW_TRACKS, REJECT_REASONS
+from jobs.raw import (
+    feedback,
+    follows,
+    impressions,
+    listen_counts,
+    listens,
+    lyrics,
+    rejects,
+    tags,
+    tracks,
+    users,
+)
+from jobs.raw.steps.reading import READING_COLUMNS
+from jobs.raw.steps.rules import ROW_SOURCES
+from tests.jobs.core.frames import FEB_29, MAR_1, at, frame, rows_of
+
+JOBS = {
+    "listens": listens,
+    "listen_counts": listen_counts,
+    "follows": follows,
+    "users": users,
+    "tracks": tracks,
+    "tags": tags,
+    "feedback": feedback,
+    "impressions": impressions,
+    "lyrics": lyrics,
+}
+
+GOOD = {
+    "listens": {
+        "user_id": "ada",
+        "track_id": "hymn",
+        "listened_at_utc": at(FEB_29, "23:59:59"),
+        "played_ms": 0,
+        "duration_ms": 1,
+        "is_organic": False,
+    },
+    "listen_counts": {"user_id": "ada", "track_id": "hymn", "listen_count": 1},
+    "follows": {"user_id": "ada", "followed_user_id": "bo", "followed_from_date": FEB_29},
+    "users": {"user_id": "ada", "registered_date": date(2024, 3, 9)},
+    "tracks": {
+        "track_id": "hymn",
+        "title": "Hymn",
+        "artist_id": "choir",
+        "artist_name": "Choir",
+        "track_duration_ms": 1,
+        "released_date": date(2024, 12, 24),
+    },
+    "tags": {"track_id": "hymn", "tag": " Slow Air ", "tagged_date": FEB_29},
+    "feedback": {
+        "user_id": "ada",
+        "track_id": "hymn",
+        "feedback_action": "like",
+        "given_at_utc": at(FEB_29, "23:59:59"),
+    },
+    "impressions": {"user_id": "ada", "track_id": "hymn", "shown_at_utc": at(FEB_29, "23:59:59")},
+    "lyrics": {"track_id": "hymn", "lyrics_bytes": "für Elise".encode()},
+}
+"""A good row of every source, at the edge of what its rules allow, arrived on 29 February."""
+
+BAD = [
+    ("listens", {"played_ms": -1}, "negative_duration", "played_ms = -1"),
+    ("listens", {"duration_ms": -5}, "negative_duration", "duration_ms = -5"),
+    ("listens", {"duration_ms": 0}, "out_of_range", "duration_ms = 0"),
+    ("listens", {"played_ms": 86_400_001}, "out_of_range", "played_ms = 86400001"),
+    (
+        "listens",
+        {"listened_at_utc": at(MAR_1, "00:00:00")},
+        "future_time",
+        "listened_at_utc = 2024-03-01 00:00:00",
+    ),
+    ("listens", {"listened_at_utc": None}, "missing_value", "listened_at_utc = null"),
+    ("listens", {"user_id": "  "}, "missing_value", "user_id =   "),
+    ("listens", {"track_id": None, "played_ms": -1}, "missing_value", "track_id = null"),
+    ("listen_counts", {"listen_count": 0}, "out_of_range", "listen_count = 0"),
+    ("follows", {"followed_user_id": "ada"}, "self_follow", "user_id = ada"),
+    ("follows", {"followed_from_date": MAR_1}, "future_time", "followed_from_date = 2024-03-01"),
+    ("users", {"user_id": None}, "missing_value", "user_id = null"),
+    ("tracks", {"title": None}, "missing_value", "title = null"),
+    ("tracks", {"track_duration_ms": 0}, "out_of_range", "track_duration_ms = 0"),
+    ("tags", {"tag": " "}, "missing_value", "tag =  "),
+    ("tags", {"tagged_date": MAR_1}, "future_time", "tagged_date = 2024-03-01"),
+    ("feedback", {"feedback_action": "love"}, "unknown_action", "feedback_action = love"),
+    (
+        "feedback",
+        {"given_at_utc": at(MAR_1, "00:00:00")},
+        "future_time",
+        "given_at_utc = 2024-03-01 00:00:00",
+    ),
+    (
+        "impressions",
+        {"shown_at_utc": at(MAR_1, "00:00:00")},
+        "future_time",
+        "shown_at_utc = 2024-03-01 00:00:00",
+    ),
+    ("impressions", {"user_id": None}, "missing_value", "user_id = null"),
+    ("lyrics", {"lyrics_bytes": "für Elise".encode("latin-1")}, "not_utf8", "track_id = hymn"),
+    ("lyrics", {"lyrics_bytes": None}, "missing_value", "lyrics_bytes = null"),
+    (
+        "users",
+        {"reading_reason": "unreadable_file", "reading_detail": "users/x.parquet", "user_id": None},
+        "unreadable_file",
+        "users/x.parquet",
+    ),
+    (
+        "follows",
+        {"reading_reason": "wrong_type", "reading_detail": "is_active = maybe"},
+        "wrong_type",
+        "is_active = maybe",
+    ),
+]
+
+
+def landing(spark, source, *changes):
+    """The source's good row, once for each dict of changes; as reading.py would give it."""
+    columns = [
+        *ROW_SOURCES[source].columns,
+        *READING_COLUMNS,
+        SOURCE_FILE,
+        SOURCE_ROW,
+        ARRIVAL_DATE,
+    ]
+    rows = []
+    for number, change in enumerate(changes):
+        filled = {"arrival_date": FEB_29, "source_file": source, "source_row": number}
+        rows.append(filled | {"original_text": json.dumps({"row": number})} | GOOD[source] | change)
+    schema = pa.schema([(column.name, column.kind.arrow) for column in columns])
+    return spark.createDataFrame(pa.Table.from_pylist(rows, schema))
+
+
+def rejected(spark, night, landed, announced=(("hymn", FEB_29),)):
+    """What raw_rejects holds after `landed`, a dict from source to frame."""
+    known = frame(spark, RAW_TRACKS, "track_id arrival_date", *announced)
+    sources = [item.source for item in rejects.INPUTS[:-1]]
+    frames = [landed.get(source, landing(spark, source)) for source in sources]
+    return rejects.build(*frames, known, night=night)
+
+
+@pytest.fixture(scope="module")
+def bad_rows(spark):
+    """Every case of BAD in one frame for each source; row 0 is the source's good row."""
+    return {
+        source: landing(spark, source, {}, *[case[1] for case in BAD if case[0] == source])
+        for source in GOOD
+    }
+
+
+def test_each_bad_row_is_refused_with_its_reason_and_value(spark, night, bad_rows):
+    """All cases at once: table, row, reason, the value shown, the original text."""
+    found = {
+        (row.table_name, row.source_row): row for row in rejected(spark, night, bad_rows).collect()
+    }
+
+    assert len(found) == len(BAD)
+    for source in GOOD:
+        cases = [case for case in BAD if case[0] == source]
+        for number, (_, _, reason, detail) in enumerate(cases, start=1):
+            row = found[f"raw_{source}", number]
+            assert row.reject_reason == reason, (source, detail, row)
+            assert row.reject_detail.startswith(detail), row
+            assert row.original_text == json.dumps({"row": number})
+            assert (row.source_file, row.arrival_date) == (source, FEB_29)
+
+
+@pytest.mark.parametrize("source", JOBS)
+def test_the_raw_table_keeps_exactly_the_good_row(night, bad_rows, source):
+    """A row at the very edge of every rule is kept; none of the bad ones is."""
+    job = JOBS[source]
+
+    kept = job.build(bad_rows[source], night=night)
+
+    assert kept.columns == job.OUTPUT.column_names
+    assert rows_of(kept, "source_row") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "meaning"),
+    [
+        ("listens", "is_organic", True),
+        ("follows", "is_active", True),
+        ("tracks", "is_available", True),
+        ("users", "is_opted_out", False),
+        ("users", "is_named_to_others", False),
+    ],
+)
+def test_what_a_source_may_leave_out_has_a_stated_meaning(spark, night, source, column, meaning):
+    """Absent, it means so; given, it is taken as given."""
+    landed = landing(spark, source, {column: None}, {column: not meaning})
+
+    kept = JOBS[source].build(landed, night=night)
+
+    assert rows_of(kept, f"source_row {column}") == [(0, meaning), (1, not meaning)]
+
+
+def test_tags_are_kept_in_one_spelling(spark, night):
+    kept = tags.build(landing(spark, "tags", {}), night=night)
+
+    assert rows_of(kept, "tag user_id") == [("slow air", None)]
+
+
+def test_lyrics_are_kept_as_text_with_the_hash_of_their_bytes(spark, night):
+    """The hash is what `printf la | sha256sum` prints."""
+    kept = lyrics.build(landing(spark, "lyrics", {"lyrics_bytes": b"la"}), night=night)
+
+    assert rows_of(kept, "lyrics_text content_hash") == [
+        ("la", "b737ca7ee563ae80e457bb3d1dfe64edd2b4c015a8f88b6f87d5c113b68897fd")
+    ]
+
+
+def test_rows_about_unknown_tracks_are_kept_and_reported(spark, night):
+    """A listen, a count, a like and an impression of a track announced a day later; then it is known."""
+    landed = {
+        "listens": landing(spark, "listens", {}, {"track_id": "later"}),
+        "listen_counts": landing(spark, "listen_counts", {}, {"track_id": "never"}),
+        "feedback": landing(spark, "feedback", {}, {"track_id": "later"}),
+        "impressions": landing(spark, "impressions", {}, {"track_id": "later"}),
+    }
+    announced = (("hymn", FEB_29), ("hymn", MAR_1), ("later", MAR_1))
+
+    refused = rejected(spark, night, landed, announced)
+
+    assert rows_of(refused, "table_name source_row reject_reason") == [
+        ("raw_feedback", 1, "unknown_track"),
+        ("raw_impressions", 1, "unknown_track"),
+        ("raw_listen_counts", 1, "unknown_track"),
+        ("raw_listens", 1, "unknown_track"),
+    ]
+    assert rows_of(listens.build(landed["listens"], night=night), "track_id") == [
+        ("hymn",),
+        ("later",),
+    ]
+
+
+def test_a_bad_row_about_an_unknown_track_is_reported_once_by_its_own_fault(spark, night):
+    landed = {"listens": landing(spark, "listens", {"track_id": "never", "played_ms": -1})}
+
+    refused = rejected(spark, night, landed)
+
+    assert rows_of(refused, "reject_reason") == [("negative_duration",)]
+
+
+def test_every_reason_a_rule_gives_is_documented():
+    given = {rule.reason for source in ROW_SOURCES.values() for rule in source.all_rules}
+
+    assert given < set(REJECT_REASONS)
+    assert set(REJECT_REASONS) - given == {"unreadable_file", "wrong_type", "unknown_track"}
+
+
+def test_every_column_without_null_is_required_or_has_a_meaning():
+    """Otherwise a null would pass the rules and break the table's constraint, which stops a night."""
+    for source in ROW_SOURCES.values():
+        landed = {column.name: column for column in source.columns}
+        needed = {rule.shown for rule in source.all_rules if rule.reason == "missing_value"}
+        for name, column in landed.items():
+            assert column.is_nullable or name in needed or name in source.defaults

@@ -1,0 +1,122 @@
+"""Nights through the real DAG, in this process, into lakes of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feature_store.lake.storage import open_storage
+from feature_store.settings import Night, Settings, load_settings
+from tests.support import worlds
+
+LISTS = {"EVENSONG_LISTS__LENGTH": "3"}
+
+
+@dataclass
+class Nights:
+    """Nights that several files look at, each run when the first test asks for it.
+
+    Attributes:
+        root: a folder for their lakes.
+        run: runs one night, see `run_night`.
+    """
+
+    root: Path
+    run: Callable[..., dict[str, Any]]
+
+    @cached_property
+    def first(self) -> dict[str, Any]:
+        """What the night of LAST_DAY recorded."""
+        worlds.write_tiny_world(open_storage(str(self._lake)))
+        ran = self.run(self._lake, worlds.LAST_DAY)
+        worlds.write_next_day(open_storage(str(self._lake)))
+        shutil.copytree(self._lake, self.root / "before-next-day")
+        return ran
+
+    @cached_property
+    def second(self) -> dict[str, Any]:
+        """What the night of NEXT_DAY recorded, in the same lake."""
+        assert self.first
+        return self.run(self._lake, worlds.NEXT_DAY)
+
+    @cached_property
+    def again(self) -> dict[str, Any]:
+        """What the night of LAST_DAY recorded when it was run once more, after NEXT_DAY."""
+        assert self.second
+        return self.run(self._lake, worlds.LAST_DAY)
+
+    @cached_property
+    def elsewhere(self) -> dict[str, Any]:
+        """What the night of LAST_DAY recorded in a lake of its own."""
+        worlds.write_tiny_world(open_storage(self.elsewhere_lake))
+        return self.run(Path(self.elsewhere_lake), worlds.LAST_DAY)
+
+    @property
+    def lake(self) -> str:
+        """The lake after first, second and again."""
+        assert self.again
+        return str(self._lake)
+
+    @property
+    def lake_after_second(self) -> str:
+        """The lake after first and second; `again` may have run in it too, for LAST_DAY."""
+        assert self.second
+        return str(self._lake)
+
+    @property
+    def before_next_day(self) -> str:
+        """A copy of the lake after first: NEXT_DAY has landed and was not run."""
+        assert self.first
+        return str(self.root / "before-next-day")
+
+    @property
+    def elsewhere_lake(self) -> str:
+        """The lake of `elsewhere`."""
+        return str(self.root / "elsewhere")
+
+    @property
+    def _lake(self) -> Path:
+        return self.root / "lake"
+
+
+@pytest.fixture(scope="session")
+def run_night(session_settings: Settings, spark: object) -> Callable[..., dict[str, Any]]:
+    """Run the DAG for one date into a lake; gives what `--json` would print."""
+    from dags.command.local_airflow import prepare
+
+    prepare(session_settings)
+
+    def run(lake: Path, as_of: object, **variables: str) -> dict[str, Any]:
+        from rich.console import Console
+
+        from dags.command.local_airflow import run_night as through_the_dag
+        from dags.command.progress import NightProgress
+        from dags.command.summary import summary_of
+
+        wanted = LISTS | variables | {"EVENSONG_LAKE": str(lake), "EVENSONG_STATE": f"{lake}-state"}
+        kept = {name: value for name, value in os.environ.items() if name.startswith("EVENSONG_")}
+        os.environ.update(wanted)
+        try:
+            with NightProgress(Console(quiet=True)) as progress:
+                ran = through_the_dag(as_of, {"publish": "auto", "retrain": "auto"}, progress)
+            return summary_of(Night(as_of, ran.run_id, load_settings()), ran.report).as_json()
+        finally:
+            for name in wanted:
+                os.environ.pop(name)
+            os.environ.update(kept)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def nights(
+    tmp_path_factory: pytest.TempPathFactory, run_night: Callable[..., dict[str, Any]]
+) -> Nights:
+    return Nights(tmp_path_factory.mktemp("nights"), run_night)

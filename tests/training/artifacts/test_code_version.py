@@ -1,0 +1,29 @@
+"""A version follows the code that a model is made by."""
+
+from __future__ import annotations
+
+import shutil
+
+from training.artifacts import code_version
+
+
+def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypatch):
+    """Another matrix factorisation leaves LightGCN's fits alone; another propagation does not."""
+    shutil.copytree(code_version.SOURCES / "training", tmp_path / "training")
+    monkeypatch.setattr(code_version, "SOURCES", tmp_path)
+
+    def hashes() -> list[str]:
+        return [
+            code_version.family_sha256(family) for family in ("bpr", "light_gcn", "light_gcn_ease")
+        ]
+
+    def changed(file: str) -> list[bool]:
+        before = hashes()
+        with (tmp_path / "training" / file).open("a") as source:
+            source.write("\n# other\n")
+        return [one != other for one, other in zip(before, hashes(), strict=True)]
+
+    assert changed("models/ranking/bpr.py") == [True, False, False]
+    assert changed("layers/propagation.py") == [False, True, True]
+    assert changed("models/ranking/ease.py") == [False, False, True]
+    assert changed("evaluation/splits.py") == [True, True, True]

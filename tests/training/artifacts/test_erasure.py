@@ -1,0 +1,133 @@
+"""A model without a person: the row and the id are gone, in the lake and in MLflow; the model serves on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.storage import StorageError, open_storage
+from feature_store.privacy import requests
+from feature_store.tables.runs import RUN_MODELS
+from tests.training import lake as sample
+from training import train
+from training.artifacts import checkpoints, erasure
+from training.predict import score
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+ERASED = "u03"
+
+
+@pytest.fixture
+def trained(night, monkeypatch):
+    """A night with a model, in the lake and in MLflow, and its scores; u03 asked to be erased."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    sample.fill(night.settings.lake, night.as_of)
+    train.train(night)
+    return night
+
+
+def saved(night):
+    [row] = read_table(night.settings.lake, RUN_MODELS).to_pylist()
+    storage = open_storage(night.settings.lake)
+    return checkpoints.read(storage, row["checkpoint_uri"], row["checkpoint_sha256"])
+
+
+def holding(folder, user_id):
+    files = [file for file in Path(folder).rglob("*") if file.is_file()]
+    return [file for file in files if f'"{user_id}"'.encode() in file.read_bytes()]
+
+
+def test_the_persons_row_goes_everybody_elses_stays_and_the_model_still_scores(trained):
+    before = saved(trained)
+    request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    artifacts = trained.settings.state / "mlflow_artifacts"
+    assert holding(artifacts, ERASED)
+    killed_fit = trained.settings.state / "fits" / "mm_gnn" / "version" / "choosing.safetensors"
+    killed_fit.parent.mkdir(parents=True)
+    killed_fit.write_bytes(b"rows of everybody")
+
+    erasure.erase_models(trained.settings, request.request_id)
+
+    after = saved(trained)
+    assert set(before.ids["user"].ids) - set(after.ids["user"].ids) == {ERASED}
+    place = list(before.ids["user"].ids).index(ERASED)
+    for name, rows in before.parameters.items():
+        if before.tables.get(name) == "user":
+            assert after.parameters[name].shape[0] == rows.shape[0] - 1
+            assert after.parameters[name][:place].equal(rows[:place])
+            assert after.parameters[name][place:].equal(rows[place + 1 :])
+        else:
+            assert after.parameters[name].equal(rows)
+    assert "user" in before.tables.values()
+    assert holding(artifacts, ERASED) == []
+    assert holding(Path(trained.settings.lake, "models"), ERASED) == []
+    assert score(trained).row_count > 0
+    removed = requests.request_called(trained.settings, request.request_id).removed
+    assert removed == {"models": 1, "mlflow": 1, "fits": 1}
+    assert not killed_fit.exists()
+
+
+def test_a_second_try_finds_nothing_left_to_do(trained):
+    request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    erasure.erase_models(trained.settings, request.request_id)
+    hash_before = read_table(trained.settings.lake, RUN_MODELS)["checkpoint_sha256"].to_pylist()
+
+    assert erasure.erase_models(trained.settings, request.request_id) == 0
+    assert read_table(trained.settings.lake, RUN_MODELS)["checkpoint_sha256"].to_pylist() == hash_before  # fmt: skip
+
+
+def test_a_checkpoint_that_cannot_be_opened_is_deleted_with_its_row(trained):
+    """Nobody can tell whom it holds; the next night trains anew."""
+    [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
+    open_storage(trained.settings.lake).write(f"{row['checkpoint_uri']}/model.json", b"not JSON")
+    request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+
+    erasure.erase_models(trained.settings, request.request_id)
+
+    assert list(open_storage(trained.settings.lake).list("models")) == []
+    assert read_table(trained.settings.lake, RUN_MODELS).num_rows == 0
+    assert train.train(trained).model_version
+
+
+def test_an_erasure_killed_between_a_checkpoints_files_takes_nobody_elses_row(trained):
+    request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    before = saved(trained)
+    [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
+    file = Path(trained.settings.lake, row["checkpoint_uri"], checkpoints.PARAMETERS)
+    place = list(before.ids["user"].ids).index(ERASED)
+    without = {
+        name: torch.cat([rows[:place], rows[place + 1 :]])
+        if before.tables.get(name) == "user"
+        else rows
+        for name, rows in before.parameters.items()
+    }
+    file.write_bytes(safetensors.torch.save(without))
+
+    erasure.erase_models(trained.settings, request.request_id)
+
+    after = saved(trained)
+    assert {name: rows.tolist() for name, rows in after.parameters.items()} == {
+        name: rows.tolist() for name, rows in without.items()
+    }
+    assert ERASED not in after.ids["user"].ids
+
+
+def test_a_store_that_fails_deletes_no_model(trained):
+    request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
+    [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
+    file = Path(trained.settings.lake, row["checkpoint_uri"], checkpoints.PARAMETERS)
+    kept = file.read_bytes()
+    file.unlink()
+    file.mkdir()  # it is there and cannot be read
+
+    with pytest.raises(StorageError):
+        erasure.erase_models(trained.settings, request.request_id)
+
+    file.rmdir()
+    file.write_bytes(kept)
+    assert saved(trained)

@@ -1,0 +1,190 @@
+"""Worlds at the edge: nothing breaks, nothing is a NaN, and what cannot be done says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import cast
+
+import pytest
+import torch
+from torch import nn
+
+from tests.training.worlds import (
+    CPU,
+    edges,
+    graph_with,
+    ids,
+    listens_on,
+    nodes_of,
+    pairs_of,
+    three_modalities,
+    two_taste_evidence,
+    world_of,
+)
+from training.config import load_recipe
+from training.data.batches import LearningBatches, UserBatch
+from training.data.dataset import Evidence
+from training.data.graph import RelationWeights, adjacency
+from training.data.neighbours import NeighbourSampler, alike
+from training.engine.loop import Fit, LoopConfig, deterministic, fit, scoring
+from training.engine.model_selection import learn
+from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
+from training.models.registry import FAMILIES, Recommender
+
+ALIKE = RelationWeights(
+    listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0
+)
+MARCH_1 = date(2026, 3, 1)
+N_TRACKS = 13
+MANY = 100_000
+
+
+def evidence_of(users: list[str], tracks: list[str], heard, follows=()) -> Evidence:
+    """People, tracks and their edges; x made the first track."""
+    graph = graph_with(nodes_of(users, tracks), pairs_of(heard), follows=follows, made_by=[(0, 0)])
+    return Evidence(graph, three_modalities(len(tracks)))
+
+
+def fitted(family: str, evidence: Evidence) -> tuple[Recommender, Fit]:
+    """One epoch of a family, as its recipe says."""
+    recipe = load_recipe(family)
+    n_tracks = len(evidence.graph.nodes.tracks)
+    with deterministic(seed=2, n_threads=1):
+        model = FAMILIES[family].model(recipe.model, evidence)
+        batches = LearningBatches(
+            evidence.graph.listened, n_tracks, 8, 1, 100, 9, torch.Generator().manual_seed(2), CPU
+        )
+        return model, fit(model, batches, recipe.loop, n_epochs=1)
+
+
+def scores_of(model: Recommender, evidence: Evidence) -> torch.Tensor:
+    with scoring(model):
+        return model.score(UserBatch(torch.arange(len(evidence.graph.nodes.users))))
+
+
+def without_follows(evidence: Evidence) -> Evidence:
+    return replace(evidence, graph=replace(evidence.graph, follows=edges([])))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_without_a_follow_everybody_is_scored(family):
+    """Nobody follows anybody: losses are finite, and each person has a scored track."""
+    evidence = without_follows(two_taste_evidence(three_modalities(N_TRACKS)))
+
+    model, outcome = fitted(family, evidence)
+
+    scores = scores_of(model, evidence)
+    assert not scores.isnan().any()
+    assert scores.isfinite().any(dim=1).all()
+    assert all(
+        torch.tensor(list(epoch.losses.values())).isfinite().all() for epoch in outcome.epochs
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_person_alone_is_no_nan(family):
+    """One listener of two of three tracks: one batch, numbers or -inf for every track."""
+    evidence = evidence_of(["ann"], ["t0", "t1", "t2"], [(0, 0), (0, 1)])
+
+    model, _ = fitted(family, evidence)
+
+    assert not scores_of(model, evidence).isnan().any()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_listens_at_all_are_no_batch_and_no_nan(family):
+    """Tracks and people whom nothing connects: an epoch without a loss, scores without a NaN."""
+    evidence = evidence_of(["ann", "bob"], ["t0", "t1", "t2"], [])
+
+    model, outcome = fitted(family, evidence)
+
+    assert all(not epoch.losses for epoch in outcome.epochs)
+    assert not scores_of(model, evidence).isnan().any()
+
+
+def test_a_world_of_one_person_says_why_nothing_was_measured():
+    """20 days of listens of one person: a model there is, with the rule that nobody met."""
+    rows = [(0, day % 7, MARCH_1 - timedelta(days=day)) for day in range(20)]
+    world = world_of(nodes_of(["ann"], ids("t", 7)), listens_on(rows), MARCH_1)
+
+    learned = learn(world, load_recipe("popularity"), seed=1, device=CPU)
+
+    assert "0 people with something held out (rule: some rows, 5 people)" in learned.unsplit
+    assert learned.measured == ()
+
+
+def test_a_world_without_listens_says_so():
+    world = world_of(nodes_of(["ann", "bob"], ids("t", 3)), listens_on([]), MARCH_1)
+
+    learned = learn(world, load_recipe("mm_gnn"), seed=1, device=CPU)
+
+    assert learned.unsplit.startswith("core_daily_listens: no row")
+
+
+def test_whom_nothing_connects_no_head_speaks_for():
+    """Bob neither listens nor follows: no head has a vote for him."""
+    evidence = evidence_of(["ann", "bob"], ["t0", "t1", "t2"], [(0, 0), (0, 1)])
+    model, _ = fitted("mm_gnn", evidence)
+
+    with scoring(model):
+        heads = model.head_scores(UserBatch(torch.tensor([0, 1])))
+
+    assert heads.votes[:, 0].any()
+    assert not heads.votes[:, 1].any()
+    assert not model.blend(heads).isnan().any()
+
+
+def test_following_oneself_changes_nothing():
+    """0 follows 0 and 1; as if 0 followed 1 alone."""
+    follows = [(0, 1)]
+    everybody = torch.ones(2, dtype=torch.bool)
+    graphs = [
+        evidence_of(["ann", "bob"], ["t0", "t1"], [(0, 0), (1, 1)], seen).graph
+        for seen in (follows, [(0, 0), *follows])
+    ]
+
+    without, with_self = (adjacency(graph, ALIKE, everybody).to_dense() for graph in graphs)
+
+    assert torch.equal(with_self, without)
+    assert not with_self.diagonal().any()
+
+
+def test_a_follow_that_stands_twice_is_one_neighbour():
+    """Its weights are added, 2 beside a listen's 1: 2 / sqrt(3 x 2); it is never drawn twice."""
+    graph = evidence_of(["ann", "bob"], ["t0", "t1"], [(0, 0)], [(0, 1), (0, 1)]).graph
+    matrix = adjacency(graph, ALIKE, torch.ones(2, dtype=torch.bool))
+    sampler = NeighbourSampler(matrix, alike(matrix), [5], torch.Generator().manual_seed(1))
+
+    assert float(matrix.to_dense()[0, 1]) == pytest.approx(2 / (3 * 2) ** 0.5)
+    assert sampler.around(torch.tensor([0])).nodes.tolist() == [0, 1, 2]
+
+
+def test_listens_of_a_pair_on_several_days_are_one_pair():
+    rows = [(0, 1, MARCH_1), (0, 1, MARCH_1), (0, 1, MARCH_1 - timedelta(days=1))]
+
+    pairs = listens_on(rows).pairs(MARCH_1 + timedelta(days=1), n_tracks=3)
+
+    assert (pairs.users.tolist(), pairs.tracks.tolist()) == ([0], [1])
+
+
+@pytest.mark.parametrize("fan_out", [0, 7])
+def test_a_person_with_a_hundred_thousand_listens_is_one_of_all(fan_out):
+    """One batch with more positives than candidates are drawn: finite losses, on the whole graph or sampled."""
+    tracks = torch.arange(MANY)
+    heard = pairs_of([(0, track) for track in range(MANY)] + [(1, 0), (1, 5), (2, 5)])
+    nodes = nodes_of(["ann", "bob", "cem"], [f"t{track:06}" for track in tracks.tolist()])
+    graph = graph_with(nodes, heard, follows=[(1, 0)])
+    with deterministic(seed=1, n_threads=1):
+        model = MMGNN(
+            MMGNNConfig(dim=2, n_layers=1, fan_out=fan_out, linear_max_tracks=50),
+            Evidence(graph, {}),
+        )
+        batches = LearningBatches(
+            heard, MANY, 256, 1, 500, 50, torch.Generator().manual_seed(1), CPU
+        )
+        before = cast("nn.Module", model).state_dict()["heads.collaborative.nodes.user"].clone()
+        [epoch] = fit(model, batches, LoopConfig(), n_epochs=1).epochs
+
+    assert all(torch.tensor(list(epoch.losses.values())).isfinite())
+    assert not torch.equal(model.heads["collaborative"].nodes["user"], before)

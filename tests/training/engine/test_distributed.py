@@ -1,0 +1,228 @@
+"""Two processes with a part of each batch learn what one process with the whole batch learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+import torch
+from torch import nn
+
+from feature_store.lake.arrow_io import read_table
+from feature_store.settings import Night
+from feature_store.tables.runs import RUN_METRICS, RUN_MODELS
+from feature_store.tables.scores import SCORE_EVALUATION
+from tests.training import lake as sample
+from tests.training.engine.processes import in_two_processes
+from tests.training.worlds import CPU, three_modalities, two_taste_evidence
+from training import train
+from training.artifacts import model_registry
+from training.config import load_recipe
+from training.data.batches import LearningBatch, LearningBatches
+from training.engine.distributed import (
+    ProcessesDifferError,
+    averaging_gradients,
+    mean_over_batch,
+    own_part,
+    part_of_mean,
+    refuse_difference,
+)
+from training.engine.loop import LoopConfig, deterministic, fit
+from training.models.registry import FAMILIES, Recommender
+
+N_TRACKS = 13
+GRADIENT_TOLERANCE = 1e-6  # sums of float32 in another order; gradients here are about 1e-2
+LACKING_LYRICS = (1, 2, 3, 11)  # so that heads have other counts of positives than people
+
+
+def made(family: str) -> Recommender:
+    with deterministic(seed=3, n_threads=1):
+        evidence = two_taste_evidence(three_modalities(N_TRACKS, LACKING_LYRICS))
+        return FAMILIES[family].model(load_recipe(family).model, evidence)
+
+
+def first_batch(n_people: int) -> LearningBatch:
+    heard = two_taste_evidence().graph.listened
+    generator = torch.Generator().manual_seed(1)
+    [batch, *_] = LearningBatches(heard, N_TRACKS, n_people, 1, 100, 9, generator, CPU)
+    return batch
+
+
+def learned_from(family: str, n_people: int) -> dict[str, torch.Tensor]:
+    """Gradients by parameter, of the sum of the losses of this process's part."""
+    model = made(family)
+    training_loss = averaging_gradients(model)
+    torch.manual_seed(5)  # what is drawn by track is the same in every process, as in a fit
+    losses = training_loss(own_part(first_batch(n_people)))
+    torch.stack(list(losses.values())).sum().backward()
+    gradients = {
+        name: value.grad
+        for name, value in cast("nn.Module", model).named_parameters()
+        if value.grad is not None
+    }
+    return gradients | {name: loss.detach() for name, loss in losses.items()}
+
+
+def families_that_learn() -> list[str]:
+    """Those with parameters, less the one whose random negatives depend on who is in a part."""
+    learning = [name for name in FAMILIES if list(cast("nn.Module", made(name)).parameters())]
+    return [name for name in learning if name != "bpr"]
+
+
+def gradients_of_all(rank: int) -> dict[str, dict[str, torch.Tensor]]:
+    return {
+        f"{family} {n_people}": learned_from(family, n_people)
+        for family in families_that_learn()
+        for n_people in (1, 5, 18)
+    }
+
+
+@pytest.mark.parametrize("n_people", [18, 5, 1])
+def test_two_parts_have_all_positives_once(n_people):
+    """Each positive of the batch is in one part, with its own person and track."""
+    whole = first_batch(n_people)
+    found = []
+    for part in (whole.part(0, 2), whole.part(1, 2)):
+        assert torch.equal(part.candidates, whole.candidates)
+        people, tracks = part.users[part.rows], part.candidates[part.columns]
+        found += list(zip(people.tolist(), tracks.tolist(), strict=True))
+
+    people, tracks = whole.users[whole.rows], whole.candidates[whole.columns]
+    assert sorted(found) == sorted(zip(people.tolist(), tracks.tolist(), strict=True))
+
+
+def what_is_said_of_a_difference(rank: int) -> str:
+    """Both processes agree on the recipe; the second one has read other data."""
+    refuse_difference("recipes", "mm_gnn")
+    try:
+        refuse_difference("data", ["v7", "v8"][rank])
+    except ProcessesDifferError as error:
+        return str(error)
+    return "nothing"
+
+
+def test_processes_that_read_other_data_do_not_train_together(tmp_path):
+    first, second = in_two_processes(what_is_said_of_a_difference, tmp_path)
+
+    assert first == second
+    assert first.startswith(
+        "training: the processes have different data: v7, v8 (rule: all the same)"
+    )
+
+
+def test_a_count_alone_is_itself_and_never_zero():
+    assert part_of_mean(torch.tensor(3)) == 3
+    assert part_of_mean(torch.tensor(0)) == 1
+
+
+def test_every_family_s_gradients_are_those_of_one_process(tmp_path):
+    """18, 5 and 1 people: parts with other counts of people and positives, and one part with nobody."""
+    alone = gradients_of_all(rank=0)
+
+    of_both = in_two_processes(gradients_of_all, tmp_path)
+
+    assert families_that_learn()
+    for case, expected in alone.items():
+        assert of_both[0][case].keys() == of_both[1][case].keys() == expected.keys(), case
+        for name, value in expected.items():
+            first, second = of_both[0][case][name], of_both[1][case][name]
+            is_loss = value.dim() == 0
+            got = (first + second) / 2 if is_loss else first
+            assert torch.allclose(got, value, atol=GRADIENT_TOLERANCE), f"{case} {name}"
+            assert is_loss or torch.equal(first, second), f"{case} {name}"
+
+
+def means_and_losses(rank: int) -> dict[str, float]:
+    """The mean of 1, 2, 3 here and 10 there; and BPR's losses of a batch of one, whom the first has."""
+    values = torch.tensor([[1.0, 2.0, 3.0], [10.0]][rank])
+    losses = made("bpr").training_loss(own_part(first_batch(1)))
+    mean = float(mean_over_batch(values))
+    return {"mean": mean} | {name: float(loss.detach()) for name, loss in losses.items()}
+
+
+def test_means_are_over_all_parts_also_where_one_has_nobody(tmp_path):
+    """(1 + 2 + 3 + 10) / 4 = 4; without people a part adds 0 to the losses, and no NaN."""
+    first, second = in_two_processes(means_and_losses, tmp_path)
+
+    assert (first["mean"] + second["mean"]) / 2 == pytest.approx(4)
+    assert first["ranking"] > 0
+    assert second["ranking"] == second["l2"] == 0
+
+
+def fitted(rank: int) -> dict[str, object]:
+    """A fit whose validation would stop this process at another epoch than the other."""
+    figures = iter([[1.0, 3.0, 2.0, 2.0, 9.0], [5.0, 4.0, 9.0, 1.0, 1.0]][rank])
+    heard = two_taste_evidence().graph.listened
+    model = made("mm_gnn")
+    outcome = fit(
+        model,
+        LearningBatches(heard, N_TRACKS, 7, 1, 9, 9, torch.Generator().manual_seed(1), CPU),
+        LoopConfig(validate_every=1, patience=2),
+        n_epochs=5,
+        validate=lambda: next(figures),
+    )
+    parameters = cast("nn.Module", model).state_dict()
+    losses = [epoch.losses for epoch in outcome.epochs]
+    return {"best_epoch": outcome.best_epoch, "losses": losses, "parameters": parameters}
+
+
+def test_the_first_process_s_validation_stops_all_at_the_same_epoch(tmp_path):
+    """The first sees 1, 3, 2, 2 and stops after four with the second; the other would see 5 first."""
+    first, second = in_two_processes(fitted, tmp_path)
+
+    assert first["best_epoch"] == second["best_epoch"] == 2
+    assert len(first["losses"]) == 4
+    assert first["losses"] == second["losses"]
+    for name, value in first["parameters"].items():
+        assert torch.equal(value, second["parameters"][name]), name
+
+
+def trained(rank: int, night: Night) -> str:
+    train.track = lambda *_: "not-tracked"  # MLflow's database takes seconds to create
+    return train.train(night).model_version
+
+
+def validation_ndcg(night: Night) -> float:
+    rows = read_table(night.settings.lake, SCORE_EVALUATION, as_of=night.as_of).to_pylist()
+    [value] = [
+        row["value"]
+        for row in rows
+        if (row["subject"], row["split"], row["metric"]) == ("mm_gnn", "validation", "ndcg_at_10")
+    ]
+    return value
+
+
+def test_two_processes_write_one_model_that_is_as_good(night, tmp_path, monkeypatch):
+    """On 14 people of two tastes validation nDCG agrees to .02; the first process alone has written."""
+    one = replace(night, settings=night.settings.model_copy(update={"lake": str(tmp_path / "one")}))
+    for each in (night, one):
+        sample.fill(each.settings.lake, each.as_of)
+
+    versions = in_two_processes(trained, tmp_path, night)
+    monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
+    alone = train.train(one)
+
+    assert versions[0] == versions[1] != alone.model_version
+    assert read_table(night.settings.lake, RUN_MODELS).num_rows == 1
+    assert read_table(night.settings.lake, RUN_METRICS).num_rows == 1
+    assert validation_ndcg(night) == pytest.approx(validation_ndcg(one), abs=0.02)
+
+
+def test_two_processes_hold_one_contest_and_promote_the_same_family(night, tmp_path):
+    """EASE tells the two tastes, which popularity mixes up; LightGCN, learned in between, keeps both in step."""
+    sample.fill(night.settings.lake, night.as_of)
+    contest = sample.competing(night, "popularity", "light_gcn", "ease")
+
+    versions = in_two_processes(trained, tmp_path, contest)
+
+    [row] = read_table(night.settings.lake, RUN_MODELS).to_pylist()
+    assert versions == [row["model_version"]] * 2
+    assert row["family"] == model_registry.champion_of(contest) != "popularity"
+    ahead = [
+        (one["subject"], one["value"] > 0)
+        for one in read_table(night.settings.lake, SCORE_EVALUATION, as_of=night.as_of).to_pylist()
+        if one["metric"] == "ndcg_at_10_ahead_low"
+    ]
+    assert (row["family"], True) in ahead
+    assert {challenger for challenger, _ in ahead} == {"light_gcn", "ease"}

@@ -1,0 +1,210 @@
+"""A fit that was killed goes on, and ends as one that never was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from feature_store.lake.storage import StorageError, open_storage
+from feature_store.privacy.suppression import ErasedMeanwhile, suppress, unchanged_people
+from tests.training import lake as sample
+from tests.training.worlds import CPU, three_modalities, two_taste_evidence
+from training import train
+from training.data.batches import LearningBatch, LearningBatches
+from training.engine import loop, model_selection, resume
+from training.engine.loop import Fit, LoopConfig, deterministic, fit
+from training.engine.resume import Progress, ProgressError
+from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
+
+N_TRACKS, N_EPOCHS = 13, 6
+LOOP = LoopConfig(validate_every=1, patience=N_EPOCHS)
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches the end of a process."""
+
+
+class Stopping:
+    """Batches that end the process in the middle of an epoch."""
+
+    def __init__(self, batches: LearningBatches, epoch: int) -> None:
+        self._batches, self._epochs_left = batches, epoch
+
+    def __iter__(self) -> Iterator[LearningBatch]:
+        self._epochs_left -= 1
+        for step, batch in enumerate(self._batches):
+            if self._epochs_left == 0 and step == 1:
+                raise Killed
+            yield batch
+
+
+def nobody_was_erased() -> None:
+    """As unchanged_people answers on a quiet night."""
+
+
+def fitted(
+    file: Path, killed_in: int = 0, refuse_old_people: Callable[[], None] = nobody_was_erased
+) -> tuple[Fit, dict[str, torch.Tensor]]:
+    """Candidates are drawn, and validation is partly chance: every epoch depends on both generators."""
+    with deterministic(seed=4, n_threads=1):
+        model = MMGNN(MMGNNConfig(dim=4), two_taste_evidence(three_modalities(N_TRACKS)))
+        heard = two_taste_evidence().graph.listened
+        batches = LearningBatches(
+            heard, N_TRACKS, 8, 1, 9, 5, torch.Generator().manual_seed(4), CPU
+        )
+        outcome = fit(
+            model,
+            Stopping(batches, killed_in),
+            LOOP,
+            n_epochs=N_EPOCHS,
+            validate=lambda: _liking(model),
+            progress=Progress(file, batches.generator, refuse_old_people),
+        )
+    return outcome, model.state_dict()
+
+
+def _liking(model: MMGNN) -> float:
+    """A figure of the parameters alone, that takes a random number on its way."""
+    return float(model.heads["audio"].content.project.weight.abs().sum() + torch.rand(1))
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 5])
+def test_a_fit_killed_in_any_epoch_ends_with_equal_losses_and_bytes(epoch, tmp_path):
+    """Killed in its second step, it goes on after the last whole epoch; all losses, figures and bits agree."""
+    expected, parameters = fitted(tmp_path / "never-killed")
+    with pytest.raises(Killed):
+        fitted(tmp_path / "killed", killed_in=epoch)
+
+    outcome, resumed = fitted(tmp_path / "killed")
+
+    assert outcome == expected
+    assert len(outcome.epochs) == N_EPOCHS
+    assert all(torch.equal(resumed[name], value) for name, value in parameters.items())
+
+
+def test_a_fit_that_had_ended_is_not_run_again(tmp_path):
+    """What was killed between two fits takes the first one's outcome as it was."""
+    expected, parameters = fitted(tmp_path / "state")
+
+    outcome, again = fitted(tmp_path / "state", killed_in=1)
+
+    assert outcome == expected
+    assert all(torch.equal(again[name], value) for name, value in parameters.items())
+
+
+def test_a_damaged_state_is_an_error_that_says_what_to_do(tmp_path):
+    file = tmp_path / "state"
+    file.write_bytes(b"no tensors")
+
+    with pytest.raises(ProgressError, match=r"cannot be read .*delete the file"):
+        fitted(file)
+
+
+def test_a_killed_training_gives_the_model_of_one_that_was_not(night, tmp_path, monkeypatch):
+    """Killed when its second fit begins: the first one is not run again, and the bytes are equal."""
+    monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
+    sample.fill(night.settings.lake, night.as_of)
+    expected = train.train(night).checkpoint_sha256
+    refitted = model_selection._refitted
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(model_selection, "_refitted", killed)
+    with pytest.raises(Killed):
+        train.train(night, retrain="always")
+    left = list((night.settings.state / "fits").rglob("choosing.safetensors"))
+    monkeypatch.setattr(model_selection, "_refitted", refitted)
+    epochs: list[int] = []
+    one_epoch = loop._one_epoch
+    monkeypatch.setattr(
+        loop, "_one_epoch", lambda *given: epochs.append(given[-1]) or one_epoch(*given)
+    )
+
+    again = train.train(night, retrain="always")
+
+    assert len(left) == 1
+    assert again.checkpoint_sha256 == expected
+    assert epochs == list(range(1, len(epochs) + 1))  # of one fit alone
+    assert not list((night.settings.state / "fits").rglob("*.safetensors"))
+
+
+def test_an_erasure_deletes_what_fits_kept(tmp_path):
+    """Also what an erasure that was killed had moved aside already."""
+    fitted(resume.folder_of(tmp_path, "mm_gnn", "v1") / "choosing.safetensors")
+    (tmp_path / "fits").rename(tmp_path / "fits-forgotten-1")
+    open_storage(str(tmp_path)).write("fits/bpr/v1/final.safetensors", b"state")
+
+    assert resume.forget_all(tmp_path) == 2
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_an_erasure_during_a_fit_ends_it_and_nothing_is_kept(settings, tmp_path):
+    """Ada is erased in the third epoch, before or after its state is written: the last one goes too."""
+    for asked_at, left_before in ((5, True), (6, True)):
+        refuse_old_people = unchanged_people(settings.lake)
+        file = tmp_path / f"erased-{asked_at}" / "choosing.safetensors"
+        states: list[bool] = []
+
+        def asked(states=states, file=file, refuse=refuse_old_people, asked_at=asked_at) -> None:
+            """Twice an epoch: before the state is written, and after."""
+            states.append(file.exists())
+            if len(states) == asked_at:
+                suppress(settings, f"ada-{asked_at}")
+            refuse()
+
+        with pytest.raises(ErasedMeanwhile, match="somebody was erased"):
+            fitted(file, refuse_old_people=asked)
+
+        assert states == [False, True, True, True, *[left_before] * (asked_at - 4)]
+        assert not file.exists()
+
+
+def test_a_state_is_not_kept_when_nobody_can_say_whether_somebody_was_erased(tmp_path):
+    """The lake cannot be listed after the second epoch's state was written."""
+    file, answers = tmp_path / "choosing.safetensors", iter([True, True, True, False, False])
+
+    def unreachable_after_a_while() -> None:
+        if not next(answers):
+            raise StorageError("the lake cannot be listed")
+
+    with pytest.raises(StorageError):
+        fitted(file, refuse_old_people=unreachable_after_a_while)
+
+    assert not file.exists()
+
+
+def test_a_training_during_which_somebody_is_erased_leaves_no_state(night, monkeypatch):
+    """Ada is erased as the final fit begins: the state of the choosing one goes as well."""
+    monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
+    sample.fill(night.settings.lake, night.as_of)
+    refitted = model_selection._refitted
+
+    def after_an_erasure(*given: object) -> object:
+        assert list((night.settings.state / "fits").rglob("choosing.safetensors"))
+        suppress(night.settings, "ada")
+        return refitted(*given)
+
+    monkeypatch.setattr(model_selection, "_refitted", after_an_erasure)
+
+    with pytest.raises(ErasedMeanwhile):
+        train.train(night)
+
+    assert not list((night.settings.state / "fits").rglob("*.safetensors"))
+
+
+def test_another_training_of_the_family_deletes_what_the_one_before_left(tmp_path):
+    """Other data or another recipe cannot go on with it; another family's state stays."""
+    past, mine, other = (
+        resume.folder_of(tmp_path, *of)
+        for of in (("mm_gnn", "past"), ("mm_gnn", "mine"), ("bpr", "other"))
+    )
+    for folder in (past, mine, other):
+        open_storage(str(folder)).write("choosing.safetensors", b"state")
+
+    resume.begin(mine)
+
+    assert [folder.exists() for folder in (past, mine, other)] == [False, True, True]

@@ -1,0 +1,120 @@
+"""BPR: matrix factorisation from pairwise preference (Rendle et al. 2009, arXiv:1205.2618).
+
+Learns a vector for each person and each track, and each track's bias, so that a track that a person
+heard ranks before one that the person did not hear.
+Differs from the paper: the triples of a batch of people are drawn together, one unheard candidate
+    for each heard track, and descended by Adam instead of one triple at a time by plain gradient
+    steps; one penalty for vectors of people, of heard and of unheard tracks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.data.batches import LearningBatch, UserBatch
+from training.data.dataset import Evidence
+from training.engine.distributed import mean_over_batch
+from training.layers.ensemble import Blend, HeadScores, of_only_head
+from training.layers.inputs import unit_rows
+
+
+@dataclass(frozen=True, slots=True)
+class BPRConfig:
+    """Size and penalty."""
+
+    dim: int = 64
+    l2: float = 0.01  # on the squared length of a triple's three vectors
+
+
+class BPR(nn.Module):
+    """score(user, track) = user . track + bias of the track."""
+
+    head_names = ("collaborative",)
+    node_tables: Mapping[str, str] = MappingProxyType(
+        {"users": "user", "tracks": "track", "biases": "track"}
+    )
+    has_listener: Tensor
+
+    def __init__(self, config: BPRConfig, evidence: Evidence) -> None:
+        super().__init__()
+        self.config = config
+        n_users, n_tracks, *_ = evidence.graph.sizes
+        self.users = nn.Parameter(unit_rows(n_users, config.dim))
+        self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
+        self.biases = nn.Parameter(torch.zeros(n_tracks))
+        self.blend = Blend(1)
+        has_listener = evidence.graph.listener_count() > 0
+        self.register_buffer("has_listener", has_listener, persistent=False)
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
+        """How often an unheard track ranks first, softly, and the penalty on what was compared."""
+        triples = drawn_triples(batch)
+        people = self.users[batch.users[triples.rows]]
+        heard, unheard = batch.candidates[triples.heard], batch.candidates[triples.unheard]
+        preferred = (people * self.tracks[heard]).sum(dim=1) + self.biases[heard]
+        other = (people * self.tracks[unheard]).sum(dim=1) + self.biases[unheard]
+        compared = torch.cat([people, self.tracks[heard], self.tracks[unheard]], dim=1)
+        lengths = mean_over_batch(compared.square().sum(dim=1))
+        return {"ranking": pairwise_ranking(preferred, other), "l2": self.config.l2 * lengths}
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        scores = self.users[batch.users] @ self.tracks.T + self.biases  # (batch, n_tracks)
+        return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
+
+    def score(self, batch: UserBatch) -> Tensor:
+        return of_only_head(self.head_scores(batch))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Triples:
+    """Places in a batch, all of shape (triples,).
+
+    Attributes:
+        rows: a person's place among the batch's people.
+        heard: place among the candidates of a track that the person heard.
+        unheard: likewise, of one that the person did not hear.
+    """
+
+    rows: Tensor
+    heard: Tensor
+    unheard: Tensor
+
+
+def drawn_triples(batch: LearningBatch) -> Triples:
+    """A negative for each positive, uniform over the candidates that its person did not hear.
+
+    Drawn by torch's global generator, which the loop's caller seeds; without rejection, so that a
+    person who heard nearly everything costs no more than another. The positives of one who heard
+    all candidates are left out.
+
+    Example: candidates 0 to 4, of which the person heard 1 and 2: the places of the unheard are 0,
+    3, 4; draw 1 of 0..2 gives 3, because both heard ones come before it.
+    """
+    n_candidates, n_people = len(batch.candidates), len(batch.users)
+    order = torch.argsort(batch.rows * n_candidates + batch.columns)
+    rows, heard = batch.rows[order], batch.columns[order]
+    count = torch.bincount(rows, minlength=n_people)
+    first = count.cumsum(0) - count
+    n_unheard = (n_candidates - count)[rows]
+    drawn = (torch.rand(len(rows), device=rows.device, dtype=torch.float64) * n_unheard).long()
+    # heard[k] - k unheard candidates come before the k-th heard one: it is passed by greater draws.
+    passed_at = heard - (torch.arange(len(rows), device=rows.device) - first[rows])
+    width = n_candidates + 1
+    n_passed = torch.searchsorted(rows * width + passed_at, rows * width + drawn, right=True)
+    unheard = drawn + n_passed - first[rows]
+    is_possible = n_unheard > 0
+    return Triples(rows[is_possible], heard[is_possible], unheard[is_possible])
+
+
+def pairwise_ranking(heard: Tensor, unheard: Tensor) -> Tensor:
+    """Mean of -ln sigmoid(heard - unheard) over triples, both of shape (triples,).
+
+    Example: equal scores give ln 2.
+    """
+    return mean_over_batch(functional.softplus(unheard - heard))

@@ -1,0 +1,54 @@
+"""EASE: embarrassingly shallow autoencoder (Steck 2019, arXiv:1905.03375).
+
+Learns, in closed form, how much each track a person heard speaks for each other track.
+Differs from the paper: only the most heard `max_tracks` tracks have scores, which bounds the matrix
+    to invert; solved on the side of the people when they are fewer, with the same result. Powers
+    and weights of LinearSettings can be set; 0, as here, is the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+
+from torch import Tensor, nn
+
+from training.data.batches import LearningBatch, UserBatch
+from training.data.dataset import Evidence
+from training.layers.ensemble import Blend, HeadScores, of_only_head
+from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
+
+
+@dataclass(frozen=True, slots=True)
+class EASEConfig:
+    """Ridge penalty, size, and what the paper does not have: see LinearSettings."""
+
+    l2: float = 100.0  # listeners
+    max_tracks: int = 20_000
+    listened_power: float = 0.0
+    popularity_power: float = 0.0
+    follows_weight: float = 0.0
+    tagged_weight: float = 0.0
+
+
+class EASE(nn.Module):
+    """score(user, track) = row of X B."""
+
+    head_names = ("collaborative",)
+    node_tables: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, config: EASEConfig, evidence: Evidence) -> None:
+        super().__init__()
+        self.blend = Blend(1)
+        self._linear = LinearAutoencoder(evidence.graph, LinearSettings(**asdict(config)))
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
+        return {}
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        scores = self._linear.score(batch.users)
+        return HeadScores(scores[None], self._linear.votes(batch.users)[None])
+
+    def score(self, batch: UserBatch) -> Tensor:
+        return of_only_head(self.head_scores(batch))

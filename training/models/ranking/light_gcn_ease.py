@@ -1,0 +1,78 @@
+"""LightGCN and EASE (He et al. 2020, arXiv:2002.02126; Steck 2019, arXiv:1905.03375), blended.
+
+Learns what the two learn, apart; their calibrated scores meet in MM-GNN's weighted mean, with
+weights chosen on validation. It asks whether MM-GNN is more than such a blend.
+Differs from the papers: what differs in light_gcn and ease differs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from training.data.batches import LearningBatch, UserBatch
+from training.data.dataset import Evidence
+from training.layers.ensemble import Blend, HeadScores
+from training.models.ranking.ease import EASE, EASEConfig
+from training.models.ranking.light_gcn import LightGCN, LightGCNConfig
+
+_GRAPH, _LINEAR = LightGCNConfig(), EASEConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class LightGCNEASEConfig:
+    """Settings of both, which start as theirs do."""
+
+    dim: int = _GRAPH.dim
+    n_layers: int = _GRAPH.n_layers
+    temperature: float = _GRAPH.temperature
+    l2: float = _LINEAR.l2
+    max_tracks: int = _LINEAR.max_tracks
+    listened_power: float = _LINEAR.listened_power
+    popularity_power: float = _LINEAR.popularity_power
+    follows_weight: float = _LINEAR.follows_weight
+    tagged_weight: float = _LINEAR.tagged_weight
+
+
+class LightGCNEASE(nn.Module):
+    """Two heads: what the graph says and what the linear autoencoder says."""
+
+    head_names = ("collaborative", "linear")
+    node_tables: Mapping[str, str] = MappingProxyType(
+        {f"graph.{name}": kind for name, kind in LightGCN.node_tables.items()}
+    )
+
+    def __init__(self, config: LightGCNEASEConfig, evidence: Evidence) -> None:
+        super().__init__()
+        graph = LightGCNConfig(config.dim, config.n_layers, config.temperature)
+        self.graph = LightGCN(graph, evidence)
+        self.linear = EASE(
+            EASEConfig(
+                l2=config.l2,
+                max_tracks=config.max_tracks,
+                listened_power=config.listened_power,
+                popularity_power=config.popularity_power,
+                follows_weight=config.follows_weight,
+                tagged_weight=config.tagged_weight,
+            ),
+            evidence,
+        )
+        self.blend = Blend(len(self.head_names))
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
+        """The graph's alone: the other was solved when it was made."""
+        return self.graph.training_loss(batch)
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        heads = (self.graph.head_scores(batch), self.linear.head_scores(batch))
+        return HeadScores(
+            torch.cat([head.scores for head in heads]), torch.cat([head.votes for head in heads])
+        )
+
+    def score(self, batch: UserBatch) -> Tensor:
+        scores: Tensor = self.blend(self.head_scores(batch))
+        return scores

@@ -1,0 +1,46 @@
+"""Popularity: everybody gets what most people listen to.
+
+Learns nothing about a person; it is the bar that every other family must clear.
+Differs from the paper: there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from training.data.batches import LearningBatch, UserBatch
+from training.data.dataset import Evidence
+from training.layers.ensemble import Blend, HeadScores
+
+
+@dataclass(frozen=True, slots=True)
+class PopularityConfig:
+    """Nothing to set."""
+
+
+class Popularity(nn.Module):
+    """score(user, track) = number of distinct listeners of the track."""
+
+    head_names = ("collaborative",)
+    node_tables: Mapping[str, str] = MappingProxyType({})
+    listeners: Tensor
+
+    def __init__(self, config: PopularityConfig, evidence: Evidence) -> None:  # noqa: ARG002
+        super().__init__()
+        self.blend = Blend(1)
+        self.register_buffer("listeners", evidence.graph.listener_count(), persistent=False)
+
+    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
+        return {}
+
+    def head_scores(self, batch: UserBatch) -> HeadScores:
+        scores = self.score(batch)
+        return HeadScores(scores[None], torch.ones_like(scores, dtype=torch.bool)[None])
+
+    def score(self, batch: UserBatch) -> Tensor:
+        return self.listeners.repeat(len(batch.users), 1)
