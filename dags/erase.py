@@ -1,23 +1,24 @@
-"""Erase a person, by the id of a request.
+"""Erase a person, by the id of an erasure request.
 
-`evensong erase USER` records the request, prints its id and does the same work; this DAG is for
-requests that were interrupted, and for places where nobody has a command line. The person's id is
-in the request's file alone (`privacy/requests/` in the lake); no parameter, log or field has it.
+`evensong erase USER` records the request, prints its id and does the same work. This DAG continues
+interrupted requests, and serves operators without a command line. Only the request's file
+(`privacy/requests/` in the lake) holds the person's id; no parameter, log or field has it.
 
-**Reads** the request, landing files, every table with people in it, models, MLflow, reports,
+**Reads** the request, landing files, every table with personal data, models, MLflow, reports,
 lineage, Airflow's own logs and database.
-**Writes** all of these without the person; the event `erase` in published_runs, which shows readers
-the same run from new versions at once; and at its end a row in run_erasures: the evidence.
 
-**When late:** readers have the new versions as soon as erase_rows is green. The old files go in
-finish_erasure, after the time that `privacy.reader_grace_s` leaves to readers.
+**Writes** all of these without the person; the event `erase` in published_runs, which shows readers
+the same run from new versions at once; and at the end a row in run_erasures as evidence.
+
+**When late:** readers have the new versions as soon as erase_rows is green. The task finish_erasure
+deletes the old files after `privacy.reader_grace_s`, the time that readers have to finish.
 
 **When red:** the message says what to do. The request stays `pending`, and nothing is lost.
 
-**To re-run:** clear the failed task. Every task takes out what is still there.
+**To re-run:** clear the failed task. Every task removes what is still there.
 
-**To backfill:** nothing. Nights of any date leave the person out from now on: landing files lose
-the rows before they are read. Runs published earlier can no longer be restored.
+**To backfill:** not needed. Nights of any date leave the person out from now on: landing files lose
+the rows before a night reads them. Earlier runs can no longer be restored.
 """
 
 from __future__ import annotations
@@ -26,28 +27,28 @@ from airflow.sdk import Param, dag
 from airflow.sdk.bases.operator import chain
 
 from dags.operators.erasure_steps import ERASE_LOGS, ERASE_MODELS, ERASE_ROWS, FINISH_ERASURE
-from dags.operators.tasks import erasing_task
-from dags.policy.defaults import DEFAULTS, FIRST_DAY
-from dags.policy.roles import PRIVACY_OFFICER, may_act
+from dags.operators.manual_tasks import erasing_task
+from dags.policy.defaults import DEFAULT_ARGS, START_DATE
+from dags.policy.roles import PRIVACY_OFFICER, access_control_for
 
 
 @dag(
     dag_id="evensong_erase",
     schedule=None,
-    start_date=FIRST_DAY,
+    start_date=START_DATE,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     doc_md=__doc__,
-    description="Take a person out of everything, by the id of a request.",
-    access_control=may_act(PRIVACY_OFFICER),
+    description="Erase a person everywhere, by the id of a request.",
+    access_control=access_control_for(PRIVACY_OFFICER),
     tags=["evensong", "privacy"],
     params={
         "request_id": Param(
             "",
             type="string",
             pattern="^[0-9a-f]{16}$",
-            description="What `evensong erase` printed. Never a person's id.",
+            description="The id that `evensong erase` printed. Never a person's id.",
         )
     },
 )
@@ -61,4 +62,4 @@ def evensong_erase() -> None:
     )
 
 
-evensong_erase()
+erase_dag = evensong_erase()

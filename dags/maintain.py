@@ -1,20 +1,20 @@
-"""Every noon: keep the lake small without taking anything from readers.
+"""Every noon: expire, compact and vacuum the lake; readers keep what they see.
 
-**Reads** published_runs: what is current, and which runs can still be restored.
+**Reads** published_runs: the current run, and the runs that can still be restored.
 
 **Writes** no row of any table. Drops slices and landing files that are older than the settings
 `maintenance.slice_days` and `maintenance.landing_days`, packs small files (OPTIMIZE), and deletes
-files that no version in use needs (VACUUM). What the current run and the runs of the last
-`maintenance.restorable_days` days pin stays, however old it is.
+files that no version in use needs (VACUUM). The versions of the current run and of the runs of the
+last `maintenance.restorable_days` days stay, however old they are.
 
-**When late:** nothing happens but that the lake grows.
+**When late:** the lake grows; nothing else happens.
 
-**When red:** the message names the table. A lease that another run holds is waited for; clear the
-task when that run has ended.
+**When red:** the message names the table. A task waits for a lease that another run holds; clear
+the task when that run has ended.
 
-**To re-run:** clear the failed task; each does only what is left to do.
+**To re-run:** clear the failed task; each task does only the remaining work.
 
-**To backfill:** never needed; a run looks at the clock, not at its interval.
+**To backfill:** never needed; a run uses the clock, not its interval.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from __future__ import annotations
 from airflow.sdk import dag
 from airflow.sdk.bases.operator import chain
 
-from dags.operators.tasks import (
+from dags.operators.maintenance_tasks import (
     COMPACT_FILES,
     EXPIRE_LANDING,
     EXPIRE_SLICES,
     VACUUM_FILES,
     maintenance_task,
 )
-from dags.policy.defaults import DEFAULTS, EVERY_NOON, FIRST_DAY
-from dags.policy.roles import RUNNER, may_act
+from dags.policy.defaults import DEFAULT_ARGS, EVERY_NOON, START_DATE
+from dags.policy.roles import RUNNER, access_control_for
 
 
 @dag(
     dag_id="evensong_maintain",
     schedule=EVERY_NOON,
-    start_date=FIRST_DAY,
+    start_date=START_DATE,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     doc_md=__doc__,
     description="Expire, compact, vacuum; readers keep what they see.",
-    access_control=may_act(RUNNER),
+    access_control=access_control_for(RUNNER),
     tags=["evensong", "maintenance"],
 )
 def evensong_maintain() -> None:
-    """Wire the maintenance: vacuum last, it deletes what the others have let go."""
+    """Wire the maintenance: vacuum comes last, because it deletes the files of the other steps."""
     chain(
-        maintenance_task(EXPIRE_LANDING),
-        maintenance_task(EXPIRE_SLICES),
-        maintenance_task(COMPACT_FILES),
-        maintenance_task(VACUUM_FILES),
+        maintenance_task("expire_landing", EXPIRE_LANDING),
+        maintenance_task("expire_slices", EXPIRE_SLICES),
+        maintenance_task("compact_files", COMPACT_FILES),
+        maintenance_task("vacuum_files", VACUUM_FILES),
     )
 
 
-evensong_maintain()
+maintain_dag = evensong_maintain()

@@ -1,25 +1,26 @@
-"""Every night: from what arrived to published recommendation tables.
+"""Every night: from landing files to published recommendation tables.
 
 **Reads** the landing folders up to the run's as_of (the date of its data interval's start).
 
-**Writes** the raw_, core_, feat_, graph_, score_, rec_ and run_ tables; the last task is the only
-one that readers notice.
+**Writes** the raw_, core_, feat_, graph_, score_, rec_ and run_ tables. Only the task
+published_runs changes what readers see.
 
-**When late:** readers keep yesterday's whole set. Nothing has to be done before 06:00 UTC; a
-run that is not published by then raises the alert "late".
+**When late:** readers keep all tables of yesterday. You need do nothing before 06:00 UTC; a run
+that is not published by then raises the alert "late".
 
 **When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked`
-event in published_runs and is not retried. Everything else was retried twice. What to do about each
-rule: infra/runbook.md.
+event in published_runs and is not retried. Airflow has retried every other failure twice.
+infra/runbook.md says what to do about each rule.
 
 **To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for
 the same as_of.
 
 **To backfill:** Trigger → Backfill, From the first day 00:00, To the last day 23:59 (a day's run
-begins at 02:00: with 00:00 the last day is left out). Tick "Override parameters on existing runs"
-whenever you change a parameter: without it the page sends none (Airflow 3.3). With `publish = auto`
-a date older than what readers see is only staged; `make_current` makes the last date of the range
-current all the same. `retrain = never` keeps the model that was promoted by then.
+begins at 02:00: with 00:00 the backfill leaves the last day out). Tick "Override parameters on
+existing runs" whenever you change a parameter: without the tick the page sends none (Airflow 3.3).
+With `publish = auto` a run only stages a date older than the date that readers see; `make_current`
+makes the last date of the range current in any case. `retrain = never` keeps the model that was
+promoted by the run's date.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from __future__ import annotations
 from airflow.sdk import Param, TaskGroup, dag
 from airflow.sdk.bases.operator import chain
 
-from dags.operators.tasks import (
+from dags.operators.nightly_tasks import (
     announcing_task,
     landing_task,
     publishing_task,
@@ -36,9 +37,9 @@ from dags.operators.tasks import (
     spark_job,
     training_task,
 )
-from dags.policy.alerts import PUBLISHED_BY_SIX
-from dags.policy.defaults import DEFAULTS, FIRST_DAY, NIGHTLY
-from dags.policy.roles import RUNNER, may_act
+from dags.policy.alerts import PUBLICATION_DEADLINE
+from dags.policy.defaults import DEFAULT_ARGS, NIGHTLY, START_DATE
+from dags.policy.roles import RUNNER, access_control_for
 
 RAW_TABLES = (
     "raw_tracks",
@@ -59,19 +60,27 @@ CORE_TABLES = (
     "core_feedback",
     "core_users",
 )
+EDGE_TABLES = (
+    "graph_user_listened_track",
+    "graph_user_liked_track",
+    "graph_user_follows_user",
+    "graph_track_by_artist",
+    "graph_track_on_album",
+    "graph_track_has_tag",
+)
 
 
 @dag(
     dag_id="evensong_nightly",
     schedule=NIGHTLY,
-    start_date=FIRST_DAY,
+    start_date=START_DATE,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     doc_md=__doc__,
-    description="From what arrived to published recommendation tables.",
-    access_control=may_act(RUNNER),
-    deadline=PUBLISHED_BY_SIX,
+    description="From landing files to published recommendation tables.",
+    access_control=access_control_for(RUNNER),
+    deadline=PUBLICATION_DEADLINE,
     tags=["evensong", "nightly"],
     params={
         "publish": Param(
@@ -83,7 +92,7 @@ CORE_TABLES = (
                 "make_current": "make_current: publish, even if readers go back in time",
             },
             title="Publish",
-            description="What readers see when the run has ended well.",
+            description="What readers see after a successful run.",
         ),
         "retrain": Param(
             "auto",
@@ -99,7 +108,7 @@ CORE_TABLES = (
     },
 )
 def evensong_nightly() -> None:
-    """Wire the night."""
+    """Wire the tasks of a night."""
     landing = landing_task()
     with TaskGroup("ingest", prefix_group_id=False):
         raw = [spark_job(name) for name in RAW_TABLES]
@@ -108,29 +117,20 @@ def evensong_nightly() -> None:
     with TaskGroup("core", prefix_group_id=False):
         tracks, tags = spark_job("core_tracks"), spark_job("core_tags")
         core = [tags, *(spark_job(name) for name in CORE_TABLES)]
-        heard = [spark_job("core_listens"), spark_job("core_impressions")]
+        events = [spark_job("core_listens"), spark_job("core_impressions")]
         daily = spark_job("core_daily_listens")
-        chain(raw, tracks, heard, daily)
+        chain(raw, tracks, events, daily)
         chain(tracks, core)
     with TaskGroup("features", prefix_group_id=False):
+        encoders = spark_job("feat_encoders")
         content = [spark_job(name) for name in ("feat_audio", "feat_lyrics", "feat_cover")]
         emotion = spark_job("feat_track_emotion")
-        chain(tracks, content, emotion)
+        chain(tracks, [encoders, *content], emotion)
         track_tags = spark_job("feat_track_tags")
-        chain(tags, spark_job("feat_tags"), track_tags)
+        chain(tags, [encoders, spark_job("feat_tags")], track_tags)
     with TaskGroup("graph", prefix_group_id=False):
         nodes = spark_job("graph_nodes")
-        edges = [
-            spark_job(name)
-            for name in (
-                "graph_user_listened_track",
-                "graph_user_liked_track",
-                "graph_user_follows_user",
-                "graph_track_by_artist",
-                "graph_track_on_album",
-                "graph_track_has_tag",
-            )
-        ]
+        edges = [spark_job(name) for name in EDGE_TABLES]
         chain([*core, daily], nodes, edges)
     with TaskGroup("training", prefix_group_id=False):
         model = training_task("mm_gnn")
@@ -147,4 +147,4 @@ def evensong_nightly() -> None:
         announcing_task(published)
 
 
-evensong_nightly()
+nightly_dag = evensong_nightly()

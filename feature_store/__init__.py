@@ -1,4 +1,4 @@
-"""The contract between all parts: tables, and the only ways to read, write and publish them."""
+"""The feature store: table contracts, and the only readers, writers and publishers of tables."""
 
 from feature_store.publishing.snapshot import open_snapshot
 

@@ -1,9 +1,7 @@
-"""Tables as typed values.
+"""Table contracts: typed declarations that render schemas, CHECK constraints and documentation.
 
-One declaration renders the Arrow and Spark schemas, the checks and the docs.
-
-A `Column` says type, unit and meaning once; a `Table` says which columns make one row, which of
-them are its key, which rules hold for every row, and how the table moves through time.
+A `Column` declares type, unit and meaning. A `Table` declares its columns, its key, the rules that
+hold for every row, and the day column that slices it.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """A column's type, as Spark SQL spells it and as Arrow holds it."""
+    """A column type, as Spark SQL DDL and as Arrow type."""
 
     STRING = ("STRING", pa.string())
     INT = ("INT", pa.int32())
@@ -79,33 +77,34 @@ class Kind(Enum):
 
 
 class Time(Enum):
-    """How a table moves through time, which decides what a reader of one `as_of` sees.
+    """The day column that slices a table, which decides what a reader of one `as_of` gets.
 
-    Each member names the column that slices the table; a slice is the unit that a run replaces.
+    A slice is the unit that a run replaces.
     """
 
-    AS_OF = "as_of_date"  # one complete state per as_of; a reader takes exactly that slice
-    ARRIVAL = "arrival_date"  # what arrived on a day; a reader takes every day up to as_of
-    KNOWN = (
-        "known_from_date"  # what became known on a day; likewise, and the newest row of an entity
-    )
-    NONE = ""  # rows are functions of content alone and only ever added
+    # One complete state per as_of; a reader gets exactly that slice.
+    AS_OF = "as_of_date"
+    # Rows by day of arrival; a reader gets every day up to as_of.
+    ARRIVAL = "arrival_date"
+    # Changes by day; a reader gets the newest row of each entity up to as_of.
+    KNOWN = "known_from_date"
+    # Rows depend on content alone and are only appended.
+    NONE = ""
 
     @property
     def column(self) -> str:
-        """Name of the slicing column; empty for a timeless table."""
+        """Name of the day column; empty for a timeless table."""
         return self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: what it holds, in which unit.
+    """One column of a table.
 
     Attributes:
-        unit: for people ("ms", "0..1"); empty where the name says it.
-        is_provenance: says who wrote the row and when; left out of content hashes, which compare
-        results.
-        is_person: holds a person's id; an erasure removes the rows in which it is the person's.
+        unit: for documentation ("ms", "0..1"); empty where the name contains it.
+        is_provenance: the column tells which run wrote the row and when; content hashes exclude it.
+        is_person: the column holds a person's id; an erasure removes that person's rows.
     """
 
     name: str
@@ -117,7 +116,7 @@ class Column:
     is_person: bool = False
 
     def or_null(self, when: str) -> Column:
-        """The same column, allowed to be null; `when` tells readers what a null says."""
+        """The same column as nullable; `when` documents the meaning of null."""
         return replace(self, is_nullable=True, meaning=f"{self.meaning} Null {when}.")
 
 
@@ -131,20 +130,20 @@ class Within:
 
     @property
     def predicate(self) -> str:
-        """As SQL that is true for a good row."""
+        """SQL condition that valid rows fulfil."""
         return f"{self.column} >= {self.low} AND {self.column} <= {self.high}"
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Every non-null value is one of a closed list."""
+    """Every non-null value is one of `values`."""
 
     column: str
     values: tuple[str, ...]
 
     @property
     def predicate(self) -> str:
-        """As SQL that is true for a good row."""
+        """SQL condition that valid rows fulfil."""
         listed = ", ".join(f"'{value}'" for value in self.values)
         return f"{self.column} IN ({listed})"
 
@@ -153,18 +152,18 @@ Gate = Within | OneOf
 
 
 class ContractError(ValueError):
-    """A declaration contradicts itself, or a frame does not follow its table's contract."""
+    """A declaration contradicts itself, or rows contradict their table's contract."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A Delta table: what one row is, its key, its rules, and how it moves through time.
+    """The contract of one Delta table.
 
     Attributes:
-        key: columns that identify a row over the whole table.
-        entity: for `Time.KNOWN`, the columns that identify what a row is about; a reader as of a
-            day gets the newest row of each entity. Empty where rows are events that never change.
-        gates: rules that hold for every single row; they become CHECK constraints in Delta.
+        key: columns that identify a row in the whole table.
+        entity: for `Time.KNOWN`, the columns that identify an entity; a reader as of a day gets the
+            newest row of each entity. Empty for events, which never change.
+        gates: rules that hold for every row; Delta enforces them as CHECK constraints.
     """
 
     name: str
@@ -176,7 +175,7 @@ class Table:
     entity: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a declaration that names a column which is not there."""
+        """Refuse a declaration that contradicts itself."""
         names = self.column_names
         if len(set(names)) != len(names):
             raise ContractError(f"{self.name}: a column is declared twice: {sorted(names)}")
@@ -194,12 +193,12 @@ class Table:
 
     @property
     def column_names(self) -> list[str]:
-        """Names in contract order."""
+        """Column names in contract order."""
         return [column.name for column in self.columns]
 
     @property
     def content_columns(self) -> list[str]:
-        """Columns that say what was found, without those that say who wrote it when."""
+        """Columns without provenance; content hashes cover these."""
         return [column.name for column in self.columns if not column.is_provenance]
 
     @property
@@ -220,25 +219,20 @@ class Table:
 
     @property
     def layer(self) -> str:
-        """The part of the name before the first underscore.
-
-        Raw, core, feat, graph, score, rec, run.
-        """
+        """The part of the name before the first underscore, a key of tables.layers.LAYERS."""
         return self.name.split("_", 1)[0]
 
     @property
     def partition_columns(self) -> list[str]:
-        """Folders: one per as_of for complete states.
+        """Partition columns: as_of_date for complete states, none for other tables.
 
-        Never an id, never a day of arrival or knowledge.
-
-        A night's file of the latter holds one day anyway, and its statistics let readers skip it.
+        A night's file of the other tables holds one day, and file statistics let readers skip it.
         """
         return [self.time.column] if self.time is Time.AS_OF else []
 
     @property
     def ddl(self) -> str:
-        """Spark DDL of the columns, NOT NULL where the contract says so."""
+        """Spark DDL of the columns, with NOT NULL."""
         return ", ".join(
             f"{column.name} {column.kind.sql}{'' if column.is_nullable else ' NOT NULL'}"
             for column in self.columns
@@ -262,24 +256,25 @@ class Table:
 
     @property
     def checks(self) -> dict[str, str]:
-        """CHECK constraints by name: the gates, each letting null pass where the contract does.
+        """CHECK constraints of the gates, by name; nullable columns accept null.
 
-        Delta, unlike SQL, takes a constraint that is null for broken.
+        Unlike SQL, Delta treats a constraint that evaluates to null as broken.
         """
         return {
             f"{gate.column}_{type(gate).__name__.lower()}": self._check(gate) for gate in self.gates
         }
 
     def _check(self, gate: Gate) -> str:
-        may_be_null = self.column(gate.column).is_nullable
-        return f"{gate.column} IS NULL OR ({gate.predicate})" if may_be_null else gate.predicate
+        if self.column(gate.column).is_nullable:
+            return f"{gate.column} IS NULL OR ({gate.predicate})"
+        return gate.predicate
 
     @property
     def markdown(self) -> str:
-        """Documentation for people: meaning, key, slices, columns, rules."""
+        """Documentation of the table: meaning, key, slices, columns, rules."""
         lines = [f"### {self.name}", "", self.meaning, ""]
         lines.append(
-            f"Key: {', '.join(f'`{name}`' for name in self.key)}. {_TIME_IN_WORDS[self.time]}"
+            f"Key: {', '.join(f'`{name}`' for name in self.key)}. {_TIME_SENTENCES[self.time]}"
         )
         lines += ["", "| column | type | unit | meaning |", "|---|---|---|---|"]
         for column in self.columns:
@@ -293,7 +288,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-_TIME_IN_WORDS = {
+_TIME_SENTENCES = {
     Time.AS_OF: "One complete slice per `as_of_date`.",
     Time.ARRIVAL: "Sliced by `arrival_date`; as of a day: every slice up to it.",
     Time.KNOWN: "Sliced by `known_from_date`; as of a day: what was known by then.",

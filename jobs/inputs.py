@@ -1,9 +1,7 @@
-"""What a job may ask for: a table and the part of it that the run may see.
+"""Inputs that a job can declare: a table, and the part of it that the run may see.
 
-The runner does the reading.
-
-A night for `as_of` computes one slice of its output: the days `[first, end)` that the table lacks,
-usually one day.
+The runner (jobs/run.py) reads them. A night for `as_of` computes one slice of the job's output: the
+days `[first, end)` that the table lacks, usually one day.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Days that a run computes, half-open: `first` is in, `end` is not."""
+    """Half-open range of the days that a run computes: `first` is included, `end` is not."""
 
     first: date
     end: date
@@ -38,30 +36,27 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """The state as of the night: an AS_OF slice.
-
-    For KNOWN tables the newest row of each entity known by then.
-    """
+class AsOf:
+    """A table as of the night: its AS_OF slice, or each entity's newest KNOWN row by then."""
 
     table: Table
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Every row that arrived or was known up to as_of, older versions of an entity included."""
+    """Every row that arrived or became known up to as_of, with older versions of an entity."""
 
     table: Table
 
 
 @dataclass(frozen=True, slots=True)
-class New:
+class NewRows:
     """Only the rows of the slice that the run computes."""
 
     table: Table
 
     def __post_init__(self) -> None:
-        """Only tables that are sliced by arrival or knowledge have new rows."""
+        """Refuse a table whose slices are neither by arrival nor by knowledge."""
         if self.table.time not in {Time.ARRIVAL, Time.KNOWN}:
             raise ValueError(
                 f"{self.table.name} is not sliced by arrival or knowledge, so it has no new rows"
@@ -69,37 +64,34 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """What was known before the slice that the run computes (newest row of each entity).
+class PreviousState:
+    """The newest row of each entity before the slice that the run computes.
 
-    May be the output itself.
+    The table may be the job's own output.
     """
 
     table: Table
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
-    """A timeless table whole: features that exist already."""
+class WholeTable:
+    """All rows of a timeless table, for example the features that exist already."""
 
     table: Table
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A table as readers see it at the start of the night.
-
-    Or as the newest event with an earlier as_of left it.
-    """
+class PublishedTable:
+    """A table as the newest publication with an earlier as_of left it."""
 
     table: Table
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """Landing rows (or files) of one source, from the manifests of the slice's days."""
+class LandingSource:
+    """Landing rows or files of one source that the manifests of the slice's days list."""
 
     source: str
 
 
-Input = Known | History | New | Before | Everything | Published | Landing
+Input = AsOf | History | NewRows | PreviousState | WholeTable | PublishedTable | LandingSource

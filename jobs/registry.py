@@ -11,21 +11,12 @@ from typing import TYPE_CHECKING
 
 from feature_store.contract import ContractError, Table
 from feature_store.tables import TABLES
+from feature_store.tables.layers import LAYERS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from jobs.inputs import Input
-
-FOLDERS = {
-    "raw": "raw",
-    "core": "core",
-    "feat": "features",
-    "graph": "graph",
-    "rec": "recommendations",
-    "run": "recommendations",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -61,14 +52,15 @@ def job_names() -> list[str]:
 def module_of(name: str) -> str:
     """Where the job for a table belongs, whether it is there or not."""
     layer, _, subject = name.partition("_")
-    return f"jobs.{FOLDERS.get(layer, layer)}.{subject}"
+    folder = LAYERS[layer].jobs_folder if layer in LAYERS else ""
+    return f"jobs.{folder or layer}.{subject}"
 
 
 def _existing_modules() -> set[str]:
     root = Path(__file__).parent
     return {
         f"jobs.{folder}.{file.stem}"
-        for folder in set(FOLDERS.values())
+        for folder in {layer.jobs_folder for layer in LAYERS.values()} - {""}
         for file in (root / folder).glob("*.py")
     }
 

@@ -1,8 +1,8 @@
-"""Run one job: read its inputs as of the night, build, write the slice, record what was done.
+"""Run one Spark job: read its inputs as of the night, build, write the slice, record the run.
 
     python -m jobs.run feat_audio --as-of 2026-03-01
 
-The only entry point of Spark jobs; the DAG calls `run_job`, spark-submit gets this file.
+The only entry point of Spark jobs: the DAG calls `run_job`, and spark-submit runs this file.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from feature_store.contract import Table, Time
 from feature_store.lake import spark_io
 from feature_store.lake.arrow_io import Written
 from feature_store.lake.delta_tables import ensure_table, exists
-from feature_store.privacy.suppression import unchanged_people
+from feature_store.privacy.suppression import erasure_guard
 from feature_store.publishing.snapshot import snapshot_before
 from feature_store.runs.lineage import versions_of
 from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.spark.session import make_spark
 from jobs.inputs import (
-    Before,
-    Everything,
+    AsOf,
     History,
     Input,
-    Known,
-    Landing,
-    New,
-    Published,
+    LandingSource,
+    NewRows,
+    PreviousState,
+    PublishedTable,
     Slice,
+    WholeTable,
 )
 from jobs.landing.manifests import first_closed_day
 from jobs.raw.steps.reading import read_landing
@@ -51,27 +51,27 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
     Raises:
         ContractError: there is no such job, or its rows contradict the contract.
         TableMissing: an input has not been written yet.
-        ErasedMeanwhile: a person was erased after the inputs had been read.
-        LeaseTaken: another run keeps the table.
+        ErasedDuringRun: a person was erased after the inputs had been read.
+        LeaseTaken: another run is writing the table.
     """
     started_at_s = time.monotonic()
     job = job_called(name)
     session = spark or make_spark(night.settings)
     lake = night.settings.lake
-    refuse_old_people = unchanged_people(lake)
+    check_no_erasure = erasure_guard(lake)
 
-    with spark_io.only_writer(session, lake, job.output) as refuse_lost:
+    with spark_io.exclusive_write(session, lake, job.output) as check_lease:
 
         def before_commit() -> None:
-            refuse_old_people()
-            refuse_lost()
+            check_no_erasure()
+            check_lease()
 
-        days = slice_of(job.output, night)
+        days = days_to_compute(job.output, night)
         ensure_table(lake, job.output)
         inputs = versions_of(
-            lake, [one.table for one in job.inputs if not isinstance(one, Landing)]
+            lake, [item.table for item in job.inputs if not isinstance(item, LandingSource)]
         )
-        frames = [_read(session, wanted, days, night) for wanted in job.inputs]
+        frames = [_read(session, job_input, days, night) for job_input in job.inputs]
         built = job.build(*frames, night=night)
         written = spark_io.write(
             built, lake, job.output, first=days.first, end=days.end, before_commit=before_commit
@@ -89,11 +89,11 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
     return written
 
 
-def slice_of(table: Table, night: Night) -> Slice:
-    """Days that the night computes: all since the newest that is written, or again as_of alone.
+def days_to_compute(table: Table, night: Night) -> Slice:
+    """The days after the newest written one up to as_of; as_of alone when that day is written.
 
-    A first night takes every closed landing day at once. Rows of days that were written stay as
-    they are, so the as_of of a backfill replaces its own day and nothing else.
+    A first night takes every closed landing day. Other written days stay as they are, so a backfill
+    replaces the day of its as_of only. AS_OF and timeless tables always take as_of alone.
     """
     end = night.as_of + timedelta(days=1)
     if table.time in {Time.AS_OF, Time.NONE}:
@@ -104,27 +104,27 @@ def slice_of(table: Table, night: Night) -> Slice:
     return Slice(min(newest + timedelta(days=1), night.as_of), end)
 
 
-def _read(spark: SparkSession, wanted: Input, days: Slice, night: Night) -> DataFrame:
+def _read(spark: SparkSession, job_input: Input, days: Slice, night: Night) -> DataFrame:
     lake = night.settings.lake
-    match wanted:
-        case Landing(source):
+    match job_input:
+        case LandingSource(source):
             return read_landing(spark, lake, source, days)
-        case Known(table):
+        case AsOf(table):
             return spark_io.read(spark, lake, table, as_of=night.as_of)
         case History(table):
             return spark_io.read_history(spark, lake, table, until=night.as_of)
-        case New(table):
+        case NewRows(table):
             return spark_io.read_history(spark, lake, table, since=days.first, until=night.as_of)
-        case Before(table):
+        case PreviousState(table):
             return spark_io.read(spark, lake, table, as_of=days.first - timedelta(days=1))
-        case Everything(table):
+        case WholeTable(table):
             return spark_io.read(spark, lake, table)
-        case Published(table):
+        case PublishedTable(table):
             return _published(spark, table, night)
 
 
 def _published(spark: SparkSession, table: Table, night: Night) -> DataFrame:
-    """What readers saw before this night's day; no row when nothing older was published."""
+    """The table of the newest publication with an earlier as_of; no row when there is none."""
     snapshot = snapshot_before(night.settings.lake, night.as_of)
     if snapshot is None or not exists(night.settings.lake, table):
         return spark.createDataFrame([], table.spark_schema())

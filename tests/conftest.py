@@ -1,4 +1,4 @@
-"""What all tests share: one Spark session, and a lake of their own."""
+"""Fixtures of all tests: one Spark session, and a fresh lake for each test."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 from feature_store.settings import Night, Settings, load_settings
 from feature_store.spark.session import make_spark
-from tests.support.cluster import spark_cluster
 from tests.support.nights import nights, run_night
 from tests.support.object_store import bucket, object_store
+from tests.support.spark_cluster import spark_cluster
 
 __all__ = ["bucket", "nights", "object_store", "run_night", "spark_cluster"]
 
 MARCH_1 = date(2026, 3, 1)
-SHARED_NIGHTS = {
+FILES_WITH_NIGHTS = {
     f"tests/{file}.py"
     for file in (
         "dags/command/test_cli",
@@ -31,6 +31,7 @@ SHARED_NIGHTS = {
         "pipeline/test_full_disk",
         "pipeline/test_nights",
         "pipeline/test_object_storage",
+        "pipeline/test_publication_gates",
         "test_readme",
     )
 }
@@ -38,47 +39,46 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skipped test is a failure where the real data are there: nothing else may skip."""
+    """In CI, a skipped test fails the run if the shared data are present; nothing else may skip."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None:  # a worker of -n: the process that started it counts for all
+    if reporter is None:  # a worker of -n; the controller counts the tests of all workers
         return
     if os.environ.get("CI") and SHARED_DATA.is_dir() and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of several workers (-n) none shall be left with whole nights when the others have ended.
+    """With several workers (-n), run pipeline tests first: whole nights must not be what runs last.
 
     Raises:
-        pytest.UsageError: a file looks at the shared nights that another worker may be given.
+        pytest.UsageError: a file uses `nights` and is missing in FILES_WITH_NIGHTS.
     """
-    looking = {item.nodeid.partition("::")[0] for item in items if "nights" in item.fixturenames}
-    if not looking <= SHARED_NIGHTS:
-        raise pytest.UsageError(f"conftest.py: add {looking - SHARED_NIGHTS} to SHARED_NIGHTS")
+    using = {item.nodeid.partition("::")[0] for item in items if "nights" in item.fixturenames}
+    if not using <= FILES_WITH_NIGHTS:
+        raise pytest.UsageError(
+            f"conftest.py: add {using - FILES_WITH_NIGHTS} to FILES_WITH_NIGHTS"
+        )
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: "pipeline" not in item.path.parts)
 
 
-class ByFile(LoadScopeScheduling):
-    """A worker takes all tests of a file, and one takes every file that looks at the same nights."""
+class FileScheduling(LoadScopeScheduling):
+    """Gives all tests of a file to one worker, and all files that use `nights` to the same worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "nights" if file in SHARED_NIGHTS else file
+        return "nights" if file in FILES_WITH_NIGHTS else file
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
-    """How -n divides the tests."""
-    return ByFile(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    """Divide the tests of -n by file."""
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A developer's own lake is never touched.
-
-    No EVENSONG_ variable and no evensong.toml reaches a test.
-    """
+def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep EVENSONG_ variables and evensong.toml from tests, so that no test touches a real lake."""
     for variable in [name for name in os.environ if name.startswith("EVENSONG_")]:
         monkeypatch.delenv(variable)
     monkeypatch.chdir(tmp_path)

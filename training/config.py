@@ -1,6 +1,7 @@
-"""Recipes: one TOML file per family becomes frozen dataclasses; no file or dict goes further in.
+"""Recipes: configurations of families as frozen dataclasses, read from TOML files.
 
-A file holds only what differs from the defaults, and a default lives in its dataclass alone.
+A file holds only what differs from the defaults of the dataclasses; a family without a file has the
+defaults.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ Section = TypeVar("Section", bound="DataclassInstance")
 
 
 class RecipeError(ValueError):
-    """A recipe names a family, a section or a key that there is not."""
+    """A recipe names an unknown family, section or key, or a value of the wrong type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides how a family is trained, but the data and the seed."""
+    """Everything that decides how a family is trained, except the data and the seed."""
 
     family: str
     model: ModelConfig
@@ -43,27 +44,25 @@ class Recipe:
 
 
 def load_recipe(family: str, folder: Path = CONFIGS) -> Recipe:
-    """Read `<family>.toml`.
+    """The recipe of a family: the defaults, changed by `<family>.toml` where there is one.
 
     Raises:
-        RecipeError: no such family, no such file, an unknown section, key or a value of the wrong
-            type.
+        RecipeError: no such family, an unknown section or key, or a value of the wrong type.
     """
     if family not in FAMILIES:
         raise RecipeError(
             f"family {family!r} is unknown; registered: {', '.join(sorted(FAMILIES))}"
         )
     path = folder / f"{family}.toml"
-    if not path.is_file():
-        raise RecipeError(f"{path.name}: missing in training/configs; add it (it may be empty)")
-    return _recipe(family, path.name, tomllib.loads(path.read_text(encoding="utf-8")))
+    sections = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return _recipe(family, path.name, sections)
 
 
 def recipe_from_json(text: str) -> Recipe:
-    """The recipe that `Recipe.as_json` wrote: what a model was trained by, whatever files say.
+    """The recipe that `Recipe.as_json` wrote, with which a model was trained.
 
     Raises:
-        RecipeError: it names a key that there is no more.
+        RecipeError: it names a key that no longer exists.
     """
     values = json.loads(text)
     family = values.pop("family")
@@ -82,7 +81,7 @@ def _recipe(family: str, file: str, sections: dict[str, dict[str, object]]) -> R
 
 
 def _section(file: str, kind: type[Section], values: dict[str, Any]) -> Section:
-    """`kind` from the values of a section, checked; an int may stand for a float."""
+    """`kind` with the checked values of a section; an int may stand for a float."""
     defaults = {item.name: item.default for item in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in defaults:

@@ -1,45 +1,50 @@
-"""The held-out tail: opened here, once per training, after everything has been chosen."""
+"""Opens the sealed test split: the only module that does, once a training, after selection."""
 
 from __future__ import annotations
 
 import torch
 
-from training.data.dataset import Evidence, World
-from training.evaluation.evaluator import Examiner, Listed, Quality
+from training.data.dataset import Dataset, DataView
+from training.evaluation.evaluator import EvalResult, Evaluator, Recommendations
 from training.evaluation.splits import Holdout, Split
-from training.models.registry import Recommender
+from training.models.protocols import Recommender
 
 
-def test_evidence(world: World, split: Split) -> Evidence:
+def test_view(dataset: Dataset, split: Split) -> DataView:
     """What a model sees at the test: everything before its cut, validation included."""
-    return world.known_before(_opened(split))
+    return dataset.train_view(_open_test(split))
 
 
-def published_evidence(world: World, split: Split) -> Evidence:
-    """What a model sees at the test in published comparisons: the part that it learned from, alone.
+def published_view(dataset: Dataset, split: Split) -> DataView:
+    """What a model sees at the test in published comparisons: only the part it was trained on.
 
-    They leave out of the lists what validation holds, and do not show it to the model.
+    Published comparisons leave the validation pairs out of the lists, and do not show them to the
+    model.
     """
-    return world.known_before(split.validation)
+    return dataset.train_view(split.validation)
 
 
-def test_quality(model: Recommender, world: World, split: Split, device: torch.device) -> Quality:
-    """Metrics on the test; `model` has been made on `test_evidence` and chosen without it."""
-    return _examiner(world, split, device).measure(model)
+def test_result(
+    model: Recommender, dataset: Dataset, split: Split, device: torch.device
+) -> EvalResult:
+    """Metrics on the test; `model` was built on `test_view` and selected without it."""
+    return _evaluator(dataset, split, device).evaluate(model)
 
 
-def test_lists(model: Recommender, world: World, split: Split, device: torch.device) -> Listed:
-    """Lists for the test, to be measured person by person.
+def test_recommendations(
+    model: Recommender, dataset: Dataset, split: Split, device: torch.device
+) -> Recommendations:
+    """Lists for the test, for metrics per listener.
 
-    `model` has been made on `test_evidence` or `published_evidence`, and chosen without the test.
+    `model` was built on `test_view` or `published_view`, and selected without the test.
     """
-    return _examiner(world, split, device).lists(model)
+    return _evaluator(dataset, split, device).recommend(model)
 
 
-def _examiner(world: World, split: Split, device: torch.device) -> Examiner:
-    return Examiner(_opened(split), len(world.nodes.users), world.n_tracks, device)
+def _evaluator(dataset: Dataset, split: Split, device: torch.device) -> Evaluator:
+    return Evaluator(_open_test(split), len(dataset.nodes.users), dataset.n_tracks, device)
 
 
-def _opened(split: Split) -> Holdout:
+def _open_test(split: Split) -> Holdout:
     """The one place that breaks the seal."""
     return split.sealed_test

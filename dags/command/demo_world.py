@@ -1,4 +1,4 @@
-"""The sample world of `evensong demo`: how big it is, and landing it day by day."""
+"""The sample world of `evensong demo`: its size, and its landing files day by day."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from feature_store.lake.storage import open_storage
 from feature_store.settings import Settings
 
 _CLIP_S = 6.0
-"""Two of the music encoder's patches: a newcomer should not wait for more."""
+"""Two patches of the music encoder, so that a first demo stays short."""
 
 
 def demo_days(options: dict[str, int], nights: int) -> list[date]:
-    """as_of of each night: the world's last day, and the days after it."""
+    """Return as_of of each night: the world's last day and the days after it."""
     last = _world(options).last_day
     return [last + timedelta(days=offset) for offset in range(nights)]
 
@@ -25,7 +25,7 @@ def demo_days(options: dict[str, int], nights: int) -> list[date]:
 def land_demo_world(
     settings: Settings, options: dict[str, int], as_of: date, console: Console
 ) -> None:
-    """Land the world up to `as_of`: all days for its last day, one day for a later one."""
+    """Write the landing files of a night: all days for the world's last day, later one day each."""
     world = _world(options)
     first = world.first_day if as_of == world.last_day else as_of
     days = resolve_name("jobs.inputs:Slice")(first, as_of + timedelta(days=1))
@@ -37,7 +37,7 @@ def land_demo_world(
     )
     with Progress(*columns, console=console, transient=True) as progress:
         line = progress.add_task("composing the sample world", total=None)
-        landed = resolve_name("jobs.sources.sample_world.source:write_sample_world")(
+        landed = resolve_name("jobs.sources.sample_world.writer:write_sample_world")(
             world,
             open_storage(settings.lake),
             days=days,
@@ -48,8 +48,8 @@ def land_demo_world(
 
 
 def _world(options: dict[str, int]) -> Any:
-    """Sizes as people think of them, on the last day, turned into those of the first."""
-    make = resolve_name("jobs.sources.sample_world.source:SampleWorld")
+    """Make the sample world; options give the size on the last day, SampleWorld on the first."""
+    make = resolve_name("jobs.sources.sample_world.options:SampleWorld")
     plain = make(n_days=options["days"], seed=options["seed"])
     grown_tracks = plain.n_tracks - plain.n_tracks_at_start
     grown_users = plain.n_users_by(options["days"] - 1) - plain.n_users_at_start

@@ -1,4 +1,4 @@
-"""What `evensong doctor` looks at."""
+"""The checks of `evensong doctor`: Python, Java, lake and disk."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from feature_store.spark.java import java_home
 _MIN_FREE_GB = 5
 
 
-def checks(settings: Settings) -> Iterator[Check]:
-    """Every check in turn; each is cheap."""
+def run_checks(settings: Settings) -> Iterator[Check]:
+    """Run every check in order; each is cheap."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     yield Check("Python", version == "3.11", version, "install Python 3.11")
     yield _java(settings)
@@ -31,31 +31,31 @@ def _java(settings: Settings) -> Check:
 
 
 def _lake(settings: Settings) -> Iterator[Check]:
-    """Whether the lake can be used at all, and keeps what leases and the switch rest on."""
+    """Check that the lake is usable and has the atomic operations of leases and publication."""
     try:
         storage = open_storage(settings.lake)
         if isinstance(storage, ObjectStorage):
             yield from store_checks(storage)
         else:
-            yield _folder(settings, storage)
+            yield _exclusive_create(settings, storage)
     except (StorageError, OSError) as error:
         yield Check(
             "lake",
-            is_fine=False,
+            is_passed=False,
             found=f"{settings.lake}: {error}",
             next_step="check EVENSONG_LAKE and its rights",
         )
 
 
-def _folder(settings: Settings, storage: Storage) -> Check:
-    """Whether of two writers of one name exactly one wins."""
+def _exclusive_create(settings: Settings, storage: Storage) -> Check:
+    """Check that exactly one of two writers creates a file of a given name."""
     probe = f"leases/doctor-{uuid.uuid4().hex}"
     first, second = storage.put_if_absent(probe, b"1"), storage.put_if_absent(probe, b"2")
     is_exclusive = first and not second and storage.read(probe) == b"1"
     storage.delete(probe)
     return Check(
         "lake",
-        is_fine=is_exclusive,
+        is_passed=is_exclusive,
         found=f"{settings.lake}: {'one' if is_exclusive else 'not one'} of two writers wins",
         next_step="use a file system with hard links, or object storage",
     )

@@ -1,4 +1,4 @@
-"""`evensong erase` and `evensong export`: what a privacy officer types."""
+"""The commands of a privacy officer: `evensong erase` and `evensong export`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dags.operators.erasure_steps import STEPS
+from dags.operators.erasure_steps import ERASURE_STEPS
+from feature_store.lake.private_files import write_private_file
 from feature_store.settings import load_settings
-
-_PRIVATE = 0o600
 
 User = Annotated[str, typer.Argument(help="The person's id; - reads it from standard input.")]
 
@@ -24,15 +23,15 @@ def erase(
     user: Annotated[
         str | None, typer.Argument(help="The person's id; - reads it from standard input.")
     ] = None,
-    status: Annotated[str | None, typer.Option(help="Say how far this request is.")] = None,
-    request: Annotated[str | None, typer.Option(help="Go on with this unfinished request.")] = None,
+    status: Annotated[str | None, typer.Option(help="Print the state of this request.")] = None,
+    request: Annotated[str | None, typer.Option(help="Continue this unfinished request.")] = None,
     actor: Annotated[str, typer.Option(help="Who asks for it.")] = "command line",
     *,
     even_unknown: Annotated[
-        bool, typer.Option("--even-unknown", help="Also a person whom nothing names yet.")
+        bool, typer.Option("--even-unknown", help="Also an id that no table has yet.")
     ] = False,
 ) -> None:
-    """Erase a person for good, from every file, table, model and log; or say how far that is."""
+    """Erase a person for good from every file, table, model and log, or print a request's state."""
     if sum(given is not None for given in (user, status, request)) != 1:
         raise typer.BadParameter("give one of: a person's id, --status REQUEST, --request REQUEST")
     settings = load_settings()
@@ -41,14 +40,14 @@ def erase(
         return
     request_id = request or resolve_name("jobs.privacy.erasure:request_erasure")(
         settings,
-        _given(user or ""),
+        _read_user_id(user or ""),
         actor=actor,
         now=datetime.now(UTC),
         even_unknown=even_unknown,
     )
     sys.stdout.write(request_id + "\n")
     sys.stdout.flush()
-    for function in STEPS:
+    for function in ERASURE_STEPS:
         resolve_name(function)(settings, request_id)
     Console(stderr=True).print(
         f"[green]✓[/] request {request_id} is finished; the evidence is in run_erasures",
@@ -63,16 +62,14 @@ def export(
     ] = None,
 ) -> None:
     """Print everything that is stored about a person, as JSON with a section for each table."""
-    sections = resolve_name("jobs.privacy.export:export")(load_settings(), _given(user))
+    sections = resolve_name("jobs.privacy.export:export")(load_settings(), _read_user_id(user))
     text = json.dumps(sections, default=str, ensure_ascii=False, indent=1) + "\n"
     if output is None:
         sys.stdout.write(text)
         return
-    output.touch(mode=_PRIVATE)
-    output.chmod(_PRIVATE)  # it may have been there, readable by others
-    output.write_text(text, encoding="utf-8")
+    write_private_file(output, text)
 
 
-def _given(user: str) -> str:
-    """The id as typed, or from standard input: that leaves none in the shell's history."""
+def _read_user_id(user: str) -> str:
+    """Return the id as typed, or for `-` from standard input, so that no shell history keeps it."""
     return sys.stdin.readline().rstrip("\n") if user == "-" else user

@@ -1,7 +1,4 @@
-"""What a person sees while a night runs.
-
-One line a stage as it ends, and a moving line for the task in hand.
-"""
+"""Progress of a night in the terminal: a line for each finished task, and a progress bar."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from rich.progress import (
 
 @dataclass
 class NightProgress:
-    """An Airflow listener that draws; `console` may be quiet."""
+    """An Airflow listener that prints the progress of a night; `console` may be quiet."""
 
     console: Console
     failure: str | None = None
@@ -31,7 +28,7 @@ class NightProgress:
     _started_at_s: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Prepare the moving line."""
+        """Create the progress bar."""
         self._bar = Progress(
             SpinnerColumn(style="magenta"),
             BarColumn(bar_width=28, complete_style="magenta", finished_style="green"),
@@ -51,20 +48,20 @@ class NightProgress:
         self._bar.stop()
 
     def expect(self, n_tasks: int) -> None:
-        """Say how many tasks there will be."""
+        """Set the number of tasks of the night."""
         self._bar.update(self._line, total=n_tasks)
 
     @hookimpl
     def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:  # noqa: ARG002  Airflow's signature
-        """Show the task in hand."""
+        """Show the running task."""
         self._started_at_s[task_instance.task_id] = time.monotonic()
         self._bar.update(self._line, description=task_instance.task_id)
-        if not self.console.is_terminal:  # a log file has no moving line
+        if not self.console.is_terminal:  # a log file has no progress bar
             self._bar.console.print(f"  · {task_instance.task_id}", highlight=False)
 
     @hookimpl
     def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:  # noqa: ARG002  Airflow's signature
-        """Count it; name it when it took its time."""
+        """Count the task and print its name and seconds."""
         elapsed_s = time.monotonic() - self._started_at_s[task_instance.task_id]
         self._done += 1
         self._bar.update(self._line, completed=self._done)
@@ -79,6 +76,6 @@ class NightProgress:
         task_instance: Any,
         error: BaseException | str | None,
     ) -> None:
-        """Keep the first failure: what comes after it is its consequence."""
+        """Keep the first failure; later failures are its consequences."""
         self.failure = self.failure or f"{task_instance.task_id}: {error}"
         self._bar.console.print(f"  [red]✗ {task_instance.task_id}[/]", highlight=False)

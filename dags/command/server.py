@@ -1,8 +1,7 @@
-"""`evensong up`: Airflow on this machine, on loopback, until Ctrl-C or SIGTERM.
+"""`evensong up`: Airflow's servers on this machine, on loopback, until Ctrl-C or SIGTERM.
 
-API server, scheduler, DAG processor and triggerer are children of the command, each the leader of a
-session of its own; whatever they start (tasks, Spark's Java, its Python workers) belongs to these
-sessions, and all of it ends with the command.
+API server, scheduler, DAG processor and triggerer are child processes of the command; all of their
+processes (tasks, Spark's Java, its Python workers) end with the command.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ import secrets
 import shlex
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -26,21 +23,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dags.command.local_airflow import SERVER_HOME, airflow_variables, make_database
-from dags.policy.roles import ADMIN, USERS, keep_secret, kept_passwords, make_access
+from dags.command.child_processes import Children, running_children
+from dags.command.local_airflow import airflow_variables, migrate_database
+from dags.policy.airflow_homes import SERVER_HOME
+from dags.policy.roles import ADMIN, USERS, create_roles_and_users, load_or_create_passwords
+from feature_store.lake.private_files import write_private_file
 from feature_store.runs.lineage import AIRFLOW_FILE, NAMESPACE
 from feature_store.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-PARTS = {
+COMPONENTS = {
     "api-server": ("airflow", "api-server", "--host", LOOPBACK),
     "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
     "dag-processor": ("airflow", "dag-processor"),
     "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
 }
-ONE_JAVA = {"spark": ("feature_store.spark.gateway",)}
+SHARED_JAVA = {"spark": ("feature_store.spark.server",)}
 HEALTHY_WITHIN_S = 240.0
-END_WITHIN_S = 15.0
 
 _SECRETS = {
     "AIRFLOW__API_AUTH__JWT_SECRET": "jwt-secret",
@@ -49,75 +48,74 @@ _SECRETS = {
 }
 
 
-class UpFailed(RuntimeError):
-    """Airflow does not start here, or a part of it ended by itself."""
+class AirflowServerFailed(RuntimeError):
+    """Airflow does not start here, or a component ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """Where this Airflow keeps its things.
-
-    Its home is not the one of `evensong night`: a scheduler that saw the run of a command in its
-    database would start the run's tasks a second time.
-    """
+class ServerHome:
+    """AIRFLOW_HOME of the servers: its files, the port and the components."""
 
     folder: Path
     port: int
-    has_one_java: bool
+    is_java_shared: bool
 
     @property
-    def parts(self) -> dict[str, tuple[str, ...]]:
-        """Module and arguments of everything that runs."""
-        return (ONE_JAVA if self.has_one_java else {}) | PARTS
+    def components(self) -> dict[str, tuple[str, ...]]:
+        """Module and arguments of each component."""
+        return (SHARED_JAVA if self.is_java_shared else {}) | COMPONENTS
+
+    @property
+    def logs(self) -> dict[str, Path]:
+        """Log file of each component."""
+        return {name: self.folder / "logs" / f"{name}.log" for name in self.components}
 
     @property
     def gateway(self) -> Path:
-        """Where tasks find the shared Java; only its owner may read the file."""
+        """File with the address of the shared Java; only its owner may read it."""
         return self.folder / "spark-gateway.json"
 
     @property
     def address(self) -> str:
-        """Where people and tasks reach the API server."""
+        """URL of the API server."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def passwords(self) -> Path:
-        """The users' passwords; only its owner may read the file."""
+        """File with the users' passwords; only its owner may read it."""
         return self.folder / "passwords.json"
 
-    def log_of(self, part: str) -> Path:
-        """What a part of Airflow prints."""
-        return self.folder / "logs" / f"{part}.log"
 
+def run_server(settings: Settings, port: int, console: Console, *, is_java_shared: bool) -> None:
+    """Start Airflow, print its address, and stop all of its processes on SIGINT or SIGTERM.
 
-def up(settings: Settings, port: int, console: Console, *, has_one_java: bool) -> None:
-    """Start Airflow, say where it is, and stop it whole when asked to.
-
-    With `has_one_java` tasks share one that lives as long as Airflow, instead of starting one each.
+    With `is_java_shared` all tasks use one Java that runs as long as Airflow.
 
     Raises:
-        UpFailed: the port or the home is taken, or a part ended or did not become healthy.
+        AirflowServerFailed: the port or the home is in use, or a component ended or did not become
+            healthy.
     """
-    home = Home(settings.state / SERVER_HOME, port, has_one_java)
+    home = ServerHome(settings.state / SERVER_HOME, port, is_java_shared)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with _only_one(home):
+    with _exclusive(home):
         console.print(f"starting Airflow in {home.folder}", highlight=False, soft_wrap=True)
         os.environ |= _variables(settings, home)
         passwords = _prepare(home)
-        os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"  # of tasks, for people to read
-        with _running(home) as parts:
-            _wait_until_healthy(home, parts, stop)
+        os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"  # level of the task logs
+        home.gateway.unlink(missing_ok=True)  # left by a Java that was killed
+        with running_children(home.components, home.logs) as children:
+            _wait_until_healthy(home, children, stop)
             if not stop.is_set():
-                _welcome(home, passwords, console)
+                _print_login(home, passwords, console)
             while not stop.wait(1.0):
-                _refuse_dead(home, parts)
-            console.print("stopping Airflow and everything that it started")
+                _check_running(home, children)
+            console.print("stopping Airflow and all of its processes")
 
 
-def _variables(settings: Settings, home: Home) -> dict[str, str]:
-    """Airflow's settings; secrets are files that it reads, so no environment shows them."""
+def _variables(settings: Settings, home: ServerHome) -> dict[str, str]:
+    """Return Airflow's variables; secrets are in files, so no process environment shows them."""
     root = Path(__file__).parents[2]
     path = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
@@ -130,17 +128,17 @@ def _variables(settings: Settings, home: Home) -> dict[str, str]:
         ),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{home.address}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        # Two Spark sessions at a time are what a laptop's memory holds.
+        # A laptop's memory holds two Spark sessions at a time.
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__OPENLINEAGE__NAMESPACE": NAMESPACE,
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(_lineage_transport(settings)),
-        "EVENSONG_SPARK__GATEWAY": str(home.gateway) if home.has_one_java else "",
+        "EVENSONG_SPARK__GATEWAY": str(home.gateway) if home.is_java_shared else "",
         "PYTHONPATH": os.pathsep.join(path),
     }
 
 
 def _lineage_transport(settings: Settings) -> dict[str, object]:
-    """Where Airflow tells of its tasks: beside the events of the jobs."""
+    """OpenLineage transport of Airflow's provider: the lineage server, or a file in the state."""
     if settings.lineage_url:
         return {"type": "http", "url": settings.lineage_url}
     file = settings.state / AIRFLOW_FILE
@@ -149,13 +147,14 @@ def _lineage_transport(settings: Settings) -> dict[str, object]:
 
 
 def _secret_commands(folder: Path) -> dict[str, str]:
-    made: dict[str, str] = {}
+    """Return the variables with the commands that print Airflow's secrets; create missing ones."""
+    commands: dict[str, str] = {}
     for variable, name in _SECRETS.items():
         file = folder / name
         if not file.exists():
-            keep_secret(file, _new_secret(name))
-        made[f"{variable}_CMD"] = shlex.join(["cat", str(file)])
-    return made
+            write_private_file(file, _new_secret(name))
+        commands[f"{variable}_CMD"] = shlex.join(["cat", str(file)])
+    return commands
 
 
 def _new_secret(name: str) -> str:
@@ -164,20 +163,21 @@ def _new_secret(name: str) -> str:
     return Fernet.generate_key().decode() if name == "fernet-key" else secrets.token_urlsafe(48)
 
 
-def _prepare(home: Home) -> dict[str, str]:
-    """Database, roles, users and pools; gives the users' passwords."""
+def _prepare(home: ServerHome) -> dict[str, str]:
+    """Create database, roles, users and pools; returns the users' passwords."""
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
-    from dags.policy.pools import make_pools
+    from dags.policy.pools import create_pools
 
-    make_database(home.folder)
-    passwords = kept_passwords(home.passwords)
-    make_access(passwords)
-    make_pools()
+    migrate_database(home.folder)
+    passwords = load_or_create_passwords(home.passwords)
+    create_roles_and_users(passwords)
+    create_pools()
     return passwords
 
 
 @contextmanager
-def _only_one(home: Home) -> Iterator[None]:
+def _exclusive(home: ServerHome) -> Iterator[None]:
+    """Check that the port is free and hold the lock file of the home."""
     from filelock import FileLock, Timeout
 
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -186,7 +186,7 @@ def _only_one(home: Home) -> Iterator[None]:
         try:
             probe.bind((LOOPBACK, home.port))
         except OSError as error:
-            raise UpFailed(
+            raise AirflowServerFailed(
                 f"up: port {home.port} on {LOOPBACK}: {error.strerror}; end what listens there, "
                 "or choose another with --port"
             ) from error
@@ -194,116 +194,49 @@ def _only_one(home: Home) -> Iterator[None]:
         with FileLock(home.folder / "up.lock", timeout=0):
             yield
     except Timeout as error:
-        raise UpFailed(
+        raise AirflowServerFailed(
             f"up: another `evensong up` runs in {home.folder}; use its pages, or set EVENSONG_STATE"
         ) from error
 
 
-@contextmanager
-def _running(home: Home) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Every part started; at the end all of their sessions' processes are gone."""
-    (home.folder / "logs").mkdir(exist_ok=True)
-    home.gateway.unlink(missing_ok=True)  # of a Java that was killed
-    parts: dict[str, subprocess.Popen[bytes]] = {}
-    try:
-        for name, arguments in home.parts.items():
-            with home.log_of(name).open("ab") as log:
-                parts[name] = subprocess.Popen(
-                    # Should this process be killed, the system ends the part for it.
-                    ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        yield parts
-    finally:
-        _end({part.pid for part in parts.values()})
-        for part in parts.values():
-            part.wait()
-
-
-def _end(sessions: set[int]) -> None:
-    """End every process of these sessions: first asked, then killed.
-
-    By session and not by process group: tasks and Spark's Python workers make groups of their own.
-    """
-    deadline = time.monotonic() + END_WITHIN_S
-    for leader in sessions:
-        _send(leader, signal.SIGTERM)
-    while (left := _processes_of(sessions)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    while left:
-        for process in left:
-            _send(process, signal.SIGKILL)
-        time.sleep(0.1)
-        left = _processes_of(sessions)
-
-
-def _processes_of(sessions: set[int]) -> list[int]:
-    """Processes of these sessions that still run; one that ended and was not fetched does not."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter(["status"]):
-        try:
-            if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except (ProcessLookupError, psutil.NoSuchProcess, PermissionError):
-            continue  # it ended between our two looks, or is somebody else's
-    return found
-
-
-def _send(process: int, number: signal.Signals) -> None:
-    try:
-        os.kill(process, number)
-    except ProcessLookupError:
-        return  # it ended by itself meanwhile, which is what we want
-
-
-def _wait_until_healthy(
-    home: Home, parts: dict[str, subprocess.Popen[bytes]], stop: threading.Event
-) -> None:
+def _wait_until_healthy(home: ServerHome, children: Children, stop: threading.Event) -> None:
     deadline = time.monotonic() + HEALTHY_WITHIN_S
     while not stop.wait(1.0):
-        _refuse_dead(home, parts)
+        _check_running(home, children)
         health = _health(home)
-        is_java_there = home.gateway.exists() or not home.has_one_java
-        if (
-            health
-            and is_java_there
-            and all(part.get("status") == "healthy" for part in health.values())
-        ):
+        is_java_ready = home.gateway.exists() or not home.is_java_shared
+        is_healthy = [component.get("status") == "healthy" for component in health.values()]
+        if health and is_java_ready and all(is_healthy):
             return
         if time.monotonic() > deadline:
-            raise UpFailed(
+            raise AirflowServerFailed(
                 f"up: not healthy after {HEALTHY_WITHIN_S:.0f} s: {health or 'no answer'}; "
                 f"read {home.folder / 'logs'}, then start again"
             )
 
 
-def _health(home: Home) -> dict[str, dict[str, str]]:
-    """Status of each part as the API server sees it; empty while it does not answer."""
+def _health(home: ServerHome) -> dict[str, dict[str, str]]:
+    """Status of each component from the API server; empty while the server does not answer."""
     try:
-        with urllib.request.urlopen(f"{home.address}/api/v2/monitor/health", timeout=5) as answer:  # noqa: S310  our own address
+        with urllib.request.urlopen(f"{home.address}/api/v2/monitor/health", timeout=5) as answer:  # noqa: S310  on loopback
             return dict(json.load(answer))
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return {}
 
 
-def _refuse_dead(home: Home, parts: dict[str, subprocess.Popen[bytes]]) -> None:
-    for name, part in parts.items():
-        if part.poll() is not None:
-            raise UpFailed(
-                f"up: {name} ended by itself with status {part.returncode}; everything else is "
-                f"stopped too; read {home.log_of(name)}, then start again"
+def _check_running(home: ServerHome, children: Children) -> None:
+    for name, child in children.items():
+        if child.poll() is not None:
+            raise AirflowServerFailed(
+                f"up: {name} ended by itself with status {child.returncode}; everything else is "
+                f"stopped too; read {home.logs[name]}, then start again"
             )
 
 
-def _welcome(home: Home, passwords: dict[str, str], console: Console) -> None:
+def _print_login(home: ServerHome, passwords: dict[str, str], console: Console) -> None:
     [admin] = [name for name, roles in USERS.items() if ADMIN in roles]
     others = ", ".join(name for name in USERS if name != admin)
     console.print(f"[bold green]✓[/] Airflow is at [bold]{home.address}[/]", highlight=False)
     console.print(f"  login {admin}, password {passwords[admin]}", highlight=False, markup=False)
     console.print(f"  {others}: see {home.passwords}", highlight=False, soft_wrap=True)
-    console.print("  Ctrl-C stops it and everything that it started")
+    console.print("  Ctrl-C stops Airflow and all of its processes")

@@ -1,4 +1,4 @@
-"""What a night did, from its own tables: for the terminal and as one JSON object."""
+"""Summary of a finished night, from the tables of its run: for the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SHOWN_RANKS = 5
 
 @dataclass(frozen=True, slots=True)
 class NightSummary:
-    """A finished run.
+    """Summary of a finished run.
 
     Attributes:
-        tasks: newest row of run_metrics for each task, in the order they ran.
-        event: what the run left in published_runs; None when it did not get there.
-        report: path of the page in the lake.
+        tasks: newest row of run_metrics for each task, in the order of the tasks.
+        event: the run's newest event in published_runs; None when the run left none.
+        report: address of the report in the lake.
     """
 
     night: Night
@@ -46,7 +46,7 @@ class NightSummary:
         return {stage: round(total, 1) for stage, total in by_stage.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """What other programs rely on."""
+        """Return the summary as printed by --json; other programs rely on its keys."""
         return {
             "run_id": self.night.run_id,
             "as_of": self.night.as_of.isoformat(),
@@ -62,8 +62,8 @@ class NightSummary:
         }
 
 
-def summary_of(night: Night, report: str) -> NightSummary:
-    """Collect what the run recorded about itself."""
+def summarise_night(night: Night, report: str) -> NightSummary:
+    """Read the run's rows of run_metrics and its newest event."""
     lake = night.settings.lake
     rows = read_table(lake, RUN_METRICS, as_of=night.as_of).to_pylist()
     newest = {
@@ -71,19 +71,19 @@ def summary_of(night: Night, report: str) -> NightSummary:
         for row in sorted(rows, key=lambda row: row["recorded_at_utc"])
         if row["run_id"] == night.run_id
     }
-    mine = [event for event in events(lake) if event.run_id == night.run_id]
-    return NightSummary(night, tuple(newest.values()), mine[-1] if mine else None, report)
+    of_run = [event for event in events(lake) if event.run_id == night.run_id]
+    return NightSummary(night, tuple(newest.values()), of_run[-1] if of_run else None, report)
 
 
-def show(summary: NightSummary, console: Console) -> None:
-    """Stages, gates, quality, and three listeners with their lists."""
-    console.print(_stages(summary))
+def print_summary(summary: NightSummary, console: Console) -> None:
+    """Print stages, gates, quality metrics and the top of three listeners' lists."""
+    console.print(_stage_table(summary))
     if summary.event:
-        console.print(_gates(summary.event))
-    _show_quality(summary, console)
+        console.print(_gate_table(summary.event))
+    _print_quality(summary, console)
     if summary.event and summary.event.tables:
-        for listener in _listeners(Snapshot(summary.night.settings.lake, summary.event)):
-            console.print(listener)
+        for list_table in _sample_lists(Snapshot(summary.night.settings.lake, summary.event)):
+            console.print(list_table)
     if summary.event:
         console.print(
             f"[bold]{summary.event.action}[/]: run {summary.event.run_id} for "
@@ -91,7 +91,7 @@ def show(summary: NightSummary, console: Console) -> None:
         )
 
 
-def _stages(summary: NightSummary) -> RichTable:
+def _stage_table(summary: NightSummary) -> RichTable:
     table = RichTable("stage", title="What the night did", title_justify="left", box=None)
     for heading in ("tables", "rows written", "MB", "seconds"):
         table.add_column(heading, justify="right")
@@ -107,7 +107,7 @@ def _stages(summary: NightSummary) -> RichTable:
     return table
 
 
-def _gates(event: Event) -> RichTable:
+def _gate_table(event: Event) -> RichTable:
     table = RichTable("gate", title="Gates", title_justify="left", box=None)
     for heading in ("value", "must be"):
         table.add_column(heading, justify="right")
@@ -117,14 +117,14 @@ def _gates(event: Event) -> RichTable:
     return table
 
 
-def _show_quality(summary: NightSummary, console: Console) -> None:
+def _print_quality(summary: NightSummary, console: Console) -> None:
     quality = pl.DataFrame(
         read_table(summary.night.settings.lake, RUN_QUALITY, as_of=summary.night.as_of)
     )
     if quality.is_empty():
         return
-    table = RichTable("measured", title="Quality", title_justify="left", box=None)
-    for heading in ("split", "metric", "value", "people"):
+    table = RichTable("subject", title="Quality", title_justify="left", box=None)
+    for heading in ("split", "metric", "value", "listeners"):
         table.add_column(heading, justify="right")
     shown = quality.filter(pl.col("split") != "validation").sort("split", "metric", "subject")
     for row in shown.iter_rows(named=True):
@@ -138,21 +138,21 @@ def _show_quality(summary: NightSummary, console: Console) -> None:
     console.print(table)
 
 
-def _listeners(snapshot: Snapshot) -> list[RichTable]:
-    """The first person of each of three tiers, by the tier of the best track."""
+def _sample_lists(snapshot: Snapshot) -> list[RichTable]:
+    """The lists of three listeners: the first one of each tier, by the tier of rank 1."""
     lists = pl.DataFrame(snapshot.read("rec_topk")).sort("user_id", "rank")
     best = lists.filter(pl.col("rank") == 1)
-    people: list[str] = []
+    user_ids: list[str] = []
     for tier in TIERS:
-        people += best.filter(pl.col("tier") == tier)["user_id"].head(1).to_list()
+        user_ids += best.filter(pl.col("tier") == tier)["user_id"].head(1).to_list()
     return [
-        _list_of(lists.filter(pl.col("user_id") == person), person, snapshot.as_of)
-        for person in people[:_SHOWN_LISTENERS]
+        _list_table(lists.filter(pl.col("user_id") == user_id), user_id, snapshot.as_of)
+        for user_id in user_ids[:_SHOWN_LISTENERS]
     ]
 
 
-def _list_of(rows: pl.DataFrame, person: str, as_of: date) -> RichTable:
-    table = RichTable(title=f"For {escape(person)}, after {as_of}", title_justify="left", box=None)
+def _list_table(rows: pl.DataFrame, user_id: str, as_of: date) -> RichTable:
+    table = RichTable(title=f"For {escape(user_id)}, after {as_of}", title_justify="left", box=None)
     table.add_column("", justify="right", style="dim")
     for heading in ("track", "artist", "why"):
         table.add_column(heading)

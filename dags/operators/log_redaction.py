@@ -1,7 +1,7 @@
-"""Airflow's logs and database without a person.
+"""Redact a person's id in Airflow's logs and database.
 
-No task is ever given a person's id, but the message of a failed gate shows a few of the rows that
-broke it, and such messages end in task logs.
+No task receives a person's id, but the message of a failed gate quotes a few bad rows, and Airflow
+writes the message to the task log.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import Engine, Text, cast, create_engine, inspect, text
 from sqlalchemy.sql import column, select, table
 
-from dags.command.local_airflow import HOMES
+from dags.policy.airflow_homes import AIRFLOW_HOMES
 from feature_store.lake.storage import FolderStorage
-from feature_store.privacy.person_filter import Person, masked_files, without_mentions
-from feature_store.privacy.requests import add_removed, request_called
+from feature_store.privacy.person_filter import Person, redact, redact_files
+from feature_store.privacy.requests import add_removed_counts, load_request
 
 if TYPE_CHECKING:
     from feature_store.settings import Settings
@@ -24,89 +24,91 @@ if TYPE_CHECKING:
 LOG = structlog.get_logger()
 
 _TEXT_TYPES = ("CHAR", "TEXT", "CLOB", "JSON", "STRING")
-_NEVER = frozenset({"alembic_version", "alembic_version_fab", "dag_code", "serialized_dag"})
+_SKIPPED_TABLES = frozenset(
+    {"alembic_version", "alembic_version_fab", "dag_code", "serialized_dag"}
+)
 """Tables about DAG files and the database itself."""
 
-_MIN_TELLING_CHARACTERS = 3
+_MIN_DISTINCTIVE_CHARACTERS = 3
 
 
 def erase_logs(settings: Settings, request_id: str) -> int:
-    """Put a placeholder wherever logs or database name the person; returns the places.
+    """Replace the person's id with a placeholder; returns the changed files and database values.
 
     Raises:
-        UnknownRequest: there is no unfinished request of that id.
+        UnknownRequest: no unfinished request has that id.
     """
-    person = Person(request_called(settings, request_id).user_id)
-    found = sum(
-        masked_files(FolderStorage(settings.state / home), "logs", person) for home in HOMES
+    person = Person(load_request(settings, request_id).user_id)
+    n_redacted = sum(
+        redact_files(FolderStorage(settings.state / home), "logs", person) for home in AIRFLOW_HOMES
     )
-    if _is_telling(person):
-        found += sum(
-            _mask_database(create_engine(address), person) for address in _databases(settings)
+    if _is_distinctive(person):
+        n_redacted += sum(
+            _redact_database(create_engine(url), person) for url in _database_urls(settings)
         )
-    add_removed(settings, request_id, {"airflow": found})
-    LOG.info("erased from logs", request_id=request_id, places=found)
-    return found
+    add_removed_counts(settings, request_id, {"airflow": n_redacted})
+    LOG.info("erased from logs", request_id=request_id, redacted=n_redacted)
+    return n_redacted
 
 
-def _databases(settings: Settings) -> list[str]:
-    """Addresses of Airflow's databases: the configured one, and those that lie in our homes."""
-    files = [settings.state / home / "airflow.db" for home in HOMES]
-    found = [f"sqlite:///{file}" for file in files if file.is_file()]
+def _database_urls(settings: Settings) -> list[str]:
+    """URLs of Airflow's databases: the configured one and the SQLite files in our homes."""
+    files = [settings.state / home / "airflow.db" for home in AIRFLOW_HOMES]
+    local = [f"sqlite:///{file}" for file in files if file.is_file()]
     configured = os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
-    return list(dict.fromkeys([configured, *found] if configured else found))
+    return list(dict.fromkeys([configured, *local] if configured else local))
 
 
-def _is_telling(person: Person) -> bool:
-    """Whether the id can be told from other values: `17` is in every second row of a database."""
-    return len(person.user_id) >= _MIN_TELLING_CHARACTERS and not person.user_id.isdigit()
+def _is_distinctive(person: Person) -> bool:
+    """Whether the id differs from ordinary values: `17` is in every second row of a database."""
+    return len(person.user_id) >= _MIN_DISTINCTIVE_CHARACTERS and not person.user_id.isdigit()
 
 
-def _mask_database(engine: Engine, person: Person) -> int:
-    found = 0
+def _redact_database(engine: Engine, person: Person) -> int:
+    n_redacted = 0
     for table_name in inspect(engine).get_table_names():
-        if table_name not in _NEVER:
-            found += _mask_table(engine, table_name, person)
-    if engine.dialect.name == "sqlite" and found:
-        # Old values stay in free pages until the file is written anew.
+        if table_name not in _SKIPPED_TABLES:
+            n_redacted += _redact_table(engine, table_name, person)
+    if engine.dialect.name == "sqlite" and n_redacted:
+        # SQLite keeps old values in free pages until VACUUM rewrites the file.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM"))
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
     engine.dispose()
-    return found
+    return n_redacted
 
 
-def _mask_table(engine: Engine, table_name: str, person: Person) -> int:
+def _redact_table(engine: Engine, table_name: str, person: Person) -> int:
     inspector = inspect(engine)
     key = inspector.get_pk_constraint(table_name)["constrained_columns"]
-    found = 0
+    n_redacted = 0
     for described in inspector.get_columns(table_name):
         is_text = str(described["type"]).upper().startswith(_TEXT_TYPES)
         if is_text and key and described["name"] not in key:
-            found += _mask_column(engine, table_name, key, described, person)
-    return found
+            n_redacted += _redact_column(engine, table_name, key, described, person)
+    return n_redacted
 
 
-def _mask_column(
+def _redact_column(
     engine: Engine, table_name: str, key: list[str], described: Any, person: Person
 ) -> int:
     name, kind = described["name"], described["type"]
-    wanted = table(table_name, *[column(each) for each in {*key, name}])
-    as_text = cast(wanted.c[name], Text)
+    target = table(table_name, *[column(each) for each in {*key, name}])
+    as_text = cast(target.c[name], Text)
     with engine.begin() as connection:
         rows = connection.execute(
-            select(*[wanted.c[each] for each in key], as_text.label("_text")).where(
+            select(*[target.c[each] for each in key], as_text.label("_text")).where(
                 as_text.contains(person.user_id, autoescape=True)
             )
         ).all()
-        changed = 0
+        n_redacted = 0
         for *identity, content in rows:
-            without = without_mentions(content, person)
-            if without != content:
-                is_row = [
-                    wanted.c[each] == value for each, value in zip(key, identity, strict=True)
+            redacted = redact(content, person)
+            if redacted != content:
+                has_key = [
+                    target.c[each] == value for each, value in zip(key, identity, strict=True)
                 ]
-                value = cast(without, kind) if engine.dialect.name == "postgresql" else without
-                connection.execute(wanted.update().where(*is_row).values({name: value}))
-                changed += 1
-    return changed
+                value = cast(redacted, kind) if engine.dialect.name == "postgresql" else redacted
+                connection.execute(target.update().where(*has_key).values({name: value}))
+                n_redacted += 1
+    return n_redacted

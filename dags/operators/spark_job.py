@@ -1,4 +1,4 @@
-"""One Spark job as a task: in the task's own process, or through spark-submit to any master."""
+"""Airflow operator of a Spark job: in the task's own process or through spark-submit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+
+from dags.operators.run_context import night_of
 
 if TYPE_CHECKING:
     from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
@@ -19,10 +21,10 @@ CONNECTION = "evensong_spark"
 
 
 class SparkJob(BaseOperator):
-    """Writes one table of the run's night; the setting `spark.submit` says where.
+    """Runs the job of one table for the run's Night; the setting `spark.submit` chooses how.
 
-    The setting is read when the task runs: SparkSubmitOperator would need it when Airflow parses
-    the file, again and again.
+    SparkJob reads the setting when the task runs. SparkSubmitOperator would need the setting each
+    time that Airflow parses the DAG file.
     """
 
     _submitted: SparkSubmitHook | None = None
@@ -32,9 +34,7 @@ class SparkJob(BaseOperator):
         self.table_name = table_name
 
     def execute(self, context: Any) -> None:
-        """Run the job for the night that the context's run belongs to."""
-        from dags.operators.tasks import night_of
-
+        """Run the job for the Night of the context's run."""
         night = night_of(context)
         if night.settings.spark.submit:
             self._submit(night)
@@ -42,7 +42,7 @@ class SparkJob(BaseOperator):
             pkgutil.resolve_name(RUN_JOB)(self.table_name, night)
 
     def on_kill(self) -> None:
-        """End the driver with its task; it would go on writing otherwise."""
+        """Stop the driver of a killed task, which would otherwise go on writing."""
         if self._submitted is not None:
             self._submitted.on_kill()
 
@@ -58,7 +58,7 @@ class SparkJob(BaseOperator):
             conn_id=CONNECTION,
             name=f"evensong {self.table_name}",
             conf=session_options(night.settings),
-            # The application makes a session of its own, whatever Java tasks share here.
+            # The submitted application makes its own session instead of using the shared Java.
             env_vars={"EVENSONG_SPARK__GATEWAY": ""},
             application_args=[
                 self.table_name,
@@ -72,7 +72,7 @@ class SparkJob(BaseOperator):
 
 
 def _application() -> str:
-    """The file that spark-submit gets, without importing Spark here."""
+    """Find the file for spark-submit without importing Spark in this process."""
     from importlib.util import find_spec
 
     found = find_spec("jobs.run")

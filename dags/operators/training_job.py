@@ -1,4 +1,4 @@
-"""The training of a night as a task: in the task's own process, or in several by torchrun."""
+"""Airflow operator of a training: in the task's own process or in several through torchrun."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from dags.operators.run_context import night_of
+
 if TYPE_CHECKING:
     from feature_store.settings import Night
 
@@ -21,53 +23,51 @@ APPLICATION = "training.train"
 
 
 class TrainingFailed(RuntimeError):
-    """A process of a training that torchrun started has failed; the message is its error's."""
+    """A process that torchrun started has failed; the message is that of its exception."""
 
 
 class TrainingJob(BaseOperator):
-    """Trains the champion for the run's night, or finds a young model.
+    """Trains the champion for the run's Night or finds a young model.
 
-    `training.family` and `training.challengers` say who competes, `training.launcher` how it runs.
-    The settings are read when the task runs, as for Spark jobs.
+    The settings `training.family` and `training.challengers` choose the competing families, and
+    `training.launcher` chooses the process. TrainingJob reads them when the task runs.
     """
 
-    _launched: subprocess.Popen[bytes] | None = None
+    _torchrun: subprocess.Popen[bytes] | None = None
 
     def execute(self, context: Any) -> None:
-        """Train for the night that the context's run belongs to."""
-        from dags.operators.tasks import night_of
-
+        """Train for the Night of the context's run."""
         night, retrain = night_of(context), context["params"]["retrain"]
         if night.settings.training.launcher == "torchrun":
-            self._launch(night, retrain)
+            self._run_torchrun(night, retrain)
         else:
             pkgutil.resolve_name(TRAIN)(night, retrain=retrain)
 
     def on_kill(self) -> None:
-        """End torchrun with its task, which ends the processes that it started."""
-        if self._launched is not None:
-            self._launched.terminate()
+        """Stop torchrun of a killed task; torchrun stops the processes that it started."""
+        if self._torchrun is not None:
+            self._torchrun.terminate()
 
-    def _launch(self, night: Night, retrain: str) -> None:
+    def _run_torchrun(self, night: Night, retrain: str) -> None:
         """Run torchrun to its end.
 
         Raises:
-            TrainingFailed: a process failed; with the message of the first one that did.
+            TrainingFailed: a process failed; carries the message of the first one that failed.
         """
         with TemporaryDirectory() as folder:
             failure = Path(folder) / "failure.json"
-            self._launched = subprocess.Popen(
+            self._torchrun = subprocess.Popen(
                 _command(night, retrain),
-                # torchrun leaves there what its first failing process raised.
+                # torchrun writes the exception of its first failing process to this file.
                 env=os.environ | {"TORCHELASTIC_ERROR_FILE": str(failure)},
             )
-            status = self._launched.wait()
+            status = self._torchrun.wait()
             if status:
-                raise TrainingFailed(_message(failure, status, night))
+                raise TrainingFailed(_failure_message(failure, status, night))
 
 
 def _command(night: Night, retrain: str) -> list[str]:
-    """The processes find the settings as this one did: in variables and in evensong.toml."""
+    """Command of torchrun, whose processes load settings from the variables and evensong.toml."""
     n_processes = str(night.settings.training.n_processes)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", n_processes]
     arguments = ["--retrain", retrain, "--run-id", night.run_id]
@@ -75,12 +75,12 @@ def _command(night: Night, retrain: str) -> list[str]:
     return [sys.executable, *torchrun, "-m", APPLICATION, *as_of, *arguments]
 
 
-def _message(failure: Path, status: int, night: Night) -> str:
-    """What the first failing process raised; one that was killed could not say."""
+def _failure_message(failure: Path, status: int, night: Night) -> str:
+    """Message of the first failing process; a killed process leaves no message file."""
     if failure.exists():
         return str(json.loads(failure.read_text())["message"]["message"])
     return (
         f"torchrun: ended with status {status}, and none of the "
-        f"{night.settings.training.n_processes} processes (training.n_processes) said why: one was "
-        "killed, for want of memory perhaps; see the task's log, lower training.n_processes"
+        f"{night.settings.training.n_processes} processes (training.n_processes) left an error: "
+        "one was killed, perhaps out of memory; see the task's log, lower training.n_processes"
     )

@@ -1,10 +1,10 @@
-"""What to do about errors of the surroundings: libraries say only what broke."""
+"""Hints for infrastructure errors: full disk, wrong credentials, silent server, small memory."""
 
 from __future__ import annotations
 
 import re
 
-_KNOWN = {
+_HINTS = {
     r"No space left on device|Disk quota exceeded": (
         "the disk is full: make room or move EVENSONG_LAKE or EVENSONG_STATE to a larger one, then "
         "run the date again; readers still see what was published"
@@ -22,8 +22,8 @@ _KNOWN = {
 _JAVA_FRAME = re.compile(r"\n\s*(?:at [\w.$]+\(.*\)|\.\.\. \d+ more)")
 
 
-def with_next_step(message: str) -> str:
-    """The message without Java's frames and, where it is about the surroundings, what to do."""
+def with_hint(message: str) -> str:
+    """Strip Java stack frames from an error message and append the hints that match it."""
     plain = _JAVA_FRAME.sub("", message).strip()
-    steps = [step for pattern, step in _KNOWN.items() if re.search(pattern, plain)]
-    return "; ".join([plain, *steps])
+    hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, plain)]
+    return "; ".join([plain, *hints])

@@ -1,6 +1,7 @@
-"""Pools: in front of each table's lease one slot, so that a task waits in Airflow and not in Spark.
+"""Airflow pools: one slot for each table, so that tasks of two runs queue in Airflow.
 
-Two runs at a time, a night and a backfill, write the same tables one after the other.
+Without pools a task of a second run (a night beside a backfill) would wait for the table's lease
+with its Spark session open.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 DEFAULT_POOL = "default_pool"
 
 
-def make_pools() -> None:
-    """Make every pool that a task of ours names; Airflow would never start its tasks otherwise."""
+def create_pools() -> None:
+    """Create every pool that our tasks name; Airflow never starts tasks of a missing pool."""
     from airflow.models.pool import Pool
 
     for name in sorted(pool_names(our_dags())):
@@ -23,13 +24,17 @@ def make_pools() -> None:
         )
 
 
-def pool_names(among: Iterable[Any]) -> set[str]:
-    """The pools that the DAGs' tasks wait in, Airflow's own left out."""
-    return {task.pool for dag in among for task in dag.tasks} - {DEFAULT_POOL}
+def pool_names(dags: Iterable[Any]) -> set[str]:
+    """Names of the pools of all tasks, without Airflow's default pool."""
+    return {task.pool for dag in dags for task in dag.tasks} - {DEFAULT_POOL}
 
 
 def our_dags() -> list[Any]:
-    """Every DAG that Airflow parses: the top of dags/ holds DAG files and nothing else."""
+    """Load every DAG that Airflow parses: the DAGs at the top level of the files in dags/."""
+    from airflow.sdk import DAG
+
     folder = Path(__file__).parents[1]
-    names = [file.stem for file in sorted(folder.glob("[!_]*.py"))]
-    return [getattr(import_module(f"dags.{name}"), f"evensong_{name}")() for name in names]
+    modules = [import_module(f"dags.{file.stem}") for file in sorted(folder.glob("[!_]*.py"))]
+    return [
+        value for module in modules for value in vars(module).values() if isinstance(value, DAG)
+    ]

@@ -1,6 +1,6 @@
-"""Hours that more than one part goes by; all UTC."""
+"""The start of the nightly run, for modules that must not import Airflow."""
 
 from datetime import time
 
-NIGHTLY_BEGINS = time(2)
-"""When the night of as_of begins, on the day after it."""
+NIGHTLY_START_UTC = time(2)
+"""The night of as_of starts at this time on the day after as_of."""

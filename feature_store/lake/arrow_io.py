@@ -1,14 +1,14 @@
-"""Read and write tables without a JVM: what training, reports and readers use."""
+"""Read and write Delta tables without a JVM, for training, reports and readers."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from feature_store.contract import ContractError, Table, Time
+from feature_store.lake.content_hash import arrow_content_sha256
 from feature_store.lake.delta_tables import TableMissing, ensure_table, exists, open_table
 from feature_store.lake.lease import writer_lease
 
@@ -21,11 +21,11 @@ __all__ = ["TableMissing", "Written", "append", "exists", "read_table", "write_s
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one write left behind.
+    """The result of one write, for run_metrics and lineage.
 
     Attributes:
         table_version: Delta version after the write.
-        content_sha256: hash of the rows written, whatever their order; empty for appends of events.
+        content_sha256: hash of the rows written, independent of their order.
     """
 
     table_name: str
@@ -43,11 +43,9 @@ def read_table(
     columns: Sequence[str] | None = None,
     version: int | None = None,
 ) -> pa.Table:
-    """Rows in key order.
+    """One AS_OF slice, or the newest row of each entity known by `as_of`, in key order.
 
-    Of one AS_OF slice, or everything known by `as_of` with the newest row of each entity.
-
-    Without `as_of` every row of the table comes, older versions of entities included.
+    Without `as_of`: every row of the table, with older rows of each entity.
 
     Raises:
         TableMissing: there is no such table, or not that version.
@@ -55,12 +53,14 @@ def read_table(
     """
     import polars as pl
 
-    wanted = list(columns) if columns is not None else table.column_names
-    for name in wanted:
+    selected = list(columns) if columns is not None else table.column_names
+    for name in selected:
         table.column(name)
-    rows = _known_by(_read_raw(open_table(lake, table, version), table, as_of), table, as_of)
+    rows = _scan(open_table(lake, table, version), table, as_of)
+    if as_of is not None and table.entity and rows.num_rows:
+        rows = _newest_per_entity(rows, table)
     ordered = pl.DataFrame(rows).sort(list(table.key)).to_arrow() if rows.num_rows else rows
-    return ordered.cast(table.arrow_schema).select(wanted)
+    return ordered.cast(table.arrow_schema).select(selected)
 
 
 def write_slice(
@@ -71,9 +71,10 @@ def write_slice(
     as_of: date,
     before_commit: Callable[[], None] | None = None,
 ) -> Written:
-    """Replace the slice of one as_of, whole.
+    """Replace the whole slice of one as_of.
 
-    `before_commit` is called once the table's lease is held; what it raises stops the write.
+    `before_commit` is called with the table's lease held; an exception that it raises stops the
+    write.
 
     Raises:
         ContractError: a column is missing or extra, a row belongs to another day, or a rule is
@@ -84,11 +85,11 @@ def write_slice(
     if table.time is not Time.AS_OF:
         raise ContractError(f"{table.name} is not sliced by as_of_date; use append()")
     checked = _in_contract_order(table, rows)
-    _refuse_other_days(table, checked, as_of)
-    with writer_lease(lake, table.name) as refuse_lost:
+    _check_days(table, checked, as_of)
+    with writer_lease(lake, table.name) as check_lease:
         if before_commit is not None:
             before_commit()
-        refuse_lost()
+        check_lease()
         opened = ensure_table(lake, table)
         write_deltalake(
             opened, checked, mode="overwrite", predicate=f"as_of_date = '{as_of:%Y-%m-%d}'"
@@ -97,7 +98,7 @@ def write_slice(
 
 
 def append(lake: str, table: Table, rows: pa.Table) -> Written:
-    """Add rows to a timeless table or a log of events; several writers may do so at once."""
+    """Append rows to a timeless table or a log of events; several writers may append at once."""
     from deltalake import write_deltalake
 
     checked = _in_contract_order(table, rows)
@@ -107,7 +108,7 @@ def append(lake: str, table: Table, rows: pa.Table) -> Written:
 
 
 def replace_rows(lake: str, table: Table, rows: pa.Table) -> None:
-    """Replace all rows of a small table, unless somebody appends meanwhile: then nothing changes.
+    """Replace all rows of a small table; a concurrent append makes this fail and change nothing.
 
     Raises:
         ContractError: a column is missing or extra.
@@ -123,27 +124,10 @@ def replace_rows(lake: str, table: Table, rows: pa.Table) -> None:
     )
 
 
-def content_sha256(table: Table, rows: pa.Table) -> str:
-    """Hash of the content columns in key order.
-
-    Comparable between writes of this module; Spark's writer hashes rows in its own way, and each
-    table has one kind of writer.
-    """
-    import polars as pl
-    import pyarrow as pa
-
-    ordered = pl.DataFrame(rows).sort(list(table.key)).to_arrow()
-    content = ordered.cast(table.arrow_schema).select(table.content_columns).combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, content.schema) as stream:
-        stream.write_table(content)
-    return hashlib.sha256(sink.getvalue()).hexdigest()
-
-
-def _read_raw(opened: DeltaTable, table: Table, as_of: date | None) -> pa.Table:
+def _scan(opened: DeltaTable, table: Table, as_of: date | None) -> pa.Table:
     import pyarrow.dataset as ds
 
-    # Of a version older than a column the contract gained, that column reads as null.
+    # A version older than one of the contract's columns reads that column as null.
     dataset = opened.to_pyarrow_dataset(schema=table.arrow_schema)
     condition = None
     if as_of is not None and table.time is not Time.NONE:
@@ -152,14 +136,13 @@ def _read_raw(opened: DeltaTable, table: Table, as_of: date | None) -> pa.Table:
     return dataset.to_table(columns=table.column_names, filter=condition)
 
 
-def _known_by(rows: pa.Table, table: Table, as_of: date | None) -> pa.Table:
+def _newest_per_entity(rows: pa.Table, table: Table) -> pa.Table:
     import polars as pl
 
-    if as_of is None or not table.entity or rows.num_rows == 0:
-        return rows
-    frame = pl.DataFrame(rows)
-    newest = frame.sort(table.time.column).unique(
-        subset=list(table.entity), keep="last", maintain_order=True
+    newest = (
+        pl.DataFrame(rows)
+        .sort(table.time.column)
+        .unique(subset=list(table.entity), keep="last", maintain_order=True)
     )
     return newest.to_arrow()
 
@@ -173,7 +156,7 @@ def _in_contract_order(table: Table, rows: pa.Table) -> pa.Table:
     return rows.select(table.column_names).cast(table.arrow_schema)
 
 
-def _refuse_other_days(table: Table, rows: pa.Table, as_of: date) -> None:
+def _check_days(table: Table, rows: pa.Table, as_of: date) -> None:
     days = set(rows.column("as_of_date").to_pylist())
     if days - {as_of}:
         raise ContractError(
@@ -189,5 +172,5 @@ def _written(table: Table, opened: DeltaTable, rows: pa.Table) -> Written:
         table_version=opened.version(),
         row_count=rows.num_rows,
         added_bytes=int(metrics.get("num_added_bytes", rows.nbytes)),
-        content_sha256=content_sha256(table, rows),
+        content_sha256=arrow_content_sha256(table, rows),
     )

@@ -1,6 +1,6 @@
-"""Where a table lives, and how it is made.
+"""Create, open and evolve Delta tables from their contracts.
 
-One Delta table per contract, its rules enforced by Delta itself.
+Each contract has one Delta table, and Delta enforces the contract's rules as constraints.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from feature_store.contract import Table
 
 _PROPERTIES: dict[str, str | None] = {
-    # Delta would drop log entries after 30 days, and with them the version that readers have pinned
-    # when nothing was published for a month. Ours go in an erasure only.
+    # By default Delta deletes log entries after 30 days, which after a month without publication
+    # would delete the version that readers have pinned. Only an erasure deletes our log entries.
     "delta.enableExpiredLogCleanup": "false"
 }
 
 
 class TableMissing(LookupError):
-    """A table that is read does not exist yet."""
+    """A table, or the requested version of it, does not exist."""
 
 
 def table_uri(lake: str, table: Table) -> str:
@@ -35,17 +35,17 @@ def table_uri(lake: str, table: Table) -> str:
 
 
 def exists(lake: str, table: Table) -> bool:
-    """Whether the table was ever made."""
+    """Whether the table has been created."""
     from deltalake import DeltaTable
 
     return DeltaTable.is_deltatable(table_uri(lake, table))
 
 
 def open_table(lake: str, table: Table, version: int | None = None) -> DeltaTable:
-    """The Delta table at a version (newest without one).
+    """The Delta table at a version; the newest version by default.
 
     Raises:
-        TableMissing: it does not exist, or not that version of it.
+        TableMissing: the table or that version of it does not exist.
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -66,82 +66,83 @@ def open_table(lake: str, table: Table, version: int | None = None) -> DeltaTabl
 
 
 def ensure_table(lake: str, table: Table) -> DeltaTable:
-    """Make the table unless it is there, with NOT NULL and CHECK from its contract.
+    """Create the table, or alter it to match its contract (NOT NULL and CHECK constraints).
 
-    A column that the contract gained and that may be null is added to a table that is there; its
-    earlier rows and versions read as null. A rule that the contract changed is changed, and holds
-    for the rows that are there too.
+    An existing table gains the contract's new nullable columns; earlier rows and versions read them
+    as null. A changed rule replaces the earlier constraint, and Delta checks the existing rows.
 
     Raises:
-        ContractError: a table is there whose columns contradict the contract.
+        ContractError: the columns of the existing table contradict the contract.
     """
     if exists(lake, table):
         opened = open_table(lake, table)
-        if _is_whole(opened, table):
+        if _matches_contract(opened, table):
             return opened
-    # Of two who make or change a table at once Delta would turn one away.
+    # Delta refuses the second of two concurrent schema changes.
     with writer_lease(lake, f"{table.name}-schema"):
-        return _made_whole(lake, table)
+        return _create_or_alter(lake, table)
 
 
-def _is_whole(opened: DeltaTable, table: Table) -> bool:
-    """Whether nothing is left to add: no column and no rule."""
+def _matches_contract(opened: DeltaTable, table: Table) -> bool:
+    """Whether the table has every column and every rule of its contract."""
     import pyarrow as pa
 
-    found, wanted = pa.schema(opened.schema().to_arrow()), table.arrow_schema
+    found, declared = pa.schema(opened.schema().to_arrow()), table.arrow_schema
     return (
-        found.names == wanted.names
-        and all(map(_same_type, found.types, wanted.types))
+        found.names == declared.names
+        and all(map(_same_type, found.types, declared.types))
         and not _rules_to_add(opened, table)
     )
 
 
-def _made_whole(lake: str, table: Table) -> DeltaTable:
+def _create_or_alter(lake: str, table: Table) -> DeltaTable:
     from deltalake import DeltaTable
 
     if exists(lake, table):
-        made = open_table(lake, table)
-        _add_columns(table, made)
+        opened = open_table(lake, table)
+        _add_columns(table, opened)
     else:
-        made = DeltaTable.create(
+        opened = DeltaTable.create(
             table_uri(lake, table),
-            schema=_documented(table),
+            schema=_commented_schema(table),
             partition_by=table.partition_columns,
             name=table.name,
             description=table.meaning,
             configuration=_PROPERTIES,
         )
-    missing = _rules_to_add(made, table)
-    for changed in missing.keys() & _constraints(made).keys():
-        made.alter.drop_constraint(changed)
+    missing = _rules_to_add(opened, table)
+    for changed in missing.keys() & _constraints(opened).keys():
+        opened.alter.drop_constraint(changed)
     if missing:
-        made.alter.add_constraint(missing)
-    return made
+        opened.alter.add_constraint(missing)
+    return opened
 
 
 def _rules_to_add(opened: DeltaTable, table: Table) -> dict[str, str]:
-    """The contract's rules that the table lacks, or has otherwise."""
+    """Rules of the contract that the table lacks or has with another predicate."""
     found = _constraints(opened)
-    unlike = {name: rule for name, rule in sorted(table.checks.items()) if found.get(name) != rule}
-    if not unlike.keys() & found.keys():
-        return unlike
-    # Delta writes some rules down in words of its own: what it makes of the contract's is compared.
-    worded = _worded_by_delta(table, unlike)
-    return {name: rule for name, rule in unlike.items() if found.get(name) != worded[name]}
+    differing = {
+        name: rule for name, rule in sorted(table.checks.items()) if found.get(name) != rule
+    }
+    if not differing.keys() & found.keys():
+        return differing
+    # Delta rewrites some predicates, so its form of the contract's predicates is compared.
+    normalised = _normalised_by_delta(table, differing)
+    return {name: rule for name, rule in differing.items() if found.get(name) != normalised[name]}
 
 
-def _worded_by_delta(table: Table, rules: dict[str, str]) -> dict[str, str]:
-    """The rules as a table of these columns keeps them."""
+def _normalised_by_delta(table: Table, rules: dict[str, str]) -> dict[str, str]:
+    """The rules' predicates as Delta stores them for a table of these columns."""
     from deltalake import DeltaTable
 
     with TemporaryDirectory() as folder:
-        empty = DeltaTable.create(folder, schema=_documented(table))
+        empty = DeltaTable.create(folder, schema=_commented_schema(table))
         empty.alter.add_constraint(rules)
         return _constraints(empty)
 
 
 def _constraints(opened: DeltaTable) -> dict[str, str]:
-    """The predicate of each rule, by name, as the table keeps it."""
+    """Predicates of the table's CHECK constraints, by name, as Delta stores them."""
     return {
         key.removeprefix("delta.constraints."): predicate
         for key, predicate in opened.metadata().configuration.items()
@@ -149,8 +150,8 @@ def _constraints(opened: DeltaTable) -> dict[str, str]:
     }
 
 
-def _documented(table: Table) -> pa.Schema:
-    """The Arrow schema with each column's meaning as its comment, which catalogues show."""
+def _commented_schema(table: Table) -> pa.Schema:
+    """The Arrow schema with each column's meaning as comment, for data catalogues."""
     import pyarrow as pa
 
     return pa.schema(
@@ -162,20 +163,20 @@ def _documented(table: Table) -> pa.Schema:
 
 
 def _add_columns(table: Table, opened: DeltaTable) -> None:
-    """Bring the table's columns up to the contract's, if that takes nothing away from readers."""
+    """Add the contract's new columns; refuse changes that would break readers."""
     import pyarrow as pa
     from deltalake import Field, Schema
 
     found = {field.name: field for field in pa.schema(opened.schema().to_arrow())}
-    wanted = {field.name: field for field in _documented(table)}
-    lost = sorted(found.keys() - wanted.keys())
+    declared = {field.name: field for field in _commented_schema(table)}
+    lost = sorted(found.keys() - declared.keys())
     retyped = sorted(
         name
-        for name in found.keys() & wanted.keys()
-        if not _same_type(found[name].type, wanted[name].type)
+        for name in found.keys() & declared.keys()
+        if not _same_type(found[name].type, declared[name].type)
     )
-    added = [name for name in wanted if name not in found]
-    required = [name for name in added if not wanted[name].nullable]
+    added = [name for name in declared if name not in found]
+    required = [name for name in added if not declared[name].nullable]
     if lost or retyped or required:
         raise ContractError(
             f"{table.name}: the contract takes away {lost or 'no'} columns, changes the type of "
@@ -184,19 +185,19 @@ def _add_columns(table: Table, opened: DeltaTable) -> None:
             "the contract"
         )
     if added:
-        schema = Schema.from_arrow(pa.schema([wanted[name] for name in added]))
+        schema = Schema.from_arrow(pa.schema([declared[name] for name in added]))
         fields: list[Field] = list(schema.fields)
         opened.alter.add_columns(fields)
         opened.update_incremental()
 
 
-def _same_type(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether Delta writes both alike: it knows one kind of string, list and binary each."""
+def _same_type(found: pa.DataType, declared: pa.DataType) -> bool:
+    """Whether both are the same Delta type; Arrow has several types of string, list and binary."""
     import pyarrow as pa
     from deltalake import Schema
 
     as_delta = [
         Schema.from_arrow(pa.schema([pa.field("x", kind)])).fields[0].type
-        for kind in (found, wanted)
+        for kind in (found, declared)
     ]
     return bool(as_delta[0] == as_delta[1])

@@ -1,8 +1,8 @@
-"""One writer per table at a time.
+"""Leases: one writer per table at a time.
 
-Locally a lock file that the operating system releases when its holder dies. On object storage an
-object that is replaced only by whoever saw its newest state (a conditional put); its holder writes
-a new state now and then, and one that was silent for `EXPIRES_S` can be taken over.
+On a folder the lease is a lock file, which the operating system releases when its holder dies. On
+object storage it is an object that only conditional puts change: its holder writes a heartbeat
+every `HEARTBEAT_S` seconds, and a lease without heartbeat for `EXPIRES_S` seconds has expired.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ EXPIRES_S = 60.0
 
 
 class LeaseTaken(TimeoutError):
-    """Another writer kept the table longer than we were ready to wait."""
+    """Another writer held the table for longer than the wait."""
 
 
 class LeaseLost(RuntimeError):
-    """Another writer took the lease while this one was silent."""
+    """The lease expired, so another writer may hold the table."""
 
 
 @contextmanager
 def writer_lease(
     lake: str, table_name: str, *, wait_s: float = WAIT_S
 ) -> Iterator[Callable[[], None]]:
-    """Hold the right to write one table; gives what raises LeaseLost once it is not held any more.
+    """Hold the lease of one table; yields a function that raises LeaseLost once it is lost.
 
     Raises:
         LeaseTaken: another writer still holds it after `wait_s` seconds.
-        LeaseLost: another writer took it from us; nobody knows whose commit stands.
+        LeaseLost: the lease expired meanwhile; another writer's commit may have replaced this one.
     """
     storage = open_storage(lake)
     path = f"leases/{table_name}.lock"
     if isinstance(storage, FolderStorage):
         with _file_lease(storage.root / path, table_name, wait_s):
-            yield lambda: None  # the system takes it from the dead only
+            yield lambda: None  # a living process cannot lose a lock file
     elif isinstance(storage, ObjectStorage):
-        with _object_lease(storage, path, table_name, wait_s) as refuse_lost:
-            yield refuse_lost
+        with _object_lease(storage, path, table_name, wait_s) as check_lease:
+            yield check_lease
 
 
 @contextmanager
@@ -70,89 +70,92 @@ def _file_lease(path: Path, table_name: str, wait_s: float) -> Iterator[None]:
 def _object_lease(
     storage: ObjectStorage, path: str, table_name: str, wait_s: float
 ) -> Iterator[Callable[[], None]]:
-    """Every step replaces the very state that was seen, or fails: none can hit another's lease."""
-    held = _Held(storage, path, _taken_over(storage, path, table_name, wait_s))
-    heart = threading.Thread(target=held.beat, daemon=True)
-    heart.start()
+    """Hold a lease object; conditional puts on the state last read never change another's lease."""
+    held = _HeldObject(storage, path, _acquire(storage, path, table_name, wait_s))
+    heartbeat = threading.Thread(target=held.beat, daemon=True)
+    heartbeat.start()
 
-    def refuse_lost() -> None:
+    def check_lease() -> None:
         if not held.is_held:
             raise _lost(table_name, storage.uri(path))
 
     try:
-        yield refuse_lost
+        yield check_lease
     finally:
         held.stopped.set()
-        heart.join()
-        was_ours = held.release()
-    if not was_ours:
+        heartbeat.join()
+        was_held = held.release()
+    if not was_held:
         raise _lost(table_name, storage.uri(path))
 
 
-class _Held:
-    """A lease in our hands, by the tag of the state that we wrote last."""
+class _HeldObject:
+    """A lease object that this process holds, known by the ETag of its last own put."""
 
-    def __init__(self, storage: ObjectStorage, path: str, tag: str) -> None:
+    def __init__(self, storage: ObjectStorage, path: str, etag: str) -> None:
         self._storage, self._path = storage, path
-        self._tag: str | None = tag
+        self._etag: str | None = etag
         self.stopped = threading.Event()
 
     def beat(self) -> None:
-        """Write a new state now and then, until stopped or until the lease is somebody else's.
+        """Put a heartbeat every HEARTBEAT_S seconds until stopped or until the lease is lost.
 
-        A store that does not answer is asked again, until others may take us for dead.
+        When the store fails, the next beat tries again; after EXPIRES_S - HEARTBEAT_S seconds
+        without a put the lease counts as lost, because other writers may take it.
         """
         written_at_s = time.monotonic()
-        while not self.stopped.wait(HEARTBEAT_S) and self._tag is not None:
+        while not self.stopped.wait(HEARTBEAT_S) and self._etag is not None:
             try:
-                self._tag = self._storage.put_if_tag(self._path, _state(is_free=False), self._tag)
+                self._etag = self._storage.put_if_match(
+                    self._path, _state(is_free=False), self._etag
+                )
                 written_at_s = time.monotonic()
             except StorageError:
                 if time.monotonic() - written_at_s > EXPIRES_S - HEARTBEAT_S:
-                    self._tag = None
+                    self._etag = None
 
     @property
     def is_held(self) -> bool:
-        """Whether nobody else can have taken it, as far as we know."""
-        return self._tag is not None
+        """False once another writer may have taken the lease."""
+        return self._etag is not None
 
     def release(self) -> bool:
-        """Mark it free; False when it was not ours any more."""
+        """Mark the lease free; False when it was lost before."""
         if not self.is_held:
             return False
-        return self._storage.put_if_tag(self._path, _state(is_free=True), self._tag) is not None
+        return self._storage.put_if_match(self._path, _state(is_free=True), self._etag) is not None
 
 
-def _taken_over(storage: ObjectStorage, path: str, table_name: str, wait_s: float) -> str:
-    """The tag of our own first state.
+def _acquire(storage: ObjectStorage, path: str, table_name: str, wait_s: float) -> str:
+    """Wait for the lease to be free or expired; returns the ETag of this process's first put.
 
-    A holder is dead when its state did not change for EXPIRES_S while we looked: by our clock
-    alone, so clocks that disagree do no harm.
+    A lease has expired when its object did not change for EXPIRES_S on the waiter's own clock, so
+    clocks that disagree do no harm.
     """
     deadline = time.monotonic() + wait_s
-    seen_tag, seen_since_s = "", time.monotonic()
+    seen_etag, seen_since_s = "", time.monotonic()
     while True:
-        found = storage.read_tagged(path)
-        tag = found[1] if found else None
-        if tag != seen_tag:
-            seen_tag, seen_since_s = tag or "", time.monotonic()
-        is_dead = time.monotonic() - seen_since_s > EXPIRES_S
-        if found is None or is_dead or _is_free(found[0]):
-            mine = storage.put_if_tag(path, _state(is_free=False), tag)
-            if mine is not None:
-                return mine
+        found = storage.read_with_etag(path)
+        etag = found[1] if found else None
+        if etag != seen_etag:
+            seen_etag, seen_since_s = etag or "", time.monotonic()
+        is_expired = time.monotonic() - seen_since_s > EXPIRES_S
+        if found is None or is_expired or _is_free(found[0]):
+            own_etag = storage.put_if_match(path, _state(is_free=False), etag)
+            if own_etag is not None:
+                return own_etag
         if time.monotonic() > deadline:
             raise _taken(table_name, wait_s, storage.uri(path))
         time.sleep(min(1.0, wait_s / 10, EXPIRES_S / 10))
 
 
 def _is_free(state: bytes) -> bool:
-    """An empty state is the lock file of a lake that was a folder once: nobody holds it here."""
+    """Whether no writer holds the lease; an empty object is the lock file of a former folder."""
     return not state or bool(json.loads(state)["is_free"])
 
 
 def _state(*, is_free: bool) -> bytes:
-    """A state like no other: equal bytes would have an equal tag."""
+    """The object's content, unique at each put: equal bytes would have an equal ETag."""
     return json.dumps({"is_free": is_free, "state": uuid.uuid4().hex}).encode()
 
 

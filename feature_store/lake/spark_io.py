@@ -1,32 +1,28 @@
-"""The only Spark + Delta reader and writer: as-of reads, slices replaced in one commit.
+"""The only Spark reader and writer of Delta tables: reads as of a day, replaces slices.
 
-A hash of the rows rides along with every write.
+Every write also computes the content hash of its rows.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
 from feature_store.contract import ContractError, Table, Time
 from feature_store.lake.arrow_io import Written
+from feature_store.lake.content_hash import observe_fingerprint, observed_fingerprint
 from feature_store.lake.delta_tables import ensure_table, exists, open_table, table_uri
 from feature_store.lake.lease import writer_lease
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, Observation, SparkSession
-
-_ROW_HASH = "_row_hash"
-_HASH_PARTS = 4
-_HEX_DIGITS_A_PART = 15  # 60 bits: fits a signed 64-bit integer, and sums of them a DECIMAL(38, 0)
+    from pyspark.sql import DataFrame, Observation, SparkSession
 
 
 class RuleBroken(ContractError):
-    """A row breaks a rule that the contract made a constraint of the table; nothing was written."""
+    """A row breaks a constraint of its table; nothing was written."""
 
 
 def read(
@@ -37,7 +33,7 @@ def read(
     as_of: date | None = None,
     version: int | None = None,
 ) -> DataFrame:
-    """One AS_OF slice, or everything known by `as_of` with the newest row of each entity.
+    """One AS_OF slice, or the newest row of each entity known by `as_of`.
 
     Raises:
         TableMissing: there is no such table, or not that version.
@@ -46,7 +42,7 @@ def read(
     rows = read_history(spark, lake, table, since=since, until=as_of, version=version)
     if as_of is None or table.time in {Time.NONE, Time.AS_OF}:
         return rows
-    return _newest_of_each_entity(rows, table) if table.entity else rows
+    return _newest_per_entity(rows, table) if table.entity else rows
 
 
 def read_history(
@@ -58,19 +54,19 @@ def read_history(
     until: date | None = None,
     version: int | None = None,
 ) -> DataFrame:
-    """Every row of the days `since` to `until`, both included, older versions of an entity too.
+    """Every row from day `since` to day `until`, both included, with older rows of an entity.
 
     Raises:
         TableMissing: there is no such table, or not that version.
     """
-    # Files of other days may be gone from an old version by now; nobody needs them for this one.
+    # Vacuum may have deleted an old version's files of other days, so only these days are listed.
     files = open_table(lake, table, version).file_uris(
-        file_pruning_predicate=_between(table, since, until)
+        file_pruning_predicate=_day_range(table, since, until)
     )
     if not files:
         return spark.createDataFrame([], table.spark_schema())
-    # The log says which files make the version, and our tables have no reader features: their rows
-    # are those of the Parquet files. Spark's own Delta reader runs a job a scan to find that out.
+    # Our tables have no reader features, so the Parquet files in the log hold exactly the rows of
+    # the version. Spark's own Delta reader would run a job a scan to list the same files.
     rows = (
         spark.read.schema(table.spark_schema())
         .option("basePath", _spark_uri(table_uri(lake, table)))
@@ -85,18 +81,10 @@ def read_history(
     return rows.where(day <= until) if until is not None else rows
 
 
-def _between(table: Table, since: date | None, until: date | None) -> str | None:
-    """The days as a condition that Delta's log can judge; None for all of them."""
-    day = table.time.column
-    bounds = [f"{day} >= '{since:%Y-%m-%d}'"] if since is not None else []
-    bounds += [f"{day} <= '{until:%Y-%m-%d}'"] if until is not None else []
-    return " AND ".join(bounds) if bounds and table.time is not Time.NONE else None
-
-
 def newest_day(lake: str, table: Table) -> date | None:
     """The newest day that has a row; None for a table that is missing or empty.
 
-    From the statistics in the table's log: no data file is opened.
+    Reads the statistics in the table's log and opens no data file.
     """
     import polars as pl
 
@@ -110,24 +98,23 @@ def newest_day(lake: str, table: Table) -> date | None:
 
 
 @contextmanager
-def only_writer(spark: SparkSession, lake: str, table: Table) -> Iterator[Callable[[], None]]:
-    """Hold a table from the first look at what it has to the commit of what it lacks.
+def exclusive_write(spark: SparkSession, lake: str, table: Table) -> Iterator[Callable[[], None]]:
+    """Hold the table's lease while a job reads what is there, computes and commits.
 
-    Gives what raises LeaseLost once the table is not held any more.
+    Yields a function that raises LeaseLost once another writer may hold the table.
 
-    Two nights that looked before either wrote would both add the content that they found missing.
-    What a killed writer left running in a shared Java is stopped: its process is gone, its Spark
-    job would end, and commit.
+    Without the lease, two nights would both find the same content missing and both add it. The
+    Spark job that a killed writer left in a shared Java is cancelled: it would still commit.
 
     Raises:
-        LeaseTaken: another writer keeps the table.
+        LeaseTaken: another writer holds the table.
     """
-    with writer_lease(lake, table.name) as refuse_lost:
+    with writer_lease(lake, table.name) as check_lease:
         group = f"{lake} {table.name}"
         context = spark.sparkContext
         context.cancelJobGroup(group)
         context.setJobGroup(group, f"writes {table.name}")
-        yield refuse_lost
+        yield check_lease
 
 
 def write(
@@ -139,17 +126,17 @@ def write(
     end: date | None = None,
     before_commit: Callable[[], None] | None = None,
 ) -> Written:
-    """Replace the days [first, end) of a table, or add to a timeless one, in one commit.
+    """Replace the days [first, end) of a table in one commit, or append to a timeless table.
 
-    Whoever may have company calls this as the `only_writer`.
+    Callers with concurrent writers wrap this in `exclusive_write`.
 
     Args:
         frame: rows in any order of columns.
-        lake: where.
-        table: the contract.
+        lake: address of the lake.
+        table: contract of the table.
         first: first day that is replaced.
         end: the day after the last.
-        before_commit: called just before the write; what it raises stops it.
+        before_commit: called just before the write; an exception that it raises stops the write.
 
     Raises:
         ContractError: the frame's columns or types are not the contract's, or a row lies outside
@@ -161,34 +148,34 @@ def write(
     from pyspark.sql import Observation
 
     observation = Observation(f"fingerprint of {table.name}")
-    observed = _observe(_in_contract_order(frame, table), table, observation)
+    observed = observe_fingerprint(_in_contract_order(frame, table), table, observation)
     if before_commit is not None:
         before_commit()
     ensure_table(lake, table)
     writer = observed.write.format("delta").mode("append")
     if table.time is not Time.NONE:
-        writer = writer.mode("overwrite").option("replaceWhere", _days(table, first, end))
+        writer = writer.mode("overwrite").option("replaceWhere", _replaced_days(table, first, end))
     try:
         writer.save(_spark_uri(table_uri(lake, table)))
     except (Py4JError, PySparkException) as error:
-        raise _explained(table, error) from error
+        raise _translated(table, error) from error
     return _written(lake, table, observation)
 
 
+def _day_range(table: Table, since: date | None, until: date | None) -> str | None:
+    """Predicate that prunes files by day; None for all days."""
+    day = table.time.column
+    bounds = [f"{day} >= '{since:%Y-%m-%d}'"] if since is not None else []
+    bounds += [f"{day} <= '{until:%Y-%m-%d}'"] if until is not None else []
+    return " AND ".join(bounds) if bounds and table.time is not Time.NONE else None
+
+
 def _spark_uri(address: str) -> str:
-    """As Spark takes it: Hadoop knows S3 as s3a."""
+    """The address as Spark takes it: Hadoop calls S3 s3a."""
     return address.replace("s3://", "s3a://", 1)
 
 
-def fingerprint(frame: DataFrame, table: Table) -> tuple[int, str]:
-    """Rows, and the hash of their content columns whatever their order."""
-    totals = _hashed(frame, table).agg(*_totals()).first()
-    if totals is None:  # an aggregate without groups always has its one row
-        raise AssertionError
-    return totals["row_count"], _digest(totals.asDict())
-
-
-def _newest_of_each_entity(rows: DataFrame, table: Table) -> DataFrame:
+def _newest_per_entity(rows: DataFrame, table: Table) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
@@ -207,50 +194,18 @@ def _in_contract_order(frame: DataFrame, table: Table) -> DataFrame:
             f"{sorted(table.column_names)}; end build() with a select in contract order"
         )
     declared = {field.name: field.dataType for field in table.spark_schema().fields}
-    wrong = [
+    mismatched = [
         f"{field.name} is {field.dataType.simpleString()}, not "
         f"{declared[field.name].simpleString()}"
         for field in frame.schema.fields
         if field.dataType.simpleString() != declared[field.name].simpleString()
     ]
-    if wrong:
-        raise ContractError(f"{table.name}: {'; '.join(wrong)}; cast in build()")
+    if mismatched:
+        raise ContractError(f"{table.name}: {'; '.join(mismatched)}; cast in build()")
     return frame.select(*table.column_names)
 
 
-def _observe(frame: DataFrame, table: Table, observation: Observation) -> DataFrame:
-    return _hashed(frame, table).observe(observation, *_totals()).drop(_ROW_HASH)
-
-
-def _hashed(frame: DataFrame, table: Table) -> DataFrame:
-    """`frame` and a SHA-256 of each row's content."""
-    from pyspark.sql import functions as F
-
-    content = F.struct(*[frame[name] for name in table.content_columns])
-    as_json = F.to_json(content, {"ignoreNullFields": "false"})
-    return frame.withColumn(_ROW_HASH, F.sha2(as_json, 256))
-
-
-def _totals() -> Sequence[Column]:
-    """Row count and sums of parts of the rows' hashes: integers, whatever the order."""
-    from pyspark.sql import functions as F
-
-    starts = range(1, 1 + _HASH_PARTS * _HEX_DIGITS_A_PART, _HEX_DIGITS_A_PART)
-    parts = [
-        F.sum(
-            F.conv(F.substring(_ROW_HASH, start, _HEX_DIGITS_A_PART), 16, 10).cast("decimal(20,0)")
-        ).alias(f"part_{number}")
-        for number, start in enumerate(starts)
-    ]
-    return [F.count(F.lit(1)).alias("row_count"), *parts]
-
-
-def _digest(totals: dict[str, object]) -> str:
-    parts = [str(totals[f"part_{part}"] or 0) for part in range(_HASH_PARTS)]
-    return hashlib.sha256(":".join([str(totals["row_count"]), *parts]).encode()).hexdigest()
-
-
-def _days(table: Table, first: date | None, end: date | None) -> str:
+def _replaced_days(table: Table, first: date | None, end: date | None) -> str:
     if first is None or end is None or end <= first:
         raise ContractError(
             f"{table.name}: a write replaces the days [first, end); got [{first}, {end})"
@@ -259,11 +214,8 @@ def _days(table: Table, first: date | None, end: date | None) -> str:
     return f"{day} >= DATE'{first:%Y-%m-%d}' AND {day} < DATE'{end:%Y-%m-%d}'"
 
 
-def _explained(table: Table, error: Exception) -> Exception:
-    """Delta's message without the JVM's stack, when it is about the rows.
-
-    The error itself otherwise.
-    """
+def _translated(table: Table, error: Exception) -> Exception:
+    """RuleBroken without the JVM's stack when rows break a constraint; else the error itself."""
     found = re.search(
         r"\[(DELTA_VIOLATE_CONSTRAINT\w*|DELTA_NOT_NULL_CONSTRAINT\w*|DELTA_REPLACE_WHERE_MISMATCH)\]"
         r"(.*?)(?:\n\s+at |\Z)",
@@ -272,9 +224,9 @@ def _explained(table: Table, error: Exception) -> Exception:
     )
     if not found:
         return error
-    what = " ".join(found[2].split())
+    broken = " ".join(found[2].split())
     return RuleBroken(
-        f"{table.name}: {what}; nothing was written, earlier rows stay; correct the job or the "
+        f"{table.name}: {broken}; nothing was written, earlier rows stay; correct the job or the "
         "rows it reads"
     )
 
@@ -282,11 +234,11 @@ def _explained(table: Table, error: Exception) -> Exception:
 def _written(lake: str, table: Table, observation: Observation) -> Written:
     opened = open_table(lake, table)
     metrics = opened.history(1)[0].get("operationMetrics", {})
-    totals = observation.get
+    row_count, content_sha256 = observed_fingerprint(observation)
     return Written(
         table_name=table.name,
         table_version=opened.version(),
-        row_count=int(totals["row_count"]),
+        row_count=row_count,
         added_bytes=int(metrics.get("numOutputBytes", 0)),
-        content_sha256=_digest(totals),
+        content_sha256=content_sha256,
     )

@@ -1,7 +1,7 @@
-"""Files and objects by URI: a local folder or an s3:// address, through one small interface.
+"""Storage of files in a local folder or on S3, through one small interface.
 
-Paths inside the lake are relative and use "/". `put_if_absent` is exclusive on both kinds: it is
-what leases and manifests rest on.
+Paths inside the lake are relative and use "/". `put_if_absent` is exclusive on both kinds of
+storage; leases and manifests rely on that.
 """
 
 from __future__ import annotations
@@ -34,35 +34,32 @@ class StoredFile:
 
 
 class Storage(Protocol):
-    """What the rest of the project asks of a place that holds files."""
+    """Interface of a folder and of an object store."""
 
     def uri(self, path: str) -> str:
         """Absolute address of `path`, as Spark and delta-rs take it."""
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        """Every file below the folder `prefix`, in path order.
-
-        Nothing when the folder is not there.
-        """
+        """Every file below the folder `prefix`, in path order; none when the folder is missing."""
 
     def exists(self, path: str) -> bool:
-        """Whether a file (not a folder) is there."""
+        """Whether `path` is a file (not a folder)."""
 
     def read(self, path: str) -> bytes:
         """All bytes. Raises StorageError naming the address."""
 
     def write(self, path: str, content: bytes) -> None:
-        """Replace `path` in one step: a reader sees the old bytes or the new."""
+        """Replace `path` atomically: a reader sees the old bytes or the new ones."""
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
-        """Create `path` unless it is there; of several writers exactly one gets True."""
+        """Create `path` unless it exists; of several writers exactly one gets True."""
 
     def delete(self, path: str) -> None:
-        """Remove a file; nothing happens when it is not there."""
+        """Delete a file; does nothing when it is missing."""
 
 
 _NOT_FOUND = frozenset({404})
-_WAS_NOT_FIRST = frozenset({404, 409, 412})  # it is gone, is being written, or has another tag
+_CONDITION_FAILED = frozenset({404, 409, 412})  # deleted, being written, or with another ETag
 
 
 def open_storage(address: str) -> Storage:
@@ -101,7 +98,7 @@ class FolderStorage:
             try:
                 found = file.stat()
             except FileNotFoundError:
-                continue  # its writer removed it meanwhile, as after a commit that lost a race
+                continue  # deleted meanwhile, for example after a commit that lost a race
             yield StoredFile(
                 file.relative_to(self.root).as_posix(),
                 found.st_size,
@@ -120,39 +117,39 @@ class FolderStorage:
             ) from error
 
     def write(self, path: str, content: bytes) -> None:
-        self._written_beside(path, content).replace(self.root / path)
+        self._write_temporary(path, content).replace(self.root / path)
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
-        # A hard link is created whole or not at all, so nobody ever reads a half-written manifest.
-        beside = self._written_beside(path, content)
+        # A hard link is atomic, so readers never see a half-written manifest.
+        temporary = self._write_temporary(path, content)
         try:
-            (self.root / path).hardlink_to(beside)
+            (self.root / path).hardlink_to(temporary)
         except FileExistsError:
             return False
         finally:
-            beside.unlink()
+            temporary.unlink()
         return True
 
     def delete(self, path: str) -> None:
         (self.root / path).unlink(missing_ok=True)
 
-    def _written_beside(self, path: str, content: bytes) -> Path:
-        """A new file in the target's folder, with the umask's rights: other teams read it."""
+    def _write_temporary(self, path: str, content: bytes) -> Path:
+        """A new file in the target's folder; umask permissions, because other teams read it."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".writing-{uuid.uuid4().hex}")
-        with beside.open("xb") as file:
+        temporary = target.with_name(f".writing-{uuid.uuid4().hex}")
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        return beside
+        return temporary
 
 
 @dataclass(frozen=True)
 class ObjectStorage:
-    """A bucket, or a prefix in one.
+    """A bucket, or a prefix in a bucket.
 
-    Endpoint and credentials come from the AWS_ variables, as boto3 reads them.
+    boto3 reads endpoint and credentials from the AWS_ variables.
     """
 
     bucket: str
@@ -171,53 +168,53 @@ class ObjectStorage:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=self._key(prefix).rstrip("/") + "/"
         )
-        with self._explaining(prefix, "be listed"):
+        with self._translate_errors(prefix, "be listed"):
             for page in pages:
                 for item in page.get("Contents", ()):
                     path = item["Key"].removeprefix(f"{self.prefix}/" if self.prefix else "")
                     yield StoredFile(path, item["Size"], item["LastModified"])
 
     def exists(self, path: str) -> bool:
-        with self._explaining(path, "be looked up"):
-            return self._unless(_NOT_FOUND, self._client.head_object, path) is not None
+        with self._translate_errors(path, "be looked up"):
+            return self._none_on(_NOT_FOUND, self._client.head_object, path) is not None
 
     def read(self, path: str) -> bytes:
-        with self._explaining(path, "be read"):
+        with self._translate_errors(path, "be read"):
             found = self._client.get_object(Bucket=self.bucket, Key=self._key(path))
             return bytes(found["Body"].read())
 
     def write(self, path: str, content: bytes) -> None:
-        with self._explaining(path, "be written"):
+        with self._translate_errors(path, "be written"):
             self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content)
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
-        return self.put_if_tag(path, content, None) is not None
+        return self.put_if_match(path, content, None) is not None
 
-    def put_if_tag(self, path: str, content: bytes, tag: str | None) -> str | None:
-        """Replace `path` if it still has `tag` (None: if it is absent).
+    def put_if_match(self, path: str, content: bytes, etag: str | None) -> str | None:
+        """Replace `path` if its ETag is still `etag` (None: if it is absent).
 
-        Gives the new tag; None when somebody else was first.
+        Returns the new ETag; None when another writer was first.
         """
-        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
-        with self._explaining(path, "be written"):
-            written = self._unless(
-                _WAS_NOT_FIRST, self._client.put_object, path, Body=content, **condition
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        with self._translate_errors(path, "be written"):
+            written = self._none_on(
+                _CONDITION_FAILED, self._client.put_object, path, Body=content, **condition
             )
         return str(written["ETag"]) if written is not None else None
 
-    def read_tagged(self, path: str) -> tuple[bytes, str] | None:
-        """The object and the tag of this very state of it; None while it is absent."""
-        with self._explaining(path, "be read"):
-            found = self._unless(_NOT_FOUND, self._client.get_object, path)
+    def read_with_etag(self, path: str) -> tuple[bytes, str] | None:
+        """The object's bytes and its ETag; None while it is absent."""
+        with self._translate_errors(path, "be read"):
+            found = self._none_on(_NOT_FOUND, self._client.get_object, path)
             return (bytes(found["Body"].read()), str(found["ETag"])) if found is not None else None
 
     def delete(self, path: str) -> None:
-        with self._explaining(path, "be deleted"):
+        with self._translate_errors(path, "be deleted"):
             self._client.delete_object(Bucket=self.bucket, Key=self._key(path))
 
     def noncurrent_count(self) -> int:
-        """Versions below the prefix that are not the newest of their object, and delete marks."""
-        with self._explaining("", "be asked for its versions"):
+        """Number of noncurrent object versions and delete markers below the prefix."""
+        with self._translate_errors("", "be asked for its versions"):
             pages = self._client.get_paginator("list_object_versions").paginate(
                 Bucket=self.bucket, Prefix=self._key("")
             )
@@ -228,8 +225,8 @@ class ObjectStorage:
             )
 
     def versioning(self) -> str:
-        """Whether the bucket keeps noncurrent versions: Enabled, Suspended or Off."""
-        with self._explaining("", "be asked for its versioning"):
+        """Versioning of the bucket: Enabled, Suspended or Off."""
+        with self._translate_errors("", "be asked for its versioning"):
             return str(
                 self._client.get_bucket_versioning(Bucket=self.bucket).get("Status") or "Off"
             )
@@ -237,10 +234,10 @@ class ObjectStorage:
     def _key(self, path: str) -> str:
         return f"{self.prefix}/{path}".strip("/") if self.prefix else path.strip("/")
 
-    def _unless(
+    def _none_on(
         self, statuses: frozenset[int], call: Callable[..., Any], path: str, **options: object
     ) -> Any:
-        """What the call answers about an object; None when it fails with one of the statuses."""
+        """The result of an S3 call; None when it fails with one of the HTTP statuses."""
         from botocore.exceptions import ClientError
 
         try:
@@ -251,15 +248,15 @@ class ObjectStorage:
             raise
 
     @contextmanager
-    def _explaining(self, path: str, what: str) -> Iterator[None]:
-        """Turn the client's errors, which name neither address nor next step, into ours."""
+    def _translate_errors(self, path: str, action: str) -> Iterator[None]:
+        """Raise StorageError with address and next step, which boto3's errors lack."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             yield
         except (BotoCoreError, ClientError) as error:
             raise StorageError(
-                f"storage {self.uri(path)}: cannot {what}: {error}; check EVENSONG_LAKE, "
+                f"storage {self.uri(path)}: cannot {action}: {error}; check EVENSONG_LAKE, "
                 "AWS_ENDPOINT_URL, the AWS_ credentials and the bucket's rights with "
                 "`evensong doctor`"
             ) from error

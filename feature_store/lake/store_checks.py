@@ -1,4 +1,4 @@
-"""Whether an object store keeps the promises that leases, manifests and the switch rest on."""
+"""Checks of an object store: the guarantees that leases, manifests and publication rely on."""
 
 from __future__ import annotations
 
@@ -23,52 +23,53 @@ MAX_SKEW_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
-        next_step: what to do when it is not fine.
+        found: what the check saw.
+        next_step: what to do when the check failed.
     """
 
-    what: str
-    is_fine: bool
+    name: str
+    is_passed: bool
     found: str
     next_step: str
 
 
 def store_checks(storage: ObjectStorage) -> Iterator[Check]:
-    """Every look in turn; leaves nothing behind in the store.
+    """Run all checks, one after another, and delete their files in the end.
 
     Raises:
-        StorageError: the store cannot be reached, or lets us not write, read, list or delete.
+        StorageError: the store cannot be reached, or refuses to write, read, list or delete.
     """
     folder = f"leases/doctor-{uuid.uuid4().hex}"
     try:
-        yield _rights(storage, folder)
-        yield _creators(storage, folder)
-        yield _replacers(storage, folder)
-        yield _appenders(storage, folder)
-        yield _clock(storage, folder)
-        yield _versions(storage)
+        yield _check_permissions(storage, folder)
+        yield _check_create_if_absent(storage, folder)
+        yield _check_replace_if_match(storage, folder)
+        yield _check_concurrent_appends(storage, folder)
+        yield _check_clock(storage, folder)
+        yield _check_versioning(storage)
     finally:
         for file in list(storage.list(folder)):
             storage.delete(file.path)
 
 
-def _rights(storage: ObjectStorage, folder: str) -> Check:
+def _check_permissions(storage: ObjectStorage, folder: str) -> Check:
     path = f"{folder}/rights"
     storage.write(path, b"1")
     listed = [file.path for file in storage.list(folder)]
-    is_fine = storage.read(path) == b"1" and listed == [path]
+    is_passed = storage.read(path) == b"1" and listed == [path]
     storage.delete(path)
-    is_fine = is_fine and not storage.exists(path)
-    said = "written, listed, read and deleted" if is_fine else f"listed {listed}"
-    return Check("rights", is_fine, said, "grant Put, Get, List and Delete on the prefix")
+    is_passed = is_passed and not storage.exists(path)
+    found = "written, listed, read and deleted" if is_passed else f"listed {listed}"
+    return Check("rights", is_passed, found, "grant Put, Get, List and Delete on the prefix")
 
 
-def _creators(storage: ObjectStorage, folder: str) -> Check:
-    """Of many who create one name exactly one must win."""
+def _check_create_if_absent(storage: ObjectStorage, folder: str) -> Check:
+    """Of many writers that create one name exactly one must win."""
     names = [f"{folder}/create-{number}" for number in range(ROUNDS)]
-    wins = [sum(_at_once(partial(storage.put_if_absent, name, b"mine"))) for name in names]
+    wins = [sum(_run_concurrently(partial(storage.put_if_absent, name, b"mine"))) for name in names]
     return Check(
         "creating",
         wins == [1] * ROUNDS,
@@ -77,14 +78,14 @@ def _creators(storage: ObjectStorage, folder: str) -> Check:
     )
 
 
-def _replacers(storage: ObjectStorage, folder: str) -> Check:
-    """Of many who replace the same state exactly one must win."""
+def _check_replace_if_match(storage: ObjectStorage, folder: str) -> Check:
+    """Of many writers that replace the same state exactly one must win."""
     path, wins = f"{folder}/replace", []
-    tag = storage.put_if_tag(path, b"0", None)
+    etag = storage.put_if_match(path, b"0", None)
     for _ in range(ROUNDS):
-        tags = _at_once(partial(_replaced, storage, path, tag))
-        wins.append(sum(one is not None for one in tags))
-        tag = (storage.read_tagged(path) or (b"", ""))[1]
+        etags = _run_concurrently(partial(_replace, storage, path, etag))
+        wins.append(sum(new is not None for new in etags))
+        etag = (storage.read_with_etag(path) or (b"", ""))[1]
     return Check(
         "replacing",
         wins == [1] * ROUNDS,
@@ -93,14 +94,14 @@ def _replacers(storage: ObjectStorage, folder: str) -> Check:
     )
 
 
-def _replaced(storage: ObjectStorage, path: str, seen: str | None) -> str | None:
-    return storage.put_if_tag(path, uuid.uuid4().bytes, seen)
+def _replace(storage: ObjectStorage, path: str, etag: str | None) -> str | None:
+    return storage.put_if_match(path, uuid.uuid4().bytes, etag)
 
 
-def _appenders(storage: ObjectStorage, folder: str) -> Check:
-    """Every row whose commit was confirmed must be there, once.
+def _check_concurrent_appends(storage: ObjectStorage, folder: str) -> Check:
+    """Every row whose commit was confirmed must be there, exactly once.
 
-    A writer that is told that it lost the race too often has lost nothing: it knows.
+    CommitFailedError is no failure of the check: its writer knows that the row is not there.
     """
     from deltalake import DeltaTable, write_deltalake
     from deltalake.exceptions import CommitFailedError
@@ -118,20 +119,20 @@ def _appenders(storage: ObjectStorage, folder: str) -> Check:
             confirmed += 1
         return confirmed
 
-    wanted = 1 + sum(_at_once(append))
+    expected = 1 + sum(_run_concurrently(append))
     found = DeltaTable(address).to_pyarrow_table().num_rows
     return Check(
         "appending",
-        found == wanted,
-        f"{found} of {wanted} rows that {WRITERS} writers of one Delta table saw confirmed",
+        found == expected,
+        f"{found} of {expected} rows that {WRITERS} writers of one Delta table saw confirmed",
         "do not use this store: it loses commits; one with conditional puts, unversioned, does not",
     )
 
 
-def _clock(storage: ObjectStorage, folder: str) -> Check:
+def _check_clock(storage: ObjectStorage, folder: str) -> Check:
     storage.write(f"{folder}/clock", b"1")
-    [file] = [one for one in storage.list(folder) if one.path.endswith("/clock")]
-    # The one measurement that is about clocks.
+    [file] = [file for file in storage.list(folder) if file.path.endswith("/clock")]
+    # The only place that reads the clock itself: the check is about clocks.
     skew_s = (datetime.now(UTC) - file.written_at_utc).total_seconds()
     return Check(
         "clock",
@@ -141,7 +142,7 @@ def _clock(storage: ObjectStorage, folder: str) -> Check:
     )
 
 
-def _versions(storage: ObjectStorage) -> Check:
+def _check_versioning(storage: ObjectStorage) -> Check:
     status, noncurrent = storage.versioning(), storage.noncurrent_count()
     return Check(
         "versions",
@@ -152,8 +153,8 @@ def _versions(storage: ObjectStorage) -> Check:
     )
 
 
-def _at_once(call: Callable[[], Any]) -> list[Any]:
-    """What WRITERS threads got who called at the same moment."""
+def _run_concurrently(call: Callable[[], Any]) -> list[Any]:
+    """Results of WRITERS threads that make the same call at the same moment."""
     starts_at = time.monotonic() + 0.05
 
     def wait_and_call(_: int) -> Any:

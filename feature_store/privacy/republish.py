@@ -1,4 +1,7 @@
-"""After an erasure: readers get the current run from new versions, and no event names anybody."""
+"""Publication after an erasure: readers get the same run at new table versions, without the person.
+
+The events in published_runs lose the person as well.
+"""
 
 from __future__ import annotations
 
@@ -8,43 +11,43 @@ from datetime import datetime
 
 from deltalake.exceptions import CommitFailedError
 
-from feature_store.privacy.person_filter import Who
-from feature_store.privacy.table_rewrite import Rewritten, rewrite
+from feature_store.privacy.person_filter import PersonFilter
+from feature_store.privacy.table_rewrite import TableErasure, erase_from_table
 from feature_store.publishing.publish import append_event
 from feature_store.publishing.snapshot import Event, Pin, current_event, events
 from feature_store.tables.runs import PUBLISHED_RUNS
 
-_TRIES = 5
+_ATTEMPTS = 5
 
 
-class EventsMoved(RuntimeError):
-    """Others kept appending events while theirs were to be rewritten."""
+class EventsConflict(RuntimeError):
+    """Other runs appended an event during every attempt to rewrite published_runs."""
 
 
-def repin(
+def republish_tables(
     lake: str, pins: Mapping[str, Pin], *, request_id: str, actor: str, now: datetime
 ) -> Event:
-    """Append the `erase` event: the same run and day, some tables at new versions.
+    """Append the `erase` event: the same run and day, with some tables at new versions.
 
     Args:
-        lake: where.
-        pins: the tables that were written anew, by name.
+        lake: the lake's address.
+        pins: the rewritten tables, by name.
         request_id: the erasure, which the event gives as its reason.
-        actor: who asked for it.
-        now: when.
+        actor: the operator who requested the erasure.
+        now: the event's time.
 
     Raises:
-        CurrentMoved: somebody published meanwhile.
-        LookupError: nothing is published, so there is nothing to pin anew.
+        CurrentMoved: another run was published in the meantime.
+        LookupError: nothing is published, so there is no run to pin again.
     """
-    so_far = events(lake)
-    current = current_event(so_far)
+    earlier = events(lake)
+    current = current_event(earlier)
     if current is None:
-        raise LookupError("published_runs: nothing is published; there is nothing to pin anew")
+        raise LookupError("published_runs: nothing is published; there is nothing to pin again")
     tables = tuple(pins.get(pin.table_name, pin) for pin in current.tables)
     event = replace(
         current,
-        event_number=len(so_far) + 1,
+        event_number=len(earlier) + 1,
         replaces_event=current.event_number,
         action="erase",
         actor=actor,
@@ -55,17 +58,18 @@ def repin(
     return append_event(lake, event)
 
 
-def erase_from_events(lake: str, who: Who) -> Rewritten | None:
-    """Take the person out of the examples that events keep of broken rules.
+def erase_from_events(lake: str, person_filter: PersonFilter) -> TableErasure | None:
+    """Remove the person from the events' reasons and from the examples of broken gate rules.
 
     Raises:
-        EventsMoved: others appended events each time; call it again.
+        EventsConflict: other runs appended an event during every attempt; call it again.
     """
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         try:
-            return rewrite(lake, PUBLISHED_RUNS, who)
+            return erase_from_table(lake, PUBLISHED_RUNS, person_filter)
         except CommitFailedError:
             continue
-    raise EventsMoved(
-        f"published_runs: {_TRIES} events were appended while they were rewritten; clear the task"
+    raise EventsConflict(
+        f"published_runs: {_ATTEMPTS} events were appended while they were rewritten; clear the "
+        "task"
     )

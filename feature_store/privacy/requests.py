@@ -1,40 +1,37 @@
-"""Requests to erase a person: the one place that knows whom a request is about, until it ends.
+"""Erasure requests: until an erasure ends, the request's file alone maps its id to the person.
 
-A request's id is random and says nothing; logs, parameters and evidence have it, never the person.
+A request's id is random. Logs, parameters and run_erasures hold that id and never the person's.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from feature_store.lake.storage import FolderStorage, Storage, open_storage
+from feature_store.lake.private_files import write_private_file
+from feature_store.lake.storage import FolderStorage, open_storage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from feature_store.settings import Settings
 
 _REQUESTS = "privacy/requests"
-_PRIVATE = 0o600
 
 
 class UnknownRequest(LookupError):
-    """No erasure of that id was asked for."""
+    """No unfinished erasure request has this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One erasure that is not finished.
+    """One unfinished erasure.
 
     Attributes:
-        removed: what the erasure has removed so far, by table or kind of file.
-        event_number: the event that re-pinned the published tables.
+        removed: how many rows or files the erasure has removed so far, by table or kind of file.
+        event_number: the event that pinned the published tables at their new versions.
     """
 
     request_id: str
@@ -47,16 +44,16 @@ class Request:
 
 
 def record_request(settings: Settings, user_id: str, *, actor: str, now: datetime) -> Request:
-    """Write the request down, readable by its owner alone; returns it with its random id.
+    """Store a request in a file that only its owner may read; returns it with its random id.
 
     Raises:
-        ValueError: the id is blank, or the actor's name holds it, which would stay for ever.
+        ValueError: the id is blank, or the actor's name contains it and would stay for ever.
     """
     if not user_id.strip():
         raise ValueError("erase: the person's id is blank; give it as the tables hold it")
     if user_id in actor:
         raise ValueError(
-            "erase: the actor's name holds the person's id and would stay in the evidence; give "
+            "erase: the actor's name holds the person's id and would stay in run_erasures; give "
             "--actor another name"
         )
     request = Request(secrets.token_hex(8), user_id, actor, now)
@@ -65,16 +62,20 @@ def record_request(settings: Settings, user_id: str, *, actor: str, now: datetim
 
 
 def save_request(settings: Settings, request: Request) -> None:
-    """Write a request with what was done so far."""
-    content = json.dumps(asdict(request), default=str).encode()
-    _write_private(open_storage(settings.lake), _request_path(request.request_id), content)
+    """Store the request with its progress; on a bucket the bucket's policy restricts readers."""
+    storage, path = open_storage(settings.lake), _request_path(request.request_id)
+    content = json.dumps(asdict(request), default=str)
+    if isinstance(storage, FolderStorage):
+        write_private_file(storage.root / path, content)
+    else:
+        storage.write(path, content.encode())
 
 
-def request_called(settings: Settings, request_id: str) -> Request:
+def load_request(settings: Settings, request_id: str) -> Request:
     """An unfinished request.
 
     Raises:
-        UnknownRequest: it does not exist, or is finished.
+        UnknownRequest: the request does not exist, or is finished.
     """
     storage, path = open_storage(settings.lake), _request_path(request_id)
     if not re.fullmatch(r"[0-9a-f]+", request_id) or not storage.exists(path):
@@ -88,57 +89,28 @@ def request_called(settings: Settings, request_id: str) -> Request:
     return Request(**stored, requested_at_utc=requested, rewritten_tables=tables)
 
 
-def add_removed(settings: Settings, request_id: str, removed: dict[str, int]) -> None:
-    """Note what a part of the erasure removed; a part that runs again adds to what it had."""
-    request = request_called(settings, request_id)
-    together = {
+def add_removed_counts(settings: Settings, request_id: str, removed: dict[str, int]) -> None:
+    """Add the counts of one part of the erasure; a part that runs again adds to its counts."""
+    request = load_request(settings, request_id)
+    total = {
         name: request.removed.get(name, 0) + removed.get(name, 0)
         for name in sorted({*request.removed, *removed})
     }
-    save_request(settings, replace(request, removed=together))
+    save_request(settings, replace(request, removed=total))
 
 
-def forget_request(settings: Settings, request_id: str) -> None:
-    """Remove the request's file, the last place that knows whom it was about.
+def delete_request(settings: Settings, request_id: str) -> None:
+    """Delete the request's file, the last place that holds the person's id.
 
-    And a half-written one that a killed process left beside it.
+    Partial files of a killed process go as well.
     """
     storage, path = open_storage(settings.lake), _request_path(request_id)
     if isinstance(storage, FolderStorage):
-        _beside(storage.root / path).unlink(missing_ok=True)
+        target = storage.root / path
+        for partial in target.parent.glob(f".{target.name}*"):
+            partial.unlink()
     storage.delete(path)
-
-
-def create_private(path: Path, content: bytes) -> None:
-    """Make a file that nobody but its owner may read.
-
-    Raises:
-        FileExistsError: it is there already.
-    """
-    opened = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE)
-    with os.fdopen(opened, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _request_path(request_id: str) -> str:
     return f"{_REQUESTS}/{request_id}.json"
-
-
-def _write_private(storage: Storage, path: str, content: bytes) -> None:
-    """On a bucket its policy decides who reads; in a folder nobody but the owner, ever."""
-    if not isinstance(storage, FolderStorage):
-        storage.write(path, content)
-        return
-    target = storage.root / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(target)
-    beside.unlink(missing_ok=True)  # of a process that was killed
-    create_private(beside, content)
-    beside.replace(target)
-
-
-def _beside(target: Path) -> Path:
-    """Where a request is written before it takes its place."""
-    return target.with_name(f".{target.name}")

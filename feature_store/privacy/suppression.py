@@ -1,12 +1,14 @@
-"""Who was erased: the suppression list that keeps a person from coming back.
+"""The suppression list: keyed hashes of erased people, which keep a person from coming back.
 
-It holds keyed hashes (HMAC-SHA256), so that whoever reads the lake cannot try ids out on it.
+The hashes are HMAC-SHA256, so a reader of the lake without the key cannot test ids against them.
+`erasure_guard` stops a run from writing rows that it read before an erasure.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 from collections.abc import Callable
@@ -14,64 +16,66 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from feature_store.lake.lease import writer_lease
+from feature_store.lake.private_files import OWNER_ONLY
 from feature_store.lake.storage import Storage, open_storage
-from feature_store.privacy.requests import create_private
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from feature_store.settings import Settings
 
 LEASE = "privacy"
-"""Held while an erasure rewrites the lake; whoever computes waits for it before reading."""
+"""Name of the lease that an erasure holds; every run waits for it before reading its inputs."""
 
 _LIST = "privacy/suppressed"
-_MARKS = "privacy/rewritten"
+_REWRITE_MARKS = "privacy/rewritten"
 _KEY_FILE = "privacy.key"
-_KEY_CHARACTERS = 32
+_MIN_KEY_LENGTH = 32
 _WORD = re.compile(r"[^\s,;:()\[\]{}'\"=\x00-\x1f]+")
 
 
 class PrivacyKeyMissing(LookupError):
-    """There is a suppression list, and not the key that it was made with."""
+    """The suppression list has entries, and this installation lacks their key."""
 
 
-class ErasedMeanwhile(RuntimeError):
-    """Somebody was erased after this run had read its inputs."""
+class ErasedDuringRun(RuntimeError):
+    """An erasure removed a person after this run had read its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Suppression:
-    """Everybody who was erased, as keyed hashes."""
+class SuppressionList:
+    """A filter for every erased person, as keyed hashes."""
 
     digests: frozenset[str]
     key: bytes = field(repr=False)
 
     def __bool__(self) -> bool:
-        """Whether anybody was."""
+        """Whether the list has an entry."""
         return bool(self.digests)
 
-    def is_meant(self, user_id: str) -> bool:
+    def matches(self, user_id: str) -> bool:
         """Whether the person was erased."""
         return digest_of(self.key, user_id) in self.digests
 
-    def is_in_text(self, text: str) -> bool:
-        """Whether a word of the text is the id of somebody erased."""
-        return any(self.is_meant(word) for word in set(_WORD.findall(text)))
+    def matches_text(self, text: str) -> bool:
+        """Whether a word of the text is the id of an erased person."""
+        return any(self.matches(word) for word in set(_WORD.findall(text)))
 
 
 def digest_of(key: bytes, user_id: str) -> str:
-    """The keyed hash under which a person is suppressed."""
+    """The keyed hash of a person's id."""
     return hmac.new(key, user_id.encode(), hashlib.sha256).hexdigest()
 
 
-def suppressed(settings: Settings) -> Suppression:
-    """The suppression list.
+def load_suppression_list(settings: Settings) -> SuppressionList:
+    """The suppression list with this installation's key.
 
     Raises:
-        PrivacyKeyMissing: there are entries, and no key or another than theirs.
+        PrivacyKeyMissing: the list has entries, and the key is missing or another one.
     """
-    digests = suppressed_digests(settings.lake)
+    digests = suppression_digests(settings.lake)
     if not digests:
-        return Suppression(digests, b"")
+        return SuppressionList(digests, b"")
     key = _key(settings)
     if key is None:
         raise PrivacyKeyMissing(
@@ -79,95 +83,106 @@ def suppressed(settings: Settings) -> Suppression:
             f"EVENSONG_PRIVACY_KEY, or copy {_KEY_FILE} into EVENSONG_STATE from where they were "
             "erased"
         )
-    _refuse_other_key(open_storage(settings.lake), key)
-    return Suppression(digests, key)
+    _check_key(open_storage(settings.lake), key)
+    return SuppressionList(digests, key)
 
 
-def readers_suppression(settings: Settings) -> Suppression:
-    """As `suppressed`; nobody where a reader has no key, see Decisions."""
+def reader_suppression_list(settings: Settings) -> SuppressionList:
+    """As `load_suppression_list`, but empty for a reader without a key (feature_store/DECISIONS)."""
     if _key(settings) is None:
-        return Suppression(frozenset(), b"")
-    return suppressed(settings)
+        return SuppressionList(frozenset(), b"")
+    return load_suppression_list(settings)
 
 
-def suppressed_digests(lake: str) -> frozenset[str]:
-    """The list's entries; without a key nobody can tell whose they are."""
+def suppression_digests(lake: str) -> frozenset[str]:
+    """The entries of the list; only the key connects them with people."""
     return frozenset(file.path.rsplit("/", 1)[1] for file in open_storage(lake).list(_LIST))
 
 
 def suppress(settings: Settings, user_id: str) -> None:
-    """Put a person on the list; the first time this also draws the key.
+    """Add a person to the list; the first call also generates the key.
 
     Raises:
         PrivacyKeyMissing: the list was made with another key.
     """
     storage = open_storage(settings.lake)
-    key = _key(settings) or _new_key(settings)
+    key = _key(settings) or _generate_key(settings)
     storage.put_if_absent(_fingerprint_path(), _fingerprint(key))
-    _refuse_other_key(storage, key)
+    _check_key(storage, key)
     storage.put_if_absent(f"{_LIST}/{digest_of(key, user_id)}", b"")
 
 
 def mark_rewritten(lake: str) -> None:
-    """Leave word that tables were rewritten: who read them before must not write afterwards.
+    """Record that an erasure rewrote tables, so that runs with older inputs do not write.
 
-    An erasure that failed half-way had suppressed its person already, so the list alone would not
-    tell whoever read between its two attempts. The mark's name is random and says nothing.
+    The list alone is not enough: an erasure that failed half-way had already added its person, so
+    the second attempt changes nothing that a run could compare. A mark's name is random.
     """
-    open_storage(lake).put_if_absent(f"{_MARKS}/{secrets.token_hex(16)}", b"")
+    open_storage(lake).put_if_absent(f"{_REWRITE_MARKS}/{secrets.token_hex(16)}", b"")
 
 
-def unchanged_people(lake: str) -> Callable[[], None]:
-    """Wait for an erasure that is at work; returns what a run calls just before it writes.
+def erasure_guard(lake: str) -> Callable[[], None]:
+    """Wait for an erasure in progress; returns the check that a run calls just before it writes.
 
-    Whoever read before a person was erased must not write afterwards. The caller asks while it
-    holds the table's lease, so an erasure that comes later finds the rows and removes them.
+    A run that read its inputs before an erasure must not write afterwards. The caller checks while
+    it holds the table's lease, so a later erasure finds the rows and removes them.
     """
     with writer_lease(lake, LEASE):
-        before = _told_of_erasures(lake)
+        before = _erasure_marks(lake)
 
-    def refuse_old_people() -> None:
-        if _told_of_erasures(lake) != before:
-            raise ErasedMeanwhile(
-                "privacy: somebody was erased while this task was computing, so its rows may hold "
-                "that person; nothing was written; clear the task, it reads the inputs anew"
+    def check_no_erasure() -> None:
+        if _erasure_marks(lake) != before:
+            raise ErasedDuringRun(
+                "privacy: a person was erased while this task was computing, so its rows may hold "
+                "that person; nothing was written; clear the task, it reads its inputs again"
             )
 
-    return refuse_old_people
+    return check_no_erasure
 
 
-def _told_of_erasures(lake: str) -> frozenset[str]:
-    """Everything that an erasure leaves as it begins and as its tables are rewritten."""
+def _erasure_marks(lake: str) -> frozenset[str]:
+    """Every file that an erasure adds: list entries when it begins, marks after each rewrite."""
     storage = open_storage(lake)
-    return frozenset(file.path for place in (_LIST, _MARKS) for file in storage.list(place))
+    return frozenset(
+        file.path for folder in (_LIST, _REWRITE_MARKS) for file in storage.list(folder)
+    )
 
 
 def _key(settings: Settings) -> bytes | None:
     if settings.privacy_key is not None:
-        return _long_enough(settings.privacy_key.get_secret_value())
+        return _checked_length(settings.privacy_key.get_secret_value())
     file = settings.state / _KEY_FILE
-    return _long_enough(file.read_text().strip()) if file.is_file() else None
+    return _checked_length(file.read_text().strip()) if file.is_file() else None
 
 
-def _long_enough(key: str) -> bytes:
-    if len(key) < _KEY_CHARACTERS:
+def _checked_length(key: str) -> bytes:
+    if len(key) < _MIN_KEY_LENGTH:
         raise PrivacyKeyMissing(
-            f"privacy: the key has {len(key)} characters and needs {_KEY_CHARACTERS}; make one with"
+            f"privacy: the key has {len(key)} characters and needs {_MIN_KEY_LENGTH}; make one with"
             ' `python -c "import secrets; print(secrets.token_hex(32))"`'
         )
     return key.encode()
 
 
-def _new_key(settings: Settings) -> bytes:
-    if suppressed_digests(settings.lake):
-        suppressed(settings)  # says that the key is missing
-    key = secrets.token_hex(32)
+def _generate_key(settings: Settings) -> bytes:
+    if suppression_digests(settings.lake):
+        load_suppression_list(settings)  # raises: the key of these entries is missing
+    key = secrets.token_hex(32).encode()
     settings.state.mkdir(parents=True, exist_ok=True)
-    create_private(settings.state / _KEY_FILE, key.encode())
-    return key.encode()
+    _create_key_file(settings.state / _KEY_FILE, key)
+    return key
 
 
-def _refuse_other_key(storage: Storage, key: bytes) -> None:
+def _create_key_file(path: Path, key: bytes) -> None:
+    """Exclusive, so that of two processes that generate a key at once the second one fails."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _check_key(storage: Storage, key: bytes) -> None:
     if storage.read(_fingerprint_path()) != _fingerprint(key):
         raise PrivacyKeyMissing(
             f"{_LIST}: made with another key than this installation's; set EVENSONG_PRIVACY_KEY to "
@@ -176,7 +191,7 @@ def _refuse_other_key(storage: Storage, key: bytes) -> None:
 
 
 def _fingerprint(key: bytes) -> bytes:
-    """Tells keys apart and gives nothing away: a hash under the key of a fixed text."""
+    """The hash of a fixed text under the key: identifies the key without revealing it."""
     return digest_of(key, "evensong suppression list").encode()
 
 

@@ -1,9 +1,9 @@
-"""Take a person out of a Delta table: rewrite its rows, then remove what its log remembers.
+"""Erasure of a person from a Delta table: rewrite the rows, then purge the table's history.
 
-Rewriting is an overwrite without a predicate, because a predicate on an id would stay in the log.
-Readers of earlier versions are served until `forget_history`, which keeps the given versions: from
-the oldest of them on the log begins with a checkpoint, and what lay before it is deleted, entries
-with their statistics, checksums and data files.
+The rewrite is an overwrite without a predicate, because the log would keep a predicate on an id.
+Earlier versions serve their readers until `purge_history`, which keeps only the given versions: the
+log then begins with a checkpoint at the oldest of them. Earlier log entries with their statistics,
+checksums and data files are deleted.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ import pyarrow.dataset as ds
 from feature_store.lake.delta_tables import open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import Storage, open_storage
-from feature_store.privacy.person_filter import Who, about, cleaned
-from feature_store.privacy.suppression import ErasedMeanwhile
+from feature_store.privacy.person_filter import PersonFilter
+from feature_store.privacy.personal_data import person_mask
+from feature_store.privacy.row_erasure import erase_from_rows
+from feature_store.privacy.suppression import ErasedDuringRun
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from feature_store.contract import Table
 
-_MARK = "evensong.erasure"
-"""In the commits that took somebody out; never who."""
+_COMMIT_MARK = "evensong.erasure"
+"""Metadata key of the commits of an erasure; the commits never hold an id."""
 
 _LOG_ENTRY = re.compile(r"\.?(\d{20})\.(?:json|crc|checkpoint|compacted|\d{20}).*")
-
 
 _APPENDED_WITHOUT_A_LEASE = {
     "published_runs",
@@ -45,13 +46,13 @@ _APPENDED_WITHOUT_A_LEASE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rewritten:
-    """What became of a table.
+class TableErasure:
+    """The result of an erasure from one table.
 
     Attributes:
         version: the version without the person that holds the pinned slice.
-        removed: rows about the person.
-        changed: others' rows that named the person.
+        removed: number of removed rows about the person.
+        changed: number of other rows that named the person.
     """
 
     version: int
@@ -67,60 +68,63 @@ class PinnedSlice:
     as_of: date
 
 
-def rewrite(
-    lake: str, table: Table, who: Who, *, pinned: PinnedSlice | None = None
-) -> Rewritten | None:
-    """Write the table anew without the person; None when no row names the person.
+def erase_from_table(
+    lake: str, table: Table, person_filter: PersonFilter, *, pinned: PinnedSlice | None = None
+) -> TableErasure | None:
+    """Rewrite the table without the person; None when no row names the person.
 
-    A table with a pinned slice is always written anew, as earlier versions of it go. When its slice
-    was staged again after it was published, the published rows get a version of their own first.
+    A table with a pinned slice is always rewritten, because its earlier versions are purged. If a
+    later run staged that slice again, the published rows first get a version of their own.
     """
     with writer_lease(lake, table.name):
         newest = open_table(lake, table)
         if pinned is not None:
-            return _with_pinned_slice(lake, newest, table, who, pinned)
-        sweep = _Sweep(table, who)
-        if not sweep.finds_any(newest):
+            return _rewrite_with_pinned_slice(lake, newest, table, person_filter, pinned)
+        eraser = _BatchEraser(table, person_filter)
+        if not eraser.finds_any(newest):
             return None
-        _overwrite(newest, table, sweep.batches(_rows(newest, table)))
-        return Rewritten(newest.version(), sweep.removed, sweep.changed)
+        _overwrite(newest, table, eraser.batches(_rows(newest, table)))
+        return TableErasure(newest.version(), eraser.removed, eraser.changed)
 
 
-def refuse_rewritten(lake: str, table: Table, version: int) -> None:
-    """Refuse a version from before an erasure: it holds the person, and goes.
+def check_not_rewritten(lake: str, table: Table, version: int) -> None:
+    """Refuse a version from before an erasure: it holds the person and will be purged.
 
     Raises:
-        ErasedMeanwhile: says which task to clear.
+        ErasedDuringRun: an erasure rewrote the table after `version`; names the task to clear.
     """
     for commit in open_table(lake, table).history():
-        if commit["version"] > version and _MARK in commit:
-            raise ErasedMeanwhile(
-                f"{table.name}: somebody was erased after version {version} had been staged, which "
+        if commit["version"] > version and _COMMIT_MARK in commit:
+            raise ErasedDuringRun(
+                f"{table.name}: a person was erased after version {version} had been staged, which "
                 f"may hold that person; nothing was published; clear the task {table.name}, it "
-                "computes its rows anew"
+                "computes its rows again"
             )
 
 
-def count_named(lake: str, table: Table, who: Who, version: int | None = None) -> int:
-    """Rows of a version that name the person; of the newest without one."""
-    sweep = _Sweep(table, who)
-    sweep.finds_any(open_table(lake, table, version))
-    return sweep.removed + sweep.changed
+def count_matching_rows(
+    lake: str, table: Table, person_filter: PersonFilter, version: int | None = None
+) -> int:
+    """Number of rows that name the person; `version` None reads the newest version."""
+    eraser = _BatchEraser(table, person_filter)
+    eraser.finds_any(open_table(lake, table, version))
+    return eraser.removed + eraser.changed
 
 
-def rows_about(lake: str, table: Table, who: Who) -> pa.Table:
-    """The rows that are about the person, others' rows that only name the person left out."""
+def read_matching_rows(lake: str, table: Table, person_filter: PersonFilter) -> pa.Table:
+    """The rows about the person, without other rows that only name the person."""
     theirs = [
-        rows.filter(about(table, rows, who)) for rows in _rows(open_table(lake, table), table)
+        rows.filter(person_mask(table, rows, person_filter))
+        for rows in _rows(open_table(lake, table), table)
     ]
     return pa.concat_tables(theirs) if theirs else table.arrow_schema.empty_table()
 
 
-def forget_history(lake: str, table: Table, keep: Sequence[int] = ()) -> int:
-    """Delete every version but `keep` and the newest, with its log; returns the files deleted.
+def purge_history(lake: str, table: Table, keep: Sequence[int] = ()) -> int:
+    """Delete all versions except `keep` and the newest, with their log; returns the files deleted.
 
-    Appends to a log of events take no lease, so files that no version knows are left alone there:
-    one may be about to be committed.
+    Some tables are appended to without a lease. There, files that no version lists stay, because a
+    writer may be about to commit them.
     """
     with writer_lease(lake, table.name):
         opened = open_table(lake, table)
@@ -141,65 +145,67 @@ def forget_history(lake: str, table: Table, keep: Sequence[int] = ()) -> int:
         return entries + len(files)
 
 
-class _Sweep:
-    """Goes through rows once, and counts what it took out."""
+class _BatchEraser:
+    """Removes the person from a stream of batches and counts removed and changed rows."""
 
-    def __init__(self, table: Table, who: Who) -> None:
+    def __init__(self, table: Table, person_filter: PersonFilter) -> None:
         self._table = table
-        self._who = who
+        self._person_filter = person_filter
         self.removed = 0
         self.changed = 0
 
     def finds_any(self, opened: DeltaTable) -> bool:
-        """Whether a row names the person; leaves the counts at what would be taken out."""
+        """Whether a row names the person; sets the counts to what an erasure would affect."""
         for _ in self.batches(_rows(opened, self._table)):
             continue
         return self.removed + self.changed > 0
 
     def batches(self, tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
-        """The rows without the person."""
+        """The rows without the person; the counts start at 0 again."""
         self.removed = self.changed = 0
-        return self._counted(tables)
+        return self._erase_and_count(tables)
 
-    def _counted(self, tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+    def _erase_and_count(self, tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         for rows in tables:
-            result = cleaned(self._table, rows, self._who)
-            self.removed += result.removed
-            self.changed += result.changed
-            yield from result.rows.combine_chunks().to_batches()
+            erasure = erase_from_rows(self._table, rows, self._person_filter)
+            self.removed += erasure.removed
+            self.changed += erasure.changed
+            yield from erasure.rows.combine_chunks().to_batches()
 
 
-def _with_pinned_slice(
-    lake: str, newest: DeltaTable, table: Table, who: Who, pinned: PinnedSlice
-) -> Rewritten:
+def _rewrite_with_pinned_slice(
+    lake: str, newest: DeltaTable, table: Table, person_filter: PersonFilter, pinned: PinnedSlice
+) -> TableErasure:
     published = open_table(lake, table, pinned.version)
-    sweep = _Sweep(table, who)
+    eraser = _BatchEraser(table, person_filter)
     day = ds.field(table.time.column)
-    if _files_of(newest, table, pinned) == _files_of(published, table, pinned):
-        _overwrite(newest, table, sweep.batches(_rows(newest, table)))
-        return Rewritten(newest.version(), sweep.removed, sweep.changed)
+    if _files_of_day(newest, table, pinned) == _files_of_day(published, table, pinned):
+        _overwrite(newest, table, eraser.batches(_rows(newest, table)))
+        return TableErasure(newest.version(), eraser.removed, eraser.changed)
     staged = _rows(newest, table, day == pinned.as_of)
-    others = _rows(newest, table, day != pinned.as_of)
-    readers = _rows(published, table, day == pinned.as_of)
-    _overwrite(newest, table, sweep.batches(chain(others, readers)))
+    other_days = _rows(newest, table, day != pinned.as_of)
+    published_day = _rows(published, table, day == pinned.as_of)
+    _overwrite(newest, table, eraser.batches(chain(other_days, published_day)))
     version = newest.version()
-    staged_sweep = _Sweep(table, who)
+    staged_eraser = _BatchEraser(table, person_filter)
     predicate = f"{table.time.column} = '{pinned.as_of:%Y-%m-%d}'"
-    _overwrite(newest, table, staged_sweep.batches(staged), predicate)
-    return Rewritten(
-        version, sweep.removed + staged_sweep.removed, sweep.changed + staged_sweep.changed
+    _overwrite(newest, table, staged_eraser.batches(staged), predicate)
+    return TableErasure(
+        version,
+        eraser.removed + staged_eraser.removed,
+        eraser.changed + staged_eraser.changed,
     )
 
 
-def _files_of(opened: DeltaTable, table: Table, pinned: PinnedSlice) -> set[str]:
-    of_the_day = f"{table.time.column} = '{pinned.as_of:%Y-%m-%d}'"
-    return set(opened.file_uris(file_pruning_predicate=of_the_day))
+def _files_of_day(opened: DeltaTable, table: Table, pinned: PinnedSlice) -> set[str]:
+    is_pinned_day = f"{table.time.column} = '{pinned.as_of:%Y-%m-%d}'"
+    return set(opened.file_uris(file_pruning_predicate=is_pinned_day))
 
 
 def _rows(
     opened: DeltaTable, table: Table, condition: ds.Expression | None = None
 ) -> Iterator[pa.Table]:
-    """Batches of a version; which one is settled now, not when the first batch is asked for."""
+    """Batches of a version; the call fixes the version, not the first read."""
     dataset = opened.to_pyarrow_dataset()
     return (
         pa.Table.from_batches([batch]).cast(table.arrow_schema)
@@ -214,7 +220,7 @@ def _overwrite(
     batches: Iterator[pa.RecordBatch],
     predicate: str | None = None,
 ) -> None:
-    """One commit, which fails when another writer was faster: what it wrote would be lost."""
+    """One commit without retries: a retry would overwrite the rows of a concurrent writer."""
     from deltalake import CommitProperties, write_deltalake
 
     write_deltalake(
@@ -223,13 +229,13 @@ def _overwrite(
         mode="overwrite",
         predicate=predicate,
         commit_properties=CommitProperties(
-            custom_metadata={_MARK: "rows rewritten"}, max_commit_retries=0
+            custom_metadata={_COMMIT_MARK: "rows rewritten"}, max_commit_retries=0
         ),
     )
 
 
 def _delete_log_before(storage: Storage, table: Table, version: int) -> int:
-    """Entries, checkpoints and checksums of earlier versions, and checksums that Hadoop left."""
+    """Delete log entries, checkpoints and checksums of earlier versions, Hadoop's included."""
     folder = f"tables/{table.name}"
     deleted = 0
     for file in list(storage.list(f"{folder}/_delta_log")):

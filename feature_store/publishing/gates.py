@@ -1,7 +1,7 @@
-"""Judge measured figures against their bounds, with Great Expectations on one small frame.
+"""Evaluate gates: compare metrics with their bounds by Great Expectations.
 
-Expectations on the tables themselves would each cost Spark jobs of their own; the audit aggregates
-once, and what is judged here is one row with one column a rule.
+The audit aggregates the tables once, and Great Expectations checks a frame of one row with one
+column a rule. Expectations on the tables themselves would cost Spark jobs each.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import pandas as pd
 
 
 class GateFailed(RuntimeError):
-    """Published rows break a rule; readers keep what they had."""
+    """A gate blocks publication; readers keep the current tables."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A figure and what it must be.
+class GateMetric:
+    """The metric of one gate, with its bounds.
 
     Attributes:
-        rule: its name, as people and waivers know it.
+        rule: name of the gate, as messages and waivers give it.
         low: smallest value that passes; None for no bound.
         high: largest value that passes; None for no bound.
-        examples: a few of the rows that count against it, for people.
-        is_absolute: nobody may waive it.
+        examples: a few rows that break the rule, for the person who reads the message.
+        is_absolute: the rule cannot be waived.
     """
 
     rule: str
@@ -39,7 +39,7 @@ class Measure:
 
     @property
     def threshold(self) -> str:
-        """The bounds in words."""
+        """The bounds as text."""
         if self.low is None:
             return f"at most {self.high:g}"
         return f"at least {self.low:g}" if self.high is None else f"{self.low:g} to {self.high:g}"
@@ -47,10 +47,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What became of one rule; the shape of `published_runs.gates`.
+    """The result of one gate, in the shape of `published_runs.gates`.
 
     Attributes:
-        waived_by: who let a broken rule through and why; None for a rule that nobody waived.
+        waived_by: who waived a broken rule and why; None without a waiver.
     """
 
     rule: str
@@ -63,66 +63,68 @@ class GateResult:
     waived_by: str | None = None
 
     @property
-    def stops(self) -> bool:
-        """Whether the rule is broken and nobody let it through."""
+    def is_blocking(self) -> bool:
+        """Whether the rule is broken and not waived."""
         return not self.is_passed and self.waived_by is None
 
     def as_row(self) -> dict[str, object]:
-        """As a row of the contract's GATE_RESULTS."""
+        """The result as a struct of the column type GATE_RESULTS."""
         return asdict(self)
 
     def __str__(self) -> str:
-        seen = f"; for example {self.examples}" if self.examples else ""
-        return f"{self.table_name}: {self.rule} is {self.value:g}, must be {self.threshold}{seen}"
+        examples = f"; for example {self.examples}" if self.examples else ""
+        return (
+            f"{self.table_name}: {self.rule} is {self.value:g}, must be {self.threshold}{examples}"
+        )
 
 
-def judge(measures: Sequence[Measure]) -> list[GateResult]:
-    """Every measure with its verdict, in the order given.
+def evaluate_gates(metrics: Sequence[GateMetric]) -> list[GateResult]:
+    """The result of every gate, in the given order.
 
     Raises:
-        ValueError: two measures share a rule's name.
+        ValueError: two metrics have the same rule.
     """
-    names = [measure.rule for measure in measures]
+    names = [metric.rule for metric in metrics]
     if len(set(names)) != len(names):
         raise ValueError(f"gates: a rule is measured twice: {sorted(names)}")
-    passed = _expectations_met(measures) if measures else {}
+    passed = _check_expectations(metrics) if metrics else {}
     return [
         GateResult(
-            rule=measure.rule,
-            table_name=measure.table_name,
-            is_passed=passed[measure.rule],
-            value=measure.value,
-            threshold=measure.threshold,
-            examples=measure.examples,
-            is_absolute=measure.is_absolute,
+            rule=metric.rule,
+            table_name=metric.table_name,
+            is_passed=passed[metric.rule],
+            value=metric.value,
+            threshold=metric.threshold,
+            examples=metric.examples,
+            is_absolute=metric.is_absolute,
         )
-        for measure in measures
+        for metric in metrics
     ]
 
 
-def _expectations_met(measures: Sequence[Measure]) -> dict[str, bool]:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which would call home
+def _check_expectations(metrics: Sequence[GateMetric]) -> dict[str, bool]:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which would send usage data
     import great_expectations as gx
     from great_expectations.expectations.core.expect_column_values_to_be_between import (
         ExpectColumnValuesToBeBetween,
     )
 
-    figures = pd.DataFrame([{measure.rule: measure.value for measure in measures}])
+    one_row = pd.DataFrame([{metric.rule: metric.value for metric in metrics}])
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # a plain dict is what it reads
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # it reads a plain dict
     batch = (
         context.data_sources.add_pandas("audit")
         .add_dataframe_asset("figures")
         .add_batch_definition_whole_dataframe("all")
-        .get_batch({"dataframe": figures})
+        .get_batch({"dataframe": one_row})
     )
     suite = gx.ExpectationSuite(
         name="publication",
         expectations=[
             ExpectColumnValuesToBeBetween(
-                column=measure.rule, min_value=measure.low, max_value=measure.high
+                column=metric.rule, min_value=metric.low, max_value=metric.high
             )
-            for measure in measures
+            for metric in metrics
         ],
     )
     return {

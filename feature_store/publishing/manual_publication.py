@@ -1,4 +1,4 @@
-"""Make a staged run current by hand."""
+"""Publish a staged or blocked run manually."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from feature_store.lake.arrow_io import read_table
 from feature_store.publishing.gates import GateFailed, GateResult
-from feature_store.publishing.publish import ReadBackMismatch, append_event, refuse_erased
+from feature_store.publishing.publish import ReadBackMismatch, append_event, check_not_erased
 from feature_store.publishing.snapshot import (
     Event,
     NothingPublished,
@@ -16,64 +16,64 @@ from feature_store.publishing.snapshot import (
     events,
     newest_event_of,
 )
-from feature_store.publishing.waivers import with_waivers
+from feature_store.publishing.waivers import apply_waivers
 from feature_store.tables import table_called
 
 
-def publish_by_hand(
+def publish_staged_run(
     lake: str, run_id: str, *, actor: str, reason: str | None, now: datetime
 ) -> Event:
-    """Publish what a run staged, as its own event pinned and judged it; even an older day.
+    """Publish the versions and gate results of a run's staged event, even for an older day.
 
     Raises:
-        NothingPublished: the run staged nothing that could be published.
-        GateFailed: a rule stops it that nobody waived.
-        RunErased: it held somebody who was erased since.
-        ReadBackMismatch: the staged rows are not there any more.
-        CurrentMoved: somebody published meanwhile.
+        NothingPublished: the newest event of the run is neither staged nor blocked.
+        GateFailed: a broken rule is not waived.
+        RunErased: the run holds a person who was erased since.
+        ReadBackMismatch: the staged rows are not in the table.
+        CurrentMoved: another event became current meanwhile.
     """
-    so_far = events(lake)
-    staged = _staged(so_far, run_id)
-    refuse_erased(staged, so_far)
-    judged = with_waivers(lake, run_id, [GateResult(**gate) for gate in staged.gates])
-    stopping = [gate for gate in judged if gate.stops]
-    if stopping:
+    history = events(lake)
+    staged = _staged_event(history, run_id)
+    check_not_erased(staged, history)
+    results = apply_waivers(lake, run_id, [GateResult(**gate) for gate in staged.gates])
+    blocking = [gate for gate in results if gate.is_blocking]
+    if blocking:
         raise GateFailed(
-            f"{'; '.join(str(gate) for gate in stopping)} (event {staged.event_number}); run "
+            f"{'; '.join(str(gate) for gate in blocking)} (event {staged.event_number}); run "
             f"{run_id} stays unpublished; correct the rows and run the night again, or waive a "
             "population rule: `evensong waive --help`"
         )
     for pin in staged.tables:
-        _refuse_missing_rows(lake, staged, pin)
-    current = current_event(so_far)
+        _check_rows(lake, staged, pin)
+    current = current_event(history)
     event = replace(
         staged,
-        event_number=len(so_far) + 1,
+        event_number=len(history) + 1,
         replaces_event=current.event_number if current else None,
         action="publish",
         actor=actor,
         reason=reason,
-        gates=tuple(gate.as_row() for gate in judged),
+        gates=tuple(gate.as_row() for gate in results),
         recorded_at_utc=now,
     )
     return append_event(lake, event)
 
 
-def _staged(so_far: list[Event], run_id: str) -> Event:
-    """The run's newest event, which must be a staged or a blocked one."""
-    newest = newest_event_of(run_id, so_far)
+def _staged_event(history: list[Event], run_id: str) -> Event:
+    """The run's newest event, which must be a staged or a blocked event."""
+    newest = newest_event_of(run_id, history)
     if newest is not None and newest.action in {"stage_only", "blocked"}:
         return newest
-    waiting = sorted({event.run_id for event in so_far if event.action == "stage_only"})
+    staged_runs = sorted({event.run_id for event in history if event.action == "stage_only"})
     found = f"its newest event is {newest.action}" if newest else "it has no event"
     raise NothingPublished(
         f"published_runs: run {run_id!r} waits for no publication, {found}; staged: "
-        f"{', '.join(waiting) or 'none'}; to return to a published run use `evensong rollback`"
+        f"{', '.join(staged_runs) or 'none'}; to return to a published run use `evensong rollback`"
     )
 
 
-def _refuse_missing_rows(lake: str, staged: Event, pin: Pin) -> None:
-    """Read the pinned slice; an opened file that is gone, or another number of rows, stops."""
+def _check_rows(lake: str, staged: Event, pin: Pin) -> None:
+    """Read the pinned slice, which fails on a missing file or another number of rows."""
     table = table_called(pin.table_name)
     rows = read_table(lake, table, as_of=staged.as_of, version=pin.table_version)
     if rows.num_rows != pin.row_count:

@@ -1,9 +1,7 @@
-"""Write-audit-publish.
+"""Write-audit-publish: one exclusive commit to published_runs makes staged slices current.
 
-Staged slices become what readers see by one exclusive commit to published_runs.
-
-A night stages its rec_ slices; `audited_pins` reads them back; the gates judge them; `append_event`
-is the switch. Killed anywhere before that commit, readers keep the earlier set.
+A night stages its rec_ slices, `verify_staged_slices` reads them back, the gates audit them, and
+`append_event` publishes them. Until that commit readers keep the earlier tables.
 """
 
 from __future__ import annotations
@@ -20,8 +18,9 @@ import pyarrow as pa
 from feature_store.contract import Table
 from feature_store.lake import spark_io
 from feature_store.lake.arrow_io import read_table
+from feature_store.lake.content_hash import spark_fingerprint
 from feature_store.lake.delta_tables import ensure_table, open_table
-from feature_store.privacy.table_rewrite import refuse_rewritten
+from feature_store.privacy.table_rewrite import check_not_rewritten
 from feature_store.publishing.gates import GateFailed, GateResult
 from feature_store.publishing.snapshot import (
     Event,
@@ -32,7 +31,7 @@ from feature_store.publishing.snapshot import (
     erased_since,
     events,
 )
-from feature_store.publishing.waivers import with_waivers
+from feature_store.publishing.waivers import apply_waivers
 from feature_store.settings import Night
 from feature_store.tables import PUBLISHED_TABLES
 from feature_store.tables.runs import PUBLISHED_RUNS, RUN_METRICS
@@ -43,29 +42,29 @@ if TYPE_CHECKING:
 Mode = Literal["auto", "stage_only", "make_current"]
 MODES: tuple[Mode, ...] = ("auto", "stage_only", "make_current")
 
-_SWITCH_TRIES = 5
+_COMMIT_ATTEMPTS = 5
 
 
 class ReadBackMismatch(RuntimeError):
-    """What lies in storage is not what the run computed."""
+    """The stored rows differ from the rows that the run computed."""
 
 
 class RunErased(LookupError):
-    """A run held somebody who was erased since, so its versions are gone for good."""
+    """The run holds a person who was erased since, so its versions are deleted for good."""
 
 
 class CurrentMoved(RuntimeError):
-    """Somebody else published while this run was about to."""
+    """Another event became current before this commit."""
 
 
-def audited_pins(spark: SparkSession, night: Night) -> tuple[Pin, ...]:
+def verify_staged_slices(spark: SparkSession, night: Night) -> tuple[Pin, ...]:
     """Read every staged slice back and pin the versions that hold what the run computed.
 
     Raises:
         ReadBackMismatch: a slice was not written by this run, or differs from what it computed.
-        ErasedMeanwhile: somebody was erased since; the version that was staged holds the person.
+        ErasedDuringRun: the staged version holds a person who was erased since.
     """
-    return tuple(_audited_pin(spark, night, table) for table in PUBLISHED_TABLES)
+    return tuple(_verify_staged_slice(spark, night, table) for table in PUBLISHED_TABLES)
 
 
 def publish(
@@ -80,33 +79,33 @@ def publish(
     actor: str,
     now: datetime,
 ) -> Event:
-    """Append the night's event: `publish`, `stage_only`, or `blocked` when a gate failed.
+    """Append the night's event: `publish`, `stage_only`, or `blocked` when a gate blocks it.
 
-    `current` is the event that the gates compared with; should readers see another one by now,
-    the gates judged something else, and nothing is appended.
+    `current` is the event that the gates compared with. When another event is current by now, the
+    comparison is out of date and nothing is appended.
 
-    With mode `auto`, a run older than what readers see is only staged: no backfill takes them back,
-    neither one that began before the night of a later day had ended.
-    A broken rule that somebody waived for this run stops nothing.
+    With mode `auto`, a run of an earlier day than the current one is only staged, so a backfill
+    never takes readers back, even when the later day was published while the backfill ran.
+    A waived rule does not block.
 
     Raises:
-        GateFailed: a rule is broken; the blocked event is recorded first.
-        CurrentMoved: somebody published meanwhile.
+        GateFailed: a gate blocks the run; the blocked event is recorded first.
+        CurrentMoved: another event became current meanwhile.
     """
-    judged = with_waivers(night.settings.lake, night.run_id, gates)
-    broken = [gate for gate in judged if gate.stops]
+    results = apply_waivers(night.settings.lake, night.run_id, gates)
+    blocking = [gate for gate in results if gate.is_blocking]
     if mode == "auto":
-        current = _overtaken_by(night) or current
+        current = _newer_publication(night) or current
     event = Event(
         event_number=0,  # append_event numbers it
         replaces_event=current.event_number if current else None,
-        action="blocked" if broken else _action(night, current, mode),
+        action="blocked" if blocking else _action(night, current, mode),
         run_id=night.run_id,
         as_of=night.as_of,
         actor=actor,
-        reason="; ".join(gate.rule for gate in broken) or None,
+        reason="; ".join(gate.rule for gate in blocking) or None,
         tables=tuple(pins),
-        gates=tuple(gate.as_row() for gate in judged),
+        gates=tuple(gate.as_row() for gate in results),
         inputs=tuple(inputs),
         model_versions=tuple(model_versions),
         code_version=version("evensong"),
@@ -114,12 +113,12 @@ def publish(
         recorded_at_utc=now,
     )
     appended = append_event(night.settings.lake, event)
-    if broken:
+    if blocking:
         kept = f"event {current.event_number} stays current" if current else "nothing is published"
         raise GateFailed(
-            f"{'; '.join(str(gate) for gate in broken)} (event {appended.event_number}, blocked); "
-            f"{kept}; correct the data or the rule's setting and clear the task, or look at "
-            f"`evensong waive --help`"
+            f"{'; '.join(str(gate) for gate in blocking)} (event {appended.event_number}, "
+            f"blocked); {kept}; correct the data or the rule's setting and clear the task, or look "
+            f"at `evensong waive --help`"
         )
     return appended
 
@@ -128,29 +127,32 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
     """Make an earlier published run current again, by one appended event.
 
     Raises:
-        NothingPublished: that run was never published.
-        RunErased: it held somebody who was erased since.
-        TableMissing: a version that it pins is gone.
-        CurrentMoved: somebody published meanwhile.
+        NothingPublished: the run was never published.
+        RunErased: the run holds a person who was erased since.
+        TableMissing: a pinned version is deleted.
+        CurrentMoved: another event became current meanwhile.
     """
-    so_far = events(lake)
-    # A run that was current during an erasure lives on in the versions which that event pinned.
-    shown = ("publish", "erase")
-    wanted = [event for event in so_far if event.run_id == run_id and event.action in shown]
-    current = current_event(so_far)
-    if not wanted or current is None:
-        published = sorted({event.run_id for event in so_far if event.action == "publish"})
+    history = events(lake)
+    # An erase event pins the versions of the run that was current during the erasure.
+    pinning = ("publish", "erase")
+    published_events = [
+        event for event in history if event.run_id == run_id and event.action in pinning
+    ]
+    current = current_event(history)
+    if not published_events or current is None:
+        published = sorted({event.run_id for event in history if event.action == "publish"})
         raise NothingPublished(
             f"published_runs: no published run is called {run_id!r}; published: "
             f"{', '.join(published) or 'none'}; see `evensong published`"
         )
-    refuse_erased(wanted[-1], so_far)
-    restored = Snapshot(lake, wanted[-1])
+    target = published_events[-1]
+    check_not_erased(target, history)
+    restored = Snapshot(lake, target)
     for pin in restored.event.tables:
         restored.read(pin.table_name, columns=["as_of_date"])
     event = replace(
-        wanted[-1],
-        event_number=len(so_far) + 1,
+        target,
+        event_number=len(history) + 1,
         replaces_event=current.event_number,
         action="rollback",
         actor=actor,
@@ -160,40 +162,38 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
     return append_event(lake, event)
 
 
-def refuse_erased(event: Event, among: Sequence[Event]) -> None:
-    """Refuse an event whose versions an erasure removed.
+def check_not_erased(event: Event, history: Sequence[Event]) -> None:
+    """Refuse an event whose pinned versions an erasure deleted.
 
     Raises:
-        RunErased: says which event removed them, and how to get lists of that day.
+        RunErased: names the erase event, and the command that computes the day again.
     """
-    erased = erased_since(event, among)
+    erased = erased_since(event, history)
     if erased is not None:
         raise RunErased(
-            f"published_runs: run {event.run_id} of {event.as_of} held somebody who was erased "
+            f"published_runs: run {event.run_id} of {event.as_of} held a person who was erased "
             f"since (event {erased.event_number}); its versions are gone and cannot be restored; "
             f"run the night again: `evensong night --as-of {event.as_of} --publish make_current`"
         )
 
 
 def append_event(lake: str, event: Event) -> Event:
-    """Commit one event, exclusively.
-
-    Numbered after the newest, replacing what `event` says it replaces.
+    """Append one event to published_runs in an exclusive commit, numbered after the newest event.
 
     Raises:
-        CurrentMoved: what is current is not what `event` replaces any more.
+        CurrentMoved: the current event is not the one that `event` replaces.
     """
     from deltalake import CommitProperties, write_deltalake
     from deltalake.exceptions import CommitFailedError
 
     ensure_table(lake, PUBLISHED_RUNS)
-    for _ in range(_SWITCH_TRIES):
+    for _ in range(_COMMIT_ATTEMPTS):
         opened = open_table(lake, PUBLISHED_RUNS)
-        so_far = events(lake, version=opened.version())
-        _refuse_moved(event, current_event(so_far))
-        numbered = replace(event, event_number=len(so_far) + 1)
+        history = events(lake, version=opened.version())
+        _check_current(event, current_event(history))
+        numbered = replace(event, event_number=len(history) + 1)
         try:
-            # No retries: a commit that lost the race must look at the new events first.
+            # No retries: a commit that lost the race must read the new events first.
             write_deltalake(
                 opened,
                 _as_rows(numbered),
@@ -204,26 +204,23 @@ def append_event(lake: str, event: Event) -> Event:
             continue
         return numbered
     raise CurrentMoved(
-        f"published_runs: {_SWITCH_TRIES} other events were committed meanwhile; clear the task"
+        f"published_runs: {_COMMIT_ATTEMPTS} other events were committed meanwhile; clear the task"
     )
 
 
 def contract_version() -> str:
-    """Hash of the contracts of all published tables.
-
-    Changes when readers' columns or their meaning do.
-    """
+    """Hash of the contracts of all published tables; changes with any column or meaning."""
     text = "\n".join(table.markdown for table in PUBLISHED_TABLES)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _audited_pin(spark: SparkSession, night: Night, table: Table) -> Pin:
+def _verify_staged_slice(spark: SparkSession, night: Night, table: Table) -> Pin:
     staged = _newest_write(night, table)
-    refuse_rewritten(night.settings.lake, table, staged.table_version)
+    check_not_rewritten(night.settings.lake, table, staged.table_version)
     slice_of_night = spark_io.read(
         spark, night.settings.lake, table, as_of=night.as_of, version=staged.table_version
     )
-    row_count, content_sha256 = spark_io.fingerprint(slice_of_night, table)
+    row_count, content_sha256 = spark_fingerprint(slice_of_night, table)
     if (row_count, content_sha256) != (staged.row_count, staged.content_sha256):
         raise ReadBackMismatch(
             f"{table.name} v{staged.table_version}: {row_count} rows with hash "
@@ -246,8 +243,8 @@ def _newest_write(night: Night, table: Table) -> Pin:
     return Pin(table.name, newest["table_version"], newest["row_count"], newest["content_sha256"])
 
 
-def _overtaken_by(night: Night) -> Event | None:
-    """The publication of a later day that readers see by now: the run will only be staged."""
+def _newer_publication(night: Night) -> Event | None:
+    """The current publication if it is of a later day, which makes this run only staged."""
     newest = current_event(events(night.settings.lake))
     is_later = newest is not None and newest.action == "publish" and newest.as_of > night.as_of
     return newest if is_later else None
@@ -256,11 +253,11 @@ def _overtaken_by(night: Night) -> Event | None:
 def _action(night: Night, current: Event | None, mode: Mode) -> str:
     if mode == "stage_only":
         return "stage_only"
-    goes_back = current is not None and night.as_of < current.as_of
-    return "stage_only" if mode == "auto" and goes_back else "publish"
+    is_older = current is not None and night.as_of < current.as_of
+    return "stage_only" if mode == "auto" and is_older else "publish"
 
 
-def _refuse_moved(event: Event, current: Event | None) -> None:
+def _check_current(event: Event, current: Event | None) -> None:
     found = current.event_number if current else None
     if found != event.replaces_event:
         raise CurrentMoved(

@@ -1,10 +1,10 @@
-"""What readers open: one consistent set of published tables.
+"""Snapshots: one consistent set of published tables for readers.
 
     from feature_store import open_snapshot
     lists = open_snapshot().read("rec_topk")        # a pyarrow.Table
 
-The newest publish, rollback or erase event pins a version of every table; a snapshot reads those
-versions at that event's as_of_date, so several reads never mix two runs.
+The current event (the newest publish, rollback or erase) pins a version of every published table. A
+snapshot reads those versions at that event's as_of_date, so several reads never mix two runs.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from feature_store.contract import ContractError, Table
 from feature_store.lake.arrow_io import read_table
 from feature_store.lake.delta_tables import exists, table_uri
-from feature_store.privacy.person_filter import cleaned
-from feature_store.privacy.suppression import readers_suppression
+from feature_store.privacy.row_erasure import erase_from_rows
+from feature_store.privacy.suppression import reader_suppression_list
 from feature_store.settings import load_settings
 from feature_store.tables import table_called
 from feature_store.tables.runs import PUBLISHED_RUNS
@@ -30,12 +30,12 @@ CURRENT_ACTIONS = frozenset({"publish", "rollback", "erase"})
 
 
 class NothingPublished(LookupError):
-    """No run has been published yet, or not the one that was asked for."""
+    """No run is published, or the requested run is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The state of one published table that an event fixed."""
+    """One table version that an event pins."""
 
     table_name: str
     table_version: int
@@ -65,26 +65,26 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Published tables as one event fixed them."""
+    """The published tables at the versions that one event pins."""
 
     lake: str
     event: Event
 
     @property
     def as_of(self) -> date:
-        """Last day that the published run covers."""
+        """The day of the published run."""
         return self.event.as_of
 
     @property
     def run_id(self) -> str:
-        """The published run."""
+        """Id of the published run."""
         return self.event.run_id
 
     def version_of(self, table: Table) -> int:
-        """Delta version pinned for a table.
+        """The Delta version that the event pins for a table.
 
         Raises:
-            ContractError: the event published no such table.
+            ContractError: the event does not pin that table.
         """
         for pin in self.event.tables:
             if pin.table_name == table.name:
@@ -95,28 +95,30 @@ class Snapshot:
         )
 
     def uri_of(self, name: str) -> str:
-        """Address of a published table, for readers that bring their own engine."""
+        """Address of a published table, for readers with another engine."""
         return table_uri(self.lake, table_called(name))
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows of a published table in key order, as a pyarrow.Table, without erased people.
 
         Raises:
-            ContractError: nothing of that name is published.
-            TableMissing: the pinned version is gone.
+            ContractError: no published table has that name.
+            TableMissing: the pinned version is deleted.
             PrivacyKeyMissing: this installation's key is not that of the suppression list.
         """
         table = table_called(name)
         version = self.version_of(table)
-        wanted = list(columns) if columns is not None else table.column_names
-        nobody = readers_suppression(load_settings(lake=self.lake))
-        needed = table.column_names if nobody else wanted
+        selected = list(columns) if columns is not None else table.column_names
+        suppression_list = reader_suppression_list(load_settings(lake=self.lake))
+        needed = table.column_names if suppression_list else selected
         rows = read_table(self.lake, table, as_of=self.as_of, version=version, columns=needed)
-        return (cleaned(table, rows, nobody).rows if nobody else rows).select(wanted)
+        if suppression_list:
+            rows = erase_from_rows(table, rows, suppression_list).rows
+        return rows.select(selected)
 
 
 def open_snapshot(lake: str | None = None) -> Snapshot:
-    """The tables that are current now; `lake` comes from EVENSONG_LAKE when it is not given.
+    """Open the current tables; `lake` is EVENSONG_LAKE by default.
 
     Raises:
         NothingPublished: no run has been published yet.
@@ -132,48 +134,48 @@ def open_snapshot(lake: str | None = None) -> Snapshot:
 
 
 def snapshot_before(lake: str, as_of: date) -> Snapshot | None:
-    """What was published for the newest day before `as_of`; None when nothing was.
+    """The publication of the newest day before `as_of`; None without one.
 
-    By day and not by time of publication, so that a backfill compares with what the night of that
-    day compared with. After an erasure the versions of that time are gone; their slices, without
-    the person, are in the versions that the erasure pinned.
+    Selected by day, not by time of publication, so a backfill compares with the same publication as
+    the night of that day. An erasure deletes the versions of that time; the versions that the
+    erasure pins hold the same slices without the person.
     """
-    so_far = events(lake)
-    published = [event for event in so_far if event.action == "publish" and event.as_of < as_of]
+    history = events(lake)
+    published = [event for event in history if event.action == "publish" and event.as_of < as_of]
     if not published:
         return None
     newest = max(published, key=lambda event: (event.as_of, event.event_number))
-    erased = erased_since(newest, so_far)
+    erased = erased_since(newest, history)
     return Snapshot(lake, replace(newest, tables=erased.tables) if erased else newest)
 
 
-def erased_since(event: Event, among: Sequence[Event]) -> Event | None:
-    """The newest erasure that re-pinned tables after an event; what that event pinned is gone."""
+def erased_since(event: Event, history: Sequence[Event]) -> Event | None:
+    """The newest erase event after `event`, which deleted the versions that `event` pins."""
     later = [
         other
-        for other in among
+        for other in history
         if other.action == "erase" and other.event_number > event.event_number
     ]
     return max(later, key=lambda other: other.event_number, default=None)
 
 
 def events(lake: str, version: int | None = None) -> list[Event]:
-    """All publication events, oldest first; `version` of published_runs fixes what is seen."""
+    """All publication events, oldest first, at a version of published_runs (default: newest)."""
     if not exists(lake, PUBLISHED_RUNS):
         return []
     return [_event(row) for row in read_table(lake, PUBLISHED_RUNS, version=version).to_pylist()]
 
 
-def newest_event_of(run_id: str, among: Sequence[Event]) -> Event | None:
-    """What became of a run in the end; None while it has no event."""
-    mine = [event for event in among if event.run_id == run_id]
-    return max(mine, key=lambda event: event.event_number, default=None)
+def newest_event_of(run_id: str, history: Sequence[Event]) -> Event | None:
+    """The newest event of a run; None while it has no event."""
+    of_run = [event for event in history if event.run_id == run_id]
+    return max(of_run, key=lambda event: event.event_number, default=None)
 
 
-def current_event(among: Sequence[Event]) -> Event | None:
-    """The event that readers see."""
-    seen = [event for event in among if event.action in CURRENT_ACTIONS]
-    return max(seen, key=lambda event: event.event_number) if seen else None
+def current_event(history: Sequence[Event]) -> Event | None:
+    """The event whose versions readers see; None before the first publication."""
+    pinning = [event for event in history if event.action in CURRENT_ACTIONS]
+    return max(pinning, key=lambda event: event.event_number) if pinning else None
 
 
 def _event(row: dict[str, Any]) -> Event:

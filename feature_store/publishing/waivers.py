@@ -1,4 +1,4 @@
-"""A person lets one population rule through, for one run, in writing."""
+"""Waivers: an operator lets one run pass one broken population rule, with a reason on record."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from feature_store.tables.runs import RUN_WAIVERS
 
 
 class WaiverRefused(ValueError):
-    """The rule is absolute, or stops no such run."""
+    """The rule cannot be waived, or does not block the run."""
 
 
 def waive(
     lake: str, run_id: str, rule: str, *, actor: str, reason: str, now: datetime
 ) -> GateResult:
-    """Record that `actor` lets `rule` through for the blocked run; gives the rule as it was broken.
+    """Record that `actor` waives `rule` for a blocked run; returns the gate's result.
 
-    Nothing is published by it: clear the run's last task, or publish the run by hand.
+    A waiver publishes nothing: clear the run's last task, or publish the run manually.
 
     Raises:
-        WaiverRefused: the run is not blocked by that rule, or nobody may waive the rule.
+        WaiverRefused: the rule does not block the run, or is absolute.
     """
-    broken = {gate["rule"]: GateResult(**gate) for gate in _blocked(lake, run_id).gates}
-    gate = broken.get(rule)
+    results = {gate["rule"]: GateResult(**gate) for gate in _blocked_event(lake, run_id).gates}
+    gate = results.get(rule)
     if gate is None or gate.is_passed:
-        stopping = ", ".join(name for name, one in broken.items() if not one.is_passed)
+        broken = ", ".join(name for name, result in results.items() if not result.is_passed)
         raise WaiverRefused(
-            f"published_runs: rule {rule!r} does not stop run {run_id}; stopped by: {stopping}"
+            f"published_runs: rule {rule!r} does not stop run {run_id}; stopped by: {broken}"
         )
     if gate.is_absolute:
         raise WaiverRefused(
@@ -52,8 +52,8 @@ def waive(
     return gate
 
 
-def with_waivers(lake: str, run_id: str, gates: Sequence[GateResult]) -> list[GateResult]:
-    """The gates, broken ones with the newest waiver that this run has for them."""
+def apply_waivers(lake: str, run_id: str, gates: Sequence[GateResult]) -> list[GateResult]:
+    """The gates with `waived_by` of each broken rule that this run has a waiver for."""
     if not exists(lake, RUN_WAIVERS) or all(gate.is_passed for gate in gates):
         return list(gates)
     rows = sorted(read_table(lake, RUN_WAIVERS).to_pylist(), key=lambda row: row["recorded_at_utc"])
@@ -68,8 +68,8 @@ def with_waivers(lake: str, run_id: str, gates: Sequence[GateResult]) -> list[Ga
     ]
 
 
-def _blocked(lake: str, run_id: str) -> Event:
-    """The run's newest event, which must be a blocked one."""
+def _blocked_event(lake: str, run_id: str) -> Event:
+    """The run's newest event, which must be a blocked event."""
     newest = newest_event_of(run_id, events(lake))
     if newest is None or newest.action != "blocked":
         found = f"its newest event is {newest.action}" if newest else "it has no event"

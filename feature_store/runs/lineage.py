@@ -1,4 +1,4 @@
-"""OpenLineage events: which task read which version of which tables, and wrote which.
+"""OpenLineage events: the table versions that each task reads and writes.
 
 Events go to a file below EVENSONG_STATE, or to the server of the setting `lineage_url`.
 
@@ -32,20 +32,19 @@ if TYPE_CHECKING:
 
 NAMESPACE = "evensong"
 FILE = "lineage/events.jsonl"
-AIRFLOW_FILE = (
-    "lineage/airflow.jsonl"  # its provider tells of tasks and runs; two writers, two files
-)
+# Airflow's provider writes its own events: two writers need two files.
+AIRFLOW_FILE = "lineage/airflow.jsonl"
 
 
 def versions_of(lake: str, tables: Sequence[Table]) -> dict[str, int]:
-    """The newest version of each of these tables that there is."""
+    """The newest version of each of these tables that exists."""
     return {
         table.name: open_table(lake, table).version() for table in tables if exists(lake, table)
     }
 
 
 def emit_written(night: Night, written: Written, inputs: Mapping[str, int], now: datetime) -> None:
-    """Tell that a task read `inputs`, table by version, and wrote a version of its own table."""
+    """Emit that a task read `inputs` (table name to version) and wrote a version of its table."""
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
@@ -64,12 +63,12 @@ def emit_written(night: Night, written: Written, inputs: Mapping[str, int], now:
 
 
 def emit_published(night: Night, event: Event, now: datetime) -> None:
-    """Tell which versions a publication audited, what each gate said, and its own commit."""
+    """Emit the versions that a publication audited, its gates as assertions, and its commit."""
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
     lake = night.settings.lake
-    audited = []
+    inputs = []
     for pin in event.tables:
         assertions = [
             quality.Assertion(
@@ -81,23 +80,21 @@ def emit_published(night: Night, event: Event, now: datetime) -> None:
             for gate in event.gates
             if gate["table_name"] == pin.table_name
         ]
-        judged = quality.DataQualityAssertionsDatasetFacet(assertions)
+        gates = quality.DataQualityAssertionsDatasetFacet(assertions)
         facets = _table_facets(lake, pin.table_name, pin.table_version)
-        audited.append(
-            InputDataset(
-                NAMESPACE, pin.table_name, {"dataQualityAssertions": judged}, facets=facets
-            )
+        inputs.append(
+            InputDataset(NAMESPACE, pin.table_name, {"dataQualityAssertions": gates}, facets=facets)
         )
     events_table = PUBLISHED_RUNS.name
     committed = open_table(lake, PUBLISHED_RUNS).version()
     output = OutputDataset(
         NAMESPACE, events_table, facets=_table_facets(lake, events_table, committed)
     )
-    _emit(night, events_table, audited, [output], now)
+    _emit(night, events_table, inputs, [output], now)
 
 
 def run_uuid(run_id: str, task: str) -> str:
-    """The same for every try of a task of a run, as OpenLineage wants it: a UUID."""
+    """OpenLineage run id of a task: a UUID that is the same for every try."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{NAMESPACE}/{run_id}/{task}"))
 
 
@@ -155,7 +152,7 @@ def _emit(
 
 
 def _run_facets(night: Night) -> dict[str, RunFacet]:
-    """The night that the task belongs to, and the day that it is for."""
+    """Facets that name the night as parent run, and its day as nominal time."""
     from openlineage.client.facet_v2 import nominal_time_run, parent_run
 
     day = datetime.combine(night.as_of, time(), UTC)

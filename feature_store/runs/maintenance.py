@@ -1,7 +1,7 @@
-"""Keep tables small: expire old slices, compact small files, vacuum what nothing can read any more.
+"""Maintenance of tables: expire old slices, compact small files, vacuum unreadable files.
 
-Nothing that a reader may still open goes: every file that the current event pins, however old it
-is, and every file that an event of the last `maintenance.restorable_days` days pins.
+Maintenance keeps every file that the current event pins, at any age, and every file that an event
+of the last `maintenance.restorable_days` days pins.
 """
 
 from __future__ import annotations
@@ -23,76 +23,54 @@ from feature_store.tables import TABLES, raw
 LOG = structlog.get_logger()
 
 _UNPUBLISHED_HOURS = 7 * 24
-"""Files replaced so recently stay: a night that is not published yet, or a slow reader, has them
-open.
-"""
+"""Vacuum keeps files replaced within so many hours, for unpublished nights and slow readers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Maintained:
-    """What was done to one table; `count` is of slices or files, as the task's name says."""
+class MaintenanceCount:
+    """Number of slices, rows or files of one table that a maintenance step removed."""
 
     table_name: str
     count: int
 
 
-def expire_slices(settings: Settings, now: datetime) -> tuple[Maintained, ...]:
-    """Drop the slices of days before `maintenance.slice_days`, the one that readers see excepted.
+def expire_slices(settings: Settings, now: datetime) -> tuple[MaintenanceCount, ...]:
+    """Delete as_of slices older than `maintenance.slice_days`, except the current one.
 
-    Restorable runs keep theirs: they read an older version of the table.
+    Restorable runs stay readable, because they read an older version of the table.
     """
     current = current_event(events(settings.lake))
     oldest = now.date() - timedelta(days=settings.maintenance.slice_days)
     kept = {current.as_of} if current else set()
-    done = []
+    counts = []
     for table in _existing(settings.lake):
         if table.time is Time.AS_OF and table.layer != "run":
             days = sorted(_days_of(settings.lake, table, before=oldest) - kept)
-            _drop(settings.lake, table, days)
-            done.append(Maintained(table.name, len(days)))
-    return _told("expired slices", [*done, *_expire_raw(settings, now)])
+            _delete_slices(settings.lake, table, days)
+            counts.append(MaintenanceCount(table.name, len(days)))
+    return _log_counts("expired slices", [*counts, *_expire_raw(settings, now)])
 
 
-def _expire_raw(settings: Settings, now: datetime) -> Iterator[Maintained]:
-    """Drop rows about people that arrived before `maintenance.raw_days`.
+def compact_files(settings: Settings, now: datetime) -> tuple[MaintenanceCount, ...]:  # noqa: ARG001  all steps have one signature
+    """Compact tables with more than `maintenance.max_files` files, without a change of rows.
 
-    Jobs look back `late_track_days` at most, and the newest day stays: by it a night knows what it
-    has taken in.
+    Tables with few files keep one file a night, which lets readers skip the other days.
     """
-    if settings.maintenance.raw_days is None:
-        return
-    days = max(settings.maintenance.raw_days, settings.late_track_days + 1)
-    oldest = now.date() - timedelta(days=days)
-    for table in raw.OF_PEOPLE:
-        newest = newest_day(settings.lake, table)
-        if newest is not None:
-            with writer_lease(settings.lake, table.name):
-                gone = open_table(settings.lake, table).delete(
-                    f"arrival_date < '{min(oldest, newest):%Y-%m-%d}'"
-                )
-            yield Maintained(table.name, gone["num_deleted_rows"] or 0)
-
-
-def compact_files(settings: Settings, now: datetime) -> tuple[Maintained, ...]:  # noqa: ARG001  all steps are called alike
-    """Pack the small files of tables that have many; rows and pinned versions stay what they are.
-
-    A table with few files is left alone: one file a night lets readers skip the other days.
-    """
-    done = []
+    counts = []
     for table in _existing(settings.lake):
         if len(open_table(settings.lake, table).file_uris()) > settings.maintenance.max_files:
             with writer_lease(settings.lake, table.name):
-                packed = open_table(settings.lake, table).optimize.compact()
-            done.append(Maintained(table.name, packed["numFilesRemoved"]))
-    return _told("compacted files", done)
+                compacted = open_table(settings.lake, table).optimize.compact()
+            counts.append(MaintenanceCount(table.name, compacted["numFilesRemoved"]))
+    return _log_counts("compacted files", counts)
 
 
 def vacuum_files(
     settings: Settings, now: datetime, *, unpublished_hours: int = _UNPUBLISHED_HOURS
-) -> tuple[Maintained, ...]:
-    """Delete the files that neither the newest version nor an event that can be restored needs."""
-    pinned = restorable_events(events(settings.lake), settings, now)
-    done = []
+) -> tuple[MaintenanceCount, ...]:
+    """Delete files that neither the newest version nor a restorable event needs."""
+    restorable = restorable_events(events(settings.lake), settings, now)
+    counts = []
     for table in _existing(settings.lake):
         with writer_lease(settings.lake, table.name):
             deleted = open_table(settings.lake, table).vacuum(
@@ -100,44 +78,64 @@ def vacuum_files(
                 dry_run=False,
                 enforce_retention_duration=False,
                 full=True,
-                keep_versions=pinned_versions(pinned, table),
+                keep_versions=pinned_versions(restorable, table),
             )
-        done.append(Maintained(table.name, len(deleted)))
-    return _told("vacuumed files", done)
+        counts.append(MaintenanceCount(table.name, len(deleted)))
+    return _log_counts("vacuumed files", counts)
 
 
-def restorable_events(so_far: Sequence[Event], settings: Settings, now: datetime) -> list[Event]:
-    """Events whose tables must stay readable: the recent ones, and the current one at any age.
+def restorable_events(history: Sequence[Event], settings: Settings, now: datetime) -> list[Event]:
+    """Events whose pinned versions must stay readable: recent events and the current event.
 
-    And the last publication of every day whose slices are kept: a backfill of the day after
-    compares with it. Not those before an erasure: what they pinned is gone.
+    The last publication of every day with kept slices stays too, because a backfill of the next day
+    compares with it. Events before an erasure are excluded: their versions are deleted.
     """
     oldest = now - timedelta(days=settings.maintenance.restorable_days)
     oldest_slice = now.date() - timedelta(days=settings.maintenance.slice_days)
     last_of_day = {
         event.as_of: event
-        for event in so_far
+        for event in history
         if event.action == "publish" and event.as_of >= oldest_slice
     }
-    kept = (current_event(so_far), *last_of_day.values())
+    kept = (current_event(history), *last_of_day.values())
     return [
         event
-        for event in so_far
+        for event in history
         if (event.recorded_at_utc >= oldest or event in kept)
-        and erased_since(event, so_far) is None
+        and erased_since(event, history) is None
     ]
 
 
-def pinned_versions(pinning: Sequence[Event], table: Table) -> list[int]:
-    """Versions of a table that these events pin, in order."""
+def pinned_versions(events_to_keep: Sequence[Event], table: Table) -> list[int]:
+    """Versions of a table that these events pin, in ascending order."""
     return sorted(
         {
             pin.table_version
-            for event in pinning
+            for event in events_to_keep
             for pin in event.tables
             if pin.table_name == table.name
         }
     )
+
+
+def _expire_raw(settings: Settings, now: datetime) -> Iterator[MaintenanceCount]:
+    """Delete rows about listeners that arrived more than `maintenance.raw_days` ago.
+
+    Rows of the last `late_track_days` stay because jobs look back so far. The newest day stays
+    because a night reads from it which days are ingested.
+    """
+    if settings.maintenance.raw_days is None:
+        return
+    days = max(settings.maintenance.raw_days, settings.late_track_days + 1)
+    oldest = now.date() - timedelta(days=days)
+    for table in raw.USER_TABLES:
+        newest = newest_day(settings.lake, table)
+        if newest is not None:
+            with writer_lease(settings.lake, table.name):
+                deleted = open_table(settings.lake, table).delete(
+                    f"arrival_date < '{min(oldest, newest):%Y-%m-%d}'"
+                )
+            yield MaintenanceCount(table.name, deleted["num_deleted_rows"] or 0)
 
 
 def _existing(lake: str) -> Iterator[Table]:
@@ -149,7 +147,7 @@ def _days_of(lake: str, table: Table, *, before: date) -> set[date]:
     return {day for day in (date.fromisoformat(str(day)) for day in days) if day < before}
 
 
-def _drop(lake: str, table: Table, days: Sequence[date]) -> None:
+def _delete_slices(lake: str, table: Table, days: Sequence[date]) -> None:
     if not days:
         return
     listed = ", ".join(f"'{day:%Y-%m-%d}'" for day in days)
@@ -157,8 +155,8 @@ def _drop(lake: str, table: Table, days: Sequence[date]) -> None:
         open_table(lake, table).delete(f"as_of_date IN ({listed})")
 
 
-def _told(what: str, done: list[Maintained]) -> tuple[Maintained, ...]:
-    """One log line a step, with the tables where there was something to do."""
-    worked_on = {one.table_name: one.count for one in done if one.count}
-    LOG.info("maintained", step=what, total=sum(worked_on.values()), tables=worked_on)
-    return tuple(done)
+def _log_counts(step: str, counts: list[MaintenanceCount]) -> tuple[MaintenanceCount, ...]:
+    """Log one line for the step, with the tables that it changed."""
+    changed = {count.table_name: count.count for count in counts if count.count}
+    LOG.info("maintained", step=step, total=sum(changed.values()), tables=changed)
+    return tuple(counts)

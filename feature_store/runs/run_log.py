@@ -1,4 +1,4 @@
-"""run_metrics: one row for each thing that a run did."""
+"""Run log: a row of run_metrics and a lineage event for each task of a run."""
 
 from __future__ import annotations
 
@@ -11,30 +11,21 @@ from feature_store.lake.arrow_io import Written, append
 from feature_store.runs.lineage import emit_written
 from feature_store.settings import Night
 from feature_store.tables import table_called
+from feature_store.tables.layers import LAYERS
 from feature_store.tables.runs import RUN_METRICS
-
-STAGES = {
-    "raw": "ingest",
-    "core": "core",
-    "feat": "features",
-    "graph": "graph",
-    "score": "training",
-    "rec": "recommendations",
-    "run": "recommendations",
-}
 
 
 def record_task(
     night: Night, written: Written, inputs: Mapping[str, int], *, elapsed_s: float, now: datetime
 ) -> None:
-    """Append what a task wrote and how long it took, and tell lineage what it read.
+    """Append a task's metrics to run_metrics, and emit its lineage event.
 
     `inputs` is the version of each table that the task read.
     """
     row = {
         "run_id": night.run_id,
         "as_of_date": night.as_of,
-        "stage": STAGES[table_called(written.table_name).layer],
+        "stage": LAYERS[table_called(written.table_name).layer].stage,
         "task": written.table_name,
         "row_count": written.row_count,
         "added_bytes": written.added_bytes,

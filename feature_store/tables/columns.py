@@ -1,6 +1,7 @@
-"""Every column once: name, type, unit, meaning.
+"""Every column of every table, declared once: name, type, unit, meaning.
 
-A table picks from here, so one word means one thing everywhere.
+Tables pick their columns from here, so that a name means the same everywhere. The file is long
+because it is the one dictionary.
 """
 
 from feature_store.contract import Column, Kind
@@ -21,13 +22,13 @@ SOURCE_FILE = Column("source_file", Kind.STRING, "Landing file, relative to the 
 SOURCE_ROW = Column("source_row", Kind.LONG, "Row in that file, counted from 0.")
 
 # --- who and what ------------------------------------------------------------------------------
-USER_ID = Column("user_id", Kind.STRING, "The service's id of a person.", is_person=True)
+USER_ID = Column("user_id", Kind.STRING, "The service's id of a listener.", is_person=True)
 FOLLOWED_USER_ID = Column(
-    "followed_user_id", Kind.STRING, "The person who is followed.", is_person=True
+    "followed_user_id", Kind.STRING, "The listener who is followed.", is_person=True
 )
 TRACK_ID = Column("track_id", Kind.STRING, "The service's id of a track.")
 SIMILAR_TRACK_ID = Column(
-    "similar_track_id", Kind.STRING, "The track that sounds, reads or is called alike."
+    "similar_track_id", Kind.STRING, "The track that is similar by audio, lyrics or tags."
 )
 ARTIST_ID = Column("artist_id", Kind.STRING, "The service's id of an artist.")
 ALBUM_ID = Column("album_id", Kind.STRING, "The service's id of an album.")
@@ -52,14 +53,16 @@ RECORDING_MBID = Column("recording_mbid", Kind.STRING, "MusicBrainz recording id
 )
 RELEASED_DATE = Column("released_date", Kind.DATE, "Release day.").or_null("when unknown")
 IS_AVAILABLE = Column(
-    "is_available", Kind.BOOL, "May be recommended and played; false once withdrawn."
+    "is_available",
+    Kind.BOOL,
+    "Whether the track may be recommended and played; false once withdrawn.",
 )
 TRACK_DURATION_MS = Column("track_duration_ms", Kind.INT, "Length by the catalogue.", "ms").or_null(
     "when unknown"
 )
 TAG = Column("tag", Kind.STRING, "Tag, lower case, outer blanks removed.")
 TAGGER_COUNT = Column(
-    "tagger_count", Kind.LONG, "People (or catalogues) who gave the track this tag."
+    "tagger_count", Kind.LONG, "Listeners (and the catalogue) who gave the track this tag."
 )
 TAGGED_DATE = Column("tagged_date", Kind.DATE, "Day on which the tag was given.").or_null(
     "when the source has no day"
@@ -68,14 +71,14 @@ TAG_EVENT_ID = Column("tag_event_id", Kind.STRING, "Hash of track, tag and tagge
 REGISTERED_DATE = Column("registered_date", Kind.DATE, "Day of registration.").or_null(
     "when the source has none"
 )
-IS_OPTED_OUT = Column("is_opted_out", Kind.BOOL, "The person wants no recommendations.")
+IS_OPTED_OUT = Column("is_opted_out", Kind.BOOL, "The listener wants no recommendations.")
 IS_NAMED_TO_OTHERS = Column(
-    "is_named_to_others", Kind.BOOL, "The person agreed to be named in others' reasons."
+    "is_named_to_others", Kind.BOOL, "The listener agreed to be named in the reasons of others."
 )
 FOLLOWED_FROM_DATE = Column("followed_from_date", Kind.DATE, "Day the follow began.").or_null(
     "for undated follows"
 )
-IS_ACTIVE = Column("is_active", Kind.BOOL, "False once the follow was taken back.")
+IS_ACTIVE = Column("is_active", Kind.BOOL, "False once the follow has ended.")
 
 # --- listens and feedback ----------------------------------------------------------------------
 LISTEN_ID = Column(
@@ -89,10 +92,12 @@ COMPLETION_RATIO = Column(
     "completion_ratio", Kind.DOUBLE, "played_ms / duration_ms, at most 1.", "0..1"
 )
 IS_ORGANIC = Column(
-    "is_organic", Kind.BOOL, "The person chose it; false when a recommendation started it."
+    "is_organic", Kind.BOOL, "The listener chose the track; false when a recommendation started it."
 )
 SESSION_ID = Column(
-    "session_id", Kind.STRING, "Listens of a person with gaps under 1,200 s share one."
+    "session_id",
+    Kind.STRING,
+    "Consecutive listens of a listener with gaps under 1,200 s share a session.",
 )
 LISTEN_COUNT = Column("listen_count", Kind.LONG, "Number of listens.")
 COMPLETION_PERMILLE = Column(
@@ -104,18 +109,16 @@ COMPLETION_PERMILLE = Column(
 ORGANIC_COUNT = Column(
     "organic_count",
     Kind.LONG,
-    "How many of the listens were organic, and not of a track that had just been shown.",
+    "Listens that were organic and did not follow an impression of the track.",
 )
 LAST_LISTENED_DATE = Column(
     "last_listened_date", Kind.DATE, "UTC day of the newest listen."
 ).or_null("when the source has counts and no times")
 EDGE_WEIGHT = Column("edge_weight", Kind.DOUBLE, "Strength of the edge, rounded to 6 decimals.")
-FEEDBACK_ACTION = Column(
-    "feedback_action", Kind.STRING, "What the person pressed: like, unlike, hide, unhide."
-)
-GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When it was pressed.", "UTC")
+FEEDBACK_ACTION = Column("feedback_action", Kind.STRING, "The button: like, unlike, hide, unhide.")
+GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When the button was pressed.", "UTC")
 SHOWN_AT_UTC = Column(
-    "shown_at_utc", Kind.TIMESTAMP, "When the track stood before the person.", "UTC"
+    "shown_at_utc", Kind.TIMESTAMP, "When the track was shown to the listener.", "UTC"
 )
 LIKED_DATE = Column("liked_date", Kind.DATE, "UTC day on which the like was given.")
 
@@ -143,14 +146,17 @@ COVER_HASH = Column("cover_hash", Kind.STRING, "content_hash of the cover.").or_
 COVER_URI = Column("cover_uri", Kind.STRING, "Cover file, relative to the lake.").or_null(
     "when the track has none"
 )
+FEATURE_TABLE = Column(
+    "feature_table", Kind.STRING, "The feature table whose rows the encoder made."
+)
 ENCODER_ID = Column("encoder_id", Kind.STRING, "Name and version of the encoder.")
 WEIGHTS_SHA256 = Column("weights_sha256", Kind.STRING, "Hash of the encoder's weights.")
 PREPROCESSING_ID = Column(
     "preprocessing_id", Kind.STRING, "Hash of everything done to the content before the encoder."
 )
-FAILURE_REASON = Column("failure_reason", Kind.STRING, "Why there is no embedding.").or_null(
-    "when there is one"
-)
+FAILURE_REASON = Column(
+    "failure_reason", Kind.STRING, "Reason code: why there is no embedding."
+).or_null("when there is one")
 AUDIO_EMBEDDING = Column(
     "audio_embedding", Kind.FLOATS, "Mean of the encoder's vectors over the track."
 ).or_null("when the audio could not be read")
@@ -166,7 +172,7 @@ TEMPO_BPM = Column("tempo_bpm", Kind.FLOAT, "Beats per minute.", "bpm").or_null(
 ONSET_RATE_HZ = Column("onset_rate_hz", Kind.FLOAT, "Note onsets per second.", "1/s").or_null(
     "when the audio could not be read"
 )
-DECODED_S = Column("decoded_s", Kind.FLOAT, "Length that was decoded.", "s").or_null(
+DECODED_S = Column("decoded_s", Kind.FLOAT, "Length of the decoded audio.", "s").or_null(
     "when the audio could not be read"
 )
 LYRICS_EMBEDDING = Column(
@@ -178,7 +184,7 @@ SENTIMENT_COMPOUND = Column(
 EMOTIONAL_LOAD_RATIO = Column(
     "emotional_load_ratio",
     Kind.FLOAT,
-    "VADER's share of words that carry feeling, mean over lines.",
+    "Share of words that carry emotion by VADER, mean over lines.",
     "0..1",
 ).or_null("when the lyrics hold no word")
 COVER_EMBEDDING = Column("cover_embedding", Kind.FLOATS, "Pooled features of the picture.").or_null(
@@ -193,9 +199,7 @@ MEAN_TAG_EMBEDDING = Column(
     "Mean of the embeddings of the track's tags, each weighted by its tagger_count; tags without "
     "an embedding do not count. Added up in the order of the tags, rounded to 6 decimals.",
 )
-EMOTION_SOURCE = Column(
-    "emotion_source", Kind.STRING, "What the estimate was made from: audio or lyrics."
-)
+EMOTION_SOURCE = Column("emotion_source", Kind.STRING, "Source of the estimate: audio or lyrics.")
 VALENCE = Column("valence", Kind.DOUBLE, "From sad (-1) to happy (1).", "-1..1")
 AROUSAL = Column("arousal", Kind.DOUBLE, "From calm (-1) to excited (1).", "-1..1")
 VALENCE_SD = Column(
@@ -219,9 +223,7 @@ FAMILY = Column("family", Kind.STRING, "Model family, a name in training's regis
 MODEL_VERSION = Column(
     "model_version", Kind.STRING, "Hash of data, configuration, code of the family and seed."
 )
-TRAINED_AS_OF_DATE = Column(
-    "trained_as_of_date", Kind.DATE, "Last day of data that the model has seen."
-)
+TRAINED_AS_OF_DATE = Column("trained_as_of_date", Kind.DATE, "Last day of the training data.")
 PROMOTED_AS_OF_DATE = Column(
     "promoted_as_of_date", Kind.DATE, "First as_of that may use the model."
 )
@@ -231,9 +233,106 @@ SCORE = Column(
     Kind.DOUBLE,
     "Output of the model or rule, rounded to 6 decimals; compare within a list only.",
 )
-TIER = Column("tier", Kind.STRING, "What the entry rests on: personal, warm, social, popular.")
-REASON_KIND = Column("reason_kind", Kind.STRING, "Why it is in the list.")
+TIER = Column("tier", Kind.STRING, "Evidence behind the entry: personal, warm, social, popular.")
+REASON_KIND = Column("reason_kind", Kind.STRING, "Kind of the reason why the track is in the list.")
 REASON_SUBJECT = Column(
-    "reason_subject", Kind.STRING, "Id of the artist, track, tag or person in the reason."
+    "reason_subject", Kind.STRING, "Id of the artist, track, tag or listener in the reason."
 ).or_null("when the reason names nobody")
 REASON_TEXT = Column("reason_text", Kind.STRING, "The reason as a sentence.")
+
+HEADS = Column(
+    "heads",
+    Kind.STRINGS,
+    "Heads of the model that scored this track: modalities, collaborative, linear.",
+)
+MODALITIES = Column(
+    "modalities", Kind.STRINGS, "Modalities that both tracks have: audio, lyrics, tags."
+)
+CHANGE = Column("change", Kind.STRING, "entered, left, or moved.")
+FROM_RANK = Column("from_rank", Kind.INT, "Rank in the compared run.").or_null(
+    "for a track that entered"
+)
+TO_RANK = Column("to_rank", Kind.INT, "Rank now.").or_null("for a track that left")
+COMPARED_AS_OF_DATE = Column("compared_as_of_date", Kind.DATE, "as_of of the compared run.")
+COMPARED_RUN_ID = Column("compared_run_id", Kind.STRING, "The compared run.", is_provenance=True)
+
+# --- rejects -----------------------------------------------------------------------------------
+REJECTED_FROM = Column("table_name", Kind.STRING, "The raw_ table that the row was meant for.")
+REJECT_REASON = Column("reject_reason", Kind.STRING, "Reason code, a key of REJECT_REASONS.")
+REJECT_DETAIL = Column("reject_detail", Kind.STRING, "The rule and the value that broke it.")
+ORIGINAL_TEXT = Column(
+    "original_text", Kind.STRING, "The row as JSON; bytes that are not text as base64."
+)
+
+# --- metrics -----------------------------------------------------------------------------------
+SUBJECT = Column("subject", Kind.STRING, "Model family or published table that was evaluated.")
+SPLIT = Column("split", Kind.STRING, "Data of the evaluation: validation, test, next_day.")
+METRIC = Column("metric", Kind.STRING, "Name of the metric, with its cut-off.")
+VALUE = Column("value", Kind.DOUBLE, "Value of the metric, rounded to 6 decimals.")
+N_USERS = Column("n_users", Kind.LONG, "Listeners over whom the metric is a mean.")
+
+# --- runs, models, publication -----------------------------------------------------------------
+STAGE = Column(
+    "stage",
+    Kind.STRING,
+    "Part of the night: ingest, core, features, graph, training, recommendations, publish.",
+)
+TASK = Column("task", Kind.STRING, "Task id: the table or model.")
+ROW_COUNT = Column("row_count", Kind.LONG, "Rows that the task wrote.")
+ADDED_BYTES = Column("added_bytes", Kind.LONG, "Size of the added data files.", "bytes")
+ELAPSED_S = Column("elapsed_s", Kind.DOUBLE, "Duration of the task.", "s", is_provenance=True)
+TABLE_VERSION = Column(
+    "table_version", Kind.LONG, "Delta version after the write.", is_provenance=True
+)
+CONTENT_SHA256 = Column(
+    "content_sha256", Kind.STRING, "Hash of the rows written, independent of their order."
+)
+CHECKPOINT_URI = Column(
+    "checkpoint_uri", Kind.STRING, "Folder of the checkpoint, relative to the lake."
+)
+CHECKPOINT_SHA256 = Column("checkpoint_sha256", Kind.STRING, "Hash of the checkpoint's files.")
+DATA_SHA256 = Column("data_sha256", Kind.STRING, "Hash of the training data.")
+CONFIG_JSON = Column("config_json", Kind.STRING, "The model's whole configuration.")
+MLFLOW_RUN_ID = Column(
+    "mlflow_run_id", Kind.STRING, "MLflow run with the training curves.", is_provenance=True
+)
+RULE = Column("rule", Kind.STRING, "The gate's name, as in published_runs.gates.")
+ACTOR = Column("actor", Kind.STRING, "Person or system that asked for it.")
+WAIVER_REASON = Column("reason", Kind.STRING, "Why the rule was waived.")
+EVENT_REASON = Column("reason", Kind.STRING, "Why: a rule's name, or a person's words.").or_null(
+    "for an ordinary night"
+)
+EVENT_NUMBER = Column("event_number", Kind.LONG, "Number of the event: 1, 2, 3, … without gaps.")
+REPLACES_EVENT = Column("replaces_event", Kind.LONG, "The event that was current before.").or_null(
+    "for the first"
+)
+ACTION = Column("action", Kind.STRING, "publish, stage_only, rollback, blocked, erase.")
+TABLE_PINS = Column("tables", Kind.PINS, "Version, rows and content hash of every published table.")
+GATES = Column(
+    "gates",
+    Kind.GATE_RESULTS,
+    "Every gate with value and threshold, and examples of rows that broke it.",
+)
+INPUT_PINS = Column("inputs", Kind.PINS, "Version of every table that the run read.")
+MODEL_VERSIONS = Column("model_versions", Kind.STRINGS, "Models that scored, as family:version.")
+CODE_VERSION = Column("code_version", Kind.STRING, "Version of this project.")
+CONTRACT_VERSION = Column(
+    "contract_version", Kind.STRING, "Hash of the contracts of the published tables."
+)
+
+# --- erasures ----------------------------------------------------------------------------------
+REQUEST_ID = Column("request_id", Kind.STRING, "Random id of the erasure request.")
+REQUESTED_AT_UTC = Column("requested_at_utc", Kind.TIMESTAMP, "When it was requested.", "UTC")
+FINISHED_AT_UTC = Column(
+    "finished_at_utc", Kind.TIMESTAMP, "When the last file had been removed.", "UTC"
+)
+REMOVED = Column(
+    "removed", Kind.COUNTS, "Tables, models, pages and logs that lost entries, with counts."
+)
+REWRITTEN_TABLES = Column("rewritten_tables", Kind.STRINGS, "Tables whose files were rewritten.")
+REMOVED_FILE_COUNT = Column(
+    "removed_file_count", Kind.LONG, "Data files and log entries that were deleted."
+)
+ERASE_EVENT_NUMBER = Column(
+    "event_number", Kind.LONG, "The event that re-pinned the published tables."
+).or_null("when nothing was published")

@@ -1,4 +1,4 @@
-"""core_: typed, keyed, de-duplicated, each row with the day from which it was known."""
+"""core_: typed, keyed and de-duplicated rows, each with the day from which it was known."""
 
 from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
@@ -6,8 +6,7 @@ from feature_store.tables.raw import FEEDBACK_ACTIONS
 
 CORE_USERS = Table(
     name="core_users",
-    meaning="People: those the service announced and those only seen in listens, follows or "
-    "feedback.",
+    meaning="Listeners: registered ones, and ones that only listens, follows or feedback name.",
     columns=(c.USER_ID, c.REGISTERED_DATE, c.IS_OPTED_OUT, c.IS_NAMED_TO_OTHERS, c.KNOWN_FROM_DATE),
     key=("user_id", "known_from_date"),
     entity=("user_id",),
@@ -16,8 +15,8 @@ CORE_USERS = Table(
 
 CORE_TRACKS = Table(
     name="core_tracks",
-    meaning="The catalogue, with the content that each track has. A new row when metadata or any "
-    "content changed.",
+    meaning="The catalogue with the content hashes of each track. A change of metadata or content "
+    "adds a row.",
     columns=(
         c.TRACK_ID,
         c.TITLE,
@@ -46,7 +45,7 @@ CORE_TRACKS = Table(
 
 CORE_TAGS = Table(
     name="core_tags",
-    meaning="Who gave which track which tag, once.",
+    meaning="A tag that a listener or the catalogue gave to a track, each once.",
     columns=(
         c.TAG_EVENT_ID,
         c.TRACK_ID,
@@ -61,7 +60,7 @@ CORE_TAGS = Table(
 
 CORE_LISTENS = Table(
     name="core_listens",
-    meaning="Listens, each once. A listen of a track announced later is known from the track's "
+    meaning="Listens, each once. A listen of a track that arrived later is known from the track's "
     "first day.",
     columns=(
         c.LISTEN_ID,
@@ -82,16 +81,16 @@ CORE_LISTENS = Table(
 
 CORE_IMPRESSIONS = Table(
     name="core_impressions",
-    meaning="What stood before whom, and when, each once: listens soon after are not the person's "
-    "own idea.",
+    meaning="Tracks shown to listeners, each impression once; a listen soon after one is not "
+    "organic.",
     columns=(c.USER_ID, c.TRACK_ID, c.SHOWN_AT_UTC, c.KNOWN_FROM_DATE),
     key=("user_id", "track_id", "shown_at_utc"),
     time=Time.KNOWN,
 )
 CORE_DAILY_LISTENS = Table(
     name="core_daily_listens",
-    meaning="Integer sums of core_listens by user, track and day: what the graph and training "
-    "read, never the whole log.",
+    meaning="Integer sums of core_listens by user, track and day, which the graph and training "
+    "read instead of the log.",
     columns=(
         c.USER_ID,
         c.TRACK_ID,
@@ -119,7 +118,7 @@ CORE_LISTEN_COUNTS = Table(
 
 CORE_FOLLOWS = Table(
     name="core_follows",
-    meaning="Who follows whom; a row with is_active = false ends it.",
+    meaning="A listener and a followed listener; a row with is_active = false ends the follow.",
     columns=(c.USER_ID, c.FOLLOWED_USER_ID, c.FOLLOWED_FROM_DATE, c.IS_ACTIVE, c.KNOWN_FROM_DATE),
     key=("user_id", "followed_user_id", "known_from_date"),
     entity=("user_id", "followed_user_id"),
@@ -128,7 +127,7 @@ CORE_FOLLOWS = Table(
 
 CORE_FEEDBACK = Table(
     name="core_feedback",
-    meaning="The last button of each pair (like/unlike, hide/unhide) that a person pressed on a "
+    meaning="The last action of each pair (like/unlike, hide/unhide) that a listener took on a "
     "track on a day.",
     columns=(c.USER_ID, c.TRACK_ID, c.FEEDBACK_ACTION, c.GIVEN_AT_UTC, c.KNOWN_FROM_DATE),
     key=("user_id", "track_id", "feedback_action", "known_from_date"),

@@ -11,17 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from feature_store.tables import TABLES
-
-_LAYERS = {
-    "raw": "As received",
-    "core": "Typed and keyed",
-    "feat": "What encoders found",
-    "graph": "The social graph",
-    "score": "What models said",
-    "rec": "Published",
-    "run": "About the runs",
-    "published": "About publication",
-}
+from feature_store.tables.layers import LAYERS
 
 
 def tables_as_markdown() -> str:
@@ -32,10 +22,10 @@ def tables_as_markdown() -> str:
 def _parts() -> Iterator[str]:
     yield "# The tables\n"
     yield "Rendered from the contracts by `python -m feature_store.tables.documentation`.\n"
-    for layer, heading in _LAYERS.items():
-        yield f"## {layer}: {heading}\n"
+    for name, layer in LAYERS.items():
+        yield f"## {name}: {layer.heading}\n"
         for table in TABLES.values():
-            if table.layer == layer:
+            if table.layer == name:
                 yield table.markdown
 
 

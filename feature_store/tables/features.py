@@ -1,6 +1,6 @@
-"""feat_: what encoders found in content.
+"""feat_: features of content, keyed by content hash, encoder, weights and preprocessing.
 
-Keyed by content, encoder, weights and preprocessing: nothing is done twice.
+The key means that no content is encoded twice.
 """
 
 from feature_store.contract import OneOf, Table, Time, Within
@@ -9,11 +9,27 @@ from feature_store.tables import columns as c
 EMOTION_SOURCES = ("audio", "lyrics")
 
 _ENCODED = (c.CONTENT_HASH, c.ENCODER_ID, c.WEIGHTS_SHA256, c.PREPROCESSING_ID)
-_ENCODED_KEY = ("content_hash", "encoder_id", "weights_sha256", "preprocessing_id")
+_ENCODED_KEY = tuple(column.name for column in _ENCODED)
+
+FEAT_ENCODERS = Table(
+    name="feat_encoders",
+    meaning="The encoder whose rows the night reads, one row for each feature table of which the "
+    "catalogue has content. Rows of other encoders, weights or preprocessing do not count "
+    "(feature_store/lake/encoder_rows.py).",
+    columns=(
+        c.AS_OF_DATE,
+        c.FEATURE_TABLE,
+        c.ENCODER_ID,
+        c.WEIGHTS_SHA256,
+        c.PREPROCESSING_ID,
+    ),
+    key=("as_of_date", "feature_table"),
+    time=Time.AS_OF,
+)
 
 FEAT_AUDIO = Table(
     name="feat_audio",
-    meaning="What the music encoder and simple signal measures hear in an audio file.",
+    meaning="Embedding, tag probabilities and signal measures of an audio file.",
     columns=(
         *_ENCODED,
         c.AUDIO_EMBEDDING,
@@ -30,7 +46,7 @@ FEAT_AUDIO = Table(
 
 FEAT_LYRICS = Table(
     name="feat_lyrics",
-    meaning="What the sentence encoder and VADER read in lyrics.",
+    meaning="Sentence embedding and VADER sentiment of lyrics.",
     columns=(
         *_ENCODED,
         c.LYRICS_EMBEDDING,
@@ -45,7 +61,7 @@ FEAT_LYRICS = Table(
 
 FEAT_COVER = Table(
     name="feat_cover",
-    meaning="What the picture encoder sees on a cover.",
+    meaning="Image embedding of a cover.",
     columns=(*_ENCODED, c.COVER_EMBEDDING, c.FAILURE_REASON),
     key=_ENCODED_KEY,
     time=Time.NONE,
@@ -53,7 +69,7 @@ FEAT_COVER = Table(
 
 FEAT_TAGS = Table(
     name="feat_tags",
-    meaning="What the sentence encoder of the lyrics reads in a tag.",
+    meaning="Sentence embedding of a tag, by the encoder of the lyrics.",
     columns=(*_ENCODED, c.TAG, c.TAG_EMBEDDING, c.FAILURE_REASON),
     key=_ENCODED_KEY,
     time=Time.NONE,
@@ -61,7 +77,7 @@ FEAT_TAGS = Table(
 
 FEAT_TRACK_TAGS = Table(
     name="feat_track_tags",
-    meaning="The tags of each track as one vector; a track without a readable tag has no row.",
+    meaning="Mean tag embedding of each track; a track without an embedded tag has no row.",
     columns=(
         c.AS_OF_DATE,
         c.TRACK_ID,
@@ -76,9 +92,8 @@ FEAT_TRACK_TAGS = Table(
 
 FEAT_TRACK_EMOTION = Table(
     name="feat_track_emotion",
-    meaning="Valence and arousal of each track, one row as heard and one as read; never blended "
-    "here. "
-    "Interim estimators, until the text model writes the lyrics' rows.",
+    meaning="Valence and arousal of each track, one row from audio and one from lyrics, never "
+    "averaged here. Interim estimators: rules over signal measures, tags and word lists.",
     columns=(
         c.AS_OF_DATE,
         c.TRACK_ID,
@@ -99,4 +114,12 @@ FEAT_TRACK_EMOTION = Table(
     ),
 )
 
-TABLES = (FEAT_AUDIO, FEAT_LYRICS, FEAT_COVER, FEAT_TAGS, FEAT_TRACK_TAGS, FEAT_TRACK_EMOTION)
+TABLES = (
+    FEAT_ENCODERS,
+    FEAT_AUDIO,
+    FEAT_LYRICS,
+    FEAT_COVER,
+    FEAT_TAGS,
+    FEAT_TRACK_TAGS,
+    FEAT_TRACK_EMOTION,
+)

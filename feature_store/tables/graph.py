@@ -10,8 +10,8 @@ RECENCY_HALF_LIFE_DAYS = 60
 
 GRAPH_NODES = Table(
     name="graph_nodes",
-    meaning="Everything that edges may connect. An index never changes once given, but for the "
-    "gap that an erased person leaves: later slices close it.",
+    meaning="Nodes that edges may connect. An index never changes once given, except that later "
+    "slices close the gap of an erased person.",
     columns=(c.AS_OF_DATE, c.NODE_KIND, c.NODE_ID, c.NODE_INDEX),
     key=("as_of_date", "node_kind", "node_id"),
     time=Time.AS_OF,
@@ -20,9 +20,10 @@ GRAPH_NODES = Table(
 
 GRAPH_USER_LISTENED_TRACK = Table(
     name="graph_user_listened_track",
-    meaning="Who listened to what. edge_weight = ln(1 + listen_count) x mean completion "
-    f"x 0.5 ^ (days since the last listen / {RECENCY_HALF_LIFE_DAYS}); counts without times have "
-    "completion 1, no decay. Windows and least counts of all edges: settings `graph.…`.",
+    meaning="A listener and a track with listens. edge_weight = ln(1 + listen_count) x mean "
+    f"completion x 0.5 ^ (days since the last listen / {RECENCY_HALF_LIFE_DAYS}); counts without "
+    "times have completion 1 and no decay. Windows and minimum counts of all edges: settings "
+    "`graph.…`.",
     columns=(
         c.AS_OF_DATE,
         c.USER_ID,
@@ -39,7 +40,7 @@ GRAPH_USER_LISTENED_TRACK = Table(
 
 GRAPH_USER_LIKED_TRACK = Table(
     name="graph_user_liked_track",
-    meaning="Who likes what: the last press of like and unlike on that track was like.",
+    meaning="A listener and a track whose last like or unlike was a like.",
     columns=(c.AS_OF_DATE, c.USER_ID, c.TRACK_ID, c.LIKED_DATE),
     key=("as_of_date", "user_id", "track_id"),
     time=Time.AS_OF,
@@ -47,7 +48,7 @@ GRAPH_USER_LIKED_TRACK = Table(
 
 GRAPH_USER_FOLLOWS_USER = Table(
     name="graph_user_follows_user",
-    meaning="Who follows whom on that day.",
+    meaning="A listener and a followed listener, as of the day.",
     columns=(c.AS_OF_DATE, c.USER_ID, c.FOLLOWED_USER_ID, c.FOLLOWED_FROM_DATE),
     key=("as_of_date", "user_id", "followed_user_id"),
     time=Time.AS_OF,
@@ -55,7 +56,7 @@ GRAPH_USER_FOLLOWS_USER = Table(
 
 GRAPH_TRACK_BY_ARTIST = Table(
     name="graph_track_by_artist",
-    meaning="Whose track it is.",
+    meaning="A track and its artist.",
     columns=(c.AS_OF_DATE, c.TRACK_ID, c.ARTIST_ID),
     key=("as_of_date", "track_id", "artist_id"),
     time=Time.AS_OF,
@@ -63,7 +64,7 @@ GRAPH_TRACK_BY_ARTIST = Table(
 
 GRAPH_TRACK_ON_ALBUM = Table(
     name="graph_track_on_album",
-    meaning="Which album a track is on; one that is on none has no row.",
+    meaning="A track and its album; a track without an album has no row.",
     columns=(c.AS_OF_DATE, c.TRACK_ID, c.ALBUM_ID),
     key=("as_of_date", "track_id", "album_id"),
     time=Time.AS_OF,
@@ -71,7 +72,7 @@ GRAPH_TRACK_ON_ALBUM = Table(
 
 GRAPH_TRACK_HAS_TAG = Table(
     name="graph_track_has_tag",
-    meaning="Which tags a track has, and how many gave them.",
+    meaning="A track and a tag, with the number of taggers.",
     columns=(c.AS_OF_DATE, c.TRACK_ID, c.TAG, c.TAGGER_COUNT),
     key=("as_of_date", "track_id", "tag"),
     time=Time.AS_OF,
@@ -87,7 +88,7 @@ EDGE_TABLES = (
     GRAPH_TRACK_HAS_TAG,
 )
 
-KIND_OF_END = {
+NODE_KIND_OF_COLUMN = {
     "user_id": "user",
     "followed_user_id": "user",
     "track_id": "track",
@@ -95,6 +96,6 @@ KIND_OF_END = {
     "tag": "tag",
     "album_id": "album",
 }
-"""Which kind of node a column of an edge's key names."""
+"""Kind of node that a key column of an edge table names."""
 
 TABLES = (GRAPH_NODES, *EDGE_TABLES)

@@ -1,9 +1,11 @@
-"""raw_: rows as received, typed, with the file and row they came from.
+"""raw_: rows as received, typed, with their source file and row.
 
-What cannot be used lands in raw_rejects.
+A row that breaks a rule lands in raw_rejects.
 """
 
-from feature_store.contract import Column, Kind, OneOf, Table, Time, Within
+from enum import StrEnum
+
+from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
 
 _ORIGIN = (c.SOURCE_FILE, c.SOURCE_ROW, c.ARRIVAL_DATE)
@@ -13,7 +15,7 @@ FEEDBACK_ACTIONS = ("like", "unlike", "hide", "unhide")
 
 RAW_LISTENS = Table(
     name="raw_listens",
-    meaning="Listens as the players sent them; a listen that was sent twice is here twice.",
+    meaning="Listens as the players sent them; a listen that was sent twice has two rows.",
     columns=(
         c.USER_ID,
         c.TRACK_ID,
@@ -48,7 +50,7 @@ RAW_FOLLOWS = Table(
 
 RAW_USERS = Table(
     name="raw_users",
-    meaning="People and their choices; a later row of the same person replaces the earlier.",
+    meaning="Listeners and their choices; a later row of a listener replaces the earlier.",
     columns=(c.USER_ID, c.REGISTERED_DATE, c.IS_OPTED_OUT, c.IS_NAMED_TO_OTHERS, *_ORIGIN),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
@@ -79,7 +81,7 @@ RAW_TRACKS = Table(
 
 RAW_TAGS = Table(
     name="raw_tags",
-    meaning="Tags given to tracks, by people or by the catalogue.",
+    meaning="Tags given to tracks, by listeners or by the catalogue.",
     columns=(
         c.TRACK_ID,
         c.TAG,
@@ -112,7 +114,7 @@ RAW_AUDIO = Table(
 
 RAW_COVERS = Table(
     name="raw_covers",
-    meaning="Cover pictures that arrived; the file's name without its ending is the track id, "
+    meaning="Cover images that arrived; the file's name without its ending is the track id, "
     "percent-encoded.",
     columns=_FILE_COLUMNS,
     key=_ORIGIN_KEY,
@@ -121,7 +123,7 @@ RAW_COVERS = Table(
 
 RAW_FEEDBACK = Table(
     name="raw_feedback",
-    meaning="Buttons that people pressed on tracks.",
+    meaning="Buttons that listeners pressed on tracks.",
     columns=(c.USER_ID, c.TRACK_ID, c.FEEDBACK_ACTION, c.GIVEN_AT_UTC, *_ORIGIN),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
@@ -130,34 +132,50 @@ RAW_FEEDBACK = Table(
 
 RAW_IMPRESSIONS = Table(
     name="raw_impressions",
-    meaning="Tracks that our lists put before people, as the players reported it.",
+    meaning="Tracks that our lists showed to listeners, as the players reported.",
     columns=(c.USER_ID, c.TRACK_ID, c.SHOWN_AT_UTC, *_ORIGIN),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
 )
 
-REJECT_REASONS = {
-    "unreadable_file": "The file cannot be read as Parquet; one row stands for all of it.",
-    "wrong_type": "A value cannot be read as the column's type.",
-    "missing_value": "A column that must hold a value is absent, null or blank.",
-    "negative_duration": "A listen lasted less than no time.",
-    "out_of_range": "A value lies outside the range that the table allows.",
-    "unknown_action": "The button is none of like, unlike, hide, unhide.",
-    "future_time": "It happened after the day on which it arrived.",
-    "self_follow": "A person follows himself or herself.",
-    "not_utf8": "The lyrics are not UTF-8; their encoding is not guessed.",
-    "unknown_track": "No track of that id had been announced; the row waits in its raw_ table.",
+
+class RejectReason(StrEnum):
+    """Codes of raw_rejects.reject_reason; REJECT_REASONS says what each means."""
+
+    UNREADABLE_FILE = "unreadable_file"
+    WRONG_TYPE = "wrong_type"
+    MISSING_VALUE = "missing_value"
+    NEGATIVE_DURATION = "negative_duration"
+    OUT_OF_RANGE = "out_of_range"
+    UNKNOWN_ACTION = "unknown_action"
+    FUTURE_TIME = "future_time"
+    SELF_FOLLOW = "self_follow"
+    NOT_UTF8 = "not_utf8"
+    UNKNOWN_TRACK = "unknown_track"
+
+
+REJECT_REASONS: dict[str, str] = {
+    RejectReason.UNREADABLE_FILE: "The file is not readable as Parquet; one row stands for the file.",
+    RejectReason.WRONG_TYPE: "A value cannot be read as the column's type.",
+    RejectReason.MISSING_VALUE: "A column that must hold a value is absent, null or blank.",
+    RejectReason.NEGATIVE_DURATION: "A listen lasted less than no time.",
+    RejectReason.OUT_OF_RANGE: "A value lies outside the range that the table allows.",
+    RejectReason.UNKNOWN_ACTION: "The button is none of like, unlike, hide, unhide.",
+    RejectReason.FUTURE_TIME: "It happened after the day on which it arrived.",
+    RejectReason.SELF_FOLLOW: "A person follows himself or herself.",
+    RejectReason.NOT_UTF8: "The lyrics are not UTF-8; their encoding is not guessed.",
+    RejectReason.UNKNOWN_TRACK: "The catalogue has no such track yet; the row waits in its raw_ table.",
 }
 
 RAW_REJECTS = Table(
     name="raw_rejects",
-    meaning="Rows that no raw_ table could take, and listens of tracks nobody has announced: the "
-    "original and why.",
+    meaning="Rows that broke a rule, and listens of tracks that are not in the catalogue yet: the "
+    "original and the reason.",
     columns=(
-        Column("table_name", Kind.STRING, "The table that the row was meant for."),
-        Column("reject_reason", Kind.STRING, "Reason code, a key of REJECT_REASONS."),
-        Column("reject_detail", Kind.STRING, "The rule and the value that broke it."),
-        Column("original_text", Kind.STRING, "The row as JSON; bytes that are no text as base64."),
+        c.REJECTED_FROM,
+        c.REJECT_REASON,
+        c.REJECT_DETAIL,
+        c.ORIGINAL_TEXT,
         *_ORIGIN,
     ),
     key=("table_name", *_ORIGIN_KEY),
@@ -165,7 +183,7 @@ RAW_REJECTS = Table(
     gates=(OneOf("reject_reason", tuple(REJECT_REASONS)),),
 )
 
-OF_PEOPLE = (
+USER_TABLES = (
     RAW_LISTENS,
     RAW_LISTEN_COUNTS,
     RAW_FOLLOWS,
@@ -175,7 +193,7 @@ OF_PEOPLE = (
     RAW_IMPRESSIONS,
     RAW_REJECTS,
 )
-"""What a retention period is about; what jobs still need of it is in core_."""
+"""Tables about listeners, which `maintenance.raw_days` expires; jobs read core_ instead."""
 
 TABLES = (
     RAW_LISTENS,

@@ -1,9 +1,6 @@
-"""rec_: what other teams read in the morning.
+"""rec_: the published tables, which other teams read through `feature_store.open_snapshot()`."""
 
-Read them through a snapshot: `feature_store.open_snapshot()`.
-"""
-
-from feature_store.contract import Column, Kind, OneOf, Table, Time, Within
+from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
 
 TIERS = ("personal", "warm", "social", "popular")
@@ -15,11 +12,19 @@ REASON_KINDS = (
     "taste",
     "popular",
 )
+NEUTRAL_REASONS = {
+    "personal": ("taste", "Close to what you play"),
+    "warm": ("taste", "Close to what you play"),
+    "social": ("popular", "Many listeners play this"),
+    "popular": ("popular", "Many listeners play this"),
+}
+"""By tier, the reason_kind and reason_text of an entry whose reason names nothing."""
+
 CHANGES = ("entered", "left", "moved")
 
 REC_TOPK = Table(
     name="rec_topk",
-    meaning="What to recommend to each person, best first, with the reason.",
+    meaning="Recommended tracks of each listener, best first, with the reason.",
     columns=(
         c.AS_OF_DATE,
         c.USER_ID,
@@ -37,7 +42,7 @@ REC_TOPK = Table(
         c.REASON_KIND,
         c.REASON_SUBJECT,
         c.REASON_TEXT,
-        c.MODEL_VERSION.or_null("when no model had a part in it"),
+        c.MODEL_VERSION.or_null("when no model scored it"),
         c.RUN_ID,
     ),
     key=("as_of_date", "user_id", "rank"),
@@ -47,8 +52,8 @@ REC_TOPK = Table(
 
 REC_SIMILAR_TRACKS = Table(
     name="rec_similar_tracks",
-    meaning="Tracks that sound, read and are called alike, best first; works for tracks that "
-    "nobody has heard.",
+    meaning="Similar tracks by audio, lyrics and tags, best first; also for tracks without any "
+    "listen.",
     columns=(
         c.AS_OF_DATE,
         c.TRACK_ID,
@@ -62,11 +67,7 @@ REC_SIMILAR_TRACKS = Table(
         c.ISRC,
         c.RECORDING_MBID,
         c.SCORE,
-        Column(
-            "modalities",
-            Kind.STRINGS,
-            "What both tracks have and were compared by: audio, lyrics, tags.",
-        ),
+        c.MODALITIES,
         c.RUN_ID,
     ),
     key=("as_of_date", "track_id", "rank"),
@@ -76,19 +77,17 @@ REC_SIMILAR_TRACKS = Table(
 
 REC_CHANGES = Table(
     name="rec_changes",
-    meaning="What changed in each person's rec_topk against the run that the row names; empty on "
-    "a first night.",
+    meaning="Changes of each listener's rec_topk against the run that the row names; empty on a "
+    "first night.",
     columns=(
         c.AS_OF_DATE,
         c.USER_ID,
         c.TRACK_ID,
-        Column("change", Kind.STRING, "entered, left, or moved."),
-        Column("from_rank", Kind.INT, "Rank in the compared run.").or_null(
-            "for a track that entered"
-        ),
-        Column("to_rank", Kind.INT, "Rank now.").or_null("for a track that left"),
-        Column("compared_as_of_date", Kind.DATE, "as_of of the compared run."),
-        Column("compared_run_id", Kind.STRING, "The compared run.", is_provenance=True),
+        c.CHANGE,
+        c.FROM_RANK,
+        c.TO_RANK,
+        c.COMPARED_AS_OF_DATE,
+        c.COMPARED_RUN_ID,
         c.RUN_ID,
     ),
     key=("as_of_date", "user_id", "track_id"),

@@ -1,24 +1,19 @@
-"""score_: what models said, written by training, read by jobs/recommendations; never published."""
+"""score_: outputs of models, written by training, read by jobs/recommendations, not published."""
 
-from feature_store.contract import Column, Kind, Table, Time, Within
+from feature_store.contract import Table, Time, Within
 from feature_store.tables import columns as c
 
 SCORE_CANDIDATES = Table(
     name="score_candidates",
-    meaning="The best tracks of each listener by the promoted model, before filters. Only tracks "
-    "of the catalogue that "
-    "are available; heard ones included, because whether to repeat them is the list's decision.",
+    meaning="The best tracks of each listener by the promoted model, before filters. Only "
+    "available tracks, with those already listened to: the list decides on repeats.",
     columns=(
         c.AS_OF_DATE,
         c.USER_ID,
         c.RANK,
         c.TRACK_ID,
         c.SCORE,
-        Column(
-            "heads",
-            Kind.STRINGS,
-            "Modalities (and 'collaborative') whose heads had a vote for this track.",
-        ),
+        c.HEADS,
         c.FAMILY,
         c.MODEL_VERSION,
         c.RUN_ID,
@@ -30,19 +25,18 @@ SCORE_CANDIDATES = Table(
 
 QUALITY_COLUMNS = (
     c.AS_OF_DATE,
-    Column("subject", Kind.STRING, "Model family, or the published table that was measured."),
-    Column("split", Kind.STRING, "What it was measured on: validation, test, next_day."),
-    Column("metric", Kind.STRING, "Name of the metric, with its cut-off."),
-    Column("value", Kind.DOUBLE, "The figure, rounded to 6 decimals."),
-    Column("n_users", Kind.LONG, "People it was measured over."),
+    c.SUBJECT,
+    c.SPLIT,
+    c.METRIC,
+    c.VALUE,
+    c.N_USERS,
     c.MODEL_VERSION.or_null("for published lists"),
     c.RUN_ID,
 )
 
 SCORE_EVALUATION = Table(
     name="score_evaluation",
-    meaning="Offline metrics of each family on the held-out tail, as training/evaluate.py "
-    "measured them.",
+    meaning="Offline metrics of each family on the held-out tail, written by training.",
     columns=QUALITY_COLUMNS,
     key=("as_of_date", "subject", "split", "metric"),
     time=Time.AS_OF,

@@ -1,4 +1,4 @@
-"""core_daily_listens: integer sums of the listens, which is what the graph and training read."""
+"""core_daily_listens: integer sums of listens per user, track and day, for graph and training."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pyspark.sql import functions as F
 
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_DAILY_LISTENS, CORE_IMPRESSIONS, CORE_LISTENS
-from jobs.inputs import History, New
+from jobs.inputs import History, NewRows
 
-INPUTS = (New(CORE_LISTENS), History(CORE_IMPRESSIONS))
+INPUTS = (NewRows(CORE_LISTENS), History(CORE_IMPRESSIONS))
 OUTPUT = CORE_DAILY_LISTENS
 
 
 def build(listens: DataFrame, impressions: DataFrame, *, night: Night) -> DataFrame:
-    """A row for each user, track, UTC day of listening, and day from which that was known.
+    """One row per user, track, UTC day of listening and known_from_date.
 
-    Listens of one day that became known on several make several rows: readers add them up. A listen
-    is organic when the player says so and its track had not been shown to the person in the
-    `shown_hours` before, by the impressions that were known no later than the listen.
+    Listens of one day that became known on several days make several rows, which readers add up. A
+    listen is organic when the player says so and no impression of its track in the `shown_hours`
+    before explains it. Only impressions that were known no later than the listen count.
     """
     completion_permille = F.round(F.col("completion_ratio") * 1000).cast("bigint")
     is_organic = F.col("is_organic") & ~_was_shown(night.settings.shown_hours)
@@ -36,8 +36,8 @@ def build(listens: DataFrame, impressions: DataFrame, *, night: Night) -> DataFr
 
 
 def _with_shown(listens: DataFrame, impressions: DataFrame, shown_hours: int) -> DataFrame:
-    """Each listen with `shown`: when its track was shown to its person; null when it never was."""
-    # A scalar reaches the Parquet reader, which passes over older days by their statistics.
+    """Each listen with `shown`: the impressions of its track and user; null without impressions."""
+    # A scalar reaches the Parquet reader, which skips older days by their statistics.
     first = F.to_date(F.min("listened_at_utc") - F.make_dt_interval(hours=F.lit(shown_hours)))
     recent = impressions.where(F.col("known_from_date") >= listens.agg(first).scalar())
     shown = F.collect_list(F.struct("shown_at_utc", "known_from_date")).alias("shown")
@@ -46,14 +46,14 @@ def _with_shown(listens: DataFrame, impressions: DataFrame, shown_hours: int) ->
 
 
 def _was_shown(shown_hours: int) -> Column:
-    """Whether one of `shown` lies in the hours before the listen."""
+    """Whether one of the impressions in `shown` lies in the hours before the listen."""
     earliest = F.col("listened_at_utc") - F.make_dt_interval(hours=F.lit(shown_hours))
 
-    def led_to_it(one: Column) -> Column:
+    def explains_listen(impression: Column) -> Column:
         return (
-            (one["known_from_date"] <= F.col("known_from_date"))
-            & (one["shown_at_utc"] > earliest)
-            & (one["shown_at_utc"] <= F.col("listened_at_utc"))
+            (impression["known_from_date"] <= F.col("known_from_date"))
+            & (impression["shown_at_utc"] > earliest)
+            & (impression["shown_at_utc"] <= F.col("listened_at_utc"))
         )
 
-    return F.coalesce(F.exists("shown", led_to_it), F.expr("false"))
+    return F.coalesce(F.exists("shown", explains_listen), F.expr("false"))

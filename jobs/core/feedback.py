@@ -1,4 +1,4 @@
-"""core_feedback: the last button of each pair that a person pressed on a track on a day."""
+"""core_feedback: the last like or unlike, and the last hide or unhide, of a user, track and day."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_FEEDBACK, CORE_TRACKS
 from feature_store.tables.raw import RAW_FEEDBACK
-from jobs.core.steps.late_arrivals import once_announced
-from jobs.inputs import Before, History, New
+from jobs.core.steps.late_arrivals import rows_with_known_tracks
+from jobs.inputs import History, NewRows, PreviousState
 
-INPUTS = (New(RAW_FEEDBACK), History(RAW_FEEDBACK), New(CORE_TRACKS), Before(CORE_TRACKS))
+INPUTS = (
+    NewRows(RAW_FEEDBACK),
+    History(RAW_FEEDBACK),
+    NewRows(CORE_TRACKS),
+    PreviousState(CORE_TRACKS),
+)
 OUTPUT = CORE_FEEDBACK
 
 
@@ -19,24 +24,24 @@ def build(
     new: DataFrame,
     history: DataFrame,
     new_tracks: DataFrame,
-    tracks_before: DataFrame,
+    previous_tracks: DataFrame,
     *,
     night: Night,
 ) -> DataFrame:
-    """Of like and unlike, and of hide and unhide, the one pressed last; then received last."""
-    usable = once_announced(
+    """The last action of each pair by given_at_utc; of equal times the one received last."""
+    usable = rows_with_known_tracks(
         new,
         history,
         new_tracks=new_tracks,
-        tracks_before=tracks_before,
+        previous_tracks=previous_tracks,
         late_track_days=night.settings.late_track_days,
     )
-    button_pair = F.regexp_replace("feedback_action", "^un", "")  # unlike takes like back
-    pressed_last = F.struct("given_at_utc", "arrival_date", "source_file", "source_row")
-    last = F.max_by(F.struct("feedback_action", "given_at_utc"), pressed_last)
+    action_pair = F.regexp_replace("feedback_action", "^un", "")  # unlike takes like back
+    recency = F.struct("given_at_utc", "arrival_date", "source_file", "source_row")
+    last = F.max_by(F.struct("feedback_action", "given_at_utc"), recency)
     return (
-        usable.withColumn("button_pair", button_pair)
-        .groupBy("user_id", "track_id", "button_pair", "known_from_date")
+        usable.withColumn("action_pair", action_pair)
+        .groupBy("user_id", "track_id", "action_pair", "known_from_date")
         .agg(last.alias("last"))
         .select("*", "last.*")
         .select(*OUTPUT.column_names)

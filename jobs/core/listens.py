@@ -1,7 +1,7 @@
-"""core_listens: every listen once, from the day on which it and its track were known.
+"""core_listens: deduplicated listens, from the day on which listen and track are both known.
 
-Reads of the log are bounded by what arrived: a copy, or the start of a session that goes on, became
-known no earlier than the day before the oldest new listen, and older days are not read.
+New listens bound the read of earlier ones. A duplicate, or the listen from which a session goes on,
+became known no earlier than the day before the oldest new listen.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_LISTENS, CORE_TRACKS
 from feature_store.tables.raw import RAW_LISTENS
-from jobs.core.steps.deduplication import event_id, first_received
-from jobs.core.steps.late_arrivals import once_announced
+from jobs.core.steps.deduplication import event_id, keep_first_received
+from jobs.core.steps.late_arrivals import rows_with_known_tracks
 from jobs.core.steps.sessions import with_session_id
-from jobs.inputs import Before, History, New
+from jobs.inputs import History, NewRows, PreviousState
 
 INPUTS = (
-    New(RAW_LISTENS),
+    NewRows(RAW_LISTENS),
     History(RAW_LISTENS),
-    New(CORE_TRACKS),
-    Before(CORE_TRACKS),
-    Before(CORE_LISTENS),
+    NewRows(CORE_TRACKS),
+    PreviousState(CORE_TRACKS),
+    PreviousState(CORE_LISTENS),
 )
 OUTPUT = CORE_LISTENS
 
@@ -31,22 +31,22 @@ def build(
     new: DataFrame,
     history: DataFrame,
     new_tracks: DataFrame,
-    tracks_before: DataFrame,
-    before: DataFrame,
+    previous_tracks: DataFrame,
+    previous: DataFrame,
     *,
     night: Night,
 ) -> DataFrame:
     """The listens that became known in the slice."""
-    usable = once_announced(
+    usable = rows_with_known_tracks(
         new,
         history,
         new_tracks=new_tracks,
-        tracks_before=tracks_before,
+        previous_tracks=previous_tracks,
         late_track_days=night.settings.late_track_days,
     ).withColumn("listen_id", _listen_id())
-    # The same listen arrives twice when a phone reconnects: the first received counts.
-    once = first_received(usable, by=["listen_id"])
-    reachable = before.where(F.col("known_from_date") >= _day_before_oldest(once))
+    # A listen arrives twice when a phone reconnects: the first received counts.
+    once = keep_first_received(usable, by=["listen_id"])
+    reachable = previous.where(F.col("known_from_date") >= _day_before_oldest(once))
     unwritten = once.join(reachable.select("listen_id"), on="listen_id", how="left_anti")
     completion_ratio = F.least(F.col("played_ms") / F.col("duration_ms"), F.lit(1.0))
     return (
@@ -61,5 +61,5 @@ def _listen_id() -> Column:
 
 
 def _day_before_oldest(listens: DataFrame) -> Column:
-    """A scalar: it reaches the Parquet reader, which passes over older days by their statistics."""
+    """A scalar, which reaches the Parquet reader: it skips older days by their statistics."""
     return listens.agg(F.date_sub(F.to_date(F.min("listened_at_utc")), 1)).scalar()

@@ -1,6 +1,6 @@
-"""core_tags: who gave which track which tag, once.
+"""core_tags: tags that users or the catalogue gave to tracks, without duplicates.
 
-A tag may be known before its track; the graph takes it up when the track is there.
+A tag may be known before its track; the graph adds the tag once the catalogue has the track.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.raw import RAW_TAGS
-from jobs.core.steps.deduplication import event_id, first_received
-from jobs.inputs import Before, New
+from jobs.core.steps.deduplication import event_id, keep_first_received
+from jobs.inputs import NewRows, PreviousState
 
-INPUTS = (New(RAW_TAGS), Before(CORE_TAGS))
+INPUTS = (NewRows(RAW_TAGS), PreviousState(CORE_TAGS))
 OUTPUT = CORE_TAGS
 
 
-def build(new: DataFrame, before: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The first received of each track, tag and tagger; a null tagger is the catalogue."""
+def build(new: DataFrame, previous: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
+    """The first received row of each track, tag and user; a null user is the catalogue."""
     identified = new.withColumns(
         {
             "tag_event_id": event_id(F.col("track_id"), F.col("tag"), F.col("user_id")),
@@ -27,7 +27,7 @@ def build(new: DataFrame, before: DataFrame, *, night: Night) -> DataFrame:  # n
         }
     )
     return (
-        first_received(identified, by=["tag_event_id"])
-        .join(before.select("tag_event_id"), on="tag_event_id", how="left_anti")
+        keep_first_received(identified, by=["tag_event_id"])
+        .join(previous.select("tag_event_id"), on="tag_event_id", how="left_anti")
         .select(*OUTPUT.column_names)
     )

@@ -1,8 +1,8 @@
-"""core_tracks: the catalogue, a new row for each day on which a track or its content changed.
+"""core_tracks: versions of catalogue tracks, one row per day on which metadata or content changed.
 
-A row holds the newest metadata, audio, lyrics and cover up to its day, of several on one day the
-last received. Content that arrives before its track waits for it. It reads the whole history of the
-catalogue, not of the log: a track that is announced tonight may have had its audio for weeks.
+A row holds the newest metadata, audio, lyrics and cover up to its day; of several on one day the
+last received counts. Content that arrives before its track waits for the track, so the job reads
+the whole history of the catalogue: the audio of a new track may have arrived weeks ago.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.raw import RAW_AUDIO, RAW_COVERS, RAW_LYRICS, RAW_TRACKS
-from jobs.core.steps.deduplication import last_received
+from jobs.core.steps.deduplication import keep_last_received
 from jobs.core.steps.match_keys import match_key_column
 from jobs.core.steps.versions import new_versions
-from jobs.inputs import Before, History
+from jobs.inputs import History, PreviousState
 
 INPUTS = (
     History(RAW_TRACKS),
     History(RAW_AUDIO),
     History(RAW_LYRICS),
     History(RAW_COVERS),
-    Before(CORE_TRACKS),
+    PreviousState(CORE_TRACKS),
 )
 OUTPUT = CORE_TRACKS
 
@@ -39,19 +39,19 @@ def build(
     audio: DataFrame,
     lyrics: DataFrame,
     covers: DataFrame,
-    before: DataFrame,
+    previous: DataFrame,
     *,
     night: Night,  # noqa: ARG001  every job takes it
 ) -> DataFrame:
-    """Versions of the slice; a row that only repeats what is known makes none."""
+    """The versions of the slice; a row that repeats the known state makes no version."""
     changes = [
         _last_of_day(tracks, "metadata", {name: name for name in _METADATA}),
         _last_of_day(audio, "audio", {"content_hash": "audio_hash", "file_uri": "audio_uri"}),
         _last_of_day(lyrics, "lyrics", {"content_hash": "lyrics_hash"}),
         _last_of_day(covers, "cover", {"content_hash": "cover_hash", "file_uri": "cover_uri"}),
     ]
-    versions = new_versions(_states(changes), before, OUTPUT.entity)
-    # After the choice of versions: the keys are made in Python, and only for new rows.
+    versions = new_versions(_states(changes), previous, OUTPUT.entity)
+    # After new_versions, because match keys take Python: only new rows pay for it.
     return versions.withColumns(
         {
             "artist_match_key": match_key_column("artist_name"),
@@ -61,18 +61,18 @@ def build(
 
 
 def _last_of_day(rows: DataFrame, part: str, columns: dict[str, str]) -> DataFrame:
-    """What the last received row of each track and day says, as a struct called `part`."""
+    """The last received row of each track and day, its columns as a struct called `part`."""
     dated = rows.withColumn("known_from_date", F.col("arrival_date"))
-    held = F.struct(*[F.col(name).alias(called) for name, called in columns.items()])
-    return last_received(dated, by=["track_id", "known_from_date"]).select(
-        "track_id", "known_from_date", held.alias(part)
+    values = F.struct(*[F.col(name).alias(alias) for name, alias in columns.items()])
+    return keep_last_received(dated, by=["track_id", "known_from_date"]).select(
+        "track_id", "known_from_date", values.alias(part)
     )
 
 
 def _states(changes: list[DataFrame]) -> DataFrame:
-    """Every announced track on every day on which a part of it arrived, with all that it has."""
+    """The whole state of every catalogue track on every day on which a part of it arrived."""
     parts = [frame.columns[-1] for frame in changes]
-    together = reduce(
+    all_changes = reduce(
         lambda above, below: above.unionByName(below, allowMissingColumns=True), changes
     )
     so_far = (
@@ -80,11 +80,11 @@ def _states(changes: list[DataFrame]) -> DataFrame:
         .orderBy("known_from_date")
         .rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    of_day = together.groupBy("track_id", "known_from_date").agg(
-        *[F.max(part).alias(part) for part in parts]  # there is one at most
+    daily = all_changes.groupBy("track_id", "known_from_date").agg(
+        *[F.max(part).alias(part) for part in parts]  # a day has one of each part at most
     )
     return (
-        of_day.withColumns({part: F.last(part, ignorenulls=True).over(so_far) for part in parts})
+        daily.withColumns({part: F.last(part, ignorenulls=True).over(so_far) for part in parts})
         .where(F.col("metadata").isNotNull())
         .select("track_id", "known_from_date", *[f"{part}.*" for part in parts])
     )

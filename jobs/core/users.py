@@ -1,4 +1,4 @@
-"""core_users: people whom the service announced, and people who are only seen doing something."""
+"""core_users: registered users, and users known only from their listens, follows or feedback."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from feature_store.tables.raw import (
     RAW_LISTENS,
     RAW_USERS,
 )
-from jobs.core.steps.deduplication import last_received
+from jobs.core.steps.deduplication import keep_last_received
 from jobs.core.steps.versions import new_versions
-from jobs.inputs import Before, New
+from jobs.inputs import NewRows, PreviousState
 
 INPUTS = (
-    New(RAW_USERS),
-    New(RAW_LISTENS),
-    New(RAW_LISTEN_COUNTS),
-    New(RAW_FOLLOWS),
-    New(RAW_FEEDBACK),
-    Before(CORE_USERS),
+    NewRows(RAW_USERS),
+    NewRows(RAW_LISTENS),
+    NewRows(RAW_LISTEN_COUNTS),
+    NewRows(RAW_FOLLOWS),
+    NewRows(RAW_FEEDBACK),
+    PreviousState(CORE_USERS),
 )
 OUTPUT = CORE_USERS
 
@@ -37,12 +37,12 @@ def build(
     listen_counts: DataFrame,
     follows: DataFrame,
     feedback: DataFrame,
-    before: DataFrame,
+    previous: DataFrame,
     *,
     night: Night,  # noqa: ARG001  every job takes it
 ) -> DataFrame:
-    """A row for each person who is new, and for each whose choices changed."""
-    announced = last_received(
+    """One row per new user, and one per user whose choices changed."""
+    registered = keep_last_received(
         users.withColumn("known_from_date", F.col("arrival_date")),
         by=["user_id", "known_from_date"],
     ).select(*OUTPUT.column_names)
@@ -52,26 +52,26 @@ def build(
         follows.select("user_id", "arrival_date"),
         follows.select(F.col("followed_user_id").alias("user_id"), "arrival_date"),
         feedback.select("user_id", "arrival_date"),
-    ).join(before.select("user_id"), on="user_id", how="left_anti")
-    states = announced.unionByName(_unannounced(seen, announced))
-    return new_versions(states, before, OUTPUT.entity).select(*OUTPUT.column_names)
+    ).join(previous.select("user_id"), on="user_id", how="left_anti")
+    states = registered.unionByName(_unregistered(seen, registered))
+    return new_versions(states, previous, OUTPUT.entity).select(*OUTPUT.column_names)
 
 
 def _first_seen(*sightings: DataFrame) -> DataFrame:
-    together = reduce(lambda above, below: above.unionByName(below), sightings)
-    return together.groupBy("user_id").agg(F.min("arrival_date").alias("known_from_date"))
+    all_sightings = reduce(lambda above, below: above.unionByName(below), sightings)
+    return all_sightings.groupBy("user_id").agg(F.min("arrival_date").alias("known_from_date"))
 
 
-def _unannounced(seen: DataFrame, announced: DataFrame) -> DataFrame:
-    """People seen before they were announced, if ever: nothing chosen, nothing agreed to."""
-    first_announced = announced.groupBy("user_id").agg(
-        F.min("known_from_date").alias("announced_date")
+def _unregistered(seen: DataFrame, registered: DataFrame) -> DataFrame:
+    """Users seen before their registration arrived, if ever; without opt-out or consent."""
+    first_registered = registered.groupBy("user_id").agg(
+        F.min("known_from_date").alias("registration_known_date")
     )
-    is_earlier = F.col("announced_date").isNull() | (
-        F.col("known_from_date") < F.col("announced_date")
+    is_earlier = F.col("registration_known_date").isNull() | (
+        F.col("known_from_date") < F.col("registration_known_date")
     )
     return (
-        seen.join(first_announced, on="user_id", how="left")
+        seen.join(first_registered, on="user_id", how="left")
         .where(is_earlier)
         .select(
             "user_id",

@@ -1,7 +1,8 @@
-"""What identifies an encoder's output: its name, its weights, and everything done before it.
+"""Computes an encoder's identity: its id, a hash of its weights, a hash of its preprocessing.
 
-The three are part of the key of every feature row, so a changed weight or a changed step of the
-preprocessing makes new rows and never passes old ones off as its own.
+The identity is part of the key of every feature row, so changed weights or changed preprocessing
+add rows and leave the old ones as they are. A change of preprocessing code that no constant shows
+must raise the `revision` in that module's `preprocessing()` or `identity()`.
 """
 
 from __future__ import annotations
@@ -9,37 +10,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.lake.storage import sha256_of
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The key columns that an encoder gives to each of its rows."""
-
-    encoder_id: str
-    weights_sha256: str
-    preprocessing_id: str
-
-
-def identity_of(
+def encoder_identity(
     encoder_id: str, weights: Iterable[Path], preprocessing: Mapping[str, object]
-) -> Identity:
-    """The identity of an encoder that reads `weights` and prepares content as `preprocessing` says.
+) -> EncoderIdentity:
+    """The identity of an encoder.
 
     Args:
         encoder_id: name and version.
         weights: every file that decides the output, such as parameters and vocabulary.
-        preprocessing: constants and revision numbers, as JSON can hold them.
+        preprocessing: constants and revision numbers, as JSON can hold them. Its keys and values
+            are hashed: renaming a key re-encodes all content.
     """
     described = json.dumps(preprocessing, sort_keys=True, separators=(",", ":"))
-    return Identity(encoder_id, _sha256_of_files(weights), sha256_of(described.encode()))
+    return EncoderIdentity(encoder_id, _sha256_of_files(weights), sha256_of(described.encode()))
 
 
 def _sha256_of_files(files: Iterable[Path]) -> str:
-    """One hash over the files' own hashes, in the order given: where one ends matters."""
+    """One hash over the hashes of the files, so that moving a byte between files changes it."""
     digests = []
     for file in files:
         with file.open("rb") as opened:

@@ -1,7 +1,8 @@
-"""Encoders by id, one table per kind of content. Another encoder is one more entry.
+"""Encoders by id, one mapping per modality; the settings choose one (`EVENSONG_ENCODERS__AUDIO`).
 
-`identity` is cheap and runs where a job is planned; `load` reads the weights and runs in Spark's
-Python workers, once in each.
+`identity` is cheap and runs where a job is planned. `load` reads the weights, once in each of
+Spark's Python workers. To add an encoder, write a module with a function `identity` and a class
+with a method `encode`, and register both here.
 """
 
 from __future__ import annotations
@@ -14,113 +15,115 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_store.settings import Encoders
+from feature_store.lake.encoder_rows import EncoderIdentity
+from feature_store.setting_groups import EncoderSettings
 from jobs.encoders.audio import musicnn
-from jobs.encoders.identity import Identity
 from jobs.encoders.image import efficientnet_lite
 from jobs.encoders.text import minilm
 
-Loaded = TypeVar("Loaded")
+EncoderT = TypeVar("EncoderT")
 
 
-class MusicEncoder(Protocol):
-    """Hears mono samples at 16 kHz, shape (n_samples,)."""
+class AudioEncoder(Protocol):
+    """Encodes mono samples at 16 kHz."""
 
-    def encode(self, samples: NDArray[np.float32]) -> musicnn.Music:
-        """Embedding and tag probabilities of one recording."""
+    def encode(self, samples: NDArray[np.float32]) -> musicnn.AudioEncoding:
+        """Embedding and tag probabilities of one recording, `samples` of shape (n_samples,)."""
 
 
 class TextEncoder(Protocol):
-    """Reads one text."""
+    """Encodes texts."""
 
     def encode(self, text: str) -> NDArray[np.float32]:
         """Embedding of one text, shape (dim,)."""
 
 
-class PictureEncoder(Protocol):
-    """Sees one picture."""
+class ImageEncoder(Protocol):
+    """Encodes image files."""
 
     def encode(self, content: bytes) -> NDArray[np.float32]:
-        """Embedding of one picture file, shape (dim,)."""
+        """Embedding of one image file, shape (dim,)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Generic[Loaded]):
-    """An encoder that can be chosen by its id."""
+class RegisteredEncoder(Generic[EncoderT]):
+    """How to identify and to load an encoder."""
 
-    identity: Callable[[Encoders], Identity]
-    load: Callable[[], Loaded]
+    identity: Callable[[EncoderSettings], EncoderIdentity]
+    load: Callable[[], EncoderT]
 
 
 class UnknownEncoder(ValueError):
-    """The settings name an encoder that is not registered for this kind of content."""
+    """The settings name an encoder that is not registered for this modality."""
 
 
-AUDIO: Mapping[str, Entry[MusicEncoder]] = {
-    musicnn.ENCODER_ID: Entry(
+AUDIO: Mapping[str, RegisteredEncoder[AudioEncoder]] = {
+    musicnn.ENCODER_ID: RegisteredEncoder(
         lambda settings: musicnn.identity(settings.max_audio_s), musicnn.MusiCNN
     ),
 }
-LYRICS: Mapping[str, Entry[TextEncoder]] = {
-    minilm.ENCODER_ID: Entry(lambda _: minilm.identity(), minilm.MiniLM),
+LYRICS: Mapping[str, RegisteredEncoder[TextEncoder]] = {
+    minilm.ENCODER_ID: RegisteredEncoder(lambda _: minilm.identity(), minilm.MiniLM),
 }
-COVER: Mapping[str, Entry[PictureEncoder]] = {
-    efficientnet_lite.ENCODER_ID: Entry(
+COVER: Mapping[str, RegisteredEncoder[ImageEncoder]] = {
+    efficientnet_lite.ENCODER_ID: RegisteredEncoder(
         lambda _: efficientnet_lite.identity(), efficientnet_lite.EfficientNetLite0
     ),
 }
 
 
-def audio_identity(settings: Encoders) -> Identity:
-    """Identity of the rows of feat_audio that these settings make and read."""
-    return chosen(AUDIO, settings.audio, "audio").identity(settings)
+def audio_identity(settings: EncoderSettings) -> EncoderIdentity:
+    """Identity of the rows of feat_audio under these settings."""
+    return _registered(AUDIO, settings.audio, "audio").identity(settings)
 
 
-def lyrics_identity(settings: Encoders) -> Identity:
-    """Identity of the rows of feat_lyrics and feat_tags that these settings make and read."""
-    return chosen(LYRICS, settings.lyrics, "lyrics").identity(settings)
+def lyrics_identity(settings: EncoderSettings) -> EncoderIdentity:
+    """Identity of the rows of feat_lyrics and feat_tags under these settings."""
+    return _registered(LYRICS, settings.lyrics, "lyrics").identity(settings)
 
 
-def cover_identity(settings: Encoders) -> Identity:
-    """Identity of the rows of feat_cover that these settings make and read."""
-    return chosen(COVER, settings.cover, "cover").identity(settings)
+def cover_identity(settings: EncoderSettings) -> EncoderIdentity:
+    """Identity of the rows of feat_cover under these settings."""
+    return _registered(COVER, settings.cover, "cover").identity(settings)
 
 
 @cache
-def music_encoder(encoder_id: str) -> MusicEncoder:
-    """The loaded music encoder of this process."""
-    return _load(chosen(AUDIO, encoder_id, "audio"))
+def audio_encoder(encoder_id: str) -> AudioEncoder:
+    """The loaded audio encoder of this process."""
+    return _load(_registered(AUDIO, encoder_id, "audio"))
 
 
 @cache
 def text_encoder(encoder_id: str) -> TextEncoder:
     """The loaded text encoder of this process."""
-    return _load(chosen(LYRICS, encoder_id, "lyrics"))
+    return _load(_registered(LYRICS, encoder_id, "lyrics"))
 
 
 @cache
-def picture_encoder(encoder_id: str) -> PictureEncoder:
-    """The loaded picture encoder of this process."""
-    return _load(chosen(COVER, encoder_id, "cover"))
+def image_encoder(encoder_id: str) -> ImageEncoder:
+    """The loaded image encoder of this process."""
+    return _load(_registered(COVER, encoder_id, "cover"))
 
 
-def chosen(entries: Mapping[str, Entry[Loaded]], encoder_id: str, kind: str) -> Entry[Loaded]:
-    """The entry of that id.
+def _registered(
+    encoders: Mapping[str, RegisteredEncoder[EncoderT]], encoder_id: str, modality: str
+) -> RegisteredEncoder[EncoderT]:
+    """The encoder registered as `encoder_id`.
 
     Raises:
-        UnknownEncoder: nothing of that id is registered for this kind of content.
+        UnknownEncoder: no encoder of this modality has this id.
     """
-    if encoder_id not in entries:
+    if encoder_id not in encoders:
         raise UnknownEncoder(
-            f"settings: encoders.{kind} = {encoder_id!r} names no encoder; there are: "
-            f"{', '.join(sorted(entries))}"
+            f"settings: encoders.{modality} = {encoder_id!r} names no encoder; there are: "
+            f"{', '.join(sorted(encoders))}"
         )
-    return entries[encoder_id]
+    return encoders[encoder_id]
 
 
-def _load(entry: Entry[Loaded]) -> Loaded:
-    """Load an encoder for one thread: Spark runs a worker on each core, more would only queue."""
+def _load(encoder: RegisteredEncoder[EncoderT]) -> EncoderT:
+    """Load an encoder with one thread: Spark runs one worker per core, so more would queue."""
     import torch
 
     torch.set_num_threads(1)
-    return entry.load()
+    return encoder.load()

@@ -1,7 +1,7 @@
-"""feat_audio: listen to every recording that this encoder has not heard yet.
+"""feat_audio: embedding, tag probabilities and signal measures of new recordings.
 
 Two tracks with the same bytes share a row. A recording that cannot be decoded gets a row without
-features and with the reason; it is not tried again until the preprocessing changes.
+features and with the failure reason; it is not tried again until the preprocessing changes.
 """
 
 from __future__ import annotations
@@ -12,20 +12,26 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from feature_store.settings import Encoders, Night
+from feature_store.setting_groups import EncoderSettings
+from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO
 from jobs.encoders import registry
 from jobs.encoders.audio import audio_file, signal
-from jobs.features.steps.incremental_encoding import Features, encode, pending_content, read_content
-from jobs.inputs import Everything, Known
+from jobs.features.steps.incremental_encoding import (
+    Features,
+    encode,
+    not_yet_encoded,
+    read_content,
+)
+from jobs.inputs import AsOf, WholeTable
 
-INPUTS = (Known(CORE_TRACKS), Everything(FEAT_AUDIO))
+INPUTS = (AsOf(CORE_TRACKS), WholeTable(FEAT_AUDIO))
 OUTPUT = FEAT_AUDIO
 
 
-def build(tracks: DataFrame, heard: DataFrame, *, night: Night) -> DataFrame:
-    """Rows for the audio of `tracks` that `heard` lacks."""
+def build(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
+    """Rows for the audio of `tracks` that `encoded` lacks."""
     encoders = night.settings.encoders
     identity = registry.audio_identity(encoders)
     recordings = (
@@ -33,18 +39,20 @@ def build(tracks: DataFrame, heard: DataFrame, *, night: Night) -> DataFrame:
         .groupBy(F.col("audio_hash").alias("content_hash"))
         .agg(F.min("audio_uri").alias("source"))
     )
-    pending = pending_content(recordings, heard, identity)
-    hear = partial(_hear, night.settings.lake, encoders)
-    return encode(pending, OUTPUT, identity, hear, night=night)
+    new = not_yet_encoded(recordings, encoded, identity)
+    featurise = partial(_audio_features, night.settings.lake, encoders)
+    return encode(new, OUTPUT, identity, featurise, night=night)
 
 
-def _hear(lake: str, encoders: Encoders, content_hash: str, path: str | None) -> Features:
+def _audio_features(
+    lake: str, encoders: EncoderSettings, content_hash: str, path: str | None
+) -> Features:
     """The feature columns of one recording."""
     content = read_content(lake, path, content_hash)
     samples = audio_file.decode(content, encoders.max_audio_s)
-    music = registry.music_encoder(encoders.audio).encode(samples)
+    encoding = registry.audio_encoder(encoders.audio).encode(samples)
     return {
-        "audio_embedding": music.embedding,
-        "tag_probabilities": music.tag_probabilities,
+        "audio_embedding": encoding.embedding,
+        "tag_probabilities": encoding.tag_probabilities,
         **asdict(signal.measure(samples)),
     }

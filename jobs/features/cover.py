@@ -1,7 +1,7 @@
-"""feat_cover: look at every cover that this encoder has not seen yet.
+"""feat_cover: image embeddings of new covers.
 
-The tracks of an album mostly share one picture, so there are fewer rows than tracks. A picture that
-cannot be read gets a row without features and with the reason.
+The tracks of an album mostly share one cover, so there are fewer rows than tracks. An image that
+cannot be decoded gets a row without features and with the failure reason.
 """
 
 from __future__ import annotations
@@ -15,28 +15,33 @@ from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_COVER
 from jobs.encoders import registry
-from jobs.features.steps.incremental_encoding import Features, encode, pending_content, read_content
-from jobs.inputs import Everything, Known
+from jobs.features.steps.incremental_encoding import (
+    Features,
+    encode,
+    not_yet_encoded,
+    read_content,
+)
+from jobs.inputs import AsOf, WholeTable
 
-INPUTS = (Known(CORE_TRACKS), Everything(FEAT_COVER))
+INPUTS = (AsOf(CORE_TRACKS), WholeTable(FEAT_COVER))
 OUTPUT = FEAT_COVER
 
 
-def build(tracks: DataFrame, seen: DataFrame, *, night: Night) -> DataFrame:
-    """Rows for the covers of `tracks` that `seen` lacks."""
+def build(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
+    """Rows for the covers of `tracks` that `encoded` lacks."""
     encoders = night.settings.encoders
     identity = registry.cover_identity(encoders)
-    pictures = (
+    images = (
         tracks.where(F.col("cover_hash").isNotNull())
         .groupBy(F.col("cover_hash").alias("content_hash"))
         .agg(F.min("cover_uri").alias("source"))
     )
-    pending = pending_content(pictures, seen, identity)
-    look = partial(_look, night.settings.lake, encoders.cover)
-    return encode(pending, OUTPUT, identity, look, night=night)
+    new = not_yet_encoded(images, encoded, identity)
+    featurise = partial(_cover_features, night.settings.lake, encoders.cover)
+    return encode(new, OUTPUT, identity, featurise, night=night)
 
 
-def _look(lake: str, encoder_id: str, content_hash: str, path: str | None) -> Features:
-    """The feature columns of one picture."""
+def _cover_features(lake: str, encoder_id: str, content_hash: str, path: str | None) -> Features:
+    """The feature columns of one image."""
     content = read_content(lake, path, content_hash)
-    return {"cover_embedding": registry.picture_encoder(encoder_id).encode(content)}
+    return {"cover_embedding": registry.image_encoder(encoder_id).encode(content)}

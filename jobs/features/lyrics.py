@@ -1,7 +1,7 @@
-"""feat_lyrics: read all lyrics that this encoder has not read yet.
+"""feat_lyrics: sentence embedding and sentiment of new lyrics.
 
-Lyrics are told apart by the hash of their text, so two tracks with the same words share a row.
-Lyrics without a letter get a row without features and with the reason.
+The key is the hash of the text, so two tracks with the same words share a row. Lyrics without a
+letter get a row without features and with the failure reason.
 """
 
 from __future__ import annotations
@@ -16,38 +16,40 @@ from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS
 from jobs.encoders import registry
-from jobs.encoders.failure_reasons import Reason, UnusableContent
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.text import sentiment
-from jobs.features.steps.incremental_encoding import Features, encode, pending_content
-from jobs.inputs import Everything, History, Known
+from jobs.features.steps.incremental_encoding import Features, encode, not_yet_encoded
+from jobs.inputs import AsOf, History, WholeTable
 
-INPUTS = (Known(CORE_TRACKS), Everything(FEAT_LYRICS), History(RAW_LYRICS))
+INPUTS = (AsOf(CORE_TRACKS), WholeTable(FEAT_LYRICS), History(RAW_LYRICS))
 OUTPUT = FEAT_LYRICS
 
 
-def build(tracks: DataFrame, read: DataFrame, texts: DataFrame, *, night: Night) -> DataFrame:
-    """Rows for the lyrics of `tracks` that `read` lacks; `texts` holds the words."""
+def build(tracks: DataFrame, encoded: DataFrame, texts: DataFrame, *, night: Night) -> DataFrame:
+    """Rows for the lyrics of `tracks` that `encoded` lacks; `texts` holds the words."""
     encoders = night.settings.encoders
     identity = registry.lyrics_identity(encoders)
-    wanted = (
+    current = (
         tracks.where(F.col("lyrics_hash").isNotNull())
         .groupBy(F.col("lyrics_hash").alias("content_hash"))
         .agg(F.count("*").alias("track_count"))
     )
-    # The same text arrives once per track that has it, and again when a label sends it again.
+    # A text arrives once per track that has it, and again when a label sends it again.
     words = texts.groupBy("content_hash").agg(F.min("lyrics_text").alias("source"))
-    pending = pending_content(wanted, read, identity).join(words, on="content_hash", how="left")
-    return encode(pending, OUTPUT, identity, partial(_read, encoders.lyrics), night=night)
+    new = not_yet_encoded(current, encoded, identity).join(words, on="content_hash", how="left")
+    return encode(new, OUTPUT, identity, partial(_lyrics_features, encoders.lyrics), night=night)
 
 
-def _read(encoder_id: str, content_hash: str, text: str | None) -> Features:
+def _lyrics_features(encoder_id: str, content_hash: str, text: str | None) -> Features:
     """The feature columns of one text."""
     if text is None:
-        raise UnusableContent(Reason.MISSING_TEXT, f"raw_lyrics holds no content {content_hash}")
+        raise ContentFailure(
+            FailureReason.MISSING_TEXT, f"raw_lyrics holds no content {content_hash}"
+        )
     embedding = registry.text_encoder(encoder_id).encode(text)
-    feeling = sentiment.read(text)
+    scores = sentiment.analyse(text)
     return {
         "lyrics_embedding": embedding,
-        "sentiment_compound": feeling.compound,
-        "emotional_load_ratio": feeling.load_ratio,
+        "sentiment_compound": scores.compound,
+        "emotional_load_ratio": scores.emotional_load_ratio,
     }

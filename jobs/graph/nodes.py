@@ -1,6 +1,6 @@
-"""graph_nodes: every user, track, artist, tag and album ever known, with the index given to it.
+"""graph_nodes: every user, track, artist, tag and album so far, with its stable node index.
 
-Withdrawn tracks stay: their listens are history that the model learns from. Lists leave them out.
+Withdrawn tracks stay, because the model learns from their listens; lists leave them out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUTPUT = GRAPH_NODES
 
 
 def build(users: DataFrame, tracks: DataFrame, tags: DataFrame, *, night: Night) -> DataFrame:
-    """A row for each node; History, because an index rests on the first day of each."""
+    """One row for each node; the index depends on the first day of each, hence History inputs."""
     kinds = [
         _first_known("user", users, "user_id"),
         _first_known("track", tracks, "track_id"),
@@ -29,9 +29,9 @@ def build(users: DataFrame, tracks: DataFrame, tags: DataFrame, *, night: Night)
         _first_known("tag", tags, "tag"),
         _first_known("album", tracks.where(F.col("album_id").isNotNull()), "album_id"),
     ]
-    together = reduce(lambda above, below: above.unionByName(below), kinds)
+    nodes = reduce(lambda above, below: above.unionByName(below), kinds)
     return (
-        with_node_index(together)
+        with_node_index(nodes)
         .withColumn("as_of_date", F.lit(night.as_of))
         .select(*OUTPUT.column_names)
     )

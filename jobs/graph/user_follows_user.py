@@ -1,4 +1,4 @@
-"""graph_user_follows_user: who follows whom on that day."""
+"""graph_user_follows_user: follow edges between listeners, as of the day."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pyspark.sql import functions as F
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_FOLLOWS, CORE_USERS
 from feature_store.tables.graph import GRAPH_USER_FOLLOWS_USER
-from jobs.inputs import Known
+from jobs.inputs import AsOf
 
-INPUTS = (Known(CORE_FOLLOWS), Known(CORE_USERS))
+INPUTS = (AsOf(CORE_FOLLOWS), AsOf(CORE_USERS))
 OUTPUT = GRAPH_USER_FOLLOWS_USER
 
 
 def build(follows: DataFrame, users: DataFrame, *, night: Night) -> DataFrame:
-    """Follows that have not ended, between people who are both known."""
+    """Active follows between two listeners of core_users."""
     known_users = users.select("user_id")
     known_followed = users.select(F.col("user_id").alias("followed_user_id"))
     return (

@@ -1,4 +1,4 @@
-"""graph_user_listened_track: who listened to what, and how strongly that ties them."""
+"""graph_user_listened_track: edges between listeners and tracks, with their weight."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from pyspark.sql import functions as F
 
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_DAILY_LISTENS, CORE_LISTEN_COUNTS
-from feature_store.tables.graph import GRAPH_USER_LISTENED_TRACK, RECENCY_HALF_LIFE_DAYS
-from jobs.inputs import History, Known
+from feature_store.tables.edge_weights import Arithmetic, edge_weight, organic_completion
+from feature_store.tables.graph import GRAPH_USER_LISTENED_TRACK
+from jobs.inputs import AsOf, History
 
-INPUTS = (History(CORE_DAILY_LISTENS), Known(CORE_LISTEN_COUNTS))
+INPUTS = (History(CORE_DAILY_LISTENS), AsOf(CORE_LISTEN_COUNTS))
 OUTPUT = GRAPH_USER_LISTENED_TRACK
+
+SPARK = Arithmetic(
+    log1p=F.log1p,
+    exp=F.exp,
+    floor_divide=lambda dividend, divisor: F.call_function("div", dividend, divisor),
+)
 
 _WEIGHT_DECIMALS = 6
 
 
 def build(daily_listens: DataFrame, listen_counts: DataFrame, *, night: Night) -> DataFrame:
-    """A row for each user and track with enough listens in the window, timed or only counted.
+    """A row for each user and track with enough listens in the window, with or without times.
 
-    Where a pair has both kinds they add up, and the last timed listen says how old the edge is.
+    A pair's listens and counts are added up; its last listen gives the age of the edge.
     """
     rules = night.settings.graph
     counting = _organic(daily_listens) if rules.organic_only else daily_listens
@@ -51,27 +58,26 @@ def build(daily_listens: DataFrame, listen_counts: DataFrame, *, night: Night) -
 
 
 def _organic(daily_listens: DataFrame) -> DataFrame:
-    """The part of each day's sums that the person chose, completion shared out evenly."""
-    share = F.expr("completion_permille * organic_count div listen_count")
+    """The organic part of each day's sums."""
+    sums = (F.col("completion_permille"), F.col("organic_count"), F.col("listen_count"))
     return (
         daily_listens.where(F.col("organic_count") > 0)
-        .withColumn("completion_permille", share)
+        .withColumn("completion_permille", organic_completion(SPARK, *sums))
         .withColumn("listen_count", F.col("organic_count"))
     )
 
 
 def _is_in_window(as_of: date, n_days: int | None) -> Column:
-    """Listened on one of the `n_days` that end with as_of, or ever before."""
+    """Whether the day is one of the `n_days` that end with as_of; None counts every day so far."""
     day = F.col("listened_date")
     until = day <= F.lit(as_of)
     return until if n_days is None else until & (day > F.lit(as_of - timedelta(days=n_days)))
 
 
 def _edge_weight() -> Column:
-    """ln(1 + listen_count) x mean completion x 0.5 ^ (days since the last listen / half-life)."""
-    mean_completion = F.col("completion_permille") / (1000 * F.col("listen_count"))
+    """The edge weight of each row, rounded as the contract says."""
     age_days = F.coalesce(  # counts without times do not age
         F.date_diff("as_of_date", "last_listened_date"), F.lit(0)
     )
-    decay = F.pow(F.lit(0.5), age_days / RECENCY_HALF_LIFE_DAYS)
-    return F.round(F.log1p("listen_count") * mean_completion * decay, _WEIGHT_DECIMALS)
+    weight = edge_weight(SPARK, F.col("listen_count"), F.col("completion_permille"), age_days)
+    return F.round(weight, _WEIGHT_DECIMALS)

@@ -1,34 +1,34 @@
-"""Close the landing days of a night, so that every re-run and backfill reads the same files."""
+"""Closing of landing days, so that every re-run and backfill reads the same files."""
 
 from __future__ import annotations
 
 import structlog
 
 from feature_store.lake.storage import open_storage
-from feature_store.privacy.suppression import suppressed, unchanged_people
+from feature_store.privacy.suppression import erasure_guard, load_suppression_list
 from feature_store.settings import Night
 from jobs.landing.manifests import close_days
-from jobs.privacy.landing import keep_out
+from jobs.privacy.landing import remove_suppressed
 
 LOG = structlog.get_logger()
 
 
 def close_landing(night: Night) -> int:
-    """Write the manifests of all days up to as_of that have none; returns how many were closed.
+    """Write a manifest for every open day up to as_of; returns how many days were closed.
 
-    Rows of people who were erased are removed from what landed before anything reads it.
+    Rows of erased people are removed from new landing files before any job reads them.
 
     Raises:
-        LandingError: nothing has arrived at all, or a file lies where nothing would read it.
-        PrivacyKeyMissing: people are suppressed, and the key is not here.
+        LandingError: nothing has arrived at all, or a file lies outside the layout.
+        PrivacyKeyMissing: the suppression list has entries, and the key is missing.
     """
-    unchanged_people(night.settings.lake)
+    erasure_guard(night.settings.lake)  # waits for an erasure in progress; nothing to check later
     storage = open_storage(night.settings.lake)
-    nobody = suppressed(night.settings)
-    looked_at = None
-    if nobody:
-        kept_out, looked_at = keep_out(storage, nobody)
-        LOG.info("kept erased people out", rows=kept_out.rows, files=kept_out.files)
-    closed = close_days(storage, night.as_of, looked_at)
+    erased_people = load_suppression_list(night.settings)
+    scanned_sizes = None
+    if erased_people:
+        erasure, scanned_sizes = remove_suppressed(storage, erased_people)
+        LOG.info("removed erased people", rows=erasure.rows, files=erasure.files)
+    closed = close_days(storage, night.as_of, scanned_sizes)
     LOG.info("closed landing days", as_of=night.as_of.isoformat(), days=len(closed))
     return len(closed)

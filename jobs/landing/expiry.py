@@ -1,4 +1,4 @@
-"""Expiry of landing files: what the raw_ tables have taken in is not kept twice for ever."""
+"""Expiry of landing files: the retention time after which the raw_ tables alone keep the rows."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LOG = structlog.get_logger()
 def expire_landing(settings: Settings, now: datetime) -> int:
     """Delete landing files of closed days before `maintenance.landing_days`; returns how many.
 
-    Their manifests stay, so nobody takes an expired day for one on which nothing arrived: a job
-    that needs such a file again names it.
+    The manifests stay, so an expired day differs from a day on which nothing arrived: a job that
+    needs an expired file again fails and names the file.
     """
     if settings.maintenance.landing_days is None:
         LOG.info("maintained", step="expired landing files", total=0, kept="all")

@@ -1,9 +1,9 @@
-"""Erase a person by request: rows and readers first, then the history that still remembers.
+"""Erasure of a person by request: first rows and published tables, then the tables' history.
 
-`erase_rows` suppresses the person, rewrites landing files and tables, and re-pins what readers see.
-`finish` waits for readers of the old versions, deletes these, looks once more, and leaves the
-evidence. Between the two, training and the DAG take the person out of models and logs. Each part
-may be killed and run again.
+`erase_rows` suppresses the person, rewrites landing files and tables, and republishes the tables.
+`finish` waits for readers of the old versions, searches the tables once more, purges the old
+versions, and appends a row to run_erasures. Between the two, training and the DAG remove the person
+from models and logs. Each part is idempotent: a killed part can run again.
 """
 
 from __future__ import annotations
@@ -19,25 +19,27 @@ import structlog
 
 from feature_store.lake import spark_io
 from feature_store.lake.arrow_io import append, read_table
+from feature_store.lake.content_hash import spark_fingerprint
 from feature_store.lake.delta_tables import exists, open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import open_storage
 from feature_store.privacy import requests, suppression
-from feature_store.privacy.person_filter import Person, names_people
-from feature_store.privacy.republish import erase_from_events, repin
+from feature_store.privacy.person_filter import Person
+from feature_store.privacy.personal_data import has_personal_data
+from feature_store.privacy.republish import erase_from_events, republish_tables
 from feature_store.privacy.table_rewrite import (
     PinnedSlice,
-    Rewritten,
-    count_named,
-    forget_history,
-    rewrite,
+    TableErasure,
+    count_matching_rows,
+    erase_from_table,
+    purge_history,
 )
 from feature_store.publishing.snapshot import Event, Pin, current_event, events
 from feature_store.spark.session import make_spark
 from feature_store.tables import PUBLISHED_TABLES, TABLES
 from feature_store.tables.runs import PUBLISHED_RUNS, RUN_ERASURES
-from jobs.privacy.landing import erase_from_landing, landing_rows_about
-from jobs.privacy.pages import delete_reports, mask_lineage, rewrite_current_report
+from jobs.privacy.landing import erase_from_landing, matching_landing_rows
+from jobs.privacy.reports import delete_reports, redact_lineage, rewrite_current_report
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -49,30 +51,30 @@ if TYPE_CHECKING:
 LOG = structlog.get_logger()
 
 
-class NobodyCalled(LookupError):
-    """Nothing that is stored names such a person."""
+class UnknownPerson(LookupError):
+    """No table and no landing file names this person."""
 
 
-class StillNamed(RuntimeError):
-    """Rows that name the person turned up after the tables had been rewritten."""
+class ErasureIncomplete(RuntimeError):
+    """New rows name the person after the tables had been rewritten."""
 
 
 def utc_now() -> datetime:
-    """The clock, which stamps what an erasure did."""
+    """The current time: the default clock of an erasure."""
     return datetime.now(UTC)
 
 
 def request_erasure(
     settings: Settings, user_id: str, *, actor: str, now: datetime, even_unknown: bool = False
 ) -> str:
-    """Record a request and return its id, which says nothing of the person.
+    """Record a request; returns its random id.
 
     Raises:
-        NobodyCalled: no table and no landing file names the person.
-        ValueError: the id or the actor's name cannot be used.
+        UnknownPerson: no table and no landing file names the person.
+        ValueError: the id is blank, or the actor's name contains it.
     """
     if not even_unknown and not _is_known(settings.lake, Person(user_id)):
-        raise NobodyCalled(
+        raise UnknownPerson(
             f"erase: no table and no landing file of {settings.lake} names {user_id!r}; check the "
             "id and EVENSONG_LAKE, or give --even-unknown to keep such a person out from now on"
         )
@@ -80,14 +82,14 @@ def request_erasure(
 
 
 def status(settings: Settings, request_id: str) -> str:
-    """`pending`, or `finished` once the evidence is there.
+    """`pending`, or `finished` once run_erasures has the request's row.
 
     Raises:
-        UnknownRequest: neither.
+        UnknownRequest: the request is neither pending nor finished.
     """
-    if _evidence(settings.lake, request_id):
+    if _is_finished(settings.lake, request_id):
         return "finished"
-    requests.request_called(settings, request_id)
+    requests.load_request(settings, request_id)
     return "pending"
 
 
@@ -98,102 +100,110 @@ def erase_rows(
     spark: SparkSession | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> None:
-    """Suppress the person, rewrite landing and tables, and show readers the new versions.
+    """Suppress the person, rewrite landing files and tables, and publish the new versions.
 
     Raises:
-        UnknownRequest: there is no unfinished request of that id.
+        UnknownRequest: no unfinished request has this id.
     """
-    request = requests.request_called(settings, request_id)
+    request = requests.load_request(settings, request_id)
     person = Person(request.user_id)
     with writer_lease(settings.lake, suppression.LEASE):
         suppression.suppress(settings, request.user_id)
         landing = erase_from_landing(open_storage(settings.lake), person)
-        requests.add_removed(settings, request_id, {"landing": landing.rows})
-        _publish_without(settings, request, spark, clock)
-        for table in _tables_that_name_people(settings.lake):
+        requests.add_removed_counts(settings, request_id, {"landing": landing.rows})
+        _erase_from_published_tables(settings, request, spark, clock)
+        for table in _tables_with_personal_data(settings.lake):
             if table not in PUBLISHED_TABLES:
-                _note(settings, request_id, table, rewrite(settings.lake, table, person))
+                erasure = erase_from_table(settings.lake, table, person)
+                _record_erasure(settings, request_id, table, erasure)
         suppression.mark_rewritten(settings.lake)
-    _erase_from_pages(settings, request_id, clock)
+    _erase_from_run_history(settings, request_id, clock)
     LOG.info("erased rows", request_id=request_id)
 
 
 def finish(settings: Settings, request_id: str, *, clock: Callable[[], datetime] = utc_now) -> None:
-    """Delete old versions once their readers had time to end, and leave the evidence.
+    """Purge old versions after the readers' grace time, and record the erasure in run_erasures.
 
     Raises:
-        UnknownRequest: there is no unfinished request of that id.
-        StillNamed: a table names the person again; run the erasure again.
+        UnknownRequest: no unfinished request has this id.
+        ErasureIncomplete: a table names the person again; run the erasure again.
     """
-    if _evidence(settings.lake, request_id):
-        requests.forget_request(settings, request_id)
+    if _is_finished(settings.lake, request_id):
+        requests.delete_request(settings, request_id)
         return
-    request = requests.request_called(settings, request_id)
+    request = requests.load_request(settings, request_id)
     time.sleep(settings.privacy.reader_grace_s)
-    # What was at work when the rows went may have named the person since, in an event or a page.
-    _erase_from_pages(settings, request_id, clock)
+    # A run that read its inputs before erase_rows may since have named the person in an event.
+    _erase_from_run_history(settings, request_id, clock)
     current = current_event(events(settings.lake))
-    _refuse_named(settings.lake, request, current)
+    _check_erased(settings.lake, request, current)
     removed_files = 0
-    for table in [*_tables_that_name_people(settings.lake), *_events_table(settings.lake)]:
-        removed_files += forget_history(settings.lake, table, keep=_pinned_versions(current, table))
-    _append_evidence(settings, request, removed_files, clock())
-    requests.forget_request(settings, request_id)
+    for table in [
+        *_tables_with_personal_data(settings.lake),
+        *_published_runs_table(settings.lake),
+    ]:
+        removed_files += purge_history(settings.lake, table, keep=_pinned_versions(current, table))
+    _append_erasure_record(settings, request, removed_files, clock())
+    requests.delete_request(settings, request_id)
     LOG.info("erasure finished", request_id=request_id, removed_files=removed_files)
 
 
-def _erase_from_pages(settings: Settings, request_id: str, clock: Callable[[], datetime]) -> None:
-    """Events, reports and lineage: what tells of runs."""
-    person = Person(requests.request_called(settings, request_id).user_id)
-    _note(settings, request_id, PUBLISHED_RUNS, _from_events(settings, person))
+def _erase_from_run_history(
+    settings: Settings, request_id: str, clock: Callable[[], datetime]
+) -> None:
+    """Erase the person from what describes earlier runs: events, reports and lineage."""
+    person = Person(requests.load_request(settings, request_id).user_id)
+    _record_erasure(settings, request_id, PUBLISHED_RUNS, _from_events(settings, person))
     deleted = delete_reports(open_storage(settings.lake), person)
     rewrite_current_report(settings, deleted, now=clock())
-    pages = {"reports": len(deleted), "lineage": mask_lineage(settings, person)}
-    requests.add_removed(settings, request_id, pages)
+    removed = {"reports": len(deleted), "lineage": redact_lineage(settings, person)}
+    requests.add_removed_counts(settings, request_id, removed)
 
 
 def _is_known(lake: str, person: Person) -> bool:
-    if any(count_named(lake, table, person) for table in _tables_that_name_people(lake)):
+    if any(count_matching_rows(lake, table, person) for table in _tables_with_personal_data(lake)):
         return True
-    return any(True for _ in landing_rows_about(open_storage(lake), person))
+    return any(True for _ in matching_landing_rows(open_storage(lake), person))
 
 
-def _tables_that_name_people(lake: str) -> list[Table]:
-    """Tables that are there, without published_runs, which takes no lease."""
+def _tables_with_personal_data(lake: str) -> list[Table]:
+    """Existing tables with personal data, except published_runs, whose writers take no lease."""
     return [
         table
         for table in TABLES.values()
-        if table is not PUBLISHED_RUNS and names_people(table) and exists(lake, table)
+        if table is not PUBLISHED_RUNS and has_personal_data(table) and exists(lake, table)
     ]
 
 
-def _publish_without(
+def _erase_from_published_tables(
     settings: Settings,
     request: Request,
     spark: SparkSession | None,
     clock: Callable[[], datetime],
 ) -> None:
-    """Rewrite the published tables and append the event that shows them to readers."""
+    """Rewrite the published tables and append the event that pins their new versions."""
     lake, person = settings.lake, Person(request.user_id)
     current = current_event(events(lake))
     is_done = current is not None and current.event_number == request.event_number
     pinned = current if not is_done else None
-    results = {
-        table: rewrite(lake, table, person, pinned=_slice_of(pinned, table))
-        for table in _tables_that_name_people(lake)
+    erasures = {
+        table: erase_from_table(lake, table, person, pinned=_slice_of(pinned, table))
+        for table in _tables_with_personal_data(lake)
         if table in PUBLISHED_TABLES
     }
-    for table, result in results.items():
-        _note(settings, request.request_id, table, result)
+    for table, erasure in erasures.items():
+        _record_erasure(settings, request.request_id, table, erasure)
     if pinned is None:
         return
     pins = {
-        table.name: _pin(spark or make_spark(settings), lake, table, result, pinned)
-        for table, result in results.items()
-        if result is not None
+        table.name: _pin(spark or make_spark(settings), lake, table, erasure, pinned)
+        for table, erasure in erasures.items()
+        if erasure is not None
     }
-    event = repin(lake, pins, request_id=request.request_id, actor=request.actor, now=clock())
-    stored = requests.request_called(settings, request.request_id)
+    event = republish_tables(
+        lake, pins, request_id=request.request_id, actor=request.actor, now=clock()
+    )
+    stored = requests.load_request(settings, request.request_id)
     requests.save_request(settings, replace(stored, event_number=event.event_number))
 
 
@@ -207,51 +217,54 @@ def _pinned_versions(event: Event | None, table: Table) -> list[int]:
     return [pin.table_version for pin in pins if pin.table_name == table.name]
 
 
-def _pin(spark: SparkSession, lake: str, table: Table, result: Rewritten, event: Event) -> Pin:
-    rows = spark_io.read(spark, lake, table, as_of=event.as_of, version=result.version)
-    return Pin(table.name, result.version, *spark_io.fingerprint(rows, table))
+def _pin(spark: SparkSession, lake: str, table: Table, erasure: TableErasure, event: Event) -> Pin:
+    rows = spark_io.read(spark, lake, table, as_of=event.as_of, version=erasure.version)
+    return Pin(table.name, erasure.version, *spark_fingerprint(rows, table))
 
 
-def _from_events(settings: Settings, person: Person) -> Rewritten | None:
+def _from_events(settings: Settings, person: Person) -> TableErasure | None:
     if not exists(settings.lake, PUBLISHED_RUNS):
         return None
     return erase_from_events(settings.lake, person)
 
 
-def _events_table(lake: str) -> list[Table]:
+def _published_runs_table(lake: str) -> list[Table]:
     return [PUBLISHED_RUNS] if exists(lake, PUBLISHED_RUNS) else []
 
 
-def _note(settings: Settings, request_id: str, table: Table, result: Rewritten | None) -> None:
-    if result is None or not result.removed + result.changed:
+def _record_erasure(
+    settings: Settings, request_id: str, table: Table, erasure: TableErasure | None
+) -> None:
+    if erasure is None or not erasure.removed + erasure.changed:
         return
-    requests.add_removed(settings, request_id, {table.name: result.removed + result.changed})
-    request = requests.request_called(settings, request_id)
+    row_count = erasure.removed + erasure.changed
+    requests.add_removed_counts(settings, request_id, {table.name: row_count})
+    request = requests.load_request(settings, request_id)
     names = tuple(sorted({*request.rewritten_tables, table.name}))
     requests.save_request(settings, replace(request, rewritten_tables=names))
 
 
-def _refuse_named(lake: str, request: Request, current: Event | None) -> None:
-    """Whether the newest rows, or those that readers see, name the person again."""
-    for table in _tables_that_name_people(lake):
+def _check_erased(lake: str, request: Request, current: Event | None) -> None:
+    """Refuse to finish while the newest rows or the published rows name the person."""
+    for table in _tables_with_personal_data(lake):
         versions = {open_table(lake, table).version(), *_pinned_versions(current, table)}
         person = Person(request.user_id)
-        count = sum(count_named(lake, table, person, version) for version in versions)
+        count = sum(count_matching_rows(lake, table, person, version) for version in versions)
         if count:
-            raise StillNamed(
+            raise ErasureIncomplete(
                 f"{table.name}: {count} rows name the person of request {request.request_id} "
-                "again: something wrote around the jobs; stop it, then run evensong_erase again "
+                "again: a writer bypassed the jobs; stop it, then run evensong_erase again "
                 f"with request_id = {request.request_id}"
             )
 
 
-def _evidence(lake: str, request_id: str) -> bool:
+def _is_finished(lake: str, request_id: str) -> bool:
     if not exists(lake, RUN_ERASURES):
         return False
     return request_id in read_table(lake, RUN_ERASURES)["request_id"].to_pylist()
 
 
-def _append_evidence(
+def _append_erasure_record(
     settings: Settings, request: Request, removed_files: int, now: datetime
 ) -> None:
     row = {

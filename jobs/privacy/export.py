@@ -1,4 +1,4 @@
-"""Everything that is stored about a person, as one JSON object: a section for each table."""
+"""Export of a person's stored data as one JSON object, with a section for each table."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ from typing import TYPE_CHECKING, Any
 
 from feature_store.lake.delta_tables import exists
 from feature_store.lake.storage import open_storage
-from feature_store.privacy.person_filter import Person, names_people
-from feature_store.privacy.table_rewrite import rows_about
+from feature_store.privacy.person_filter import Person
+from feature_store.privacy.personal_data import has_personal_data
+from feature_store.privacy.table_rewrite import read_matching_rows
 from feature_store.tables import TABLES
-from jobs.privacy.landing import landing_rows_about
+from jobs.privacy.landing import matching_landing_rows
 
 if TYPE_CHECKING:
     from feature_store.settings import Settings
 
 
-class NothingStored(LookupError):
-    """Nothing is stored about such a person."""
+class NoPersonalData(LookupError):
+    """The lake holds no row about this person."""
 
 
 def export(settings: Settings, user_id: str) -> dict[str, list[dict[str, Any]]]:
-    """Rows about the person by table, and by landing file; sections without rows are left out.
+    """Rows about the person by table and landing file, without tables and files that have none.
 
     Raises:
-        NothingStored: there is no section.
+        NoPersonalData: no table and no landing file has a row about the person.
     """
     person, lake = Person(user_id), settings.lake
     sections = {
-        table.name: rows_about(lake, table, person).to_pylist()
+        table.name: read_matching_rows(lake, table, person).to_pylist()
         for table in TABLES.values()
-        if names_people(table) and exists(lake, table)
+        if has_personal_data(table) and exists(lake, table)
     }
     sections |= {
-        path: rows.to_pylist() for path, rows in landing_rows_about(open_storage(lake), person)
+        path: rows.to_pylist() for path, rows in matching_landing_rows(open_storage(lake), person)
     }
-    filled = {name: rows for name, rows in sections.items() if rows}
-    if not filled:
-        raise NothingStored(
+    non_empty = {name: rows for name, rows in sections.items() if rows}
+    if not non_empty:
+        raise NoPersonalData(
             f"export: no table and no landing file of {lake} holds a row about {user_id!r}; check "
             "the id and EVENSONG_LAKE; a person who was erased has none"
         )
-    return filled
+    return non_empty

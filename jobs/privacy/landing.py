@@ -1,8 +1,8 @@
-"""Landing files without a person: rows leave the Parquet files, and manifests learn the new sizes.
+"""Erasure from landing files: rows leave the Parquet files, and manifests get the new sizes.
 
-The same rows in give the same bytes out, so a file that is landed again and cleaned again is the
-file that its manifest lists. A cleaned file carries a mark in its metadata: a manifest that an
-interrupted erasure left behind can then be told from a file that somebody changed.
+Equal input rows give equal output bytes, so a file that lands again and is rewritten again fits its
+manifest. A rewritten file carries a mark in its metadata. The mark separates a manifest that an
+interrupted erasure left behind from a file that another program changed.
 """
 
 from __future__ import annotations
@@ -16,69 +16,75 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from feature_store.privacy.person_filter import Who, landing_rows_of
-from jobs.landing.manifests import ROW_SOURCES, closed_days, manifest_path, read_manifest
+from feature_store.privacy.personal_data import landing_person_mask
+from jobs.landing.layout import LANDING, ROW_SOURCES
+from jobs.landing.manifests import closed_days, manifest_path, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
 
     from feature_store.lake.storage import Storage
+    from feature_store.privacy.person_filter import PersonFilter
 
-_LANDING = "landing"
-_MARK = b"evensong.people_erased"
+_ERASURE_MARK = b"evensong.people_erased"
 
 
 @dataclass(frozen=True, slots=True)
-class CleanedLanding:
-    """What was done to landing files.
+class LandingErasure:
+    """The result of an erasure from landing files.
 
     Attributes:
-        rows: rows about the person that were removed.
-        files: files that were written anew; an unreadable one is emptied.
+        rows: number of removed rows about the person.
+        files: number of rewritten files; an unreadable file is emptied.
     """
 
     rows: int
     files: int
 
 
-def erase_from_landing(storage: Storage, who: Who) -> CleanedLanding:
-    """Remove the person from every landing file, closed days or not, and correct the manifests."""
-    done, _ = _clean(storage, list(_row_files(storage)), who)
+def erase_from_landing(storage: Storage, person_filter: PersonFilter) -> LandingErasure:
+    """Remove the person from all landing files, in closed and open days; correct the manifests."""
+    erasure, _ = _erase_from_files(storage, list(_row_files(storage)), person_filter)
     correct_manifests(storage, closed_days(storage))
-    return done
+    return erasure
 
 
-def keep_out(storage: Storage, who: Who) -> tuple[CleanedLanding, dict[str, int]]:
-    """Remove suppressed people from what landed since: new files, and files that landed again.
+def remove_suppressed(
+    storage: Storage, person_filter: PersonFilter
+) -> tuple[LandingErasure, dict[str, int]]:
+    """Remove suppressed people from files that landed, or landed again, since the last closing.
 
-    Called before landing days are closed and read, so that nobody comes back by a copy. Gives what
-    was done, and the sizes of the files that hold none of these people now: no other may be listed.
+    The night calls this before it closes and reads landing days, so a copy cannot bring a person
+    back. Also returns the sizes in bytes of the files without these people, by path; a manifest may
+    list only files of these sizes.
     """
     listed = {
         file.path: file.byte_count
         for day in closed_days(storage)
         for file in read_manifest(storage, day).files
     }
-    found = {file.path: file.byte_count for file in storage.list(_LANDING)}
-    landed = [path for path in found if _is_row_file(path) and listed.get(path) != found[path]]
-    done, sizes = _clean(storage, landed, who)
-    return done, found | sizes
+    found = {file.path: file.byte_count for file in storage.list(LANDING)}
+    changed = [path for path in found if _is_row_file(path) and listed.get(path) != found[path]]
+    erasure, sizes = _erase_from_files(storage, changed, person_filter)
+    return erasure, found | sizes
 
 
-def landing_rows_about(storage: Storage, who: Who) -> Iterator[tuple[str, pa.Table]]:
-    """Path and rows of each landing file that holds the person."""
+def matching_landing_rows(
+    storage: Storage, person_filter: PersonFilter
+) -> Iterator[tuple[str, pa.Table]]:
+    """Path and matching rows of each landing file that has rows about the person."""
     for path in _row_files(storage):
-        rows = _readable(storage.read(path))
+        rows = _read_parquet(storage.read(path))
         if rows is not None:
-            theirs = rows.filter(landing_rows_of(rows, who))
+            theirs = rows.filter(landing_person_mask(rows, person_filter))
             if theirs.num_rows:
                 yield path, theirs
 
 
 def correct_manifests(storage: Storage, days: Iterable[date]) -> None:
-    """Write the sizes of cleaned files into the manifests that list them."""
-    byte_counts = {file.path: file.byte_count for file in storage.list(_LANDING)}
+    """Write the sizes of rewritten files into the manifests that list them."""
+    byte_counts = {file.path: file.byte_count for file in storage.list(LANDING)}
     for day in days:
         stored = json.loads(storage.read(manifest_path(day)))
         is_corrected = False
@@ -92,62 +98,62 @@ def correct_manifests(storage: Storage, days: Iterable[date]) -> None:
 
 
 def _is_row_file(path: str) -> bool:
-    return path.startswith(tuple(f"{_LANDING}/{source}/" for source in ROW_SOURCES))
+    return path.startswith(tuple(f"{LANDING}/{source}/" for source in ROW_SOURCES))
 
 
 def _row_files(storage: Storage) -> Iterator[str]:
     for source in ROW_SOURCES:
-        for file in storage.list(f"{_LANDING}/{source}"):
+        for file in storage.list(f"{LANDING}/{source}"):
             yield file.path
 
 
-def _clean(
-    storage: Storage, paths: Iterable[str], who: Who
-) -> tuple[CleanedLanding, dict[str, int]]:
-    """What was done, and the size of each file as it was read or as it was written anew."""
-    row_count, sizes, written = 0, {}, 0
+def _erase_from_files(
+    storage: Storage, paths: Iterable[str], person_filter: PersonFilter
+) -> tuple[LandingErasure, dict[str, int]]:
+    """The erasure's counts, and each file's size in bytes as it was read or rewritten."""
+    row_count, sizes, file_count = 0, {}, 0
     for path in paths:
         content = storage.read(path)
         sizes[path] = len(content)
-        rows = _readable(content)
+        rows = _read_parquet(content)
         if rows is None:
-            if who.is_in_text(content.decode(errors="replace")):
+            if person_filter.matches_text(content.decode(errors="replace")):
                 storage.write(path, b"")
                 sizes[path] = 0
-                written += 1
+                file_count += 1
             continue
-        theirs = landing_rows_of(rows, who)
+        theirs = landing_person_mask(rows, person_filter)
         removed = pc.sum(theirs).as_py() or 0
         if removed:
-            packed = _packed(rows.filter(pc.invert(theirs)), content)
-            storage.write(path, packed)
-            sizes[path] = len(packed)
-            row_count, written = row_count + removed, written + 1
-    return CleanedLanding(row_count, written), sizes
+            rewritten = _to_parquet(rows.filter(pc.invert(theirs)), content)
+            storage.write(path, rewritten)
+            sizes[path] = len(rewritten)
+            row_count, file_count = row_count + removed, file_count + 1
+    return LandingErasure(row_count, file_count), sizes
 
 
-def _readable(content: bytes) -> pa.Table | None:
+def _read_parquet(content: bytes) -> pa.Table | None:
     try:
         return pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError):
         return None
 
 
-def _packed(rows: pa.Table, original: bytes) -> bytes:
-    """As Parquet, in one piece; times keep the form in which they came, or Spark could not read."""
+def _to_parquet(rows: pa.Table, original: bytes) -> bytes:
+    """Marked Parquet in one chunk; INT96 times stay INT96, or Spark could not read them."""
     parquet_columns = pq.ParquetFile(io.BytesIO(original)).schema
     has_int96 = any(
-        parquet_columns.column(place).physical_type == "INT96"
-        for place in range(len(parquet_columns))
+        parquet_columns.column(index).physical_type == "INT96"
+        for index in range(len(parquet_columns))
     )
-    marked = rows.replace_schema_metadata({**(rows.schema.metadata or {}), _MARK: b"1"})
+    marked = rows.replace_schema_metadata({**(rows.schema.metadata or {}), _ERASURE_MARK: b"1"})
     sink = io.BytesIO()
     pq.write_table(marked.combine_chunks(), sink, use_deprecated_int96_timestamps=has_int96)
     return sink.getvalue()
 
 
 def _is_marked(storage: Storage, path: str) -> bool:
-    """Whether an erasure wrote the file: it carries the mark, or was emptied."""
+    """Whether an erasure wrote the file: the file carries the mark, or is empty."""
     content = storage.read(path)
-    rows = _readable(content)
-    return not content if rows is None else _MARK in (rows.schema.metadata or {})
+    rows = _read_parquet(content)
+    return not content if rows is None else _ERASURE_MARK in (rows.schema.metadata or {})

@@ -1,4 +1,4 @@
-"""The last task of a night: read back what was staged, judge it, and switch readers over."""
+"""Publication of a night, its last task: verify the staged tables, audit them, switch readers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.lake.arrow_io import read_table
-from feature_store.privacy.suppression import unchanged_people
-from feature_store.publishing.gates import judge
-from feature_store.publishing.publish import CurrentMoved, Mode, audited_pins, publish
+from feature_store.privacy.suppression import erasure_guard
+from feature_store.publishing.gates import evaluate_gates
+from feature_store.publishing.publish import CurrentMoved, Mode, publish, verify_staged_slices
 from feature_store.publishing.snapshot import Event, Pin, Snapshot, current_event, events
 from feature_store.runs.lineage import emit_published
 from feature_store.settings import Night
@@ -18,44 +18,46 @@ from feature_store.spark.session import make_spark
 from feature_store.tables import PUBLISHED_TABLES
 from feature_store.tables.runs import RUN_METRICS
 from feature_store.tables.scores import SCORE_CANDIDATES
-from jobs.publishing.audit import measures
+from jobs.publishing.audit import audit_metrics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 LOG = structlog.get_logger()
 
-MAX_JUDGEMENTS = 3  # each takes longer than a publication: who is overtaken thrice has a rival
+MAX_AUDITS = 3
+"""An audit takes longer than a publication, so a third conflict means that another run loops."""
 
 
 def publish_night(
     night: Night, *, mode: Mode, actor: str, now: datetime, spark: SparkSession | None = None
 ) -> Event:
-    """Audit the staged tables and append the night's event.
+    """Audit the staged tables and append the night's event to published_runs.
 
-    Gates compare with what readers see. When another run is published while they do, they are
-    judged again, against that one.
+    Gates compare the night with the published run. If another run is published during the audit,
+    the audit runs again and compares with that run.
 
     Raises:
-        ReadBackMismatch: a staged slice is not what the run computed.
-        GateFailed: a rule is broken; a `blocked` event says which.
-        CurrentMoved: somebody published meanwhile, again and again.
-        ErasedMeanwhile: somebody was erased after the tables had been staged.
+        ReadBackMismatch: a staged slice differs from what the run computed.
+        GateFailed: a rule is broken; a `blocked` event names the rule.
+        CurrentMoved: other runs were published during each of MAX_AUDITS audits.
+        ErasedDuringRun: a person was erased after the tables had been staged.
     """
     lake = night.settings.lake
     session = spark or make_spark(night.settings)
-    refuse_old_people = unchanged_people(lake)
-    pins = audited_pins(session, night)
+    check_no_erasure = erasure_guard(lake)
+    pins = verify_staged_slices(session, night)
     inputs, model_versions = _inputs(night), _model_versions(night)
-    for judgements_left in reversed(range(MAX_JUDGEMENTS)):
+    for audits_left in reversed(range(MAX_AUDITS)):
         current = current_event(events(lake))
-        judged = judge(measures(session, night, pins, Snapshot(lake, current) if current else None))
-        refuse_old_people()
+        snapshot = Snapshot(lake, current) if current else None
+        gates = evaluate_gates(audit_metrics(session, night, pins, snapshot))
+        check_no_erasure()
         try:
             event = publish(
                 night,
                 pins=pins,
-                gates=judged,
+                gates=gates,
                 inputs=inputs,
                 model_versions=model_versions,
                 current=current,
@@ -64,17 +66,17 @@ def publish_night(
                 now=now,
             )
             break
-        except CurrentMoved as moved:
-            if not judgements_left:
+        except CurrentMoved as conflict:
+            if not audits_left:
                 raise
-            LOG.info("judged again", reason=str(moved))
+            LOG.info("audited again", reason=str(conflict))
     emit_published(night, event, now)
     LOG.info("published", run_id=event.run_id, event_number=event.event_number, action=event.action)
     return event
 
 
 def _inputs(night: Night) -> tuple[Pin, ...]:
-    """The newest write of each table of this run that is not itself published."""
+    """The newest write of each table of this run, published tables excepted."""
     published = {table.name for table in PUBLISHED_TABLES}
     rows = read_table(night.settings.lake, RUN_METRICS, as_of=night.as_of).to_pylist()
     newest = {

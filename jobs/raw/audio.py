@@ -1,4 +1,4 @@
-"""raw_audio: which audio files arrived, and the hash of each."""
+"""raw_audio: audio files that arrived, each with its content hash."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pyspark.sql import DataFrame
 
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_AUDIO
-from jobs.inputs import Landing
+from jobs.inputs import LandingSource
 
-INPUTS = (Landing("audio"),)
+INPUTS = (LandingSource("audio"),)
 OUTPUT = RAW_AUDIO
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """Every file: whether it can be decoded is found out when its features are made."""
+    """One row per file, decodable or not: the encoders in jobs/features decode it."""
     return landing.select(*OUTPUT.column_names)

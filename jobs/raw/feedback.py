@@ -1,4 +1,4 @@
-"""raw_feedback: the buttons that people pressed."""
+"""raw_feedback: likes, hides and their reversals, as the players sent them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pyspark.sql import DataFrame
 
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_FEEDBACK
-from jobs.inputs import Landing
-from jobs.raw.steps.rules import accepted
+from jobs.inputs import LandingSource
+from jobs.raw.steps.rules import valid_rows
 
-INPUTS = (Landing("feedback"),)
+INPUTS = (LandingSource("feedback"),)
 OUTPUT = RAW_FEEDBACK
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The rows that break no rule of their source (jobs/raw/steps/rules.py)."""
-    return accepted(landing, "feedback").select(*OUTPUT.column_names)
+    """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
+    return valid_rows(landing, "feedback").select(*OUTPUT.column_names)

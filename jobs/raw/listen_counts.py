@@ -1,4 +1,4 @@
-"""raw_listen_counts: how often who heard what, from sources that keep no times."""
+"""raw_listen_counts: listens per user and track, from sources without listening times."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pyspark.sql import DataFrame
 
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_LISTEN_COUNTS
-from jobs.inputs import Landing
-from jobs.raw.steps.rules import accepted
+from jobs.inputs import LandingSource
+from jobs.raw.steps.rules import valid_rows
 
-INPUTS = (Landing("listen_counts"),)
+INPUTS = (LandingSource("listen_counts"),)
 OUTPUT = RAW_LISTEN_COUNTS
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The rows that break no rule of their source (jobs/raw/steps/rules.py)."""
-    return accepted(landing, "listen_counts").select(*OUTPUT.column_names)
+    """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
+    return valid_rows(landing, "listen_counts").select(*OUTPUT.column_names)

@@ -1,4 +1,4 @@
-"""raw_listens: what the players sent, sent twice or not; bad rows go to raw_rejects."""
+"""raw_listens: listens as the players sent them, with duplicates; raw_rejects takes bad rows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pyspark.sql import DataFrame
 
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_LISTENS
-from jobs.inputs import Landing
-from jobs.raw.steps.rules import accepted
+from jobs.inputs import LandingSource
+from jobs.raw.steps.rules import valid_rows
 
-INPUTS = (Landing("listens"),)
+INPUTS = (LandingSource("listens"),)
 OUTPUT = RAW_LISTENS
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The rows that break no rule of their source (jobs/raw/steps/rules.py)."""
-    return accepted(landing, "listens").select(*OUTPUT.column_names)
+    """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
+    return valid_rows(landing, "listens").select(*OUTPUT.column_names)

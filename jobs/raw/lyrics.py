@@ -1,4 +1,4 @@
-"""raw_lyrics: the words as text, where their bytes are UTF-8."""
+"""raw_lyrics: lyrics as text; lyrics that are not UTF-8 go to raw_rejects."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from pyspark.sql import functions as F
 
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_LYRICS
-from jobs.inputs import Landing
-from jobs.raw.steps.rules import accepted
+from jobs.inputs import LandingSource
+from jobs.raw.steps.rules import valid_rows
 
-INPUTS = (Landing("lyrics"),)
+INPUTS = (LandingSource("lyrics"),)
 OUTPUT = RAW_LYRICS
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The rows that break no rule of their source (jobs/raw/steps/rules.py).
-
-    The hash is of the bytes.
-    """
+    """The rows that satisfy their source's rules; content_hash is of the bytes as received."""
     return (
-        accepted(landing, "lyrics")
+        valid_rows(landing, "lyrics")
         .withColumn("lyrics_text", F.col("lyrics_bytes").cast("string"))
         .withColumn("content_hash", F.sha2("lyrics_bytes", 256))
         .select(*OUTPUT.column_names)

@@ -1,7 +1,7 @@
-"""raw_rejects: landing rows that no raw_ table took, and rows about tracks nobody has announced.
+"""raw_rejects: landing rows that broke a rule, and rows about tracks that the catalogue lacks.
 
-A listen, count, button or impression of an unknown track is in its raw_ table as well: core takes
-it up once the track is announced. It stays here all the same: that is how it was on its day.
+A listen, count, feedback or impression of an unknown track is in its raw_ table as well, and core_
+takes it up once the track is in the catalogue. Its reject stays: it describes the day of arrival.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from feature_store.settings import Night
-from feature_store.tables.raw import RAW_REJECTS, RAW_TRACKS
-from jobs.inputs import History, Landing
-from jobs.raw.steps.rules import ROW_SOURCES, with_reject
+from feature_store.tables.raw import RAW_REJECTS, RAW_TRACKS, RejectReason
+from jobs.inputs import History, LandingSource
+from jobs.raw.steps.rules import SOURCE_CONTRACTS, with_reject_reason
 
 INPUTS = (
-    Landing("tracks"),
-    Landing("users"),
-    Landing("listens"),
-    Landing("listen_counts"),
-    Landing("follows"),
-    Landing("tags"),
-    Landing("feedback"),
-    Landing("impressions"),
-    Landing("lyrics"),
+    LandingSource("tracks"),
+    LandingSource("users"),
+    LandingSource("listens"),
+    LandingSource("listen_counts"),
+    LandingSource("follows"),
+    LandingSource("tags"),
+    LandingSource("feedback"),
+    LandingSource("impressions"),
+    LandingSource("lyrics"),
     History(RAW_TRACKS),
 )
 OUTPUT = RAW_REJECTS
@@ -41,11 +41,11 @@ def build(
     feedback: DataFrame,
     impressions: DataFrame,
     lyrics: DataFrame,
-    announced: DataFrame,
+    catalogue: DataFrame,
     *,
     night: Night,  # noqa: ARG001  every job takes it
 ) -> DataFrame:
-    """At most one row for each landing row: the first rule that it breaks."""
+    """At most one row for each landing row: the first rule that the row breaks."""
     about_tracks = {
         "listens": listens,
         "listen_counts": listen_counts,
@@ -54,19 +54,19 @@ def build(
     }
     others = {"tracks": tracks, "users": users, "follows": follows, "tags": tags, "lyrics": lyrics}
     rejects = [
-        _rejects(_with_unknown_track(with_reject(landing, source), announced), source)
+        _rejects(_with_unknown_track(with_reject_reason(landing, source), catalogue), source)
         for source, landing in about_tracks.items()
     ]
     rejects += [
-        _rejects(with_reject(landing, source), source) for source, landing in others.items()
+        _rejects(with_reject_reason(landing, source), source) for source, landing in others.items()
     ]
     return reduce(lambda above, below: above.unionByName(below), rejects)
 
 
-def _with_unknown_track(judged: DataFrame, announced: DataFrame) -> DataFrame:
-    """Good rows whose track had not been announced by the day of their arrival get a reject too."""
-    first_announced = announced.groupBy("track_id").agg(F.min("arrival_date").alias("first_date"))
-    dated = judged.join(first_announced, on="track_id", how="left")
+def _with_unknown_track(checked: DataFrame, catalogue: DataFrame) -> DataFrame:
+    """Reject also valid rows whose track was not in the catalogue by their day of arrival."""
+    first_arrivals = catalogue.groupBy("track_id").agg(F.min("arrival_date").alias("first_date"))
+    dated = checked.join(first_arrivals, on="track_id", how="left")
     is_unknown = F.col("first_date").isNull() | (F.col("first_date") > F.col("arrival_date"))
     is_newly_rejected = F.col("reject_reason").isNull() & is_unknown
     detail = F.concat(
@@ -74,7 +74,7 @@ def _with_unknown_track(judged: DataFrame, announced: DataFrame) -> DataFrame:
     )
     return dated.withColumns(
         {
-            "reject_reason": F.when(is_newly_rejected, "unknown_track").otherwise(
+            "reject_reason": F.when(is_newly_rejected, F.lit(RejectReason.UNKNOWN_TRACK)).otherwise(
                 F.col("reject_reason")
             ),
             "reject_detail": F.when(is_newly_rejected, detail).otherwise(F.col("reject_detail")),
@@ -82,9 +82,9 @@ def _with_unknown_track(judged: DataFrame, announced: DataFrame) -> DataFrame:
     )
 
 
-def _rejects(judged: DataFrame, source: str) -> DataFrame:
+def _rejects(checked: DataFrame, source: str) -> DataFrame:
     return (
-        judged.where(F.col("reject_reason").isNotNull())
-        .withColumn("table_name", F.lit(ROW_SOURCES[source].table.name))
+        checked.where(F.col("reject_reason").isNotNull())
+        .withColumn("table_name", F.lit(SOURCE_CONTRACTS[source].table.name))
         .select(*OUTPUT.column_names)
     )

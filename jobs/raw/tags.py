@@ -1,4 +1,4 @@
-"""raw_tags: tags in one spelling: lower case, no blanks around them."""
+"""raw_tags: tags of tracks, lower-cased and without blanks around them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pyspark.sql import functions as F
 
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_TAGS
-from jobs.inputs import Landing
-from jobs.raw.steps.rules import accepted
+from jobs.inputs import LandingSource
+from jobs.raw.steps.rules import valid_rows
 
-INPUTS = (Landing("tags"),)
+INPUTS = (LandingSource("tags"),)
 OUTPUT = RAW_TAGS
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The rows that break no rule of their source (jobs/raw/steps/rules.py)."""
+    """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
     return (
-        accepted(landing, "tags")
+        valid_rows(landing, "tags")
         .withColumn("tag", F.lower(F.trim("tag")))
         .select(*OUTPUT.column_names)
     )

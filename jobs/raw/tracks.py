@@ -1,4 +1,4 @@
-"""raw_tracks: the catalogue as announced, corrections and withdrawals included."""
+"""raw_tracks: catalogue rows as received, corrections and withdrawals included."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pyspark.sql import DataFrame
 
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_TRACKS
-from jobs.inputs import Landing
-from jobs.raw.steps.rules import accepted
+from jobs.inputs import LandingSource
+from jobs.raw.steps.rules import valid_rows
 
-INPUTS = (Landing("tracks"),)
+INPUTS = (LandingSource("tracks"),)
 OUTPUT = RAW_TRACKS
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The rows that break no rule of their source (jobs/raw/steps/rules.py)."""
-    return accepted(landing, "tracks").select(*OUTPUT.column_names)
+    """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
+    return valid_rows(landing, "tracks").select(*OUTPUT.column_names)

@@ -1,4 +1,4 @@
-"""raw_users: people and their choices, as announced."""
+"""raw_users: user accounts and their privacy choices, as received."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pyspark.sql import DataFrame
 
 from feature_store.settings import Night
 from feature_store.tables.raw import RAW_USERS
-from jobs.inputs import Landing
-from jobs.raw.steps.rules import accepted
+from jobs.inputs import LandingSource
+from jobs.raw.steps.rules import valid_rows
 
-INPUTS = (Landing("users"),)
+INPUTS = (LandingSource("users"),)
 OUTPUT = RAW_USERS
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
-    """The rows that break no rule of their source (jobs/raw/steps/rules.py)."""
-    return accepted(landing, "users").select(*OUTPUT.column_names)
+    """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
+    return valid_rows(landing, "users").select(*OUTPUT.column_names)

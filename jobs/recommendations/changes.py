@@ -1,7 +1,7 @@
-"""rec_changes: what entered, left or moved in each list since the run that was published before.
+"""rec_changes: tracks that entered, left or moved in each list since the previous published run.
 
-"Before" goes by day, not by the time of publication, so that a backfill compares with what its
-night had.
+The previous run is the newest one with an earlier as_of, not the one published last, so that a
+backfill compares with the same run as the first run of its night.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from feature_store.tables.recommendations import REC_CHANGES, REC_TOPK
-from jobs.inputs import Known, Published
+from jobs.inputs import AsOf, PublishedTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from feature_store.settings import Night
 
-INPUTS = (Known(REC_TOPK), Published(REC_TOPK))
+INPUTS = (AsOf(REC_TOPK), PublishedTable(REC_TOPK))
 OUTPUT = REC_CHANGES
 
 
-def build(now: DataFrame, earlier: DataFrame, *, night: Night) -> DataFrame:
-    """One row per person and track whose place is not what it was; none without an earlier run."""
-    before = earlier.select("user_id", "track_id", F.col("rank").alias("from_rank"))
-    after = now.select("user_id", "track_id", F.col("rank").alias("to_rank"))
-    compared = earlier.groupBy(
+def build(current: DataFrame, previous: DataFrame, *, night: Night) -> DataFrame:
+    """One row per user and track whose rank changed; no row without a previous run."""
+    before = previous.select("user_id", "track_id", F.col("rank").alias("from_rank"))
+    after = current.select("user_id", "track_id", F.col("rank").alias("to_rank"))
+    compared_run = previous.groupBy(
         F.col("as_of_date").alias("compared_as_of_date"), F.col("run_id").alias("compared_run_id")
     ).agg(F.count("*"))
     change = (
@@ -38,7 +38,7 @@ def build(now: DataFrame, earlier: DataFrame, *, night: Night) -> DataFrame:
         after.join(before, on=["user_id", "track_id"], how="full")
         .withColumn("change", change)
         .where(F.col("change").isNotNull())
-        .crossJoin(compared)
+        .crossJoin(compared_run)
         .select(
             F.lit(night.as_of).alias("as_of_date"),
             "user_id",

@@ -1,7 +1,4 @@
-"""run_quality: how good the models are on the held-out tail.
-
-How often published lists were played the next day.
-"""
+"""run_quality: offline metrics of the models, and next-day hit rates of the published lists."""
 
 from __future__ import annotations
 
@@ -13,47 +10,46 @@ from feature_store.tables.core import CORE_DAILY_LISTENS
 from feature_store.tables.recommendations import REC_TOPK
 from feature_store.tables.runs import RUN_QUALITY
 from feature_store.tables.scores import SCORE_EVALUATION
-from jobs.inputs import History, Known, Published
+from jobs.inputs import AsOf, History, PublishedTable
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, GroupedData
 
     from feature_store.settings import Night
 
-INPUTS = (Known(SCORE_EVALUATION), Published(REC_TOPK), History(CORE_DAILY_LISTENS))
+INPUTS = (AsOf(SCORE_EVALUATION), PublishedTable(REC_TOPK), History(CORE_DAILY_LISTENS))
 OUTPUT = RUN_QUALITY
 
 
 def build(
     evaluation: DataFrame, lists: DataFrame, daily_listens: DataFrame, *, night: Night
 ) -> DataFrame:
-    """The evaluation's rows and the next day's hit rates.
-
-    These hold the list published before against the listens of as_of.
-    """
+    """The evaluation's rows, and hit rates of the list published before on the listens of as_of."""
     today = daily_listens.where(F.col("listened_date") == F.lit(night.as_of))
     rows = evaluation.drop("run_id").unionByName(_next_day(lists, today, night))
     return rows.withColumn("run_id", F.lit(night.run_id)).select(*OUTPUT.column_names)
 
 
 def _next_day(lists: DataFrame, today: DataFrame, night: Night) -> DataFrame:
-    """Of people who had a list and listened: the share who played a track of it; also by tier.
+    """Hit rate over users who had a list and listened on as_of, overall and by tier.
 
-    hit_rate = people with at least one played track of the list / people with a list who listened.
-    Example: of two such people one played her rank 3: hit_rate .5.
+    hit_rate = users with at least one played track of their list / users with a list who listened.
+    Example: of two such users one played rank 3 of her list: hit_rate .5.
     """
     played = today.select("user_id", "track_id").distinct().withColumn("is_played", F.lit(1))
     listeners = today.select("user_id").distinct()
-    per_person = (
+    per_user_and_tier = (
         lists.join(listeners, on="user_id", how="left_semi")
         .join(played, on=["user_id", "track_id"], how="left")
         .groupBy("user_id", "tier")
         .agg(F.max(F.coalesce("is_played", F.lit(0))).alias("is_hit"))
     )
-    overall = per_person.groupBy("user_id").agg(F.max("is_hit").alias("is_hit"))
-    by_tier = _hit_rates(per_person.groupBy("tier"), F.concat(F.lit("hit_rate_"), F.col("tier")))
+    per_user = per_user_and_tier.groupBy("user_id").agg(F.max("is_hit").alias("is_hit"))
+    by_tier = _hit_rates(
+        per_user_and_tier.groupBy("tier"), F.concat(F.lit("hit_rate_"), F.col("tier"))
+    )
     return (
-        _hit_rates(overall.groupBy(), F.lit("hit_rate"))
+        _hit_rates(per_user.groupBy(), F.lit("hit_rate"))
         .unionByName(by_tier)
         .where(F.col("n_users") > 0)
         .select(

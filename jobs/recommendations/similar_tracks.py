@@ -1,54 +1,71 @@
-"""rec_similar_tracks: tracks that sound and read alike and are called alike, heard or not.
+"""rec_similar_tracks: similar tracks by audio, lyrics and tags, also of tracks without a listen.
 
 The score is the mean, over the modalities that both tracks have (audio, lyrics, tags), of the
-cosine between their embeddings after the catalogue's mean is taken away (encoders put all music
-into one corner; the differences are what counts).
+cosine between their embeddings less the catalogue's mean: embeddings of all music lie close
+together, and only their differences tell tracks apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from feature_store.lake.encoder_rows import spark_rows
 from feature_store.tables.core import CORE_TRACKS
-from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_TAGS
+from feature_store.tables.features import (
+    FEAT_AUDIO,
+    FEAT_ENCODERS,
+    FEAT_LYRICS,
+    FEAT_TRACK_TAGS,
+)
 from feature_store.tables.recommendations import REC_SIMILAR_TRACKS
-from jobs.inputs import Everything, Known
+from jobs.inputs import AsOf, WholeTable
 from jobs.recommendations.steps import similarity
-from jobs.recommendations.steps.filters import SHOWN_COLUMNS
+from jobs.recommendations.steps.filters import TRACK_METADATA_COLUMNS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from feature_store.contract import Table
     from feature_store.settings import Night
 
 INPUTS = (
-    Known(CORE_TRACKS),
-    Everything(FEAT_AUDIO),
-    Everything(FEAT_LYRICS),
-    Known(FEAT_TRACK_TAGS),
+    AsOf(CORE_TRACKS),
+    AsOf(FEAT_ENCODERS),
+    WholeTable(FEAT_AUDIO),
+    WholeTable(FEAT_LYRICS),
+    AsOf(FEAT_TRACK_TAGS),
 )
 OUTPUT = REC_SIMILAR_TRACKS
 
 N_BLOCKS = 8
-"""The catalogue is compared block by block: memory is that of two blocks, not of the catalogue's
-square.
-"""
+"""The catalogue is compared block by block, so that memory holds two blocks and not its square."""
 
 
 def build(
-    tracks: DataFrame, audio: DataFrame, lyrics: DataFrame, tags: DataFrame, *, night: Night
+    tracks: DataFrame,
+    encoders: DataFrame,
+    audio: DataFrame,
+    lyrics: DataFrame,
+    tags: DataFrame,
+    *,
+    night: Night,
 ) -> DataFrame:
     """The nearest available tracks of each available track that has any embedding."""
     available = tracks.where("is_available")
-    blocks = _blocks(_vectors(available, audio, lyrics, tags, night))
+    embedded = {
+        "audio": (_of_content(audio, encoders, FEAT_AUDIO, "audio"), "audio_hash"),
+        "lyrics": (_of_content(lyrics, encoders, FEAT_LYRICS, "lyrics"), "lyrics_hash"),
+        "tags": (tags.select("track_id", F.col("mean_tag_embedding").alias("tags")), "track_id"),
+    }
+    blocks = _blocks(_vectors(available, embedded))
     length = night.settings.lists.similar_length
     nearest = _nearest(blocks, length)
-    shown = available.select(F.col("track_id").alias("similar_track_id"), *SHOWN_COLUMNS)
+    shown = available.select(F.col("track_id").alias("similar_track_id"), *TRACK_METADATA_COLUMNS)
     return (
         nearest.join(shown, on="similar_track_id", how="inner")
         .withColumn("as_of_date", F.lit(night.as_of))
@@ -57,39 +74,33 @@ def build(
     )
 
 
-def _vectors(
-    available: DataFrame, audio: DataFrame, lyrics: DataFrame, tags: DataFrame, night: Night
-) -> DataFrame:
-    """Embeddings less the catalogue's mean, a column a modality; null where there is none.
+def _vectors(available: DataFrame, embedded: Mapping[str, tuple[DataFrame, str]]) -> DataFrame:
+    """Embeddings less the catalogue's mean, one column a modality; null where there is none.
 
-    Audio and lyrics are found by the hash of the track's content, tags by the track itself.
+    Args:
+        available: tracks with the hashes of their content.
+        embedded: by modality, its embeddings and the key column that they are unique by.
     """
-    encoders = night.settings.encoders
-    embedded = {
-        "audio": (_of_content(audio, encoders.audio, "audio"), "audio_hash"),
-        "lyrics": (_of_content(lyrics, encoders.lyrics, "lyrics"), "lyrics_hash"),
-        "tags": (tags.select("track_id", F.col("mean_tag_embedding").alias("tags")), "track_id"),
-    }
     vectors = available.select("track_id", "audio_hash", "lyrics_hash")
     for modality, (features, key) in embedded.items():
-        # Only this catalogue's content: a mean that took in what arrives later would be another
-        # one when an older date is run again.
+        # Only this catalogue's content: with content that arrives later in the mean, a backfill of
+        # an older date would give other scores.
         known = features.where(F.col(modality).isNotNull()).join(available, on=key, how="left_semi")
         vectors = vectors.join(_centred(known, modality, key), on=key, how="left")
     has_any = F.coalesce(*embedded).isNotNull()
     return vectors.select("track_id", *embedded).where(has_any)
 
 
-def _of_content(features: DataFrame, encoder_id: str, modality: str) -> DataFrame:
-    """The encoder's embeddings, one for each content."""
-    return features.where(F.col("encoder_id") == encoder_id).select(
+def _of_content(features: DataFrame, encoders: DataFrame, table: Table, modality: str) -> DataFrame:
+    """The embeddings that count for the night, one for each content."""
+    return spark_rows(features, encoders, table).select(
         F.col("content_hash").alias(f"{modality}_hash"),
         F.col(f"{modality}_embedding").alias(modality),
     )
 
 
 def _centred(features: DataFrame, modality: str, key: str) -> DataFrame:
-    # One worker adds the vectors in the order of their keys: sums of floats depend on the order.
+    # One worker adds the vectors in key order, because sums of floats depend on the order.
     in_order = features.repartition(1).sortWithinPartitions(key)
     mean = in_order.select(modality).mapInArrow(similarity.mean_vector, "mean array<float>")
     centred = F.transform(

@@ -1,9 +1,8 @@
-"""rec_topk: what to recommend to each person, best first, with the reason.
+"""rec_topk: the ranked recommendations of each user, with reasons.
 
-A list is filled tier by tier: what the model says of a listener (personal, or warm after few
-listens), what the people followed play (for those whom no model scored), and what is popular. Every
-entry passes the same filters; none is hidden, unavailable or heard just now, and no artist takes
-more than his share.
+The job fills a list tier by tier: candidates of the model (personal, or warm after few listens),
+tracks of followed users (for users without model scores), and popular tracks. All candidates pass
+the same filters: no hidden, unavailable or recently listened track, and a maximum per artist.
 """
 
 from __future__ import annotations
@@ -27,31 +26,32 @@ from feature_store.tables.graph import (
 )
 from feature_store.tables.recommendations import REC_TOPK
 from feature_store.tables.scores import SCORE_CANDIDATES
-from jobs.inputs import History, Known
+from jobs.inputs import AsOf, History
 from jobs.recommendations.steps.candidates import from_followed, from_model, from_popularity
 from jobs.recommendations.steps.filters import (
-    SHOWN_COLUMNS,
+    TRACK_METADATA_COLUMNS,
     eligible_users,
-    passing,
-    recently_heard,
+    filter_candidates,
+    recently_listened,
 )
 from jobs.recommendations.steps.reasons import with_reasons
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from feature_store.settings import Lists, Night
+    from feature_store.setting_groups import ListSettings
+    from feature_store.settings import Night
 
 INPUTS = (
-    Known(CORE_USERS),
-    Known(CORE_TRACKS),
+    AsOf(CORE_USERS),
+    AsOf(CORE_TRACKS),
     History(CORE_FEEDBACK),
     History(CORE_DAILY_LISTENS),
-    Known(CORE_LISTEN_COUNTS),
-    Known(SCORE_CANDIDATES),
-    Known(GRAPH_USER_LISTENED_TRACK),
-    Known(GRAPH_USER_FOLLOWS_USER),
-    Known(GRAPH_TRACK_HAS_TAG),
+    AsOf(CORE_LISTEN_COUNTS),
+    AsOf(SCORE_CANDIDATES),
+    AsOf(GRAPH_USER_LISTENED_TRACK),
+    AsOf(GRAPH_USER_FOLLOWS_USER),
+    AsOf(GRAPH_TRACK_HAS_TAG),
 )
 OUTPUT = REC_TOPK
 
@@ -69,29 +69,29 @@ def build(
     *,
     night: Night,
 ) -> DataFrame:
-    """Up to `lists.length` tracks for everybody who has not opted out."""
-    wanted = night.settings.lists
+    """Up to `lists.length` tracks for every user who has not opted out."""
+    settings = night.settings.lists
     eligible = eligible_users(users)
-    heard = recently_heard(daily_listens, listen_counts, night)
-    first_choice = from_model(scores, listened, wanted).unionByName(
+    recent = recently_listened(daily_listens, listen_counts, night)
+    personalised = from_model(scores, listened, settings).unionByName(
         from_followed(scores, listened, follows)
     )
-    chosen = _best(passing(first_choice, eligible, tracks, feedback, heard), wanted)
-    fill = passing(
-        from_popularity(_short_of(eligible, chosen, wanted), listened),
+    chosen = _best(filter_candidates(personalised, eligible, tracks, feedback, recent), settings)
+    popular = filter_candidates(
+        from_popularity(_users_with_short_lists(eligible, chosen, settings), listened),
         eligible,
         tracks,
         feedback,
-        heard,
+        recent,
     )
-    lists = _best(chosen.unionByName(_not_yet_in(fill, chosen)), wanted)
+    lists = _best(chosen.unionByName(_not_yet_in(popular, chosen)), settings)
     reasoned = with_reasons(lists, users, tracks, listened, follows, tags, night)
     return reasoned.select(
         F.lit(night.as_of).alias("as_of_date"),
         "user_id",
         "rank",
         "track_id",
-        *SHOWN_COLUMNS,
+        *TRACK_METADATA_COLUMNS,
         F.round("score", 6).alias("score"),
         "tier",
         "reason_kind",
@@ -102,31 +102,33 @@ def build(
     )
 
 
-def _best(candidates: DataFrame, wanted: Lists) -> DataFrame:
-    """The first `length` of each person's candidates, no artist more often than allowed."""
+def _best(candidates: DataFrame, settings: ListSettings) -> DataFrame:
+    """The first `length` of each user's candidates, at most `max_per_artist` by one artist."""
     best_first = (F.col("tier_order"), F.col("score").desc(), F.col("track_id"))
     of_an_artist = Window.partitionBy("user_id", "artist_id").orderBy(*best_first)
-    of_a_person = Window.partitionBy("user_id").orderBy(*best_first)
+    of_a_user = Window.partitionBy("user_id").orderBy(*best_first)
     return (
-        candidates.withColumn("place_of_artist", F.row_number().over(of_an_artist))
-        .where(F.col("place_of_artist") <= wanted.max_per_artist)
-        .withColumn("rank", F.row_number().over(of_a_person))
-        .where(F.col("rank") <= wanted.length)
-        .drop("place_of_artist")
+        candidates.withColumn("artist_rank", F.row_number().over(of_an_artist))
+        .where(F.col("artist_rank") <= settings.max_per_artist)
+        .withColumn("rank", F.row_number().over(of_a_user))
+        .where(F.col("rank") <= settings.length)
+        .drop("artist_rank")
     )
 
 
-def _short_of(eligible: DataFrame, chosen: DataFrame, wanted: Lists) -> DataFrame:
-    """People whose list is not full yet."""
-    lengths = chosen.groupBy("user_id").agg(F.count("*").alias("filled"))
+def _users_with_short_lists(
+    eligible: DataFrame, chosen: DataFrame, settings: ListSettings
+) -> DataFrame:
+    """Users whose list holds fewer than `length` tracks."""
+    lengths = chosen.groupBy("user_id").agg(F.count("*").alias("list_length"))
     return (
         eligible.join(lengths, on="user_id", how="left")
-        .where(F.coalesce("filled", F.lit(0)) < wanted.length)  # nobody in `lengths` has none
+        .where(F.coalesce("list_length", F.lit(0)) < settings.length)  # `lengths` lacks empty lists
         .select("user_id")
     )
 
 
-def _not_yet_in(fill: DataFrame, chosen: DataFrame) -> DataFrame:
-    return fill.join(
+def _not_yet_in(popular: DataFrame, chosen: DataFrame) -> DataFrame:
+    return popular.join(
         chosen.select("user_id", "track_id"), on=["user_id", "track_id"], how="left_anti"
     ).withColumn("rank", F.lit(None).cast("int"))

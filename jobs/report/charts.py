@@ -1,4 +1,4 @@
-"""Charts as geometry: where bars, dots and lines lie; charts.svg.j2 draws them.
+"""Geometry of the charts: positions of bars, dots and lines, which charts.svg.j2 draws.
 
 The origin is at the top left, as in SVG: y grows downwards, so larger values get smaller y.
 """
@@ -24,7 +24,7 @@ _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))  # spreads the points of a spiral evenl
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled place on an axis, in the chart's coordinates."""
+    """A labelled position on an axis, in the chart's coordinates."""
 
     at: float
     label: str
@@ -32,7 +32,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class HistogramBar:
-    """One bin: values in [low, high), the last one with its upper edge."""
+    """One bin: values in [low, high); the last bin includes its upper edge."""
 
     x: float
     y: float
@@ -45,7 +45,7 @@ class HistogramBar:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How often values fall into bins of equal width."""
+    """Bars over one pair of axes."""
 
     bars: tuple[HistogramBar, ...]
     x_ticks: tuple[Tick, ...]
@@ -54,7 +54,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A point of a scatter, with what hovering tells."""
+    """A point of a scatter plot with its tooltip."""
 
     x: float
     y: float
@@ -63,7 +63,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A polyline: `points` as SVG takes them; `x`, `y` is its last point."""
+    """A polyline: `points` in SVG syntax; (`x`, `y`) is the last point, `last` its value."""
 
     name: str
     points: str
@@ -83,7 +83,7 @@ class LineChart:
 
 @dataclass(frozen=True, slots=True)
 class NetworkNode:
-    """A person in the social picture, nameless: place, radius, and the tier that gives a colour."""
+    """A user in the follow network, without an id: position, radius, and tier for the colour."""
 
     x: float
     y: float
@@ -100,20 +100,20 @@ class Network:
 
 
 def histogram(values: Sequence[float], n_bins: int) -> Histogram:
-    """Bins of equal width from the smallest to the largest of `values`; at least one value."""
+    """Bins of equal width from the smallest to the largest value; `values` is not empty."""
     low, high = min(values), max(values)
     spread = high - low
-    # Values that are all equal get one unit around them: a bin needs a width.
+    # A bin needs a width: one unit around values that are all equal.
     edges = np.linspace(low, high, n_bins + 1) if spread else np.array([low - 0.5, low + 0.5])
     counts, edges = np.histogram(np.asarray(values, dtype=float), bins=edges)
     y_ticks = _ticks(0.0, float(counts.max()), HEIGHT - BOTTOM, TOP)
-    place = _Axis(float(edges[0]), float(edges[-1]), LEFT, WIDTH - RIGHT)
+    x_axis = _Axis(float(edges[0]), float(edges[-1]), LEFT, WIDTH - RIGHT)
     height = _Axis(0.0, float(counts.max()), 0.0, HEIGHT - BOTTOM - TOP)
     bars = tuple(
         HistogramBar(
-            x=place.at(left),
+            x=x_axis.at(left),
             y=HEIGHT - BOTTOM - height.at(count),
-            width=place.at(right) - place.at(left),
+            width=x_axis.at(right) - x_axis.at(left),
             height=height.at(count),
             low=float(left),
             high=float(right),
@@ -121,11 +121,11 @@ def histogram(values: Sequence[float], n_bins: int) -> Histogram:
         )
         for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True)
     )
-    return Histogram(bars, _ticks(place.low, place.high, place.start, place.end), y_ticks)
+    return Histogram(bars, _ticks(x_axis.low, x_axis.high, x_axis.start, x_axis.end), y_ticks)
 
 
 def log_histogram(values: Sequence[int]) -> Histogram:
-    """How many values lie in [1, 2), [2, 4), [4, 8) …; for degrees, which spread over powers."""
+    """Counts of values in [1, 2), [2, 4), [4, 8) …; for degrees, which are heavy-tailed."""
     n_bins = max(int(max(values)).bit_length(), 1)
     counts = np.bincount([int(value).bit_length() - 1 for value in values], minlength=n_bins)
     step = (WIDTH - RIGHT - LEFT) / n_bins
@@ -146,37 +146,37 @@ def log_histogram(values: Sequence[int]) -> Histogram:
     return Histogram(bars, x_ticks, _ticks(0.0, float(counts.max()), HEIGHT - BOTTOM, TOP))
 
 
-def plane(points: Sequence[tuple[float, float, str]], side: float) -> tuple[Dot, ...]:
-    """Points of the square [-1, 1] × [-1, 1] in a picture of `side`; the second value points up."""
-    across, up = _Axis(-1.0, 1.0, 0.0, side), _Axis(-1.0, 1.0, side, 0.0)
-    return tuple(Dot(across.at(x), up.at(y), title) for x, y, title in points)
+def scatter(points: Sequence[tuple[float, float, str]], side: float) -> tuple[Dot, ...]:
+    """Scatter plot of (x, y, tooltip) with x and y in [-1, 1]; `side` is the width in pixels."""
+    x_axis, y_axis = _Axis(-1.0, 1.0, 0.0, side), _Axis(-1.0, 1.0, side, 0.0)
+    return tuple(Dot(x_axis.at(x), y_axis.at(y), title) for x, y, title in points)
 
 
 def line_chart(series: Mapping[str, Sequence[tuple[float, float]]]) -> LineChart:
-    """Lines through (x, y) points, one for each name; axes fit all of them and y includes 0."""
-    every = [point for points in series.values() for point in points]
-    xs, ys = [x for x, _ in every], [y for _, y in every]
-    across = _Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT)
-    up = _Axis(min(0.0, *ys), max(0.0, *ys), HEIGHT - BOTTOM, TOP)
+    """One line of (x, y) points for each name; the axes fit all lines, and y includes 0."""
+    all_points = [point for points in series.values() for point in points]
+    xs, ys = [x for x, _ in all_points], [y for _, y in all_points]
+    x_axis = _Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    y_axis = _Axis(min(0.0, *ys), max(0.0, *ys), HEIGHT - BOTTOM, TOP)
     lines = tuple(
         Line(
             name=name,
-            points=" ".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in points),
-            x=across.at(points[-1][0]),
-            y=up.at(points[-1][1]),
+            points=" ".join(f"{x_axis.at(x):.1f},{y_axis.at(y):.1f}" for x, y in points),
+            x=x_axis.at(points[-1][0]),
+            y=y_axis.at(points[-1][1]),
             last=points[-1][1],
         )
         for name, points in series.items()
     )
     return LineChart(
         lines,
-        _ticks(across.low, across.high, across.start, across.end),
-        _ticks(up.low, up.high, up.start, up.end),
+        _ticks(x_axis.low, x_axis.high, x_axis.start, x_axis.end),
+        _ticks(y_axis.low, y_axis.high, y_axis.start, y_axis.end),
     )
 
 
-def horizon(counts: Sequence[int], width: float, height: float) -> str:
-    """A smooth outline over equally spaced counts, closed at the bottom: the `d` of an SVG path."""
+def area_path(counts: Sequence[int], width: float, height: float) -> str:
+    """Smooth area chart over equally spaced counts, as the `d` of an SVG path."""
     highest = max(counts)
     xs = np.linspace(0.0, width, len(counts))
     ys = [height - height * value / highest if highest else height for value in counts]
@@ -191,25 +191,25 @@ def horizon(counts: Sequence[int], width: float, height: float) -> str:
 def network(
     names: Sequence[str], edges: Sequence[tuple[str, str]], tiers: Mapping[str, str]
 ) -> Network:
-    """Place nodes so that connected ones lie near each other (Fruchterman and Reingold 1991).
+    """Force-directed layout: connected nodes lie near each other (Fruchterman and Reingold 1991).
 
-    Starts from a spiral in the order of `names` and draws no random number: equal graphs give equal
-    pictures. (A circle is so symmetric that the forces cannot part two crossing ties.)
+    The layout starts from a spiral in the order of `names` and draws no random number, so equal
+    graphs give equal pictures. (From a circle the symmetric forces cannot part two crossing edges.)
     """
-    index = {name: place for place, name in enumerate(names)}
+    index = {name: number for number, name in enumerate(names)}
     pairs = np.array([(index[one], index[other]) for one, other in edges], dtype=int).reshape(-1, 2)
-    places = _fitted(_laid_out(len(names), pairs))  # (n_nodes, 2)
+    positions = _fit_to_box(_layout(len(names), pairs))  # (n_nodes, 2)
     degrees = np.bincount(pairs.ravel(), minlength=len(names))
     nodes = tuple(
         NetworkNode(float(x), float(y), 2.5 + float(np.sqrt(degree)), tiers.get(name, ""))
-        for name, (x, y), degree in zip(names, places, degrees, strict=True)
+        for name, (x, y), degree in zip(names, positions, degrees, strict=True)
     )
     drawn = tuple(
         (
-            float(places[one][0]),
-            float(places[one][1]),
-            float(places[other][0]),
-            float(places[other][1]),
+            float(positions[one][0]),
+            float(positions[one][1]),
+            float(positions[other][0]),
+            float(positions[other][1]),
         )
         for one, other in pairs
     )
@@ -228,12 +228,12 @@ class _Axis:
     def at(self, value: float) -> float:
         if self.high == self.low:
             return (self.start + self.end) / 2
-        share = (float(value) - self.low) / (self.high - self.low)
-        return self.start + share * (self.end - self.start)
+        fraction = (float(value) - self.low) / (self.high - self.low)
+        return self.start + fraction * (self.end - self.start)
 
 
 def _ticks(low: float, high: float, start: float, end: float) -> tuple[Tick, ...]:
-    """At round values inside [low, high]."""
+    """Ticks at round values inside [low, high]."""
     axis = _Axis(low, high, start, end)
     if high == low:
         return (Tick(axis.at(low), _tick_label(low)),)
@@ -247,38 +247,40 @@ def _ticks(low: float, high: float, start: float, end: float) -> tuple[Tick, ...
 
 
 def _tick_label(value: float) -> str:
-    """Short, with a true minus; adding 0 turns the -0.0 of rounding into 0."""
+    """Short label with U+2212 as minus; adding 0 turns -0.0 into 0."""
     return f"{round(value, 6) + 0.0:,g}".replace("-", "−")
 
 
-def _laid_out(n_nodes: int, pairs: NDArray[np.int_]) -> NDArray[np.float64]:
+def _layout(n_nodes: int, pairs: NDArray[np.int_]) -> NDArray[np.float64]:
     turns, radii = np.arange(n_nodes) * _GOLDEN_ANGLE, np.sqrt((np.arange(n_nodes) + 0.5) / n_nodes)
-    places = np.column_stack([radii * np.cos(turns), radii * np.sin(turns)])  # (n_nodes, 2)
-    ideal = np.sqrt(4.0 / n_nodes)  # side of the square that each node would have to itself
-    longest_step = 0.2
+    positions = np.column_stack([radii * np.cos(turns), radii * np.sin(turns)])  # (n_nodes, 2)
+    ideal = np.sqrt(4.0 / n_nodes)  # side of the area per node
+    max_step = 0.2
     for _ in range(_LAYOUT_STEPS):
-        apart = places[:, None, :] - places[None, :, :]  # (n_nodes, n_nodes, 2)
-        distances = np.maximum(np.linalg.norm(apart, axis=2, keepdims=True), 1e-6)
-        pushes = (apart / distances * ideal**2 / distances).sum(axis=1)
-        pushes -= places * ideal  # a light pull to the middle keeps loose parts in the picture
-        lengths = np.linalg.norm(places[pairs[:, 0]] - places[pairs[:, 1]], axis=1, keepdims=True)
-        pulls = (places[pairs[:, 0]] - places[pairs[:, 1]]) * lengths / ideal
-        np.add.at(pushes, pairs[:, 0], -pulls)
-        np.add.at(pushes, pairs[:, 1], pulls)
-        forces = np.maximum(np.linalg.norm(pushes, axis=1, keepdims=True), 1e-9)
-        places = places + pushes / forces * np.minimum(forces, longest_step)
-        longest_step *= _COOLING
-    return places
+        offsets = positions[:, None, :] - positions[None, :, :]  # (n_nodes, n_nodes, 2)
+        distances = np.maximum(np.linalg.norm(offsets, axis=2, keepdims=True), 1e-6)
+        displacements = (offsets / distances * ideal**2 / distances).sum(axis=1)
+        displacements -= positions * ideal  # weak gravity keeps loose parts in the picture
+        lengths = np.linalg.norm(
+            positions[pairs[:, 0]] - positions[pairs[:, 1]], axis=1, keepdims=True
+        )
+        attraction = (positions[pairs[:, 0]] - positions[pairs[:, 1]]) * lengths / ideal
+        np.add.at(displacements, pairs[:, 0], -attraction)
+        np.add.at(displacements, pairs[:, 1], attraction)
+        norms = np.maximum(np.linalg.norm(displacements, axis=1, keepdims=True), 1e-9)
+        positions = positions + displacements / norms * np.minimum(norms, max_step)
+        max_step *= _COOLING
+    return positions
 
 
-def _fitted(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale both axes alike into the chart's box, with a margin for the largest dot."""
+def _fit_to_box(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale both axes by one factor into the chart's box, with a margin for the largest dot."""
     margin = 16.0
-    low, high = places.min(axis=0), places.max(axis=0)
+    low, high = positions.min(axis=0), positions.max(axis=0)
     scale = min(
         (WIDTH - 2 * margin) / max(high[0] - low[0], 1e-9),
         (1.5 * HEIGHT - 2 * margin) / max(high[1] - low[1], 1e-9),
     )
     middle = np.array([WIDTH / 2, 1.5 * HEIGHT / 2])
-    fitted: NDArray[np.float64] = (places - (low + high) / 2) * scale + middle
+    fitted: NDArray[np.float64] = (positions - (low + high) / 2) * scale + middle
     return fitted

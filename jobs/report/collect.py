@@ -1,4 +1,4 @@
-"""Everything the page says, gathered from the tables of one run before a line of it is drawn."""
+"""Collect the content of every section from the tables of one run, before anything is rendered."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.report.lake import discretion_of, view_of
-from jobs.report.media import Media, media_of
-from jobs.report.sections.catalogue import Catalogue, TrackRef, catalogue_of
-from jobs.report.sections.ingest import Coverage, Intake, Stage, coverage_of, intake_of, stages_of
-from jobs.report.sections.lists import Lists, lists_of, tier_by_user, topk_of
-from jobs.report.sections.quality import Quality, quality_of
-from jobs.report.sections.run_status import GateRow, Header, gates_of, header_of
-from jobs.report.sections.similar_tracks import Changes, Similar, changes_of, similar_of
-from jobs.report.sections.social import Graph, graph_of
-from jobs.report.sections.trends import Trends, trends_of
+from jobs.report.lake import open_run, read_redactor
+from jobs.report.media import Media, read_media
+from jobs.report.sections.catalogue import Catalogue, read_catalogue
+from jobs.report.sections.changes import Changes, read_changes
+from jobs.report.sections.coverage import Coverage, read_coverage
+from jobs.report.sections.graph import Graph, read_graph
+from jobs.report.sections.ingest import Ingest, read_ingest
+from jobs.report.sections.lists import Lists, main_tier_by_user, read_lists, read_topk
+from jobs.report.sections.quality import Quality, read_quality
+from jobs.report.sections.run_status import GateRow, Header, read_gates, read_header
+from jobs.report.sections.similar_tracks import SimilarTracks, read_similar_tracks
+from jobs.report.sections.stages import Stage, read_stages
+from jobs.report.sections.trends import Trends, read_trends
 
 if TYPE_CHECKING:
     from feature_store.settings import Night
+    from jobs.report.tracks import TrackRef
+
+_EXCERPT_NEIGHBOURS = 3  # similar tracks of each seed track that get an audio excerpt
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """The page's sections, in its order."""
+class ReportContent:
+    """Content of the page, one field for each section."""
 
     header: Header
-    intake: Intake
+    ingest: Ingest
     stages: tuple[Stage, ...]
     coverage: tuple[Coverage, ...]
     catalogue: Catalogue
@@ -34,65 +40,68 @@ class Contents:
     quality: Quality
     gates: tuple[GateRow, ...]
     lists: Lists
-    similar: Similar
+    similar: SimilarTracks
     changes: Changes | None
     trends: Trends
     media: Media
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds of all tasks."""
+        """Sum of the seconds of all tasks."""
         return sum(stage.elapsed_s for stage in self.stages)
 
 
-def collect(night: Night) -> Contents:
-    """Read what the page needs; what a lake does not have is an empty section."""
-    view = view_of(night)
-    discretion = discretion_of(view)
-    gates = gates_of(view, discretion)
-    topk = topk_of(view)
-    catalogue, similar = catalogue_of(view), similar_of(view)
-    lists, changes = lists_of(view, topk), changes_of(view)
-    named = [track.track_id for track in _named(lists, similar, changes)]
-    return Contents(
-        header=header_of(view, gates),
-        intake=intake_of(view, discretion),
-        stages=stages_of(view),
-        coverage=coverage_of(view),
+def collect(night: Night) -> ReportContent:
+    """Read the content of the page; a section whose tables are missing is empty."""
+    view = open_run(night)
+    redactor = read_redactor(view)
+    gates = read_gates(view, redactor)
+    topk = read_topk(view)
+    stages = read_stages(view)
+    catalogue, similar = read_catalogue(view), read_similar_tracks(view)
+    lists, changes = read_lists(view, topk), read_changes(view)
+    with_cover = [track.track_id for track in _tracks_with_cover(lists, similar, changes)]
+    return ReportContent(
+        header=read_header(view, gates),
+        ingest=read_ingest(view, stages, redactor),
+        stages=stages,
+        coverage=read_coverage(view),
         catalogue=catalogue,
-        graph=graph_of(view, tier_by_user(topk)),
-        quality=quality_of(view),
+        graph=read_graph(view, main_tier_by_user(topk)),
+        quality=read_quality(view),
         gates=gates,
         lists=lists,
         similar=similar,
         changes=changes,
-        trends=trends_of(view),
-        media=media_of(
+        trends=read_trends(view),
+        media=read_media(
             view,
-            covers=[*named, *(track.track_id for track in catalogue.wall)],
-            excerpts=[track.track_id for track in _audible(lists, similar)],
+            covers=[*with_cover, *(track.track_id for track in catalogue.cover_wall)],
+            excerpts=[track.track_id for track in _tracks_with_excerpt(lists, similar)],
         ),
     )
 
 
-def _named(lists: Lists, similar: Similar, changes: Changes | None) -> Iterator[TrackRef]:
-    """Every track that the page shows with a cover, outside the wall."""
-    for listener in lists.listeners:
-        yield from (entry.track for entry in listener.entries)
-        yield from (recent.track for recent in listener.recent)
-    for shown in similar.shown:
+def _tracks_with_cover(
+    lists: Lists, similar: SimilarTracks, changes: Changes | None
+) -> Iterator[TrackRef]:
+    """Every track that the page shows with a cover, except the wall of covers."""
+    for user in lists.sample_users:
+        yield from (entry.track for entry in user.entries)
+        yield from (recent.track for recent in user.recent)
+    for shown in similar.samples:
         yield shown.track
         yield from (neighbour.track for neighbour in shown.neighbours)
     if changes is not None:
-        yield from (move.track for move in (*changes.gained, *changes.lost))
+        yield from (change.track for change in (*changes.gained, *changes.lost))
 
 
-def _audible(lists: Lists, similar: Similar) -> Iterator[TrackRef]:
-    """By who gets an excerpt first: similar tracks, then each list's first, second and so on."""
-    for shown in similar.shown:
+def _tracks_with_excerpt(lists: Lists, similar: SimilarTracks) -> Iterator[TrackRef]:
+    """Tracks by priority: similar tracks first, then rank 1 of each list, rank 2 and so on."""
+    for shown in similar.samples:
         yield shown.track
-        yield from (neighbour.track for neighbour in shown.neighbours[:3])
-    longest = max((len(listener.entries) for listener in lists.listeners), default=0)
-    for place in range(longest):
-        for listener in lists.listeners:
-            yield from (entry.track for entry in listener.entries[place : place + 1])
+        yield from (neighbour.track for neighbour in shown.neighbours[:_EXCERPT_NEIGHBOURS])
+    longest = max((len(user.entries) for user in lists.sample_users), default=0)
+    for index in range(longest):
+        for user in lists.sample_users:
+            yield from (entry.track for entry in user.entries[index : index + 1])

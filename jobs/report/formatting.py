@@ -1,4 +1,4 @@
-"""How figures read on the page: the template's filters."""
+"""Formatting of numbers, dates and names: the filters of the templates."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def figure(value: float) -> str:
-    """A metric or score, 3 decimals: 0.21449 → "0.214"."""
+def metric_value(value: float) -> str:
+    """A metric or score with 3 decimals: 0.21449 → "0.214"."""
     return f"{value:.3f}"
 
 
-def gate_figure(value: float) -> str:
-    """A gate's value: whole numbers as such, others with 4 significant digits."""
+def gate_value(value: float) -> str:
+    """A gate's value: an integer in full, any other number with 4 significant digits."""
     return count(value) if float(value).is_integer() else f"{value:.4g}"
 
 
 def signed(value: float) -> str:
-    """With its sign, which is a true minus: -4 → "−4"."""
+    """An integer with its sign, the minus as U+2212: -4 → "−4"."""
     return f"{value:+,.0f}".replace("-", "−")
 
 
 def percent(ratio: float) -> str:
-    """0.9321 → "93.2 %"; above nothing and below a tenth of a percent → "<0.1 %"."""
+    """0.9321 → "93.2 %"; above 0 and below 0.1 % → "<0.1 %"."""
     value = ratio * 100
     if 0 < value < _SMALLEST_SHOWN_PERCENT:
         return f"<0.1{_NO_BREAK}%"
@@ -49,13 +49,13 @@ def percent(ratio: float) -> str:
 
 
 def ratio(part: float, whole: float) -> float:
-    """What `part` is of `whole`; 0 of nothing is 0."""
+    """`part` divided by `whole`; 0 where `whole` is 0."""
     return part / whole if whole else 0.0
 
 
-def times(value: float, reference: float) -> str:
-    """How many times the reference: (0.3, 0.2) → "1.50×"; empty where the reference is 0."""
-    return f"{value / reference:.2f}×" if reference else ""
+def multiple(value: float, baseline: float) -> str:
+    """Multiple of a baseline: (0.3, 0.2) → "1.50×"; "" where the baseline is 0."""
+    return f"{value / baseline:.2f}×" if baseline else ""
 
 
 def duration(elapsed_s: float) -> str:
@@ -70,7 +70,7 @@ def duration(elapsed_s: float) -> str:
 
 
 def byte_size(byte_count: float) -> str:
-    """1234567 → "1.2 MB", in powers of a thousand."""
+    """1234567 → "1.2 MB", in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB"):
         if byte_count < _KILO:
             digits = 0 if unit == "B" else 1
@@ -79,35 +79,35 @@ def byte_size(byte_count: float) -> str:
     return f"{byte_count:,.1f}{_NO_BREAK}TB"
 
 
-def day(value: date) -> str:
+def long_date(value: date) -> str:
     """date(2026, 3, 1) → "1 March 2026"."""
     return f"{value.day}\u00a0{value:%B %Y}"
 
 
-def moment(value: datetime) -> str:
-    """To the minute, UTC."""
+def date_and_time(value: datetime) -> str:
+    """Date and time to the minute: "1 March 2026, 21:05 UTC"."""
     utc = value.astimezone(UTC)
-    return f"{day(utc.date())}, {utc:%H:%M}\u00a0UTC"
+    return f"{long_date(utc.date())}, {utc:%H:%M}\u00a0UTC"
 
 
-def clock(value: datetime) -> str:
-    """A listen's time without its year: "1 Mar, 21:05"."""
+def short_time(value: datetime) -> str:
+    """UTC time of a listen without the year: "1 Mar, 21:05"."""
     utc = value.astimezone(UTC)
     return f"{utc.day}\u00a0{utc:%b, %H:%M}"
 
 
-def words(code: str) -> str:
-    """A code as words: "missing_value" → "missing value"."""
+def spaced(code: str) -> str:
+    """A code with spaces: "missing_value" → "missing value"."""
     return code.replace("_", " ")
 
 
-def metric(name: str) -> str:
-    """A metric as papers write it: "recall_at_10" → "Recall@10"."""
-    return _METRICS.get(name, words(name))
+def metric_name(name: str) -> str:
+    """A metric's name as papers write it: "recall_at_10" → "Recall@10"."""
+    return _METRICS.get(name, spaced(name))
 
 
 def hue(text: str) -> int:
-    """A colour angle in degrees that belongs to `text`: an artist keeps one colour."""
+    """A hue in degrees, derived from `text`: an artist always has the same colour."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:4], 16) % 360
 
 
@@ -115,19 +115,19 @@ FILTERS = {
     function.__name__: function
     for function in (
         count,
-        figure,
-        gate_figure,
+        metric_value,
+        gate_value,
         signed,
         percent,
         ratio,
-        times,
+        multiple,
         duration,
         byte_size,
-        day,
-        moment,
-        clock,
-        words,
-        metric,
+        long_date,
+        date_and_time,
+        short_time,
+        spaced,
+        metric_name,
         hue,
     )
 }

@@ -1,7 +1,7 @@
-"""What the report may read: the lake as one run left it, as polars frames.
+"""Read-only view of the lake as one run left it, as polars frames.
 
-A table that nobody has written yet reads as a frame without rows: the page says what is absent, and
-a night without covers or without listens is no error.
+A table that does not exist reads as a frame without rows: a night without covers or without listens
+is no error, and the page states what is missing.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from feature_store.settings import Night
 
 _TOKEN = re.compile(r"[^\s,;:()\[\]{}'\"=]+")
-_PEOPLE_COLUMNS = ("user_id", "followed_user_id")
-_SOMEBODY = "‹listener›"
+_USER_ID_COLUMNS = ("user_id", "followed_user_id")
+_USER_PLACEHOLDER = "‹listener›"
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """The tables as of the run's day, the published ones at the versions that its event pins.
+    """The tables as of the run's day; published tables at the versions that the run's event pins.
 
     Attributes:
-        event: the run's newest publication event; None while it has none.
-        current: the event that readers see now; None while nothing is published.
+        event: newest publication event of the run; None before the first one.
+        current: event that readers see now; None while nothing is published.
         versions: pinned Delta version by table name.
     """
 
@@ -50,7 +50,7 @@ class RunView:
         return self.night.settings.lake
 
     def rows(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Rows as of the run's day in key order; none when the table was never written."""
+        """Rows as of the run's day in key order; no rows when the table does not exist."""
         if not exists(self.lake, table):
             return _no_rows(table, columns)
         version = self.versions.get(table.name)
@@ -59,16 +59,16 @@ class RunView:
         )
         return pl.DataFrame(found)
 
-    def every_row(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Rows of all days, also those after the run's."""
+    def rows_of_all_days(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Rows of all days, including days after the run's."""
         if not exists(self.lake, table):
             return _no_rows(table, columns)
         return pl.DataFrame(read_table(self.lake, table, columns=columns))
 
     def rows_where(self, table: Table, condition: ds.Expression) -> pl.DataFrame:
-        """Rows by the run's day that meet a condition, in key order; for tables of events.
+        """Rows up to the run's day that meet a condition, in key order; for tables of events.
 
-        The condition goes down into the files, so a log of any length can be asked.
+        The filter is pushed down into the files, so the size of the table does not matter.
         """
         if not exists(self.lake, table):
             return _no_rows(table, None)
@@ -77,7 +77,7 @@ class RunView:
         return pl.DataFrame(found).select(table.column_names).sort(list(table.key))
 
     def row_count(self, table: Table) -> int:
-        """Rows up to the run's day, counted from the files' footers where that is possible."""
+        """Number of rows up to the run's day, from the files' footers where possible."""
         if not exists(self.lake, table):
             return 0
         dataset = open_table(self.lake, table).to_pyarrow_dataset()
@@ -90,53 +90,54 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
-class Discretion:
-    """Keeps people's ids out of free text: the page names its sample listeners and nobody else."""
+class Redactor:
+    """Replaces user ids in free text: the page names its sample listeners and no others."""
 
     user_ids: frozenset[str]
 
-    def original(self, text: str) -> str:
-        """A rejected row without the ids of people; what is no JSON object is not shown at all."""
+    def redact_row(self, text: str) -> str:
+        """A rejected row (a JSON object) without user ids; "" for any other text."""
         try:
             row = json.loads(text)
         except json.JSONDecodeError:
-            return ""  # an unreadable file: its detail says all there is
-        return json.dumps(self._masked(row), ensure_ascii=False) if isinstance(row, dict) else ""
+            return ""  # one reject stands for an unreadable file; its detail is enough
+        return json.dumps(_redact_columns(row), ensure_ascii=False) if isinstance(row, dict) else ""
 
-    def sentence(self, text: str, original_text: str = "") -> str:
-        """`text` with every known id, and those in the row it speaks of, behind a placeholder."""
-        known = self.user_ids | _people_in(original_text)
-        return _TOKEN.sub(lambda found: _SOMEBODY if found[0] in known else found[0], text)
-
-    def _masked(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: _SOMEBODY if name in _PEOPLE_COLUMNS and value is not None else value
-            for name, value in row.items()
-        }
+    def redact_text(self, text: str, row_text: str = "") -> str:
+        """`text` without known user ids and without the ids that the row in `row_text` holds."""
+        hidden = self.user_ids | _user_ids_in(row_text)
+        return _TOKEN.sub(lambda found: _USER_PLACEHOLDER if found[0] in hidden else found[0], text)
 
 
-def view_of(night: Night) -> RunView:
-    """The lake as `night` left it, and what readers see now."""
-    so_far = events(night.settings.lake)
-    mine = [event for event in so_far if event.run_id == night.run_id]
-    event = mine[-1] if mine else None
+def open_run(night: Night) -> RunView:
+    """Open the lake as of `night`, with the run's newest event and the current event."""
+    all_events = events(night.settings.lake)
+    own_events = [event for event in all_events if event.run_id == night.run_id]
+    event = own_events[-1] if own_events else None
     versions = {pin.table_name: pin.table_version for pin in event.tables} if event else {}
-    return RunView(night, event, current_event(so_far), versions)
+    return RunView(night, event, current_event(all_events), versions)
 
 
-def discretion_of(view: RunView) -> Discretion:
-    """Knows everybody that the service knows by the run's day."""
-    return Discretion(frozenset(view.rows(CORE_USERS, ["user_id"])["user_id"]))
+def read_redactor(view: RunView) -> Redactor:
+    """A redactor that knows every user id of core_users as of the run's day."""
+    return Redactor(frozenset(view.rows(CORE_USERS, ["user_id"])["user_id"]))
 
 
-def _people_in(original_text: str) -> frozenset[str]:
+def _redact_columns(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _USER_PLACEHOLDER if name in _USER_ID_COLUMNS and value is not None else value
+        for name, value in row.items()
+    }
+
+
+def _user_ids_in(row_text: str) -> frozenset[str]:
     try:
-        row = json.loads(original_text)
+        row = json.loads(row_text)
     except json.JSONDecodeError:
         return frozenset()
     if not isinstance(row, dict):
         return frozenset()
-    return frozenset(str(row[name]) for name in _PEOPLE_COLUMNS if row.get(name))
+    return frozenset(str(row[name]) for name in _USER_ID_COLUMNS if row.get(name))
 
 
 def _no_rows(table: Table, columns: Sequence[str] | None) -> pl.DataFrame:

@@ -1,6 +1,6 @@
-"""One self-contained page for each run: what a night did, in words, figures, pictures and sound.
+"""Write the report of a run: one self-contained HTML page about what the night did.
 
-Nothing is loaded when it is viewed: styles, charts, covers and excerpts are inside the file.
+The browser loads nothing: styles, charts, covers and audio excerpts are inside the file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from feature_store.lake.storage import open_storage
-from feature_store.privacy.suppression import unchanged_people
-from jobs.report.collect import Contents, collect
+from feature_store.privacy.suppression import erasure_guard
+from jobs.report.collect import ReportContent, collect
 from jobs.report.formatting import FILTERS
 
 if TYPE_CHECKING:
@@ -32,23 +32,23 @@ def write_report(night: Night, *, now: datetime) -> str:
     """Write the page of a run; returns its path in the lake, reports/<as_of>/<run_id>.html.
 
     Args:
-        night: the run; its event, if any, says at which versions published tables are read.
-        now: when the page is written; it says so at its end.
+        night: the run; its publication event, if any, pins the versions of the published tables.
+        now: time of writing, shown in the footer.
     """
-    refuse_old_people = unchanged_people(night.settings.lake)
-    page = rendered(collect(night), now=now)
-    # Airflow's run ids hold ":" and "+", which file names may; a "/" would make a folder.
+    check_no_erasure = erasure_guard(night.settings.lake)
+    page = render_report(collect(night), now=now)
+    # Airflow's run ids hold ":" and "+", which file names may hold too; a "/" would make a folder.
     path = f"reports/{night.as_of:%Y-%m-%d}/{quote(night.run_id, safe=':+')}.html"
     content = page.encode()
-    refuse_old_people()
+    check_no_erasure()
     open_storage(night.settings.lake).write(path, content)
     LOG.info("wrote report", path=path, as_of=night.as_of.isoformat(), byte_count=len(content))
     return path
 
 
-def rendered(contents: Contents, *, now: datetime) -> str:
-    """The page as HTML; every value from the tables is escaped."""
-    # autoescape=True and not by file name: ours end in .j2, and titles come from outside.
+def render_report(content: ReportContent, *, now: datetime) -> str:
+    """Render the page as HTML; every value from the tables is escaped."""
+    # autoescape=True for every template: Jinja's choice by file name does not know ".j2".
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -58,10 +58,10 @@ def rendered(contents: Contents, *, now: datetime) -> str:
     )
     environment.filters.update(FILTERS)
     return environment.get_template(_TEMPLATE).render(
-        night=contents, now=now, style=_own("report.css"), script=_own("report.js")
+        report=content, now=now, style=_asset("report.css"), script=_asset("report.js")
     )
 
 
-def _own(name: str) -> Markup:
-    """A file of ours, which is markup and not a value."""
+def _asset(name: str) -> Markup:
+    """Read a file of the templates folder as markup that needs no escaping."""
     return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704  never from outside

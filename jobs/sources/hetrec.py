@@ -1,9 +1,8 @@
 """hetrec: the HetRec 2011 Last.fm data set (Cantador, Brusilovsky and Kuflik, RecSys 2011).
 
-An artist is a track here. Tags land as tags with their day, and as nothing else: a text made of
-them would hide who gave them, and so tell of listens that an evaluation holds out. Listens are
-counts and follows have no day in this data set, so they land as counts and undated follows; no time
-is invented.
+Each artist lands as a track. Tags land as tags with their day and never as lyrics: a text joined
+from tags would hide its taggers and leak listens that an evaluation holds out. The data set has
+listen counts and undated follows, so both land without a time.
 
     artists.dat                id, name, url, pictureURL
     tags.dat                   tagID, tagValue (Latin-1)
@@ -11,8 +10,7 @@ is invented.
     user_friends.dat           userID, friendID (each friendship in both directions)
     user_taggedartists.dat     userID, artistID, tagID, day, month, year
 
-390 of the tagged artists are not in artists.dat, and five tag days lie before 1980; both land as
-they are.
+390 tagged artists are not in artists.dat, and five tag days lie before 1980; both land unchanged.
 """
 
 from __future__ import annotations
@@ -33,59 +31,60 @@ from feature_store.tables.raw import (
     RAW_TRACKS,
     RAW_USERS,
 )
-from jobs.landing.manifests import LandingWriter
-from jobs.sources.landed import Landed, landing_rows, landing_schema
+from jobs.landing.writer import LandingWriter
+from jobs.sources.ingest_result import IngestResult
+from jobs.sources.landing_rows import landing_schema, landing_table
 
 
 class HetrecError(ValueError):
-    """A file of the data set is missing, or a line of it is not what the data set's readme says."""
+    """A file of the data set is missing, or a line differs from the data set's readme."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line of a file with its values in the order of the header that was asked for."""
+    """One line of a file, with its values in the order of the requested columns."""
 
     file: Path
-    number: int  # as editors count, the header is line 1
+    number: int  # the header is line 1
     values: tuple[str, ...]
 
-    def whole(self, place: int) -> int:
-        """The value at `place` as a whole number."""
-        if not self.values[place].isdecimal():
-            raise self.error(f"value {self.values[place]!r} must be a whole number")
-        return int(self.values[place])
+    def integer(self, position: int) -> int:
+        """The value at `position` as an integer."""
+        if not self.values[position].isdecimal():
+            raise self.error(f"value {self.values[position]!r} must be a whole number")
+        return int(self.values[position])
 
     def error(self, rule: str) -> HetrecError:
-        """What is wrong with this line."""
+        """The error that names this line and the rule that it breaks."""
         return HetrecError(
-            f"hetrec: {self.file} line {self.number}: {rule}; fetch the data set's file anew"
+            f"hetrec: {self.file} line {self.number}: {rule}; download the data set again"
         )
 
 
-def write_hetrec(folder: Path, storage: Storage, arrival_date: date) -> Landed:
-    """Land the data set of `folder` as files of one day.
+def write_hetrec(folder: Path, storage: Storage, arrival_date: date) -> IngestResult:
+    """Land the data set in `folder` as files of one day.
 
     Raises:
-        HetrecError: a file, a column or a value is missing or malformed; names file and line.
+        HetrecError: a file, column or value is missing or malformed; names file and line.
     """
     counts = _listen_counts(folder)
     follows = _follows(folder)
-    tags = list(_tags_given(folder))
-    people = dict.fromkeys([str(row[0]) for row in (*counts, *follows)])
-    users = [(user_id, None, False, False) for user_id in people]
-    parts: dict[str, pa.Table] = {
-        "users": landing_rows(landing_schema(RAW_USERS), users),
-        "tracks": landing_rows(landing_schema(RAW_TRACKS), _tracks(folder)),
-        "listen_counts": landing_rows(landing_schema(RAW_LISTEN_COUNTS), counts),
-        "follows": landing_rows(landing_schema(RAW_FOLLOWS), follows),
-        "tags": landing_rows(landing_schema(RAW_TAGS), tags),
+    tags = list(_tag_assignments(folder))
+    user_ids = dict.fromkeys([str(row[0]) for row in (*counts, *follows)])
+    users = [(user_id, None, False, False) for user_id in user_ids]
+    tables: dict[str, pa.Table] = {
+        "users": landing_table(landing_schema(RAW_USERS), users),
+        "tracks": landing_table(landing_schema(RAW_TRACKS), _tracks(folder)),
+        "listen_counts": landing_table(landing_schema(RAW_LISTEN_COUNTS), counts),
+        "follows": landing_table(landing_schema(RAW_FOLLOWS), follows),
+        "tags": landing_table(landing_schema(RAW_TAGS), tags),
     }
     writer = LandingWriter(storage)
-    for source, rows in parts.items():
-        writer.rows(source, arrival_date, rows, part="hetrec")
-    landed = Landed({source: rows.num_rows for source, rows in parts.items()})
-    structlog.get_logger().info("landed", source="hetrec", **landed.counts)
-    return landed
+    for source, rows in tables.items():
+        writer.write_rows(source, arrival_date, rows, part="hetrec")
+    result = IngestResult({source: rows.num_rows for source, rows in tables.items()})
+    structlog.get_logger().info("landed", source="hetrec", **result.counts)
+    return result
 
 
 def _tracks(folder: Path) -> list[tuple[object, ...]]:
@@ -102,7 +101,7 @@ def _tracks(folder: Path) -> list[tuple[object, ...]]:
 def _listen_counts(folder: Path) -> list[tuple[object, ...]]:
     columns = ("userID", "artistID", "weight")
     return [
-        (_user_id(line, 0), _track_id(line, 1), line.whole(2))
+        (_user_id(line, 0), _track_id(line, 1), line.integer(2))
         for line in _lines(folder / "user_artists.dat", columns)
     ]
 
@@ -114,8 +113,8 @@ def _follows(folder: Path) -> list[tuple[object, ...]]:
     ]
 
 
-def _tags_given(folder: Path) -> Iterator[tuple[str, str, str, date]]:
-    """Track, tag, user and day of each line."""
+def _tag_assignments(folder: Path) -> Iterator[tuple[str, str, str, date]]:
+    """Track id, tag, user id and day of each line of user_taggedartists.dat."""
     tag_of_id = {
         line.values[0]: line.values[1]
         for line in _lines(folder / "tags.dat", ("tagID", "tagValue"), encoding="latin-1")
@@ -130,41 +129,41 @@ def _tags_given(folder: Path) -> Iterator[tuple[str, str, str, date]]:
 
 def _tagged_date(line: _Line) -> date:
     try:
-        return date(line.whole(5), line.whole(4), line.whole(3))
+        return date(line.integer(5), line.integer(4), line.integer(3))
     except ValueError as error:
         raise line.error(f"day, month, year {line.values[3:]} must be a day ({error})") from error
 
 
-def _track_id(line: _Line, place: int) -> str:
-    return f"hetrec-artist-{line.whole(place)}"
+def _track_id(line: _Line, position: int) -> str:
+    return f"hetrec-artist-{line.integer(position)}"
 
 
-def _user_id(line: _Line, place: int) -> str:
-    return f"hetrec-user-{line.whole(place)}"
+def _user_id(line: _Line, position: int) -> str:
+    return f"hetrec-user-{line.integer(position)}"
 
 
 def _lines(file: Path, columns: tuple[str, ...], *, encoding: str = "utf-8") -> Iterator[_Line]:
-    """The lines of a tab-separated file, each with the values of `columns`.
+    """Lines of a tab-separated file, each with the values of `columns`.
 
-    Split at line feeds only: titles hold other signs that Python counts as line ends.
+    Lines end at line feeds only: names hold other characters that str.splitlines() splits at.
     """
-    header, *rest = _text(file, encoding).rstrip("\n").split("\n")
+    header, *rest = _read_text(file, encoding).rstrip("\n").split("\n")
     names = header.rstrip("\r").split("\t")
     if missing := [column for column in columns if column not in names]:
         raise HetrecError(
             f"hetrec: {file} line 1: column {missing[0]} must be in the header, which has {names}; "
-            "fetch the data set's file anew"
+            "download the data set again"
         )
-    places = [names.index(column) for column in columns]
+    positions = [names.index(column) for column in columns]
     for number, text in enumerate(rest, start=2):
         values = text.rstrip("\r").split("\t")
         if len(values) != len(names):
             line = _Line(file, number, tuple(values))
             raise line.error(f"{len(values)} values must be {len(names)}, one for each column")
-        yield _Line(file, number, tuple(values[place] for place in places))
+        yield _Line(file, number, tuple(values[position] for position in positions))
 
 
-def _text(file: Path, encoding: str) -> str:
+def _read_text(file: Path, encoding: str) -> str:
     if not file.is_file():
         raise HetrecError(
             f"hetrec: {file}: file must exist; "
@@ -176,5 +175,5 @@ def _text(file: Path, encoding: str) -> str:
         number = error.object[: error.start].count(b"\n") + 1
         raise HetrecError(
             f"hetrec: {file} line {number}: bytes must be {encoding} ({error.reason}); "
-            "fetch the data set's file anew"
+            "download the data set again"
         ) from error

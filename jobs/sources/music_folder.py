@@ -1,16 +1,16 @@
-"""music-folder: a folder of audio files, with their tags, lyrics and covers, as landing files.
+"""music-folder: lands a folder of audio files with their tags, lyrics and covers.
 
     track_id      "file-" and the first 16 hexadecimal digits of the SHA-256 of the audio file
-    title         tag; else the file's name without its ending, underscores as blanks
+    title         tag; else the file name without its extension, underscores as spaces
     artist        tag; else "unknown artist"
-    released_date tag, when it is a whole day: a year alone is no day
-    tags          the genre tag, given by the catalogue
-    lyrics        <stem>.lrc (its time stamps are taken out) or <stem>.lyrics.txt; else the tag.
-                  A plain <stem>.txt is never taken: beside recordings it is often a licence.
+    released_date tag, when it is a full date: a year alone is not enough
+    tags          the genre tag, as a tag of the catalogue (no user)
+    lyrics        <stem>.lrc (without its time stamps) or <stem>.lyrics.txt; else the tag.
+                  A plain <stem>.txt is never read: next to recordings it is often a licence.
     cover         embedded; else <stem>.jpg, .jpeg or .png; else cover.* or folder.* in the folder
 
-Files with the same bytes are one track, the first by path. A file that cannot be read lands as it
-is, named after its file: the feature stage says why it has no features.
+Files with the same bytes become one track, the first by path. A file without readable tags lands
+too, with its file name as title; the feature stage records why it has no features.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ import structlog
 
 from feature_store.lake.storage import Storage, sha256_of
 from feature_store.tables.raw import RAW_TAGS, RAW_TRACKS
-from jobs.landing.manifests import LandingWriter
-from jobs.sources.audio_tags import AudioTags, Picture, read_tags
-from jobs.sources.landed import LYRICS_SCHEMA, Landed, landing_rows, landing_schema
+from jobs.landing.writer import LandingWriter
+from jobs.sources.audio_tags import AudioTags, read_tags
+from jobs.sources.cover_file import CoverFile
+from jobs.sources.ingest_result import IngestResult
+from jobs.sources.landing_rows import LYRICS_SCHEMA, landing_schema, landing_table
 
-AUDIO_ENDINGS = frozenset(
+AUDIO_EXTENSIONS = frozenset(
     {".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 )
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
-FOLDER_PICTURES = ("cover", "folder")
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png")
+FOLDER_COVER_STEMS = ("cover", "folder")
 UNKNOWN_ARTIST = "unknown artist"
 _ID_DIGITS = 16
 _LRC_STAMP = re.compile(rb"\[\d+:\d+(?:[.:]\d+)?\]|<\d+:\d+(?:[.:]\d+)?>")
@@ -42,19 +44,19 @@ _LRC_HEADER = re.compile(rb"^\[[a-z#]+:[^\]]*\]\s*$", re.IGNORECASE)
 
 
 class MusicFolderError(ValueError):
-    """The folder is not there or holds no audio file."""
+    """The folder does not exist or holds no audio file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """One audio file with what belongs to it."""
+    """One audio file with its tags, lyrics and cover."""
 
     track_id: str
     file: Path
     content: bytes
     tags: AudioTags
     lyrics: bytes | None
-    cover: Picture | None
+    cover: CoverFile | None
 
     @property
     def artist_name(self) -> str:
@@ -65,19 +67,19 @@ class _Recording:
         return self.tags.title or self.file.stem.replace("_", " ")
 
 
-def write_music_folder(folder: Path, storage: Storage, arrival_date: date) -> Landed:
-    """Land every audio file below `folder`, in the order of their paths, as files of one day.
+def write_music_folder(folder: Path, storage: Storage, arrival_date: date) -> IngestResult:
+    """Land every audio file below `folder`, in path order, as files of one day.
 
     Raises:
-        MusicFolderError: the folder is missing or has no audio file in it.
+        MusicFolderError: the folder does not exist or holds no audio file.
     """
     writer = LandingWriter(storage)
     rows: dict[str, list[tuple[object, ...]]] = {"tracks": [], "tags": [], "lyrics": []}
     n_covers = 0
-    failures: dict[str, str] = {}
+    tag_failures: dict[str, str] = {}
     for recording in _recordings(folder):
         if recording.tags.failure:
-            failures[str(recording.file.relative_to(folder))] = recording.tags.failure
+            tag_failures[str(recording.file.relative_to(folder))] = recording.tags.failure
         n_covers += _write_files(recording, writer, arrival_date)
         rows["tracks"].append(_track_row(recording))
         if recording.tags.genre:
@@ -86,18 +88,18 @@ def write_music_folder(folder: Path, storage: Storage, arrival_date: date) -> La
             rows["lyrics"].append((recording.track_id, recording.lyrics))
     _write_rows(rows, writer, arrival_date)
     counts = {source: len(found) for source, found in rows.items()}
-    landed = Landed({"audio": counts["tracks"], "covers": n_covers, **counts})
+    result = IngestResult({"audio": counts["tracks"], "covers": n_covers, **counts})
     structlog.get_logger().info(
-        "landed", source="music-folder", unread_tags=failures, **landed.counts
+        "landed", source="music-folder", tag_failures=tag_failures, **result.counts
     )
-    return landed
+    return result
 
 
 def _recordings(folder: Path) -> Iterator[_Recording]:
-    """One at a time, because a folder may hold more than memory; the same bytes only once."""
+    """Recordings one at a time, because a folder may exceed memory; equal bytes only once."""
     seen: set[str] = set()
     for file in _audio_files(folder):
-        recording = _read(file)
+        recording = _read_recording(file)
         if recording.track_id not in seen:
             seen.add(recording.track_id)
             yield recording
@@ -108,16 +110,16 @@ def _audio_files(folder: Path) -> list[Path]:
         raise MusicFolderError(
             f"music folder {folder}: must be a folder; give the path of one with audio files"
         )
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_ENDINGS)
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_EXTENSIONS)
     if not files:
         raise MusicFolderError(
             f"music folder {folder}: holds no audio file; must hold one that ends in "
-            f"{', '.join(sorted(AUDIO_ENDINGS))}"
+            f"{', '.join(sorted(AUDIO_EXTENSIONS))}"
         )
     return files
 
 
-def _read(file: Path) -> _Recording:
+def _read_recording(file: Path) -> _Recording:
     content = file.read_bytes()
     tags = read_tags(content, file.name)
     return _Recording(
@@ -126,40 +128,42 @@ def _read(file: Path) -> _Recording:
         content=content,
         tags=tags,
         lyrics=_sidecar_lyrics(file) or (tags.lyrics.encode() if tags.lyrics else None),
-        cover=tags.picture or _sidecar_cover(file),
+        cover=tags.cover or _sidecar_cover(file),
     )
 
 
 def _sidecar_lyrics(file: Path) -> bytes | None:
-    """The words beside the file as they are; only time stamps of an .lrc are taken out."""
+    """Lyrics from the .lrc file, without its time stamps, or from the .lyrics.txt file."""
     synced, plain = file.with_suffix(".lrc"), file.with_suffix(".lyrics.txt")
     if synced.is_file():
-        return _without_stamps(synced.read_bytes())
+        return _strip_lrc_stamps(synced.read_bytes())
     return plain.read_bytes() if plain.is_file() else None
 
 
-def _without_stamps(lrc: bytes) -> bytes:
-    """Lines of an .lrc file without [mm:ss.xx] and without headers such as [ar:…]."""
+def _strip_lrc_stamps(lrc: bytes) -> bytes:
+    """Lines of an .lrc file without [mm:ss.xx] stamps and without headers such as [ar:…]."""
     lines = [line for line in lrc.splitlines() if not _LRC_HEADER.match(line)]
     return b"\n".join(_LRC_STAMP.sub(b"", line).strip() for line in lines)
 
 
-def _sidecar_cover(file: Path) -> Picture | None:
-    stems = (file.stem, *FOLDER_PICTURES)
-    for candidate in (file.parent / f"{stem}{end}" for stem in stems for end in PICTURE_ENDINGS):
+def _sidecar_cover(file: Path) -> CoverFile | None:
+    stems = (file.stem, *FOLDER_COVER_STEMS)
+    for candidate in (
+        file.parent / f"{stem}{extension}" for stem in stems for extension in IMAGE_EXTENSIONS
+    ):
         if candidate.is_file():
-            return Picture(candidate.suffix.removeprefix("."), candidate.read_bytes())
+            return CoverFile(candidate.suffix.removeprefix("."), candidate.read_bytes())
     return None
 
 
 def _write_files(recording: _Recording, writer: LandingWriter, arrival_date: date) -> int:
-    """Audio as it is, and the cover if there is one; returns the number of covers."""
-    ending = recording.file.suffix.removeprefix(".").lower()
-    writer.file("audio", arrival_date, recording.track_id, ending, recording.content)
+    """Write the audio file unchanged, and the cover if any; returns the number of covers."""
+    extension = recording.file.suffix.removeprefix(".").lower()
+    writer.write_file("audio", arrival_date, recording.track_id, extension, recording.content)
     if recording.cover is None:
         return 0
     cover = recording.cover
-    writer.file("covers", arrival_date, recording.track_id, cover.ending, cover.content)
+    writer.write_file("covers", arrival_date, recording.track_id, cover.extension, cover.content)
     return 1
 
 
@@ -173,8 +177,8 @@ def _write_rows(
     }
     for source, found in rows.items():
         if found:
-            table = landing_rows(schemas[source], found)
-            writer.rows(source, arrival_date, table, part="music-folder")
+            table = landing_table(schemas[source], found)
+            writer.write_rows(source, arrival_date, table, part="music-folder")
 
 
 def _track_row(recording: _Recording) -> tuple[object, ...]:
@@ -195,6 +199,6 @@ def _track_row(recording: _Recording) -> tuple[object, ...]:
 
 
 def _id_of(kind: str, names: Sequence[str]) -> str:
-    """An id that two files with the same names, in any letter case, share."""
+    """An id from `names`; files with the same names in any letter case share it."""
     key = "\n".join(name.casefold().strip() for name in names)
     return f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:_ID_DIGITS]}"

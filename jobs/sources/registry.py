@@ -1,4 +1,4 @@
-"""The sources of `evensong ingest SOURCE PATH --arrival-date DAY`, by name."""
+"""Sources of `evensong ingest SOURCE PATH --arrival-date DAY`, by name."""
 
 from __future__ import annotations
 
@@ -12,57 +12,57 @@ from pydantic import TypeAdapter, ValidationError
 
 from feature_store.lake.storage import Storage
 from jobs.sources.hetrec import write_hetrec
-from jobs.sources.landed import Landed
+from jobs.sources.ingest_result import IngestResult
 from jobs.sources.music_folder import write_music_folder
 from jobs.sources.sample_world.options import SampleWorld, SampleWorldError
-from jobs.sources.sample_world.source import write_sample_world
+from jobs.sources.sample_world.writer import write_sample_world
 
-Source = Callable[[Path, Storage, date], Landed]
-"""(path, storage, arrival_date) → what was landed."""
+Source = Callable[[Path, Storage, date], IngestResult]
+"""(path, storage, arrival_date) → counts of what the source wrote."""
 
 
 class SourceError(ValueError):
     """No source has this name."""
 
 
-def source_called(name: str) -> Source:
-    """The source of that name.
+def find_source(name: str) -> Source:
+    """The source registered as `name`.
 
     Raises:
-        SourceError: there is none.
+        SourceError: no source has this name.
     """
     if name not in SOURCES:
         raise SourceError(f"no source is called {name!r}; there are {', '.join(SOURCES)}")
     return SOURCES[name]
 
 
-def world_from(file: Path, last_day: date) -> SampleWorld:
-    """The sample world whose options a TOML file has; it ends on `last_day`.
+def sample_world_from_toml(file: Path, last_day: date) -> SampleWorld:
+    """The sample world with the options of a TOML file, ending on `last_day`.
 
-    A `first_day` in the file wins over `last_day`.
+    A `first_day` in the file overrides `last_day`.
 
     Raises:
-        SampleWorldError: the file is missing, or a name or a value is not one of SampleWorld.
+        SampleWorldError: the file is missing or no TOML, or an option or its value is invalid.
     """
-    chosen = _options_in(file)
+    options = _read_toml(file)
     known = {option.name for option in fields(SampleWorld)}
-    if unknown := sorted(chosen.keys() - known):
+    if unknown := sorted(options.keys() - known):
         raise SampleWorldError(
             f"sample world {file}: option {unknown[0]!r} must be one of {', '.join(sorted(known))}"
         )
     try:
-        world = TypeAdapter(SampleWorld).validate_python(chosen)
+        world = TypeAdapter(SampleWorld).validate_python(options)
         first_day = last_day - timedelta(days=world.n_days - 1)
-        return TypeAdapter(SampleWorld).validate_python({"first_day": first_day, **chosen})
+        return TypeAdapter(SampleWorld).validate_python({"first_day": first_day, **options})
     except ValidationError as error:
-        found = error.errors()[0]
+        first_error = error.errors()[0]
         raise SampleWorldError(
-            f"sample world {file}: {'.'.join(map(str, found['loc']))}: {found['msg']}, "
-            f"not {found['input']!r}; correct the file"
+            f"sample world {file}: {'.'.join(map(str, first_error['loc']))}: "
+            f"{first_error['msg']}, not {first_error['input']!r}; correct the file"
         ) from error
 
 
-def _options_in(file: Path) -> dict[str, object]:
+def _read_toml(file: Path) -> dict[str, object]:
     if not file.is_file():
         raise SampleWorldError(
             f"sample world {file}: must be a TOML file of options (an empty one will do)"
@@ -73,12 +73,12 @@ def _options_in(file: Path) -> dict[str, object]:
         raise SampleWorldError(f"sample world {file}: must be TOML in UTF-8: {error}") from error
 
 
-def _write_world_of_file(path: Path, storage: Storage, arrival_date: date) -> Landed:
-    return write_sample_world(world_from(path, arrival_date), storage)
+def _write_sample_world_from_toml(path: Path, storage: Storage, arrival_date: date) -> IngestResult:
+    return write_sample_world(sample_world_from_toml(path, arrival_date), storage)
 
 
 SOURCES: dict[str, Source] = {
-    "sample-world": _write_world_of_file,
+    "sample-world": _write_sample_world_from_toml,
     "music-folder": write_music_folder,
     "hetrec": write_hetrec,
 }

@@ -1,9 +1,9 @@
-"""How long Airflow needs to parse each DAG file, after its own import.
+"""Benchmark: seconds that Airflow needs to parse each DAG file, after its own import.
 
     python -m tests.benchmarks.dag_parsing [--tries 5] [--record]
 
-The DAG processor imports Airflow once and parses every file again and again; what a file adds to
-that is what it costs. Each try is a process of its own; the median counts.
+The DAG processor imports Airflow once and parses every file again and again, so a file costs only
+the time after that import. Each try is a separate process; the benchmark takes the median.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from tests.benchmarks.support.record import Section, show
+from tests.benchmarks.support.record import Section, print_section
 
 ROOT = Path(__file__).parents[2]
 _MEASURED = """
@@ -33,20 +33,20 @@ print(time.perf_counter() - started_at_s)
 
 
 def dag_files() -> list[str]:
-    """Modules that Airflow parses."""
+    """Return the modules that Airflow parses."""
     return [f"dags.{file.stem}" for file in sorted((ROOT / "dags").glob("[!_]*.py"))]
 
 
 def seconds_of(module: str) -> float:
-    """One try."""
-    said = subprocess.run(
+    """Measure one try in a new process."""
+    output = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _MEASURED, module],
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
     ).stdout
-    return float(said.splitlines()[-1])
+    return float(output.splitlines()[-1])
 
 
 def main(
@@ -68,7 +68,7 @@ def main(
         header=["DAG file", "seconds after Airflow's own import, median"],
         rows=rows,
     )
-    show(section, record=record)
+    print_section(section, record=record)
     figures = {f"parse_s_{module.rpartition('.')[2]}": s for module, s in medians.items()}
     print(json.dumps(figures))
 

@@ -1,14 +1,15 @@
-"""How much worse do lists get when modalities go missing: MM-GNN beside its twin that fuses them. Synthetic.
+"""Measures how much MM-GNN and its concatenating twin lose when tracks lack modalities. Synthetic.
 
     python -m tests.benchmarks.robustness [--seeds 10] [--quick] [--record]
 
-The sample worlds are those of the benchmark sample_world. At a rate d, every modality is taken from d % of the tracks
-that have it, each modality from tracks of its own drawing; who loses the tags loses their edges in the graph too.
-`drop_at_score`: fitted on everything, ranked without them. `drop_at_train`: fitted and ranked without them. The loss ratio
-is 1 - nDCG@10(d) / nDCG@10(0) on the test window. `drop_at_score_of_new`: as at scoring, but a tenth of the tracks has been
-made new (benchmark new_tracks) and lists hold those alone: only content has a vote on them, and the figure is nDCG@10
-itself, because a family whose blend came to do without content has nothing to lose. Families are compared world by world,
-with Student's interval over the worlds. A family's curves in a world are kept under EVENSONG_STATE.
+The sample worlds are those of the benchmark sample_world. At a rate d, modality dropout removes each modality from d % of the
+tracks that have it, drawn separately for each modality; a track without tags loses its tag edges in the graph, too.
+`drop_at_score`: the model trains on all modalities and ranks without the dropped ones. `drop_at_train`: it trains and ranks
+without them. The loss ratio is 1 - nDCG@10(d) / nDCG@10(0) on the test window.
+`drop_at_score_of_new`: as `drop_at_score`, but a tenth of the tracks are cold-start tracks (benchmark cold_start) and the
+only candidates, so that only content heads can rank them. Its figure is nDCG@10 itself: a family whose ensemble weights do
+without content has nothing to lose. Families are compared world by world, with Student's interval over the worlds.
+A family's curves in a world are cached under EVENSONG_STATE.
 """
 
 from __future__ import annotations
@@ -28,182 +29,203 @@ from rich.progress import track
 
 from feature_store.lake.storage import sha256_of
 from feature_store.settings import Settings, load_settings
-from tests.benchmarks.sample_world import FIRST_SEED, build_world, open_bench, options_of
-from tests.benchmarks.support.baselines import OURS, Contender
-from tests.benchmarks.support.comparison import over_worlds
-from tests.benchmarks.support.fits import Bench, held_out
-from tests.benchmarks.support.modality_dropout import listing_only, newcomers, thinned, with_new
+from tests.benchmarks.sample_world import FIRST_SEED, build_dataset, open_fit_cache, options_of
+from tests.benchmarks.support.baselines import MM_GNN, Variant
+from tests.benchmarks.support.fit_cache import FitCache, make_split
+from tests.benchmarks.support.list_metrics import student_interval
+from tests.benchmarks.support.modality_dropout import (
+    draw_cold_start_tracks,
+    drop_modalities,
+    make_cold_start,
+    restrict_candidates,
+)
 from tests.benchmarks.support.record import (
     Section,
-    interval,
+    format_interval,
+    interval_figures,
+    mean_and_sd,
+    print_section,
     refuse_quick_record,
-    show,
-    spread,
-    with_ends,
 )
-from training.artifacts.checkpoints import Saved, put_together
+from training.artifacts.checkpoints import ModelState, from_state
 from training.config import load_recipe
-from training.data.dataset import World
+from training.data.dataset import Dataset
 from training.engine.loop import deterministic
-from training.engine.model_selection import choose, tested
-from training.evaluate import test_evidence, test_quality
-from training.evaluation.evaluator import CHOOSING_METRIC
+from training.engine.model_selection import evaluate_on_test, select_on_validation
+from training.evaluate import test_result, test_view
+from training.evaluation.evaluator import SELECTION_METRIC
 from training.evaluation.significance import Difference
 
-FAMILIES = (OURS, "concat_twin")
-WHENS = SCORE, TRAIN, SCORE_OF_NEW = "score", "train", "score_of_new"
+FAMILIES = (MM_GNN, "concat_twin")
+PROTOCOLS = SCORE, TRAIN, SCORE_COLD_START = "score", "train", "score_of_new"
+HEADER_OF = {SCORE: "at score", TRAIN: "at train", SCORE_COLD_START: "at score, cold start"}
 RATES = (10, 30, 50, 70, 100)
-RATES_OF_NEW = (0, *RATES[:-1])  # on a new track without any content no head has a vote
+COLD_START_RATES = (0, *RATES[:-1])  # no head can rank a cold-start track without content
 
-MEASURED_BY = [
+CODE_FILES = [
     Path(__file__),
-    *(Path(__file__).parent / "support" / name for name in ("modality_dropout.py", "fits.py")),
+    *(Path(__file__).parent / "support" / name for name in ("modality_dropout.py", "fit_cache.py")),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place on a curve: `when` is one of WHENS, `rate` in percent, `found` the nDCG@10."""
+    """A point of a curve.
 
-    when: str
+    Attributes:
+        protocol: one of PROTOCOLS.
+        rate: in percent.
+        ndcg: nDCG@10 on the test window.
+    """
+
+    protocol: str
     rate: int
     family: str
-    found: float
+    ndcg: float
 
 
-def curves(world: World, seed: int, settings: Settings) -> list[Point]:
-    """Every point of both families in one world; curves that a file keeps are not measured again."""
-    bench = open_bench(world, settings)
+PointValues = dict[tuple[str, int, str], list[float]]
+"""A value of each world, by protocol, rate and family."""
+
+
+def curves(dataset: Dataset, seed: int, settings: Settings) -> list[Point]:
+    """All points of both families in one world, from the cache where it has them."""
+    fit_cache = open_fit_cache(dataset, settings)
+    code = sha256_of(b"".join(file.read_bytes() for file in CODE_FILES))[:12]
     points = []
     for family in FAMILIES:
-        measured_by = sha256_of(b"".join(file.read_bytes() for file in MEASURED_BY))[:12]
-        name = f"robustness-{bench.name(Contender(family), seed)}-{measured_by}.json"
-        kept = bench.folder / name
-        if not kept.exists():
-            measured = [asdict(point) for point in _curves_of(family, bench, seed)]
-            partial = kept.with_suffix(".partial")
+        name = f"robustness-{fit_cache.key(Variant(family), seed)}-{code}.json"
+        cached = fit_cache.folder / name
+        if not cached.exists():
+            measured = [asdict(point) for point in _curves_of(family, fit_cache, seed)]
+            partial = cached.with_suffix(".partial")
             partial.parent.mkdir(parents=True, exist_ok=True)
             partial.write_text(json.dumps(measured))
-            partial.rename(kept)
-        points += [Point(**point) for point in json.loads(kept.read_text())]
+            partial.rename(cached)
+        points += [Point(**point) for point in json.loads(cached.read_text())]
     return points
 
 
-def _curves_of(family: str, bench: Bench, seed: int) -> Iterator[Point]:
-    """A family's curves: a fit on the whole world, one at each rate, and one where some tracks are new."""
-    recipe, world, split = load_recipe(family), bench.world, bench.split(seed)
-    tracks = newcomers(world, seed)
-    some_new = with_new(world, tracks, split.sealed_test.end)
-    split_of_new = held_out(some_new, seed)
-    shelf = listing_only(tracks, split_of_new.asking_for(split, world.n_tracks))
+def _curves_of(family: str, fit_cache: FitCache, seed: int) -> Iterator[Point]:
+    """A family's curves: one fit on all data, one with cold-start tracks, and one for each rate."""
+    recipe, dataset, split = load_recipe(family), fit_cache.dataset, fit_cache.split(seed)
+    device = fit_cache.device
+    tracks = draw_cold_start_tracks(dataset, seed)
+    cold_start = make_cold_start(dataset, tracks, split.sealed_test.end)
+    cold_split = make_split(cold_start, seed)
+    cold_test = restrict_candidates(
+        tracks, cold_split.restrict_to_pairs_of(split, dataset.n_tracks)
+    )
 
-    def ndcg(saved: Saved, less: World) -> float:
-        return tested(saved, less, split, recipe, bench.device).quality.values[CHOOSING_METRIC]
+    def ndcg(state: ModelState, dropped: Dataset) -> float:
+        tested = evaluate_on_test(state, dropped, split, recipe, device)
+        return tested.result.values[SELECTION_METRIC]
 
-    def ndcg_among_new(saved: Saved, less: World) -> float:
-        model = put_together(saved, recipe.model, test_evidence(less, split_of_new), bench.device)
-        return test_quality(model, less, shelf, bench.device).values[CHOOSING_METRIC]
+    def cold_start_ndcg(state: ModelState, dropped: Dataset) -> float:
+        model = from_state(state, recipe.model, test_view(dropped, cold_split), device)
+        return test_result(model, dropped, cold_test, device).values[SELECTION_METRIC]
 
-    with deterministic(seed, bench.n_threads):
-        whole = choose(world, split, recipe, seed=seed, device=bench.device).saved
-    with deterministic(seed, bench.n_threads):
-        knows_news = choose(some_new, split_of_new, recipe, seed=seed, device=bench.device).saved
+    with deterministic(seed, fit_cache.n_threads):
+        full = select_on_validation(dataset, split, recipe, seed=seed, device=device).state
+    with deterministic(seed, fit_cache.n_threads):
+        cold = select_on_validation(cold_start, cold_split, recipe, seed=seed, device=device).state
     for rate in (0, *RATES):
-        less = thinned(world, rate, seed)
-        with deterministic(seed, bench.n_threads):
-            yield Point(SCORE, rate, family, ndcg(whole, less))
-            again = whole
+        dropped = drop_modalities(dataset, rate, seed)
+        with deterministic(seed, fit_cache.n_threads):
+            yield Point(SCORE, rate, family, ndcg(full, dropped))
+            refit = full
             if rate:
-                again = choose(less, split, recipe, seed=seed, device=bench.device).saved
-            yield Point(TRAIN, rate, family, ndcg(again, less))
-            if rate in RATES_OF_NEW:
-                less_news = thinned(some_new, rate, seed)
-                yield Point(SCORE_OF_NEW, rate, family, ndcg_among_new(knows_news, less_news))
+                refit = select_on_validation(dropped, split, recipe, seed=seed, device=device).state
+            yield Point(TRAIN, rate, family, ndcg(refit, dropped))
+            if rate in COLD_START_RATES:
+                cold_dropped = drop_modalities(cold_start, rate, seed)
+                yield Point(SCORE_COLD_START, rate, family, cold_start_ndcg(cold, cold_dropped))
 
 
-def found_in(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
-    """NDCG of each world, by when, rate and family."""
-    found: dict[tuple[str, int, str], list[float]] = {}
-    for one in (one for of_world in points for one in of_world):
-        found.setdefault((one.when, one.rate, one.family), []).append(one.found)
-    return found
+def ndcg_values(points: list[list[Point]]) -> PointValues:
+    """NDCG@10 of each world."""
+    values: PointValues = {}
+    for point in (point for of_world in points for point in of_world):
+        values.setdefault((point.protocol, point.rate, point.family), []).append(point.ndcg)
+    return values
 
 
-def loss_ratios(points: list[list[Point]]) -> dict[tuple[str, int, str], list[float]]:
-    """1 - nDCG(d) / nDCG(0) of each world, by when, rate and family; not of new tracks."""
-    found = found_in(points)
+def loss_ratios(points: list[list[Point]]) -> PointValues:
+    """1 - nDCG(d) / nDCG(0) of each world; not of cold-start tracks."""
+    ndcg = ndcg_values(points)
     return {
-        (when, rate, family): [
-            1 - less / whole for less, whole in zip(values, found[when, 0, family], strict=True)
+        (protocol, rate, family): [
+            1 - dropped / full
+            for dropped, full in zip(values, ndcg[protocol, 0, family], strict=True)
         ]
-        for (when, rate, family), values in found.items()
-        if rate and when != SCORE_OF_NEW
+        for (protocol, rate, family), values in ndcg.items()
+        if rate and protocol != SCORE_COLD_START
     }
 
 
-def twin_loses_more(
-    ratios: dict[tuple[str, int, str], list[float]], when: str, rates: Sequence[int]
-) -> Difference:
-    """The twin's loss less ours, a mean over `rates` in each world; its mean over worlds and interval.
+def twin_loses_more(ratios: PointValues, protocol: str, rates: Sequence[int]) -> Difference:
+    """The twin's loss ratio less MM-GNN's, averaged over `rates` in each world, with its interval.
 
     Raises:
         ValueError: a single world has no interval.
     """
-    ours, twin = (
-        np.mean([ratios[when, rate, family] for rate in rates], axis=0) for family in FAMILIES
+    mm_gnn, twin = (
+        np.mean([ratios[protocol, rate, family] for rate in rates], axis=0) for family in FAMILIES
     )
-    return over_worlds((twin - ours).tolist())
+    return student_interval((twin - mm_gnn).tolist())
 
 
-def rows_of(ratios: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
-    """A line a rate, and one for their mean: what each family loses, and what the twin loses more."""
-    lines = []
+def loss_rows(ratios: PointValues) -> list[list[str]]:
+    """A row for each rate and one for their mean: loss ratio of each family, and the difference."""
+    rows = []
     for title, rates in [(f"{rate} %", (rate,)) for rate in RATES] + [("mean", RATES)]:
-        line = [title]
-        for when in (SCORE, TRAIN):
+        row = [title]
+        for protocol in (SCORE, TRAIN):
             for family in FAMILIES:
-                of_worlds = np.mean([ratios[when, rate, family] for rate in rates], axis=0)
-                line.append(spread(of_worlds.tolist(), decimals=3))
-            line.append(interval(twin_loses_more(ratios, when, rates)))
-        lines.append(line)
-    return lines
+                of_worlds = np.mean([ratios[protocol, rate, family] for rate in rates], axis=0)
+                row.append(mean_and_sd(of_worlds.tolist(), decimals=3))
+            row.append(format_interval(twin_loses_more(ratios, protocol, rates)))
+        rows.append(row)
+    return rows
 
 
-def ours_ahead(found: dict[tuple[str, int, str], list[float]], when: str, rate: int) -> Difference:
-    """MM-GNN's nDCG less the twin's; its mean over worlds and interval."""
-    ours, twin = (found[when, rate, family] for family in FAMILIES)
-    return over_worlds([one - other for one, other in zip(ours, twin, strict=True)])
+def mm_gnn_gain(ndcg: PointValues, protocol: str, rate: int) -> Difference:
+    """MM-GNN's nDCG@10 less the twin's: mean over worlds, with its interval."""
+    mm_gnn, twin = (ndcg[protocol, rate, family] for family in FAMILIES)
+    return student_interval([one - other for one, other in zip(mm_gnn, twin, strict=True)])
 
 
-def rows_of_found(found: dict[tuple[str, int, str], list[float]]) -> list[list[str]]:
-    """A line a rate: nDCG of each family, and how far MM-GNN is ahead."""
-    lines = []
+def ndcg_rows(ndcg: PointValues) -> list[list[str]]:
+    """A row for each rate: nDCG@10 of each family, and MM-GNN's gain."""
+    rows = []
     for rate in (0, *RATES):
-        line = [f"{rate} %"]
-        for when in WHENS:
-            if (when, rate, OURS) in found:
-                line += [spread(found[when, rate, family]) for family in FAMILIES]
-                line.append(interval(ours_ahead(found, when, rate)))
+        row = [f"{rate} %"]
+        for protocol in PROTOCOLS:
+            if (protocol, rate, MM_GNN) in ndcg:
+                row += [mean_and_sd(ndcg[protocol, rate, family]) for family in FAMILIES]
+                row.append(format_interval(mm_gnn_gain(ndcg, protocol, rate)))
             else:
-                line += ["–"] * (len(FAMILIES) + 1)
-        lines.append(line)
-    return lines
+                row += ["–"] * (len(FAMILIES) + 1)
+        rows.append(row)
+    return rows
 
 
 def flat_figures(points: list[list[Point]]) -> dict[str, float]:
-    """By `drop_at_<when>.<rate>.<family>_loss_ratio` and `…_ndcg_at_10`, with both comparisons."""
-    ratios, found = loss_ratios(points), found_in(points)
+    """By `drop_at_<protocol>.<rate>.<family>_loss_ratio` and `…_ndcg_at_10`, with both comparisons."""
+    ratios, ndcg = loss_ratios(points), ndcg_values(points)
     flat = {
-        f"drop_at_{when}.{rate}.{family}_loss_ratio": statistics.fmean(lost)
-        for (when, rate, family), lost in ratios.items()
+        f"drop_at_{protocol}.{rate}.{family}_loss_ratio": statistics.fmean(lost)
+        for (protocol, rate, family), lost in ratios.items()
     }
-    for when in (SCORE, TRAIN):
-        flat |= with_ends(f"drop_at_{when}.twin_loses_more", twin_loses_more(ratios, when, RATES))
-    for (when, rate, family), values in found.items():
-        flat[f"drop_at_{when}.{rate}.{family}_ndcg_at_10"] = statistics.fmean(values)
-    for when, rate, family in found:
-        if family == OURS:
-            flat |= with_ends(f"drop_at_{when}.{rate}.ours_ahead", ours_ahead(found, when, rate))
+    for protocol in (SCORE, TRAIN):
+        more = twin_loses_more(ratios, protocol, RATES)
+        flat |= interval_figures(f"drop_at_{protocol}.twin_loses_more", more)
+    for (protocol, rate, family), values in ndcg.items():
+        flat[f"drop_at_{protocol}.{rate}.{family}_ndcg_at_10"] = statistics.fmean(values)
+    for protocol, rate, family in ndcg:
+        if family == MM_GNN:
+            gain = mm_gnn_gain(ndcg, protocol, rate)
+            flat |= interval_figures(f"drop_at_{protocol}.{rate}.mm_gnn_gain", gain)
     return {name: round(value, 6) for name, value in flat.items()}
 
 
@@ -216,27 +238,24 @@ def main(
     refuse_quick_record(quick=quick, record=record)
     settings = load_settings()
     points = [
-        curves(build_world(options_of(seed, quick=quick), settings), seed, settings)
+        curves(build_dataset(options_of(seed, quick=quick), settings), seed, settings)
         for seed in track(
             range(FIRST_SEED, FIRST_SEED + seeds), "worlds", console=Console(stderr=True)
         )
     ]
     command = f"python -m tests.benchmarks.robustness --seeds {seeds} --record"
     today = datetime.now(UTC).date()
-    header = ["missing; share of nDCG@10 lost"]
-    for when in (SCORE, TRAIN):
-        header += [f"{family}, at {when}" for family in FAMILIES]
-        header.append(f"twin loses more, at {when} [95 %]")
-    rows = rows_of(loss_ratios(points))
-    title = "Missing modalities (synthetic)"
-    show(Section(title, command, today, seeds, header, rows), record=record)
-    header = ["missing; nDCG@10"]
-    for when in (one.replace("_", " ") for one in WHENS):
-        header += [f"{family}, at {when}" for family in FAMILIES]
-        header.append(f"MM-GNN ahead, at {when} [95 %]")
-    rows = rows_of_found(found_in(points))
-    title = "What missing modalities leave (synthetic)"
-    show(Section(title, command, today, seeds, header, rows), record=record)
+    for title, first, last, protocols, rows in (
+        ("Missing modalities (synthetic)", "missing; share of nDCG@10 lost", "twin loses more",
+         (SCORE, TRAIN), loss_rows(loss_ratios(points))),
+        ("nDCG@10 with missing modalities (synthetic)", "missing; nDCG@10", "gain of MM-GNN",
+         PROTOCOLS, ndcg_rows(ndcg_values(points))),
+    ):  # fmt: skip
+        header = [first]
+        for protocol in protocols:
+            header += [f"{family}, {HEADER_OF[protocol]}" for family in FAMILIES]
+            header.append(f"{last}, {HEADER_OF[protocol]} [95 %]")
+        print_section(Section(title, command, today, seeds, header, rows), record=record)
     print(json.dumps(flat_figures(points)))
 
 

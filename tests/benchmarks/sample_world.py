@@ -1,10 +1,10 @@
-"""How well each family recommends on the sample world's time split. Synthetic: its tastes were planted by us.
+"""Measures how well each family recommends on the sample world's time split. Synthetic: we planted the tastes.
 
     python -m tests.benchmarks.sample_world [--seeds 10] [--families a,b,…] [--quick] [--record]
 
-Each seed is a world of its own, written and brought through every job up to the graph once, then kept under
-EVENSONG_STATE. Families are fitted before the validation window, chosen inside it, and measured on the test window; so
-is MM-GNN without each of its parts, and each of its heads alone.
+Each seed is a sample world of its own, built once by every job up to the graph and cached under EVENSONG_STATE. Families
+train on the days before the validation window, are selected on that window, and are measured on the test window. Variants
+are MM-GNN without each of its parts, and each of its heads alone.
 """
 
 from __future__ import annotations
@@ -20,85 +20,92 @@ import typer
 from feature_store.lake.storage import sha256_of
 from feature_store.settings import Night, Settings, load_settings
 from jobs.sources.sample_world.options import SampleWorld
-from jobs.sources.sample_world.source import write_sample_world
-from tests.benchmarks.support.baselines import OURS, WITHOUT, contender_called
-from tests.benchmarks.support.code import tables_sha256
-from tests.benchmarks.support.comparison import Figures, figures_of, over_worlds
-from tests.benchmarks.support.fits import Bench
+from jobs.sources.sample_world.writer import write_sample_world
+from tests.benchmarks.support.baselines import ABLATIONS, MM_GNN, get_variant
+from tests.benchmarks.support.code_version import tables_sha256
+from tests.benchmarks.support.fit_cache import FitCache
 from tests.benchmarks.support.lakes import built_lake
+from tests.benchmarks.support.list_metrics import ListMetrics, list_metrics, student_interval
 from tests.benchmarks.support.record import (
     Section,
-    interval,
+    format_interval,
+    interval_figures,
+    mean_and_sd,
+    print_section,
     refuse_quick_record,
-    show,
-    spread,
-    with_ends,
 )
 from training.data.content import TABLE_OF
-from training.data.dataset import World
-from training.data.reading import read_world
-from training.evaluate import test_evidence
-from training.evaluation.evaluator import CHOOSING_METRIC
+from training.data.dataset import Dataset
+from training.data.reading import read_dataset
+from training.evaluate import test_view
+from training.evaluation.evaluator import SELECTION_METRIC
 from training.evaluation.significance import Difference
 from training.models.ranking.mm_gnn import COLLABORATIVE, LINEAR
 from training.train import device_of
 
 REFERENCE = "popularity"
 FAMILIES = (
-    REFERENCE, "item_knn", "ease", "light_gcn", "light_gcn_ease", OURS,
-    *(f"{OURS}_{part}" for part in WITHOUT),
-    *(f"{OURS}_only_{head}" for head in (COLLABORATIVE, *TABLE_OF, LINEAR)),
+    REFERENCE, "item_knn", "ease", "light_gcn", "light_gcn_ease", MM_GNN,
+    *(f"{MM_GNN}_{ablation}" for ablation in ABLATIONS),
+    *(f"{MM_GNN}_only_{head}" for head in (COLLABORATIVE, *TABLE_OF, LINEAR)),
 )  # fmt: skip
 METRICS = ("recall_at_10", "ndcg_at_10")
+HEADER = [
+    "family", "recall@10", "× popularity", "nDCG@10", "× popularity", "nDCG@10 gain of MM-GNN [95 %]",
+]  # fmt: skip
 FIRST_SEED = 11
 QUICK_USERS, QUICK_TRACKS = 100, 80
 
 
 def options_of(seed: int, *, quick: bool) -> SampleWorld:
-    """The world of a seed; a smaller one when it must be quick."""
+    """Options of a seed's sample world; `quick` makes a smaller one."""
     smaller = {"n_users_at_start": QUICK_USERS, "n_tracks_at_start": QUICK_TRACKS}
     return SampleWorld(seed=seed, **(smaller if quick else {}))
 
 
-def build_world(options: SampleWorld, settings: Settings, *, organic_only: bool = False) -> World:
-    """The world as training reads it; jobs run only when this code has not built it before.
+def build_dataset(
+    options: SampleWorld, settings: Settings, *, organic_only: bool = False
+) -> Dataset:
+    """The sample world as training reads it; jobs run only if the cache lacks its lake.
 
     Args:
-        options: of the world.
-        settings: those of the jobs, and where the world is kept.
-        organic_only: which listens training takes; no other table that it reads knows this rule.
+        options: of the sample world.
+        settings: of the jobs; `state` holds the cache.
+        organic_only: which listens training reads; no other table that it reads depends on this rule.
     """
-    kept = settings.state / "benchmarks" / "sample_world" / _world_hash(options, settings)
-    lake = built_lake(kept, settings, options.last_day, partial(write_sample_world, options))
+    folder = settings.state / "benchmarks" / "sample_world" / _lake_key(options, settings)
+    lake = built_lake(folder, settings, options.last_day, partial(write_sample_world, options))
     rules = settings.graph.model_copy(update={"organic_only": organic_only})
-    return read_world(lake, options.last_day, rules)
+    return read_dataset(lake, options.last_day, rules)
 
 
-def open_bench(world: World, settings: Settings) -> Bench:
-    """The world as families are fitted on it; fits are kept under EVENSONG_STATE."""
-    return Bench(
-        world=world,
-        data_sha256=world.sha256(),
+def open_fit_cache(dataset: Dataset, settings: Settings) -> FitCache:
+    """The cache under EVENSONG_STATE of fits on the data set."""
+    return FitCache(
+        dataset=dataset,
+        data_sha256=dataset.sha256(),
         folder=settings.state / "benchmarks" / "sample_world" / "fits",
-        device=device_of(Night(world.as_of, "benchmark", settings)),
+        device=device_of(Night(dataset.as_of, "benchmark", settings)),
         n_threads=settings.training.n_threads,
         max_epochs=None,
-        evidence=test_evidence,
+        view_at_test=test_view,
     )
 
 
-def measure(world: World, settings: Settings, families: list[str], seed: int) -> dict[str, Figures]:
-    """Test metrics by family; every family is given the same split."""
-    bench = open_bench(world, settings)
-    figures, segments = {}, bench.segments(seed)
+def measure(
+    dataset: Dataset, settings: Settings, families: list[str], seed: int
+) -> dict[str, ListMetrics]:
+    """Test metrics by family; every family gets the same split."""
+    fit_cache = open_fit_cache(dataset, settings)
+    metrics, segments = {}, fit_cache.segments(seed)
     for name in families:
-        contender = contender_called(name)
-        lists = bench.fitted(contender, seed).lists
-        figures[name] = figures_of(lists[contender.head], segments)
-    return figures
+        variant = get_variant(name)
+        lists = fit_cache.fit(variant, seed).lists
+        metrics[name] = list_metrics(lists[variant.head], segments)
+    return metrics
 
 
-def by_name(runs: list[dict[str, Figures]]) -> dict[str, list[float]]:
+def values_by_name(runs: list[dict[str, ListMetrics]]) -> dict[str, list[float]]:
     """The values of each seed, by `<family>.<metric>`."""
     return {
         f"{family}.{metric}": [run[family].values[metric] for run in runs]
@@ -107,32 +114,46 @@ def by_name(runs: list[dict[str, Figures]]) -> dict[str, list[float]]:
     }
 
 
-def rows_of(figures: dict[str, list[float]]) -> list[list[str]]:
-    """A line per family: each metric with its deviation, and as a multiple of popularity's."""
-    lines = []
-    for family in dict.fromkeys(name.partition(".")[0] for name in figures):
-        line = [family]
+def rows_of(values: dict[str, list[float]]) -> list[list[str]]:
+    """A row for each family: each metric with its deviation, and as a multiple of popularity's."""
+    rows = []
+    for family in dict.fromkeys(name.partition(".")[0] for name in values):
+        row = [family]
         for metric in METRICS:
-            found, bar = figures[f"{family}.{metric}"], figures[f"{REFERENCE}.{metric}"]
-            line += [spread(found), f"{statistics.fmean(found) / statistics.fmean(bar):.2f}"]
-        lead = lead_over(family, figures)
-        line.append("–" if lead is None else interval(lead))
-        lines.append(line)
-    return lines
+            own, reference = values[f"{family}.{metric}"], values[f"{REFERENCE}.{metric}"]
+            ratio = statistics.fmean(own) / statistics.fmean(reference)
+            row += [mean_and_sd(own), f"{ratio:.2f}"]
+        gain = gain_over(family, values)
+        row.append("–" if gain is None else format_interval(gain))
+        rows.append(row)
+    return rows
 
 
-def lead_over(family: str, figures: dict[str, list[float]]) -> Difference | None:
-    """MM-GNN's nDCG@10 less that of a family, world by world; None for itself, or in a single world."""
-    pair = [figures.get(f"{name}.{CHOOSING_METRIC}", []) for name in (OURS, family)]
-    if family == OURS or min(map(len, pair)) < 2:
+def gain_over(family: str, values: dict[str, list[float]]) -> Difference | None:
+    """MM-GNN's nDCG@10 less the family's, world by world; None for itself or for a single world."""
+    pair = [values.get(f"{name}.{SELECTION_METRIC}", []) for name in (MM_GNN, family)]
+    if family == MM_GNN or min(map(len, pair)) < 2:
         return None
-    return over_worlds([ours - theirs for ours, theirs in zip(*pair, strict=True)])
+    return student_interval([mm_gnn - other for mm_gnn, other in zip(*pair, strict=True)])
 
 
-def _world_hash(options: SampleWorld, settings: Settings) -> str:
-    """Names a built world: its options, and what makes tables of it."""
-    made_by = tables_sha256(settings)
-    return f"seed-{options.seed}-{sha256_of((repr(options) + made_by).encode())[:12]}"
+def flat_figures(values: dict[str, list[float]]) -> dict[str, float | None]:
+    """Means and deviations by `<family>.<metric>`, and MM-GNN's gains with their intervals."""
+    flat: dict[str, float | None] = {}
+    for name, of_seeds in values.items():
+        flat[name] = round(statistics.fmean(of_seeds), 6)
+        flat[f"{name}_sd"] = round(statistics.stdev(of_seeds), 6) if len(of_seeds) > 1 else None
+    for family in dict.fromkeys(name.partition(".")[0] for name in values):
+        if (gain := gain_over(family, values)) is not None:
+            ends = interval_figures(f"{MM_GNN}_minus_{family}.{SELECTION_METRIC}", gain)
+            flat |= {name: round(value, 6) for name, value in ends.items()}
+    return flat
+
+
+def _lake_key(options: SampleWorld, settings: Settings) -> str:
+    """Name of a built lake: its seed, and a hash of its options, code and settings."""
+    code = tables_sha256(settings)
+    return f"seed-{options.seed}-{sha256_of((repr(options) + code).encode())[:12]}"
 
 
 def main(
@@ -149,27 +170,15 @@ def main(
     names = [REFERENCE, *chosen] if chosen else list(FAMILIES)
     runs = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-        world = build_world(options_of(seed, quick=quick), settings)
-        runs.append(measure(world, settings, names, seed))
-    figures = by_name(runs)
-    header = [
-        "family", "recall@10", "× popularity", "nDCG@10", "× popularity",
-        "MM-GNN ahead in nDCG@10 [95 %]",
-    ]  # fmt: skip
-    picked = f" --families {families}" if families else ""
-    command = f"python -m tests.benchmarks.sample_world --seeds {seeds}{picked} --record"
+        dataset = build_dataset(options_of(seed, quick=quick), settings)
+        runs.append(measure(dataset, settings, names, seed))
+    values = values_by_name(runs)
+    option = f" --families {families}" if families else ""
+    command = f"python -m tests.benchmarks.sample_world --seeds {seeds}{option} --record"
     day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
-    rows = rows_of(figures)
-    show(Section("Sample world (synthetic)", command, day, seeds, header, rows), record=record)
-    flat: dict[str, float | None] = {}
-    for name, values in figures.items():
-        flat[name] = round(statistics.fmean(values), 6)
-        flat[f"{name}_sd"] = round(statistics.stdev(values), 6) if len(values) > 1 else None
-    for family in names:
-        if (lead := lead_over(family, figures)) is not None:
-            ends = with_ends(f"{OURS}_minus_{family}.{CHOOSING_METRIC}", lead)
-            flat |= {name: round(value, 6) for name, value in ends.items()}
-    print(json.dumps(flat))
+    section = Section("Sample world (synthetic)", command, day, seeds, HEADER, rows_of(values))
+    print_section(section, record=record)
+    print(json.dumps(flat_figures(values)))
 
 
 if __name__ == "__main__":

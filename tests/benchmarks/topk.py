@@ -1,10 +1,10 @@
-"""How many people a second get their exact lists, beside `implicit`'s top-k on the same factors?
+"""Measures exact top-k ranking: listeners per second, against `implicit` on the same factors, and memory.
 
     python -m tests.benchmarks.topk [--tracks 100000] [--k 20] [--tries 5] [--record]
 
-Both score the same people over the whole catalogue, leave out the same heard tracks and give the same lists, with the
-same number of threads, each with its best block size of those tried; tries alternate, and the median counts. Memory is
-the peak of a process of its own that ranks ten times as many people.
+Both rank the whole catalogue for the same listeners, exclude the same heard tracks and return the same lists, with the same
+number of threads and each with its fastest block size; tries alternate, and the median counts. Memory is the peak growth of
+a process that ranks for N_USERS listeners, and of one that ranks for ten times as many.
 """
 
 from __future__ import annotations
@@ -28,26 +28,27 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.support.memory import peak_mib
-from tests.benchmarks.support.record import Section, show
+from tests.benchmarks.support.record import Section, print_section
 from training.data.interactions import Pairs
-from training.evaluation.top_k import best_tracks, leave_out_
+from training.evaluation.top_k import mask_listened_, top_k_tracks
 
 DIM = 64
-HEARD_EACH = 50
-BLOCKS = (64, 256, 1024)
+HEARD_TRACKS_PER_USER = 50
+BLOCK_SIZES = (64, 256, 1024)
 N_USERS = 2048
 SEED = 11
+HEADER = ["ranked by", "listeners a second", "best block"]
 
 
 class Factors:
-    """Random people and tracks, and what each person heard."""
+    """Random factors of users and tracks, and the heard tracks of each user."""
 
     def __init__(self, n_users: int, n_tracks: int) -> None:
-        chance = np.random.default_rng(SEED)
-        self.users = chance.standard_normal((n_users, DIM), dtype=np.float32)
-        self.tracks = chance.standard_normal((n_tracks, DIM), dtype=np.float32)
-        people = np.repeat(np.arange(n_users), HEARD_EACH)
-        keys = np.unique(people * n_tracks + chance.integers(0, n_tracks, len(people)))
+        rng = np.random.default_rng(SEED)
+        self.users = rng.standard_normal((n_users, DIM), dtype=np.float32)
+        self.tracks = rng.standard_normal((n_tracks, DIM), dtype=np.float32)
+        users = np.repeat(np.arange(n_users), HEARD_TRACKS_PER_USER)
+        keys = np.unique(users * n_tracks + rng.integers(0, n_tracks, len(users)))
         rows, columns = keys // n_tracks, keys % n_tracks
         self.heard = Pairs(torch.from_numpy(rows), torch.from_numpy(columns), torch.ones(len(rows)))
         self.heard_matrix = csr_matrix(
@@ -55,59 +56,78 @@ class Factors:
         )
 
 
-def ours(factors: Factors, k: int, block: int) -> np.ndarray:
-    """Lists of everybody, shape (n_users, k)."""
+def rank_by_evensong(factors: Factors, k: int, block_size: int) -> np.ndarray:
+    """Top-k tracks of every user, shape (n_users, k)."""
     users, tracks = torch.from_numpy(factors.users), torch.from_numpy(factors.tracks)
     lists = [
-        best_tracks(leave_out_(users[some] @ tracks.T, some, factors.heard), k).tracks
-        for some in torch.arange(len(users)).split(block)
+        top_k_tracks(mask_listened_(users[block] @ tracks.T, block, factors.heard), k).tracks
+        for block in torch.arange(len(users)).split(block_size)
     ]
     return torch.cat(lists).numpy()
 
 
-def theirs(factors: Factors, k: int, block: int) -> np.ndarray:
-    """The same by implicit, whose threads each call BLAS, which therefore must not start more."""
+def rank_by_implicit(factors: Factors, k: int, block_size: int) -> np.ndarray:
+    """The same lists by implicit; its threads call BLAS, which therefore must not start more threads."""
     n_threads = torch.get_num_threads()
     with threadpool_limits(1, "blas"):
         lists = [
             topk(
                 factors.tracks,
-                factors.users[start : start + block],
+                factors.users[start : start + block_size],
                 k,
-                filter_query_items=factors.heard_matrix[start : start + block],
+                filter_query_items=factors.heard_matrix[start : start + block_size],
                 num_threads=n_threads,
             )[0]
-            for start in range(0, len(factors.users), block)
+            for start in range(0, len(factors.users), block_size)
         ]
     return np.concatenate(lists)
 
 
-def users_per_s(rank: Callable[[int], np.ndarray], block: int) -> float:
-    """One timed run."""
+RANKERS = {"evensong": rank_by_evensong, "implicit": rank_by_implicit}
+
+
+def users_per_s(rank: Callable[[int], np.ndarray], block_size: int) -> float:
+    """Users per second of one timed run."""
     started_at_s = time.perf_counter()
-    n_users = len(rank(block))
+    n_users = len(rank(block_size))
     return n_users / (time.perf_counter() - started_at_s)
 
 
+def median_speeds(factors: Factors, k: int, tries: int) -> dict[str, dict[int, float]]:
+    """Median users per second of each ranker, by block size; the rankers alternate."""
+    speeds: dict[tuple[str, int], list[float]] = {}
+    for _ in track(range(tries), "ranking", console=Console(stderr=True)):
+        for block_size in BLOCK_SIZES:
+            for name, ranker in RANKERS.items():
+                speed = users_per_s(
+                    lambda size, ranker=ranker: ranker(factors, k, size), block_size
+                )
+                speeds.setdefault((name, block_size), []).append(speed)
+    return {
+        name: {size: statistics.median(speeds[name, size]) for size in BLOCK_SIZES}
+        for name in RANKERS
+    }
+
+
 def peak_growth_mib(n_users: int, n_tracks: int, k: int) -> float:
-    """By how much the peak memory of a process grows while it ranks so many people."""
+    """Growth of peak memory in a new process that ranks for `n_users` users."""
     options = ["--only-memory", str(n_users), "--tracks", str(n_tracks), "--k", str(k)]
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.topk", *options],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    return float(said.splitlines()[-1])
+    return float(output.splitlines()[-1])
 
 
 def _growth_mib(n_users: int, n_tracks: int, k: int) -> float:
-    """The same, in this process; the lists themselves are let go."""
+    """The same growth in this process, which discards the lists."""
     factors = Factors(n_users, n_tracks)
     users, tracks = torch.from_numpy(factors.users), torch.from_numpy(factors.tracks)
     before_mib = peak_mib()
-    for some in torch.arange(n_users).split(BLOCKS[1]):
-        best_tracks(leave_out_(users[some] @ tracks.T, some, factors.heard), k)
+    for block in torch.arange(n_users).split(BLOCK_SIZES[1]):
+        top_k_tracks(mask_listened_(users[block] @ tracks.T, block, factors.heard), k)
     return peak_mib() - before_mib
 
 
@@ -123,37 +143,24 @@ def main(
         print(_growth_mib(only_memory, tracks, k))
         return
     factors = Factors(N_USERS, tracks)
-    same = float((ours(factors, k, BLOCKS[0]) == theirs(factors, k, BLOCKS[0])).mean())
-    speeds: dict[tuple[str, int], list[float]] = {}
-    for _ in track(range(tries), "ranking", console=Console(stderr=True)):
-        for block in BLOCKS:
-            for name, rank in (("evensong", ours), ("implicit", theirs)):
-                speed = users_per_s(lambda size, rank=rank: rank(factors, k, size), block)
-                speeds.setdefault((name, block), []).append(speed)
-    best = {
-        name: max(statistics.median(speeds[name, block]) for block in BLOCKS)
-        for name in ("evensong", "implicit")
-    }
+    own_lists, other_lists = (ranker(factors, k, BLOCK_SIZES[0]) for ranker in RANKERS.values())
+    equal_share = float((own_lists == other_lists).mean())
+    speeds = median_speeds(factors, k, tries)
+    best = {name: max(of_sizes.values()) for name, of_sizes in speeds.items()}
     few, many = (peak_growth_mib(n_users, tracks, k) for n_users in (N_USERS, 10 * N_USERS))
-    header = ["ranked by", "people a second", "best block"]
     rows = [
-        [
-            name,
-            f"{best[name]:.0f}",
-            str(max(BLOCKS, key=lambda b: statistics.median(speeds[name, b]))),
-        ]
-        for name in best
+        [name, f"{best[name]:.0f}", str(max(of_sizes, key=lambda size, of=of_sizes: of[size]))]
+        for name, of_sizes in speeds.items()
     ]
-    rows.append(
-        [f"memory for {N_USERS} and {10 * N_USERS} people", f"{few:.0f} and {many:.0f} MiB", ""]
-    )
-    rows.append(["places with the same track", f"{same:.4%}", ""])
+    users = f"memory for {N_USERS} and {10 * N_USERS} listeners"
+    rows.append([users, f"{few:.0f} and {many:.0f} MiB", ""])
+    rows.append(["places with the same track", f"{equal_share:.4%}", ""])
     command = f"python -m tests.benchmarks.topk --tracks {tracks} --k {k} --tries {tries} --record"
     title, today = "Exact top-k", datetime.now(UTC).date()
-    show(Section(title, command, today, None, header, rows), record=record)
+    print_section(Section(title, command, today, None, HEADER, rows), record=record)
     figures = {
         "users_per_s_ratio_implicit": round(best["evensong"] / best["implicit"], 3),
-        "places_equal": round(same, 6),
+        "places_equal": round(equal_share, 6),
         "memory_growth_mib_few": round(few, 1),
         "memory_growth_mib_many": round(many, 1),
     }

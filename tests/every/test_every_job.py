@@ -1,7 +1,4 @@
-"""One exam for every job.
-
-Pure, in contract order, and at ease with a lake where nothing has happened.
-"""
+"""One exam for every job: a pure build, columns in contract order, and empty inputs."""
 
 from __future__ import annotations
 
@@ -13,12 +10,12 @@ import pytest
 
 from feature_store.lake.spark_io import _in_contract_order
 from feature_store.settings import Night
-from jobs.inputs import Landing, Published
-from jobs.landing.manifests import FILE_SOURCES
-from jobs.raw.steps.reading import READING_COLUMNS
-from jobs.raw.steps.rules import ROW_SOURCES
+from jobs.inputs import LandingSource, PublishedTable
+from jobs.landing.layout import FILE_SOURCES
+from jobs.raw.steps.landing_schema import READING_COLUMNS
+from jobs.raw.steps.rules import SOURCE_CONTRACTS
 from jobs.registry import job_called, job_names, module_of
-from jobs.run import slice_of
+from jobs.run import days_to_compute
 
 every_job = pytest.mark.parametrize("name", job_names())
 
@@ -27,7 +24,7 @@ ACTIONS = {"write", "save", "saveAsTable", "collect", "toPandas", "count_rows", 
 
 
 @every_job
-def test_its_file_is_named_after_its_table_and_says_what_it_is_for(name):
+def test_its_file_is_named_after_its_table_and_has_a_docstring(name):
     module = importlib.import_module(module_of(name))
 
     assert module.OUTPUT.name == name
@@ -36,16 +33,16 @@ def test_its_file_is_named_after_its_table_and_says_what_it_is_for(name):
 
 
 @every_job
-def test_what_it_reads_is_declared_before_what_it_writes(name):
-    """So that whoever runs all jobs in the order of job_names() finds every input there.
+def test_its_inputs_are_declared_before_its_output(name):
+    """All jobs can run in the order of job_names().
 
-    Not asked of what was published before, nor of the job's own table.
+    Exempt are published tables, and the job's own output as an input.
     """
     earlier = job_names()[: job_names().index(name)]
     read = {
-        wanted.table.name
-        for wanted in job_called(name).inputs
-        if not isinstance(wanted, Landing | Published) and wanted.table.name in job_names()
+        each.table.name
+        for each in job_called(name).inputs
+        if not isinstance(each, LandingSource | PublishedTable) and each.table.name in job_names()
     }
 
     assert read - {name} <= set(earlier)
@@ -53,10 +50,7 @@ def test_what_it_reads_is_declared_before_what_it_writes(name):
 
 @every_job
 def test_build_neither_reads_nor_writes(name):
-    """Whatever build() does is in the frame that it returns.
-
-    No action of Spark is called in its file.
-    """
+    """The job's file calls no Spark action: build() only returns a frame."""
     tree = ast.parse(inspect.getsource(importlib.import_module(module_of(name))))
     called = {
         node.func.attr
@@ -68,9 +62,9 @@ def test_build_neither_reads_nor_writes(name):
 
 
 @every_job
-def test_on_a_lake_where_nothing_has_happened_it_gives_its_columns_and_no_row(name, spark, night):
+def test_empty_inputs_give_its_columns_and_no_row(name, spark, night):
     job = job_called(name)
-    frames = [_empty(spark, wanted) for wanted in job.inputs]
+    frames = [_empty(spark, each) for each in job.inputs]
 
     built = job.build(*frames, night=night)
 
@@ -79,10 +73,8 @@ def test_on_a_lake_where_nothing_has_happened_it_gives_its_columns_and_no_row(na
 
 
 @every_job
-def test_a_first_night_and_a_re_run_compute_the_days_they_should(
-    name, settings, monkeypatch, night
-):
-    """A first night takes every closed day; a re-run of an older date only that day."""
+def test_a_re_run_computes_only_its_own_day(name, settings, monkeypatch, night):
+    """A night whose day is written already computes that day, and no other."""
     from jobs import run
     from jobs.inputs import Slice
 
@@ -90,20 +82,20 @@ def test_a_first_night_and_a_re_run_compute_the_days_they_should(
     monkeypatch.setattr(run, "first_closed_day", lambda _lake: night.as_of.replace(day=1))
     monkeypatch.setattr(run.spark_io, "newest_day", lambda _lake, _table: night.as_of)
 
-    again = slice_of(job.output, Night(night.as_of, "again", settings))
+    again = days_to_compute(job.output, Night(night.as_of, "again", settings))
 
     assert list(again) == [night.as_of]
     assert isinstance(again, Slice)
 
 
-def _empty(spark, wanted):
-    if not isinstance(wanted, Landing):
-        return spark.createDataFrame([], wanted.table.spark_schema())
-    if wanted.source in FILE_SOURCES:
+def _empty(spark, job_input):
+    if not isinstance(job_input, LandingSource):
+        return spark.createDataFrame([], job_input.table.spark_schema())
+    if job_input.source in FILE_SOURCES:
         from feature_store.tables import table_called
 
-        return spark.createDataFrame([], table_called(f"raw_{wanted.source}").spark_schema())
-    columns = [*ROW_SOURCES[wanted.source].columns, *READING_COLUMNS]
+        return spark.createDataFrame([], table_called(f"raw_{job_input.source}").spark_schema())
+    columns = [*SOURCE_CONTRACTS[job_input.source].columns, *READING_COLUMNS]
     ddl = ", ".join(f"{column.name} {column.kind.sql}" for column in columns)
     return spark.createDataFrame(
         [], f"{ddl}, source_file STRING, source_row BIGINT, arrival_date DATE"

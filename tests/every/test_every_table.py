@@ -1,4 +1,4 @@
-"""One exam for every table: what its contract promises, Delta keeps."""
+"""One exam for every table: Delta enforces the rules of its contract."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ every_table = pytest.mark.parametrize("table", TABLES.values(), ids=lambda table
 
 
 @every_table
-def test_delta_itself_keeps_the_rules(table, tmp_path):
-    """NOT NULL and CHECK are the table's own, so that no writer gets around them."""
+def test_delta_enforces_the_contracts_rules(table, tmp_path):
+    """NOT NULL and CHECK belong to the Delta table, so no writer can bypass them."""
     made = ensure_table(str(tmp_path), table)
 
     nullable = {field.name: field.nullable for field in made.schema().fields}
@@ -47,8 +47,8 @@ def test_delta_itself_keeps_the_rules(table, tmp_path):
 
 
 @every_table
-def test_any_reader_of_plain_delta_can_read_it(table, tmp_path):
-    """No reader features: DuckDB, Polars, pandas and Spark read the same files."""
+def test_any_delta_reader_can_read_it(table, tmp_path):
+    """Without reader features, DuckDB, Polars, pandas and Spark read the same files."""
     protocol = ensure_table(str(tmp_path), table).protocol()
 
     assert protocol.min_reader_version == 1
@@ -56,14 +56,14 @@ def test_any_reader_of_plain_delta_can_read_it(table, tmp_path):
 
 
 @every_table
-def test_making_it_twice_changes_nothing(table, tmp_path):
+def test_creating_it_twice_changes_nothing(table, tmp_path):
     first = ensure_table(str(tmp_path), table).version()
 
     assert ensure_table(str(tmp_path), table).version() == first
 
 
 @every_table
-def test_every_column_says_what_it_means_and_its_unit(table):
+def test_every_column_has_a_meaning_and_its_unit(table):
     for column in table.columns:
         assert column.meaning.endswith("."), column.name
         for suffix, unit in UNIT_OF_SUFFIX.items():
@@ -72,7 +72,7 @@ def test_every_column_says_what_it_means_and_its_unit(table):
 
 
 @every_table
-def test_utc_columns_are_instants_and_date_columns_days(table):
+def test_utc_columns_are_timestamps_and_date_columns_dates(table):
     for column in table.columns:
         if column.name.endswith("_utc"):
             assert column.kind is Kind.TIMESTAMP, column.name
@@ -81,12 +81,12 @@ def test_utc_columns_are_instants_and_date_columns_days(table):
 
 
 @every_table
-def test_somebody_writes_it(table):
+def test_exactly_one_writer_is_declared(table):
     assert (table.name in job_names()) != (table.name in WRITTEN_ELSEWHERE)
 
 
 @pytest.mark.parametrize("table", PUBLISHED_TABLES, ids=lambda table: table.name)
-def test_a_published_row_says_which_run_and_day_it_is_of(table):
+def test_a_published_row_has_its_run_and_day(table):
     assert {"as_of_date", "run_id"} <= set(table.column_names)
     assert table.time is Time.AS_OF
 

@@ -1,4 +1,4 @@
-"""What the tests of publication share."""
+"""Fixtures of the tests of publication."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from feature_store.settings import Settings
-from tests.feature_store.lake.staging import staged_run
+from tests.feature_store.publishing.staging import staged_run
 
 
 @pytest.fixture
@@ -19,5 +19,5 @@ def lake(settings: Settings) -> str:
 
 @pytest.fixture
 def run_of(settings: Settings) -> Callable[..., Any]:
-    """Stages a list of one track as a run of a day; gives the night and its pins."""
+    """Stages a list of one track as a run of a day; returns the night and its pins."""
     return partial(staged_run, settings)

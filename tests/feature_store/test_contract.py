@@ -1,4 +1,4 @@
-"""The contract: what a declaration may say, and what it renders."""
+"""Contracts: which declarations are valid, and what they render."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from feature_store.contract import Column, ContractError, Kind, OneOf, Table, Time, Within
 
 DAY = Column("as_of_date", Kind.DATE, "The day.")
-MOOD = Column("mood", Kind.STRING, "How it feels.").or_null("when nobody said")
+MOOD = Column("mood", Kind.STRING, "How it feels.").or_null("when unknown")
 LOUDNESS = Column("loudness_db", Kind.FLOAT, "How loud it is.", "dB")
 
 
@@ -23,7 +23,7 @@ def declared(**changes: object) -> Table:
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "message"),
     [
         ({"columns": (DAY, LOUDNESS, MOOD, MOOD)}, "declared twice"),
         ({"key": ("as_of_date", "tempo_bpm")}, r"names no column: \['tempo_bpm'\]"),
@@ -34,8 +34,8 @@ def declared(**changes: object) -> Table:
         ({"key": ("as_of_date", "mood")}, r"must not be nullable: \['mood'\]"),
     ],
 )
-def test_a_declaration_that_contradicts_itself_is_refused(changes, complaint):
-    with pytest.raises(ContractError, match=complaint):
+def test_a_declaration_that_contradicts_itself_is_refused(changes, message):
+    with pytest.raises(ContractError, match=message):
         declared(**changes)
 
 
@@ -51,24 +51,24 @@ def test_one_declaration_renders_ddl_arrow_and_checks():
     }
 
 
-def test_documentation_names_unit_key_and_what_a_null_says():
+def test_documentation_names_unit_key_and_the_meaning_of_null():
     text = declared().markdown
 
     assert "| loudness_db | float | dB | How loud it is. |" in text
-    assert "| mood | string (nullable) |  | How it feels. Null when nobody said. |" in text
+    assert "| mood | string (nullable) |  | How it feels. Null when unknown. |" in text
     assert "Key: `as_of_date`, `loudness_db`. One complete slice per `as_of_date`." in text
 
 
-def test_provenance_is_no_content():
-    """Two runs that found the same are equal, though each wrote its own id."""
-    run_id = Column("run_id", Kind.STRING, "Who wrote it.", is_provenance=True)
+def test_content_columns_exclude_provenance():
+    """Equal results of two runs have equal content, though each wrote its own run id."""
+    run_id = Column("run_id", Kind.STRING, "The run that wrote the row.", is_provenance=True)
 
     table = declared(columns=(DAY, LOUDNESS, MOOD, run_id))
 
     assert table.content_columns == ["as_of_date", "loudness_db", "mood"]
 
 
-def test_only_complete_states_have_folders_and_never_one_per_id():
+def test_only_as_of_tables_are_partitioned():
     known = Column("known_from_date", Kind.DATE, "First day.")
 
     assert declared().partition_columns == ["as_of_date"]
@@ -76,6 +76,6 @@ def test_only_complete_states_have_folders_and_never_one_per_id():
     assert declared(time=Time.KNOWN, columns=(DAY, known, LOUDNESS, MOOD)).partition_columns == []
 
 
-def test_an_unknown_column_is_named_with_those_there_are():
+def test_the_error_of_an_unknown_column_lists_the_columns():
     with pytest.raises(ContractError, match=r"feat_mood has no column 'tempo'; it has \['as_of"):
         declared().column("tempo")

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and what is refused."""
+"""Settings: their sources, and which values are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from feature_store.settings import SettingsError, load_settings
 
 
-def test_variables_beat_the_file_and_arguments_beat_both(monkeypatch):
+def test_variables_override_the_file_and_arguments_override_both(monkeypatch):
     Path("evensong.toml").write_text('lake = "from-file"\nseed = 1\n[lists]\nlength = 7\n')
     monkeypatch.setenv("EVENSONG_SEED", "2")
     monkeypatch.setenv("EVENSONG_LISTS__MAX_PER_ARTIST", "3")
@@ -21,7 +21,7 @@ def test_variables_beat_the_file_and_arguments_beat_both(monkeypatch):
     assert (found.seed, found.lists.length, found.lists.max_per_artist) == (2, 7, 3)
 
 
-def test_a_misspelt_variable_is_an_error_and_not_ignored(monkeypatch):
+def test_a_misspelt_variable_is_an_error(monkeypatch):
     monkeypatch.setenv("EVENSONG_LAEK", "/somewhere")
 
     with pytest.raises(
@@ -37,7 +37,7 @@ def test_an_unknown_key_in_the_file_is_an_error():
         load_settings()
 
 
-def test_an_impossible_value_is_named():
+def test_the_error_names_an_impossible_value():
     with pytest.raises(SettingsError, match=r"lists\.length = 0"):
         load_settings(lists={"length": 0})
 
@@ -47,19 +47,19 @@ def test_several_processes_without_a_launcher_are_refused():
         load_settings(training={"n_processes": 2})
 
 
-def test_settings_cannot_be_changed_after_they_were_read():
+def test_settings_are_immutable():
     with pytest.raises(ValidationError):
         load_settings().seed = 3
 
 
-def test_an_object_store_address_is_kept_and_a_folder_made_absolute():
+def test_an_object_store_address_is_unchanged_and_a_folder_becomes_absolute():
     assert load_settings(lake="s3://bucket/lake").lake == "s3://bucket/lake"
     assert Path(load_settings(lake="here").lake).is_absolute()
 
 
 @pytest.mark.parametrize("name", ["local", "production"])
-def test_the_settings_for_other_places_are_settings(name):
-    """A key that was renamed in code must be renamed there too."""
+def test_the_shipped_settings_files_are_valid(name):
+    """A key that was renamed in code must be renamed in infra/settings too."""
     shipped = Path(__file__).parents[2] / "infra" / "settings" / f"{name}.toml"
     Path("evensong.toml").write_text(shipped.read_text())
 
@@ -68,7 +68,7 @@ def test_the_settings_for_other_places_are_settings(name):
     assert found.spark.quick_start == (name == "local")
 
 
-def test_the_laptops_settings_are_the_defaults():
+def test_the_shipped_local_settings_are_the_defaults():
     plain = load_settings()
     shipped = Path(__file__).parents[2] / "infra" / "settings" / "local.toml"
     Path("evensong.toml").write_text(shipped.read_text())
@@ -77,8 +77,8 @@ def test_the_laptops_settings_are_the_defaults():
 
 
 @pytest.mark.parametrize("variable", ["EVENSONG_PRIVACY_KEY", "EVENSONG_PRIVACY__KEY"])
-def test_what_may_be_a_secret_is_not_repeated_by_the_error(variable, monkeypatch):
-    """The second name is a slip, so nobody knows what its value is."""
+def test_the_error_does_not_show_a_possible_secret(variable, monkeypatch):
+    """The second name is a misspelling, so its value may be the key."""
     monkeypatch.setenv(variable, "s3cret")
     monkeypatch.setenv("EVENSONG_LISTS__LENGTH", "0")
 

@@ -1,4 +1,4 @@
-"""The runbook has a section for everything that can wake a person, and for nothing that cannot."""
+"""The runbook has a section for every alert and every gate rule, and no other section."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ RUNBOOK = (Path(__file__).parents[2] / "infra" / "runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.DOTALL | re.MULTILINE))
 
 
-def test_every_alert_and_every_rule_of_a_real_night_has_its_section_and_there_is_no_other(nights):
+def test_the_sections_are_the_alerts_and_the_gate_rules_of_a_real_night(nights):
     from dags.policy.alerts import ALERTS
 
-    judged = {gate["rule"] for gate in events(nights.before_next_day)[0].gates}
+    rules = {gate["rule"] for gate in events(nights.before_next_day)[0].gates}
 
-    assert len(judged) > 10
-    assert set(SECTIONS) == judged | set(ALERTS)
+    assert len(rules) > 10
+    assert set(SECTIONS) == rules | set(ALERTS)
 
 
-def test_every_section_says_what_it_means_and_what_to_do():
+def test_every_section_has_a_meaning_and_an_action():
     for rule, text in SECTIONS.items():
         assert "**Means:**" in text, rule
         assert "**Do:**" in text, rule
 
 
-def test_every_setting_that_it_names_is_one():
+def test_every_setting_that_the_runbook_names_exists():
     from feature_store.settings import load_settings
 
     settings = load_settings()

@@ -1,4 +1,4 @@
-"""A job keeps its table from the first look at it to the commit."""
+"""A job holds exclusive_write on its table from reading its inputs to the commit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from feature_store.tables.raw import RAW_LYRICS
 from jobs.run import run_job
 from tests.jobs.features.worlds import frame, tracks
 
-WORDLESS = "♪ ♪"
+LYRICS_WITHOUT_WORDS = "♪ ♪"
 
 
-def test_two_nights_at_once_read_a_new_text_once(spark, night):
-    """Both find it missing; the second one looks again when the first has written."""
-    content_hash = sha256_of(WORDLESS.encode())
+def test_two_concurrent_nights_encode_new_lyrics_once(spark, night):
+    """Both nights lack the lyrics; the second reads again after the first has written."""
+    content_hash = sha256_of(LYRICS_WITHOUT_WORDS.encode())
     arrived = {
         "track_id": "t0",
-        "lyrics_text": WORDLESS,
+        "lyrics_text": LYRICS_WITHOUT_WORDS,
         "content_hash": content_hash,
         "source_file": "landing/lyrics/part-0.parquet",
         "source_row": 0,
@@ -34,9 +34,9 @@ def test_two_nights_at_once_read_a_new_text_once(spark, night):
     nights = [night, replace(night, run_id="backfill")]
 
     with ThreadPoolExecutor(2) as pool:
-        written = list(pool.map(lambda one: run_job("feat_lyrics", one, spark), nights))
+        written = list(pool.map(lambda each: run_job("feat_lyrics", each, spark), nights))
 
-    assert sorted(one.row_count for one in written) == [0, 1]
+    assert sorted(each.row_count for each in written) == [0, 1]
     found = read_table(night.settings.lake, FEAT_LYRICS)
     assert found["content_hash"].to_pylist() == [content_hash]
 

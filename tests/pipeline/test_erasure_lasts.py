@@ -1,6 +1,6 @@
-"""Five more nights after an erasure by the DAG, each landing the person anew: never back.
+"""An erased person stays erased over five nights in which the source sends the rows again.
 
-Takes some ten minutes, so it is marked slow; test_erasure.py is its short form.
+The test takes ten minutes, so it is marked slow; test_erasure.py is its short form.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import pytest
 from feature_store.lake.storage import open_storage
 from feature_store.publishing.snapshot import events, open_snapshot
 from feature_store.settings import load_settings
-from jobs.landing.manifests import LandingWriter
+from jobs.landing.writer import LandingWriter
 from jobs.privacy.erasure import request_erasure, status
-from tests.support import worlds
-from tests.support.id_search import traces
+from tests.support import toy_dataset
+from tests.support.id_search import files_containing_id
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -27,42 +27,44 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 N_NIGHTS = 5
 
 
-def test_five_nights_and_a_backfill_after_an_erasure_nothing_names_the_person(
+def test_after_five_nights_and_a_backfill_nothing_names_an_erased_person(
     tmp_path, run_night, monkeypatch
 ):
-    """Lake, state and Airflow's own database and logs; every night publishes a full set of lists."""
+    """The lake, the state, Airflow's database and its logs lack the id; every night publishes."""
     lake = tmp_path / "lake"
     storage = open_storage(str(lake))
-    worlds.write_tiny_world(storage)
-    run_night(lake, worlds.LAST_DAY)
+    toy_dataset.land_toy_dataset(storage)
+    run_night(lake, toy_dataset.LAST_DAY)
     settings = load_settings(lake=str(lake), state=f"{lake}-state")
     request_id = request_erasure(settings, ERASED, actor="officer", now=NOON)
-    assert len(traces(tmp_path, ERASED)) > 20
+    assert len(files_containing_id(tmp_path, ERASED)) > 20
 
     _erase_through_the_dag(lake, request_id, monkeypatch)
 
     assert status(settings, request_id) == "finished"
-    assert traces(tmp_path, ERASED) == []
+    assert files_containing_id(tmp_path, ERASED) == []
     for number in range(1, N_NIGHTS + 1):
-        day = worlds.LAST_DAY + timedelta(days=number)
-        LandingWriter(storage).rows("listens", day, pa.Table.from_pylist(worlds._listens_of(day)))
-        worlds.write_tiny_world(storage)  # the source sends its old files again, every day
+        day = toy_dataset.LAST_DAY + timedelta(days=number)
+        LandingWriter(storage).write_rows(
+            "listens", day, pa.Table.from_pylist(toy_dataset.listens_on(day))
+        )
+        toy_dataset.land_toy_dataset(storage)  # the source sends its old files again every day
         run_night(lake, day)
         assert open_snapshot(str(lake)).as_of == day
-        assert traces(tmp_path, ERASED) == [], day
-    run_night(lake, worlds.LAST_DAY + timedelta(days=2))
+        assert files_containing_id(tmp_path, ERASED) == [], day
+    run_night(lake, toy_dataset.LAST_DAY + timedelta(days=2))
     assert events(str(lake))[-1].action == "stage_only"
-    assert traces(tmp_path, ERASED) == []
-    assert traces(Path(os.environ["AIRFLOW_HOME"]), f'"{ERASED}"') == []
+    assert files_containing_id(tmp_path, ERASED) == []
+    assert files_containing_id(Path(os.environ["AIRFLOW_HOME"]), f'"{ERASED}"') == []
     people = set(open_snapshot(str(lake)).read("rec_topk")["user_id"].to_pylist())
-    assert people == {*worlds.LISTENERS, worlds.FOLLOWER, worlds.STRANGER} - {
+    assert people == {*toy_dataset.LISTENERS, toy_dataset.FOLLOWER, toy_dataset.COLD_START_USER} - {
         ERASED,
-        worlds.OPTED_OUT,
+        toy_dataset.OPTED_OUT,
     }
 
 
 def _erase_through_the_dag(lake, request_id, monkeypatch):
-    """As Airflow runs it: its parameter is the request's id."""
+    """Run the DAG as Airflow does, with the request's id as its parameter."""
     from dags.erase import evensong_erase
 
     monkeypatch.setenv("EVENSONG_LAKE", str(lake))

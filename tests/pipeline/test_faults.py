@@ -1,4 +1,4 @@
-"""A night killed anywhere: readers keep the earlier set, and the re-run ends as if nothing had happened."""
+"""A killed night changes nothing for readers, and its re-run gives the rows of an undisturbed night."""
 
 from __future__ import annotations
 
@@ -7,70 +7,64 @@ import shutil
 import pytest
 
 from feature_store.publishing.snapshot import open_snapshot
-from tests.support import worlds
-from tests.support.kills import (
-    WINDOWS,
-    actions,
-    contents,
-    finished,
-    hashes_readers_see,
-    kill_in,
-    start_night,
-)
+from tests.support import toy_dataset
+from tests.support.kill_windows import WINDOWS, kill_in_window
+from tests.support.lake_contents import event_actions, published_hashes, table_contents
+from tests.support.night_processes import start_night, wait_for_summary
 
 pytestmark = pytest.mark.timeout(900)
 
-MOST_AT_STAKE = (
-    "between staging and read-back"  # killed whenever the tests run; the others by -m faults
-)
-KILLED = {
+DEFAULT_WINDOW = "between staging and read-back"  # the other windows run with -m faults
+KILL_WINDOWS = {
     window.name: window
     for window in WINDOWS
-    if window.name in {"features", "training", MOST_AT_STAKE}
+    if window.name in {"features", "training", DEFAULT_WINDOW}
 }
 
 
 @pytest.fixture(scope="module")
 def undisturbed(nights):
-    """What the lake holds when nobody disturbs the night of NEXT_DAY, and what readers then see."""
-    return contents(nights.lake_after_second, worlds.NEXT_DAY), nights.second["tables"]
+    """Contents and published tables of the lake after an undisturbed night of NEXT_DAY."""
+    return table_contents(nights.lake_after_second, toy_dataset.NEXT_DAY), nights.second["tables"]
 
 
 @pytest.fixture
 def lake_after_one_night(nights, tmp_path):
-    """LAST_DAY published, NEXT_DAY landed and not yet run; in a lake of its own."""
+    """A lake with LAST_DAY published and NEXT_DAY landed but not run."""
     return str(shutil.copytree(nights.before_next_day, tmp_path / "lake"))
 
 
 @pytest.mark.parametrize(
     "window",
     [
-        pytest.param(name, marks=() if name == MOST_AT_STAKE else pytest.mark.faults)
-        for name in KILLED
+        pytest.param(name, marks=() if name == DEFAULT_WINDOW else pytest.mark.faults)
+        for name in KILL_WINDOWS
     ],
 )
-def test_a_killed_night_changes_nothing_for_readers_and_its_re_run_ends_as_if_undisturbed(
+def test_a_killed_night_changes_nothing_for_readers_and_its_re_run_gives_the_undisturbed_rows(
     window, lake_after_one_night, undisturbed, tmp_path
 ):
     lake = lake_after_one_night
-    seen_before = _everything_readers_see(lake)
+    before = _published_rows(lake)
 
-    kill_in(KILLED[window], start_night(lake, tmp_path / "state", worlds.NEXT_DAY), lake)
+    kill_in_window(
+        KILL_WINDOWS[window], start_night(lake, tmp_path / "state", toy_dataset.NEXT_DAY), lake
+    )
 
-    assert _everything_readers_see(lake) == seen_before
-    assert actions(lake) == ["publish"]
+    assert _published_rows(lake) == before
+    assert event_actions(lake) == ["publish"]
 
-    finished(start_night(lake, tmp_path / "state", worlds.NEXT_DAY))
+    wait_for_summary(start_night(lake, tmp_path / "state", toy_dataset.NEXT_DAY))
 
-    assert actions(lake) == ["publish", "publish"]
-    in_the_lake, published = undisturbed
-    assert contents(lake, worlds.NEXT_DAY) == in_the_lake
-    assert hashes_readers_see(lake) == {
-        name: published[name]["content_sha256"] for name in hashes_readers_see(lake)
+    assert event_actions(lake) == ["publish", "publish"]
+    expected_contents, published = undisturbed
+    assert table_contents(lake, toy_dataset.NEXT_DAY) == expected_contents
+    assert published_hashes(lake) == {
+        name: published[name]["content_sha256"] for name in published_hashes(lake)
     }
 
 
-def _everything_readers_see(lake):
+def _published_rows(lake):
     snapshot = open_snapshot(lake)
     return {
         pin.table_name: snapshot.read(pin.table_name).to_pylist() for pin in snapshot.event.tables

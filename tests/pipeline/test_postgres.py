@@ -1,4 +1,4 @@
-"""Airflow on PostgreSQL: it starts, its DAGs run, an erasure finds its rows, and killing `up` ends all of it."""
+"""Airflow on PostgreSQL starts, runs a DAG, erases a user's rows, and ends with `evensong up`."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ from dags.operators.log_redaction import erase_logs
 from dags.policy.pools import our_dags
 from feature_store.privacy import requests
 from feature_store.settings import load_settings
-from tests.feature_store.lake.staging import NOON
-from tests.support.pages import processes_of, start_airflow
+from tests.feature_store.publishing.staging import NOON
+from tests.support.airflow_server import server_processes, start_airflow
 from tests.support.postgres import running_postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-GONE_WITHIN_S = 60
+EXIT_TIMEOUT_S = 60
 
 
 def test_short_airflow_on_postgresql(tmp_path, monkeypatch):
-    earlier = tmp_path / "state" / "server" / "database-is-ready"
-    earlier.parent.mkdir(parents=True)
-    earlier.write_text("of another database")
+    stale_marker = tmp_path / "state" / "server" / "database-is-ready"
+    stale_marker.parent.mkdir(parents=True)
+    stale_marker.write_text("of another database")
     with running_postgres() as address:
         running = start_airflow(tmp_path, **{DATABASE: address})
         try:
-            shown = running.api("admin", "GET", "/dags")["dags"]
-            assert {dag["dag_id"] for dag in shown} == {dag.dag_id for dag in our_dags()}
+            dags = running.api("admin", "GET", "/dags")["dags"]
+            assert {dag["dag_id"] for dag in dags} == {dag.dag_id for dag in our_dags()}
 
             run = _run_maintenance(running)
-            assert _end_of(running, run) == "success"
+            assert _final_state(running, run) == "success"
 
             monkeypatch.setenv(DATABASE, address)
             settings = load_settings(lake=running.lake, state=running.state)
-            asked = requests.record_request(settings, run, actor="officer", now=NOON)
-            assert erase_logs(settings, asked.request_id) > 0
+            request = requests.record_request(settings, run, actor="officer", now=NOON)
+            assert erase_logs(settings, request.request_id) > 0
             with create_engine(address).connect() as database:
-                named = text("SELECT count(*) FROM log WHERE extra LIKE :id")
-                assert database.execute(named, {"id": f"%{run}%"}).scalar() == 0
+                mentions = text("SELECT count(*) FROM log WHERE extra LIKE :id")
+                assert database.execute(mentions, {"id": f"%{run}%"}).scalar() == 0
         finally:
             running.process.kill()
         running.process.wait()
-        _wait_until_gone(running)
+        _wait_for_exit(running)
 
 
 def _run_maintenance(running):
-    """Its id: a person's id would be masked in the database as this one is."""
+    """Trigger the maintenance and return the run's id, which stands for a user's id in the logs."""
     running.api("runner", "PATCH", "/dags/evensong_maintain", {"is_paused": False})
-    asked = {"logical_date": None, "dag_run_id": "maintained-by-hand"}
-    return running.api("runner", "POST", "/dags/evensong_maintain/dagRuns", asked)["dag_run_id"]
+    run = {"logical_date": None, "dag_run_id": "maintained-by-hand"}
+    return running.api("runner", "POST", "/dags/evensong_maintain/dagRuns", run)["dag_run_id"]
 
 
-def _end_of(running, run):
+def _final_state(running, run):
     while True:
         state = running.api("runner", "GET", f"/dags/evensong_maintain/dagRuns/{run}")["state"]
         if state in {"success", "failed"}:
@@ -62,8 +62,8 @@ def _end_of(running, run):
         time.sleep(2)
 
 
-def _wait_until_gone(running):
-    deadline = time.monotonic() + GONE_WITHIN_S
-    while processes_of(running):
-        assert time.monotonic() < deadline, processes_of(running)
+def _wait_for_exit(running):
+    deadline = time.monotonic() + EXIT_TIMEOUT_S
+    while server_processes(running):
+        assert time.monotonic() < deadline, server_processes(running)
         time.sleep(0.5)

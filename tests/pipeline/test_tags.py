@@ -1,4 +1,4 @@
-"""The tags of a track as one vector: what Spark writes and what training makes are the same."""
+"""Spark and training compute the same mean tag embedding of each track."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from feature_store.tables.features import FEAT_TRACK_TAGS
 from feature_store.tables.graph import GRAPH_NODES
 from jobs.run import run_job
 from tests.training import lake as sample
-from training.data.reading import read_world
+from training.data.reading import read_dataset
 
-GIVEN = [
+TAG_EVENTS = [
     ("t00", "sad songs", "u01"),
     ("t00", "sad songs", "u02"),
     ("t00", "bossa nova", None),
@@ -25,35 +25,35 @@ GIVEN = [
 ]
 
 
-def test_training_s_vectors_of_everything_are_those_of_the_table(spark, night):
-    """Three tracks, a withdrawn one among them, of tags with one and two taggers; 1980 has no letter."""
+def test_training_and_the_feature_table_have_the_same_tag_embeddings(spark, night):
+    """Three tracks, one of them withdrawn; tags have one or two taggers, and 1980 has no letter."""
     lake = night.settings.lake
     sample.fill(lake, night.as_of)
-    _give_tags(lake, night.as_of)
+    _write_tags(lake, night.as_of)
     for table in ("graph_track_has_tag", "feat_tags", "feat_track_tags"):
         run_job(table, night, spark)
 
-    world = read_world(lake, night.as_of, night.settings.graph)
-    tags = world.everything().content["tags"]
+    dataset = read_dataset(lake, night.as_of, night.settings.graph)
+    tags = dataset.full_view().content["tags"]
     written = read_table(lake, FEAT_TRACK_TAGS, as_of=night.as_of)
 
     assert written["track_id"].to_pylist() == ["t00", "t03", "t15"]
-    assert world.nodes.tracks.ids[tags.has.numpy()].tolist() == ["t00", "t03", "t15"]
+    assert dataset.nodes.tracks.ids[tags.has.numpy()].tolist() == ["t00", "t03", "t15"]
     expected = np.stack(written["mean_tag_embedding"].to_numpy())
     assert expected.shape == (3, 384)
     np.testing.assert_allclose(tags.embedding[tags.has].numpy(), expected, atol=1e-5, rtol=0)
 
 
-def _give_tags(lake, as_of):
+def _write_tags(lake, as_of):
     events = [
         {"tag_event_id": f"e{n}", "track_id": track, "tag": tag, "user_id": user, "known_from_date": as_of}
-        for n, (track, tag, user) in enumerate(GIVEN)
+        for n, (track, tag, user) in enumerate(TAG_EVENTS)
     ]  # fmt: skip
     append(lake, CORE_TAGS, pa.Table.from_pylist(events, schema=CORE_TAGS.arrow_schema))
     nodes = read_table(lake, GRAPH_NODES, as_of=as_of).to_pylist()
     nodes += [
         {"as_of_date": as_of, "node_kind": "tag", "node_id": tag, "node_index": number}
-        for number, tag in enumerate(sorted({tag for _, tag, _ in GIVEN}), start=1)
+        for number, tag in enumerate(sorted({tag for _, tag, _ in TAG_EVENTS}), start=1)
     ]
     write_slice(
         lake, GRAPH_NODES, pa.Table.from_pylist(nodes, schema=GRAPH_NODES.arrow_schema), as_of=as_of

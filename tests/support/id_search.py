@@ -1,4 +1,4 @@
-"""Where an id is still to be found: every byte of every file, however it is packed."""
+"""Searches every file below a folder for an id, also inside compressed and binary formats."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 
-def traces(folder: str | Path, user_id: str) -> list[str]:
-    """Files below a folder that hold the id, in their name or unpacked content; sorted."""
+def files_containing_id(folder: str | Path, user_id: str) -> list[str]:
+    """Files below a folder whose name or decoded content contains the id; sorted."""
     return sorted(
         file.relative_to(folder).as_posix()
         for file in Path(folder).rglob("*")
-        if file.is_file() and (user_id in file.name or user_id.encode() in _unpacked(file))
+        if file.is_file() and (user_id in file.name or user_id.encode() in _decoded(file))
     )
 
 
-def _unpacked(file: Path) -> bytes:
-    """The bytes, and what a Parquet file, a gzip file or an SQLite database says when it is read."""
+def _decoded(file: Path) -> bytes:
+    """The file's bytes, and the decoded content of a Parquet, gzip or SQLite file."""
     content = file.read_bytes()
     if content[:4] == b"PAR1" == content[-4:]:
         parquet = pq.ParquetFile(file)

@@ -1,4 +1,4 @@
-"""Nights through the real DAG, in this process, into lakes of their own."""
+"""Nights that run the whole DAG in this process, each in its own lake."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import pytest
 
 from feature_store.lake.storage import open_storage
 from feature_store.settings import Night, Settings, load_settings
-from tests.support import worlds
+from tests.support import toy_dataset
 
 LISTS = {"EVENSONG_LISTS__LENGTH": "3"}
 
 
 @dataclass
 class Nights:
-    """Nights that several files look at, each run when the first test asks for it.
+    """Nights that several test files read; each runs when a test first asks for it.
 
     Attributes:
-        root: a folder for their lakes.
-        run: runs one night, see `run_night`.
+        root: folder of the lakes.
+        run: runs one night; see `run_night`.
     """
 
     root: Path
@@ -33,30 +33,30 @@ class Nights:
 
     @cached_property
     def first(self) -> dict[str, Any]:
-        """What the night of LAST_DAY recorded."""
-        worlds.write_tiny_world(open_storage(str(self._lake)))
-        ran = self.run(self._lake, worlds.LAST_DAY)
-        worlds.write_next_day(open_storage(str(self._lake)))
+        """Summary of the night of LAST_DAY."""
+        toy_dataset.land_toy_dataset(open_storage(str(self._lake)))
+        ran = self.run(self._lake, toy_dataset.LAST_DAY)
+        toy_dataset.land_next_day(open_storage(str(self._lake)))
         shutil.copytree(self._lake, self.root / "before-next-day")
         return ran
 
     @cached_property
     def second(self) -> dict[str, Any]:
-        """What the night of NEXT_DAY recorded, in the same lake."""
+        """Summary of the night of NEXT_DAY in the same lake."""
         assert self.first
-        return self.run(self._lake, worlds.NEXT_DAY)
+        return self.run(self._lake, toy_dataset.NEXT_DAY)
 
     @cached_property
     def again(self) -> dict[str, Any]:
-        """What the night of LAST_DAY recorded when it was run once more, after NEXT_DAY."""
+        """Summary of a second run for LAST_DAY, after NEXT_DAY."""
         assert self.second
-        return self.run(self._lake, worlds.LAST_DAY)
+        return self.run(self._lake, toy_dataset.LAST_DAY)
 
     @cached_property
     def elsewhere(self) -> dict[str, Any]:
-        """What the night of LAST_DAY recorded in a lake of its own."""
-        worlds.write_tiny_world(open_storage(self.elsewhere_lake))
-        return self.run(Path(self.elsewhere_lake), worlds.LAST_DAY)
+        """Summary of the night of LAST_DAY in a second lake."""
+        toy_dataset.land_toy_dataset(open_storage(self.elsewhere_lake))
+        return self.run(Path(self.elsewhere_lake), toy_dataset.LAST_DAY)
 
     @property
     def lake(self) -> str:
@@ -66,13 +66,13 @@ class Nights:
 
     @property
     def lake_after_second(self) -> str:
-        """The lake after first and second; `again` may have run in it too, for LAST_DAY."""
+        """The lake after first and second; `again` may have run there for LAST_DAY."""
         assert self.second
         return str(self._lake)
 
     @property
     def before_next_day(self) -> str:
-        """A copy of the lake after first: NEXT_DAY has landed and was not run."""
+        """A copy of the lake after first: NEXT_DAY has landed and has not run."""
         assert self.first
         return str(self.root / "before-next-day")
 
@@ -88,7 +88,7 @@ class Nights:
 
 @pytest.fixture(scope="session")
 def run_night(session_settings: Settings, spark: object) -> Callable[..., dict[str, Any]]:
-    """Run the DAG for one date into a lake; gives what `--json` would print."""
+    """Function that runs the DAG for one date and returns the summary of `--json`."""
     from dags.command.local_airflow import prepare
 
     prepare(session_settings)
@@ -96,21 +96,23 @@ def run_night(session_settings: Settings, spark: object) -> Callable[..., dict[s
     def run(lake: Path, as_of: object, **variables: str) -> dict[str, Any]:
         from rich.console import Console
 
-        from dags.command.local_airflow import run_night as through_the_dag
+        from dags.command.local_airflow import run_night as run_dag
         from dags.command.progress import NightProgress
-        from dags.command.summary import summary_of
+        from dags.command.summary import summarise_night
 
-        wanted = LISTS | variables | {"EVENSONG_LAKE": str(lake), "EVENSONG_STATE": f"{lake}-state"}
-        kept = {name: value for name, value in os.environ.items() if name.startswith("EVENSONG_")}
-        os.environ.update(wanted)
+        settings = (
+            LISTS | variables | {"EVENSONG_LAKE": str(lake), "EVENSONG_STATE": f"{lake}-state"}
+        )
+        outer = {name: value for name, value in os.environ.items() if name.startswith("EVENSONG_")}
+        os.environ.update(settings)
         try:
             with NightProgress(Console(quiet=True)) as progress:
-                ran = through_the_dag(as_of, {"publish": "auto", "retrain": "auto"}, progress)
-            return summary_of(Night(as_of, ran.run_id, load_settings()), ran.report).as_json()
+                ran = run_dag(as_of, {"publish": "auto", "retrain": "auto"}, progress)
+            return summarise_night(Night(as_of, ran.run_id, load_settings()), ran.report).as_json()
         finally:
-            for name in wanted:
+            for name in settings:
                 os.environ.pop(name)
-            os.environ.update(kept)
+            os.environ.update(outer)
 
     return run
 

@@ -1,4 +1,4 @@
-"""An S3 server on loopback, as its own process, and buckets in it."""
+"""An S3 server on loopback in a process of its own, and its buckets."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from contextlib import contextmanager
 import boto3
 import pytest
 
-from tests.support.processes import ENDS_WITH_US
+from tests.support.processes import DIE_WITH_PARENT
 
 REGION = "us-east-1"
 
 
 @contextmanager
 def running_object_store() -> Iterator[dict[str, str]]:
-    """Environment variables with which boto3, delta-rs and hadoop-aws find a server that ends with the `with`."""
+    """Environment variables that point boto3, delta-rs and hadoop-aws to a server; it ends with the `with`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with subprocess.Popen(
-        [*ENDS_WITH_US, sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [*DIE_WITH_PARENT, sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as server:
@@ -45,14 +45,14 @@ def running_object_store() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def object_store() -> Iterator[dict[str, str]]:
-    """The server of the whole session."""
+    """The session's server."""
     with running_object_store() as variables:
         yield variables
 
 
 @pytest.fixture
 def bucket(object_store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket of the test's own; the environment points at its server."""
+    """A bucket for one test; the environment points to its server."""
     for name, value in object_store.items():
         monkeypatch.setenv(name, value)
     name = f"test-{uuid.uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""A PostgreSQL server on loopback, in a folder of its own."""
+"""A PostgreSQL server on loopback with a data folder of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OWNER = "postgres"  # the server refuses to run as root
 def running_postgres() -> Iterator[str]:
     """SQLAlchemy's address of an empty database; server and folder end with the `with`.
 
-    pytest's own folders will not do: each of its sessions closes them to the server's user again.
+    The folder is none of pytest's: each session of pytest closes its folders to the server's user.
     """
     with TemporaryDirectory(prefix="postgres-") as folder:
         yield from _running_in(Path(folder))
@@ -42,7 +42,8 @@ def _running_in(folder: Path) -> Iterator[str]:
 
 
 def _run(*command: object) -> None:
-    words = [str(word) for word in command]
+    arguments = [str(argument) for argument in command]
     if os.getuid() == 0:
-        words = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups", *words]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd="/")
+        drop_root = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups"]
+        arguments = [*drop_root, *arguments]
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, cwd="/")

@@ -1,4 +1,4 @@
-"""What a test starts ends with the test's own process, however that ends."""
+"""Command prefix with which child processes end when the test's process ends."""
 
-ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")
-"""In front of a command: the kernel ends it when the thread that started it has gone."""
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
+"""The kernel sends SIGTERM to the command when the thread that started it ends."""

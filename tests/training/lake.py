@@ -1,8 +1,8 @@
-"""A lake with everything that training reads, written without Spark: 14 people of two tastes, 16 tracks, 20 days."""
+"""A lake with everything that training reads, written without Spark: 14 listeners of two tastes, 16 tracks, 20 days."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -17,10 +17,15 @@ FIRST_DAY = date(2026, 2, 10)
 TRACKS = [f"t{number:02}" for number in range(16)]
 USERS = [f"u{number:02}" for number in range(14)]
 WITHDRAWN = "t15"
+EMBEDDINGS = {
+    features.FEAT_AUDIO: ("audio_embedding", 4),
+    features.FEAT_LYRICS: ("lyrics_embedding", 3),
+    features.FEAT_COVER: ("cover_embedding", 2),
+}
 
 
 def competing(night: Night, family: str, *challengers: str) -> Night:
-    """The night, on which `challengers` contest with `family` for who makes the lists."""
+    """The night with `family` as the champion in the settings, and these challengers."""
     training = night.settings.training.model_copy(
         update={"family": family, "challengers": challengers}
     )
@@ -29,18 +34,14 @@ def competing(night: Night, family: str, *challengers: str) -> Night:
 
 def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
     """Write core_, feat_ and graph_ tables as of a day; `late` tracks are left for announce()."""
-    announce(lake, FIRST_DAY, [number for number in range(len(TRACKS)) if number not in late])
+    deliver_tracks(lake, FIRST_DAY, [number for number in range(len(TRACKS)) if number not in late])
     _write(lake, core.CORE_DAILY_LISTENS, as_of, _listens(as_of))
     _write(lake, core.CORE_LISTEN_COUNTS, as_of, [])
     _write(lake, core.CORE_TAGS, as_of, [])
-    for table, column, n_columns in (
-        (features.FEAT_AUDIO, "audio_embedding", 4),
-        (features.FEAT_LYRICS, "lyrics_embedding", 3),
-        (features.FEAT_COVER, "cover_embedding", 2),
-    ):
-        _write(
-            lake, table, as_of, [_vector(table, column, n, n_columns) for n in range(len(TRACKS))]
-        )
+    for table, (column, n_columns) in EMBEDDINGS.items():
+        rows = [_vector(table, column, number, n_columns) for number in range(len(TRACKS))]
+        _write(lake, table, as_of, rows)
+    name_encoders(lake, as_of, {table: table.name for table in EMBEDDINGS})
     _write(lake, features.FEAT_TAGS, as_of, [])
     _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
     nodes = [("user", USERS), ("track", TRACKS), ("artist", ["x"]), ("tag", []), ("album", ["m"])]
@@ -49,9 +50,9 @@ def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
         graph.GRAPH_NODES,
         as_of,
         [
-            {"node_kind": kind, "node_id": name, "node_index": place}
+            {"node_kind": kind, "node_id": name, "node_index": index}
             for kind, names in nodes
-            for place, name in enumerate(names, start=1)
+            for index, name in enumerate(names, start=1)
         ],
     )
     _write(
@@ -70,14 +71,14 @@ def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
     _write(lake, graph.GRAPH_TRACK_HAS_TAG, as_of, [])
 
 
-def announce(lake: str, day: date, numbers: Iterable[int]) -> None:
+def deliver_tracks(lake: str, day: date, numbers: Iterable[int]) -> None:
     """The catalogue sends these tracks, for the first time or once more."""
     rows = [_track(number) | {"known_from_date": day} for number in numbers]
     _write(lake, core.CORE_TRACKS, day, rows)
 
 
 def _listens(as_of: date) -> list[dict[str, object]]:
-    """Even people hear even tracks, odd ones odd tracks: two a day, further on each day, none of them u13."""
+    """Even listeners hear even tracks, odd ones odd tracks: two a day, further on each day, none of them u13."""
     n_days = (as_of - FIRST_DAY).days + 1
     return [
         {
@@ -112,6 +113,20 @@ def _track(number: int) -> dict[str, object]:
     }
 
 
+def name_encoders(lake: str, as_of: date, encoder_ids: Mapping[Table, str]) -> None:
+    """The night reads these encoders' rows, with weights `w` and preprocessing `p`."""
+    rows = [
+        {
+            "feature_table": table.name,
+            "encoder_id": encoder_id,
+            "weights_sha256": "w",
+            "preprocessing_id": "p",
+        }
+        for table, encoder_id in encoder_ids.items()
+    ]
+    _write(lake, features.FEAT_ENCODERS, as_of, rows)
+
+
 def _vector(table: Table, column: str, number: int, n_columns: int) -> dict[str, object]:
     """Even and odd tracks lie on different sides."""
     side = 1.0 if number % 2 else -1.0
@@ -122,7 +137,7 @@ def _vector(table: Table, column: str, number: int, n_columns: int) -> dict[str,
         "preprocessing_id": "p",
         "sentiment_compound": 0.0,
         "emotional_load_ratio": 0.0,
-        column: [side * (place + 1) + 0.1 * number for place in range(n_columns)],
+        column: [side * (index + 1) + 0.1 * number for index in range(n_columns)],
     }
 
 

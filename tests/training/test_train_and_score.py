@@ -50,8 +50,8 @@ def test_a_night_trains_once_and_the_next_night_uses_the_same_model(filled):
     assert again.model_version == first.model_version
     assert len(models(filled)) == 1
     rows = read_table(filled.settings.lake, SCORE_EVALUATION, as_of=filled.as_of).to_pylist()
-    measured = {(row["subject"], row["split"]) for row in rows}
-    assert measured == {
+    evaluated = {(row["subject"], row["split"]) for row in rows}
+    assert evaluated == {
         (family, split)
         for family in (FAMILY, "popularity", "item_knn")
         for split in ("validation", "test")
@@ -77,7 +77,7 @@ def test_training_again_overwrites_the_checkpoint_with_equal_bytes(filled):
 
 
 def test_every_listener_gets_ranked_available_tracks(filled):
-    """13 people listened and u13 did not; t15 is withdrawn; ranks run from 1 with falling scores."""
+    """13 listeners listened and u13 did not; t15 is withdrawn; ranks run from 1 with falling scores."""
     train.train(filled)
     score(filled)
 

@@ -1,8 +1,8 @@
-"""A trained model as files: parameters as safetensors, everything else as JSON. No pickles.
+"""Checkpoints: a model's parameters as safetensors, everything else as JSON. No pickles.
 
-A model lives on: a later night has people and tracks that it has not met. Rows of parameters are
-    therefore found again by id; a node without a row gets zeros, which is no input of its own, so
-    that its neighbours alone speak for it.
+A later night has listeners and tracks that the model was not trained on. Rows of parameters are
+    therefore mapped by id; a node without a row gets zeros, so that only its neighbours decide its
+    embedding.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from feature_store.lake.storage import Storage, sha256_of
 from training.data.content import ModalityShape, fit_to_shapes, shapes_of
-from training.data.dataset import Evidence
+from training.data.dataset import DataView
 from training.data.nodes import IdList
-from training.engine.loop import Fit
-from training.models.registry import FAMILIES, ModelConfig, Recommender
+from training.engine.loop import FitHistory
+from training.models.protocols import Recommender
+from training.models.registry import FAMILIES, ModelConfig
 
 PARAMETERS = "parameters.safetensors"
 MODEL = "model.json"
@@ -32,71 +33,73 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """A model taken apart.
+class ModelState:
+    """Everything that a checkpoint stores of a model.
 
     Attributes:
         parameters: tensors by name.
         ids: ids of the nodes that the parameters have rows for, by kind.
-        shapes: modalities that the model learned from.
-        tables: parameters with one row per node, and the kind of node.
+        shapes: modalities that the model was trained on.
+        node_tables: parameters with one row per node, and the kind of node.
     """
 
     family: str
     parameters: dict[str, Tensor]
     ids: dict[str, IdList]
     shapes: dict[str, ModalityShape]
-    tables: dict[str, str]
+    node_tables: dict[str, str]
 
 
-def taken_apart(family: str, model: Recommender, evidence: Evidence) -> Saved:
-    """Parameters on the CPU with the ids of their rows."""
+def to_state(family: str, model: Recommender, view: DataView) -> ModelState:
+    """The state of a model: parameters on the CPU, with the ids of their rows."""
     state = {
         name: value.detach().cpu().contiguous()
         for name, value in cast("nn.Module", model).state_dict().items()
     }
     kinds = sorted(set(model.node_tables.values()))
-    return Saved(
+    return ModelState(
         family=family,
         parameters=state,
-        ids={kind: evidence.graph.nodes.of_kind(kind) for kind in kinds},
-        shapes=shapes_of(evidence.content),
-        tables=dict(model.node_tables),
+        ids={kind: view.graph.nodes.of_kind(kind) for kind in kinds},
+        shapes=shapes_of(view.content),
+        node_tables=dict(model.node_tables),
     )
 
 
-def put_together(
-    saved: Saved, config: ModelConfig, evidence: Evidence, device: torch.device
+def from_state(
+    state: ModelState, config: ModelConfig, view: DataView, device: torch.device
 ) -> Recommender:
-    """The model again, over what is known on another day.
+    """A model with this state, built on the view of another day.
 
     Raises:
         CheckpointError: the parameters are not those of the family.
         EncoderChangedError: the tracks' vectors come from another encoder.
     """
-    fitted = Evidence(evidence.graph, fit_to_shapes(evidence.content, saved.shapes))
-    model = FAMILIES[saved.family].model(config, fitted)
-    tables = model.node_tables
+    fitted = DataView(view.graph, fit_to_shapes(view.content, state.shapes))
+    model = FAMILIES[state.family].model(config, fitted)
+    node_tables = model.node_tables
     module = cast("nn.Module", model)
     expected = set(module.state_dict())
-    if expected != set(saved.parameters):
+    if expected != set(state.parameters):
         raise CheckpointError(
-            f"checkpoint of {saved.family}: parameters differ by "
-            f"{sorted(expected ^ set(saved.parameters))}; train anew (--retrain always)"
+            f"checkpoint of {state.family}: parameters differ by "
+            f"{sorted(expected ^ set(state.parameters))}; train again (--retrain always)"
         )
-    nodes = evidence.graph.nodes
+    nodes = view.graph.nodes
     module.load_state_dict(
         {
-            name: _by_id(value, saved.ids[tables[name]], nodes.of_kind(tables[name]))
-            if name in tables
+            name: _rows_by_id(value, state.ids[node_tables[name]], nodes.of_kind(node_tables[name]))
+            if name in node_tables
             else value
-            for name, value in saved.parameters.items()
+            for name, value in state.parameters.items()
         }
     )
     return cast("Recommender", module.to(device))
 
 
-def write(storage: Storage, folder: str, saved: Saved, fits: dict[str, Fit], recipe: str) -> str:
+def write(
+    storage: Storage, folder: str, state: ModelState, fits: dict[str, FitHistory], recipe: str
+) -> str:
     """Write a checkpoint and return its hash.
 
     Equal models give equal bytes, so what a killed run left is simply overwritten.
@@ -104,22 +107,22 @@ def write(storage: Storage, folder: str, saved: Saved, fits: dict[str, Fit], rec
     Args:
         storage: the lake.
         folder: where, relative to the lake.
-        saved: the model.
-        fits: how each fit went, by what it was for; becomes history.json.
+        state: of the model.
+        fits: history of each fit, by its purpose; becomes history.json.
         recipe: the whole configuration, as JSON.
     """
-    described = {
-        "family": saved.family,
+    metadata = {
+        "family": state.family,
         "recipe": json.loads(recipe),
-        "shapes": {name: asdict(shape) for name, shape in saved.shapes.items()},
-        "ids": {kind: nodes.ids.tolist() for kind, nodes in saved.ids.items()},
-        "tables": saved.tables,
+        "shapes": {name: asdict(shape) for name, shape in state.shapes.items()},
+        "ids": {kind: nodes.ids.tolist() for kind, nodes in state.ids.items()},
+        "tables": state.node_tables,
     }
     history = {purpose: asdict(fit) for purpose, fit in fits.items()}
-    return _write_files(storage, folder, saved.parameters, described, json.dumps(history))
+    return _write_files(storage, folder, state.parameters, metadata, json.dumps(history))
 
 
-def read(storage: Storage, folder: str, sha256: str) -> Saved:
+def read(storage: Storage, folder: str, sha256: str) -> ModelState:
     """Read a checkpoint.
 
     Raises:
@@ -129,52 +132,52 @@ def read(storage: Storage, folder: str, sha256: str) -> Saved:
     if _hash_of(files) != sha256:
         raise CheckpointError(
             f"checkpoint {folder}: its hash is {_hash_of(files)}, run_models says {sha256}; "
-            "train anew (--retrain always)"
+            "train again (--retrain always)"
         )
-    described = json.loads(files[MODEL])
-    return Saved(
-        family=described["family"],
+    metadata = json.loads(files[MODEL])
+    return ModelState(
+        family=metadata["family"],
         parameters=load(files[PARAMETERS]),
-        ids={kind: IdList.of(kind, ids) for kind, ids in described["ids"].items()},
-        shapes={name: ModalityShape(**shape) for name, shape in described["shapes"].items()},
-        tables=described["tables"],
+        ids={kind: IdList.of(kind, ids) for kind, ids in metadata["ids"].items()},
+        shapes={name: ModalityShape(**shape) for name, shape in metadata["shapes"].items()},
+        node_tables=metadata["tables"],
     )
 
 
 def drop_node(storage: Storage, folder: str, kind: str, node_id: str) -> str | None:
-    """Take a node's rows and id out of a checkpoint; returns its new hash, None when not there.
+    """Remove a node's rows and id from a checkpoint; returns its new hash, None when not there.
 
-    Whatever else was learned stays: a row is all that a model keeps of one node alone.
+    All other parameters stay: only the rows belong to one node.
     """
-    described = json.loads(storage.read(f"{folder}/{MODEL}"))
-    known = described["ids"].get(kind, [])
+    metadata = json.loads(storage.read(f"{folder}/{MODEL}"))
+    known = metadata["ids"].get(kind, [])
     if node_id not in known:
         return None
-    place = known.index(node_id)
-    described["ids"][kind] = known[:place] + known[place + 1 :]
-    described["erased_count"] = described.get("erased_count", 0) + 1
+    row = known.index(node_id)
+    metadata["ids"][kind] = known[:row] + known[row + 1 :]
+    metadata["erased_count"] = metadata.get("erased_count", 0) + 1
     parameters = load(storage.read(f"{folder}/{PARAMETERS}"))
-    for name in (name for name, of_kind in described["tables"].items() if of_kind == kind):
+    for name in (name for name, of_kind in metadata["tables"].items() if of_kind == kind):
         rows = parameters[name]
         if len(rows) == len(known) - 1:
             continue  # an erasure was killed after it had written this file
-        parameters[name] = torch.cat([rows[:place], rows[place + 1 :]])
+        parameters[name] = torch.cat([rows[:row], rows[row + 1 :]])
     history = storage.read(f"{folder}/{HISTORY}").decode()
-    return _write_files(storage, folder, parameters, described, history)
+    return _write_files(storage, folder, parameters, metadata, history)
 
 
 def hash_after_erasure(storage: Storage, folder: str, sha256: str) -> str:
-    """The hash of a checkpoint that an erasure wrote; `sha256` of one that none has touched."""
+    """The hash of a checkpoint that an erasure rewrote; otherwise `sha256`, unchanged."""
     files = _files_in(storage, folder)
     return _hash_of(files) if "erased_count" in json.loads(files[MODEL]) else sha256
 
 
-def _by_id(rows: Tensor, known: IdList, wanted: IdList) -> Tensor:
-    """Rows in the order of `wanted`, shape (wanted, dim); zeros for ids without one."""
-    placed = torch.zeros(len(wanted), *rows.shape[1:], dtype=rows.dtype)
-    theirs, mine = known.shared_with(wanted)
-    placed[mine] = rows[theirs]
-    return placed
+def _rows_by_id(rows: Tensor, known: IdList, ids: IdList) -> Tensor:
+    """Rows in the order of `ids`, shape (len(ids), dim); zeros for ids without one."""
+    ordered = torch.zeros(len(ids), *rows.shape[1:], dtype=rows.dtype)
+    theirs, mine = known.intersection(ids)
+    ordered[mine] = rows[theirs]
+    return ordered
 
 
 def _files_in(storage: Storage, folder: str) -> dict[str, bytes]:
@@ -185,13 +188,13 @@ def _write_files(
     storage: Storage,
     folder: str,
     parameters: dict[str, Tensor],
-    described: dict[str, object],
+    metadata: dict[str, object],
     history: str,
 ) -> str:
     """Write a checkpoint's files in an order that never changes; returns their hash."""
     files = {
         PARAMETERS: save(parameters),
-        MODEL: json.dumps(described, sort_keys=True).encode(),
+        MODEL: json.dumps(metadata, sort_keys=True).encode(),
         HISTORY: json.dumps(json.loads(history), sort_keys=True).encode(),
     }
     for name, content in files.items():

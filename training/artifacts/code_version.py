@@ -1,4 +1,4 @@
-"""Which code a family's model is made by: a version and a kept fit change when it does."""
+"""Code versions: hashes of the code that fits a family, which become part of model versions."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from feature_store.lake.storage import sha256_of
 SOURCES = Path(__file__).parents[2]
 
 
-def family_sha256(module: str) -> str:
+def family_code_version(module: str) -> str:
     """Hash of the code of training that a family's fit goes through, and of no other family's.
 
     Args:
         module: file of the family in training/models/ranking, without its ending.
     """
-    wanted = [f"training.models.ranking.{module}", "training.engine.model_selection"]
+    to_visit = [f"training.models.ranking.{module}", "training.engine.model_selection"]
     sources: dict[str, bytes] = {}
-    while wanted:
-        name = wanted.pop()
+    while to_visit:
+        name = to_visit.pop()
         file = SOURCES / f"{name.replace('.', '/')}.py"
-        # The registry names every family, and none of them changes what another one learns.
+        # The registry imports every family, and none of them changes the fit of another one.
         if name in sources or name == "training.models.registry" or not file.is_file():
             continue
         sources[name] = file.read_bytes()
-        wanted += _imported_from_training(sources[name])
+        to_visit += _imported_from_training(sources[name])
     return sha256_of("".join(sha256_of(sources[name]) for name in sorted(sources)).encode())
 
 

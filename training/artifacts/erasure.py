@@ -1,8 +1,8 @@
-"""Take an erased person out of models: the row of the embedding table and the id, wherever copied.
+"""Erases a person from models: removes the embedding row and the id from every copy.
 
 Checkpoints of the lake are rewritten, run_models gets their new hashes, and MLflow's copies are
-replaced. What cannot be opened as a checkpoint is deleted: the next night trains anew. States of
-fits that were killed are deleted: they could not go on with the person's rows, nor without.
+replaced. A checkpoint that cannot be opened is deleted: the next night trains a new model.
+Resume files of killed fits are deleted: they hold the person's rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from feature_store.lake.arrow_io import read_table, replace_rows
 from feature_store.lake.delta_tables import exists
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import FolderStorage, open_storage
-from feature_store.privacy.requests import add_removed, request_called
+from feature_store.privacy.requests import add_removed_counts, load_request
 from feature_store.settings import Settings
 from feature_store.tables.runs import RUN_MODELS
 from training.artifacts import checkpoints
@@ -43,7 +43,7 @@ def erase_models(settings: Settings, request_id: str) -> int:
     Raises:
         UnknownRequest: there is no unfinished request of that id.
     """
-    request = request_called(settings, request_id)
+    request = load_request(settings, request_id)
     storage = open_storage(settings.lake)
     with writer_lease(settings.lake, RUN_MODELS.name):
         cleaned = [
@@ -54,9 +54,9 @@ def erase_models(settings: Settings, request_id: str) -> int:
     found = {
         "models": len(cleaned),
         "mlflow": copies,
-        "fits": resume.forget_all(settings.state),
+        "fits": resume.delete_all(settings.state),
     }
-    add_removed(settings, request_id, found)
+    add_removed_counts(settings, request_id, found)
     LOG.info("erased from models", request_id=request_id, **found)
     return len(cleaned)
 
@@ -70,7 +70,7 @@ def _folders(storage: Storage) -> Iterator[str]:
 
 
 def _drop(storage: Storage, folder: str, user_id: str) -> bool:
-    """Whether the checkpoint had the person; what is no checkpoint any more is deleted."""
+    """Whether the checkpoint had the person; deletes files that cannot be opened."""
     try:
         return checkpoints.drop_node(storage, folder, _PERSON, user_id) is not None
     except (KeyError, ValueError, SafetensorError):

@@ -1,4 +1,4 @@
-"""MLflow: parameters, losses by epoch, metrics and files of each training.
+"""Logs each training to MLflow: parameters, losses by epoch, metrics and files.
 
 By default a SQLite file and a folder under EVENSONG_STATE; MLFLOW_TRACKING_URI sends it elsewhere.
 """
@@ -14,16 +14,18 @@ from types import ModuleType
 from feature_store.lake.storage import Storage
 from feature_store.settings import Night, Settings
 from training.artifacts.checkpoints import HISTORY, MODEL, PARAMETERS
-from training.engine.model_selection import Learned
+from training.engine.model_selection import TrainingResult
 
 EXPERIMENT = "evensong"
 
 
-def track(night: Night, learned: Learned, storage: Storage, folder: str, version: str) -> str:
+def track(
+    night: Night, training: TrainingResult, storage: Storage, folder: str, version: str
+) -> str:
     """Log a training; returns MLflow's run id."""
     import mlflow  # imported here because it takes seconds
 
-    recipe, state = learned.recipe, night.settings.state.resolve()
+    recipe, state = training.recipe, night.settings.state.resolve()
     state.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(tracking_uri(night.settings))
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
@@ -33,19 +35,16 @@ def track(night: Night, learned: Learned, storage: Storage, folder: str, version
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name=f"{recipe.family} {night.as_of}") as run:
         mlflow.set_tags(
-            {"model_version": version, "run_id": night.run_id, "unsplit": learned.unsplit}
+            {"model_version": version, "run_id": night.run_id, "unsplit": training.unsplit}
         )
         mlflow.log_params(_flat(json.loads(recipe.as_json())))
-        for measured in learned.measured:
-            if measured.family != recipe.family:
+        for one in training.results:
+            if one.family != recipe.family:
                 continue
             mlflow.log_metrics(
-                {
-                    f"{measured.split}.{name}": value
-                    for name, value in measured.quality.values.items()
-                }
+                {f"{one.split}.{name}": value for name, value in one.result.values.items()}
             )
-        _log_epochs(mlflow, learned)
+        _log_epochs(mlflow, training)
         _log_files(mlflow, storage, folder)
         return str(run.info.run_id)
 
@@ -56,14 +55,14 @@ def tracking_uri(settings: Settings) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
 
 
-def _log_epochs(mlflow: ModuleType, learned: Learned) -> None:
-    """Losses and validation figures, with the epoch as the step."""
-    for purpose, fit in learned.fits.items():
+def _log_epochs(mlflow: ModuleType, training: TrainingResult) -> None:
+    """Losses and validation metrics, with the epoch as the step."""
+    for purpose, fit in training.fits.items():
         for epoch in fit.epochs:
-            figures = {f"{purpose}.{name}": value for name, value in epoch.losses.items()}
+            metrics = {f"{purpose}.{name}": value for name, value in epoch.losses.items()}
             if epoch.validation is not None:
-                figures[f"{purpose}.validation"] = epoch.validation
-            mlflow.log_metrics(figures, step=epoch.number)
+                metrics[f"{purpose}.validation"] = epoch.validation
+            mlflow.log_metrics(metrics, step=epoch.number)
 
 
 def _log_files(mlflow: ModuleType, storage: Storage, folder: str) -> None:

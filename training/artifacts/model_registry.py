@@ -1,4 +1,4 @@
-"""run_models: which models there are, and which one a night uses."""
+"""Model registry: the rows of run_models, the champion, and the model that a night uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from feature_store.lake.delta_tables import ensure_table
 from feature_store.lake.storage import sha256_of
 from feature_store.settings import Night, Settings
 from feature_store.tables.runs import RUN_MODELS
-from training.artifacts.code_version import family_sha256
+from training.artifacts.code_version import family_code_version
 from training.config import Recipe
 from training.engine.distributed import n_processes
 from training.models.registry import FAMILIES
@@ -47,9 +47,9 @@ def version_of(recipe: Recipe, data_sha256: str, settings: Settings, device: str
     Data, recipe, the family's code, seed and torch; and what decides in which order floats are
     added: processes, threads, device.
     """
-    code = family_sha256(FAMILIES[recipe.family].module)
+    code_version = family_code_version(FAMILIES[recipe.family].module)
     order = [n_processes(), settings.training.n_threads, device]
-    parts = [data_sha256, recipe.as_json(), code, settings.seed, torch.__version__, *order]
+    parts = [data_sha256, recipe.as_json(), code_version, settings.seed, torch.__version__, *order]
     return sha256_of(json.dumps(parts).encode())[:16]
 
 
@@ -63,7 +63,7 @@ def champion_of(night: Night) -> str:
 
     That of the newest promotion which the night may know of, among the families that the settings
     let compete; the settings' own where none was promoted yet. Every model is promoted when it is
-    trained: by winning, by being the champion's, or by hand, when somebody trains it by its name.
+    trained: by winning, by being the champion's, or by hand, when an operator trains it by name.
     """
     competing = {night.settings.training.family, *night.settings.training.challengers}
     promoted = [row for row in _rows(night) if row.family in competing and _is_known(row, night)]

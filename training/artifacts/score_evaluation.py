@@ -1,4 +1,4 @@
-"""score_evaluation: what was measured of a night's model and the families beside it."""
+"""Writes score_evaluation: metrics of the night's model, its challengers and the baselines."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from feature_store.lake.delta_tables import ensure_table
 from feature_store.settings import Night
 from feature_store.tables.scores import SCORE_EVALUATION
 from training.artifacts.model_registry import ModelRow
-from training.engine.model_selection import Measured
-from training.evaluation.significance import Contest
+from training.engine.model_selection import FamilyResult
+from training.evaluation.significance import ChallengerTest
 
 VALUE_DECIMALS = 6
-AHEAD = "ndcg_at_10_ahead"  # of the champion, on the same people
+AHEAD = "ndcg_at_10_ahead"  # challenger less champion, on the same listeners
 
 
-def write_measured(
+def write_results(
     night: Night,
-    measured: tuple[Measured, ...],
-    contests: tuple[Contest, ...],
+    results: tuple[FamilyResult, ...],
+    challenger_tests: tuple[ChallengerTest, ...],
     versions: dict[str, str],
 ) -> Written:
-    """Replace the night's slice by what was just measured; no row when nothing could be held out.
+    """Replace the night's slice by new metrics; no row when nothing could be held out.
 
     Args:
         night: whose slice.
-        measured: metrics by family and split.
-        contests: each gives the challenger three rows of validation: ndcg_at_10_ahead, and the
-            ends of its interval.
+        results: metrics by family and split.
+        challenger_tests: each gives the challenger three rows of validation: ndcg_at_10_ahead, and
+            the ends of its interval.
         versions: model version of each family.
     """
-    figures = [
-        (one.family, one.split, one.quality.n_users, metric, value)
-        for one in measured
-        for metric, value in one.quality.values.items()
+    metrics = [
+        (one.family, one.split, one.result.n_users, metric, value)
+        for one in results
+        for metric, value in one.result.values.items()
     ] + [
         (one.challenger, "validation", one.n_users, metric, value)
-        for one in contests
+        for one in challenger_tests
         for metric, value in (
-            (AHEAD, one.ahead.mean),
-            (f"{AHEAD}_low", one.ahead.low),
-            (f"{AHEAD}_high", one.ahead.high),
+            (AHEAD, one.difference.mean),
+            (f"{AHEAD}_low", one.difference.low),
+            (f"{AHEAD}_high", one.difference.high),
         )
     ]
     rows = [
@@ -55,16 +55,16 @@ def write_measured(
             "model_version": versions[family],
             "run_id": night.run_id,
         }
-        for family, split, n_users, metric, value in figures
+        for family, split, n_users, metric, value in metrics
     ]
     return _write(night, rows)
 
 
-def repeat_measured(night: Night, model: ModelRow) -> Written:
-    """Repeat in the night's slice what was measured when its model was trained.
+def repeat_results(night: Night, model: ModelRow) -> Written:
+    """Repeat in the night's slice the metrics of the day on which its model was trained.
 
-    These rows are facts about a model, not about a day: a night that reuses it has the same facts.
-    None when the day's slice has become that of another training by hand.
+    The rows describe a model, not a day: a night that reuses the model has the same rows. It has
+    none when a later training by hand has replaced that day's slice.
     """
     lake = night.settings.lake
     ensure_table(lake, SCORE_EVALUATION)

@@ -1,4 +1,4 @@
-"""Batches of people: whose scores are wanted and, for learning, which tracks must come first."""
+"""Batches of listeners for scoring, and training batches with their positives and candidates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.data.interactions import Pairs
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserBatch:
-    """Some people.
+    """Some listeners.
 
     Attributes:
         users: positions, shape (batch,).
@@ -23,70 +23,71 @@ class UserBatch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LearningBatch:
-    """Some people, what they heard, and the tracks that this is ranked against.
+class TrainingBatch:
+    """Some listeners, the tracks they heard (positives), and the candidates ranked against these.
 
     Attributes:
         users: positions, shape (batch,).
         candidates: positions of tracks in ascending order, shape (candidates,); holds every
             positive.
-        rows: of each positive, its person's place in `users`, shape (positives,).
-        columns: of each positive, its track's place in `candidates`, shape (positives,).
-        shared: places in `candidates` on which heads compare what they think, shape (shared,).
+        rows: of each positive, the row of its user in `users`, shape (positives,).
+        columns: of each positive, the column of its track in `candidates`, shape (positives,).
+        distillation_candidates: columns of `candidates` on which heads are compared for mutual
+            learning, shape (distillation_candidates,).
     """
 
     users: Tensor
     candidates: Tensor
     rows: Tensor
     columns: Tensor
-    shared: Tensor
+    distillation_candidates: Tensor
 
-    def to(self, device: torch.device) -> LearningBatch:
+    def to(self, device: torch.device) -> TrainingBatch:
         """The same on another device."""
-        return LearningBatch(
+        return TrainingBatch(
             self.users.to(device),
             self.candidates.to(device),
             self.rows.to(device),
             self.columns.to(device),
-            self.shared.to(device),
+            self.distillation_candidates.to(device),
         )
 
-    def part(self, place: int, n_parts: int) -> LearningBatch:
-        """Every `n_parts`-th person from `place` on, against the same candidates.
+    def shard(self, rank: int, n_shards: int) -> TrainingBatch:
+        """Every `n_shards`-th listener from `rank` on, against the same candidates.
 
-        Example: part 1 of 2 of the people (3, 5, 8) is (5), with that person's positives.
+        Example: shard 1 of 2 of the listeners (3, 5, 8) is (5), with that listener's positives.
         """
-        mine = self.rows % n_parts == place
+        mine = self.rows % n_shards == rank
         return replace(
             self,
-            users=self.users[place::n_parts],
-            rows=self.rows[mine] // n_parts,
+            users=self.users[rank::n_shards],
+            rows=self.rows[mine] // n_shards,
             columns=self.columns[mine],
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LearningBatches:
-    """All people who heard something, shuffled anew each time it is gone through.
+class TrainingBatches:
+    """All listeners with a listen; each iteration is one epoch in a new random order.
 
     The candidates are all tracks while there are at most `max_candidates`; of a larger catalogue
     they are the batch's positives and tracks drawn at random without replacement, so that memory
-    does not grow with the catalogue. A batch has `batch_users` people, or fewer where an epoch
+    does not grow with the catalogue. A batch has `batch_users` listeners, or fewer where an epoch
     would otherwise have less than `min_batches` steps.
     """
 
-    heard: Pairs
+    listened: Pairs
     n_tracks: int
     batch_users: int
     min_batches: int
     max_candidates: int
-    max_shared: int
+    max_distillation_candidates: int
     generator: torch.Generator
     device: torch.device
 
-    def __iter__(self) -> Iterator[LearningBatch]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         """One epoch; without a single listen it has no batch."""
-        users = self.heard.users.unique()
+        users = self.listened.users.unique()
         if not len(users):
             return
         shuffled = users[torch.randperm(len(users), generator=self.generator)]
@@ -94,18 +95,22 @@ class LearningBatches:
         for block in shuffled.split(max(1, size)):
             yield self._batch(block.sort().values).to(self.device)
 
-    def _batch(self, users: Tensor) -> LearningBatch:
-        """The batch of these people; `users` ascending."""
-        rows, tracks = self.heard.of_users(users)
+    def _batch(self, users: Tensor) -> TrainingBatch:
+        """The batch of these listeners; `users` ascending."""
+        rows, tracks = self.listened.of_users(users)
         candidates = self._candidates(tracks)
         columns = torch.searchsorted(candidates, tracks)
-        return LearningBatch(users, candidates, rows, columns, self._shared(len(candidates)))
+        return TrainingBatch(
+            users, candidates, rows, columns, self._distillation_candidates(len(candidates))
+        )
 
-    def _shared(self, n_candidates: int) -> Tensor:
-        """Places of the candidates that heads compare, ascending."""
-        if n_candidates <= self.max_shared:
+    def _distillation_candidates(self, n_candidates: int) -> Tensor:
+        """Columns of the candidates on which heads are compared, ascending."""
+        if n_candidates <= self.max_distillation_candidates:
             return torch.arange(n_candidates)
-        drawn = torch.randperm(n_candidates, generator=self.generator)[: self.max_shared]
+        drawn = torch.randperm(n_candidates, generator=self.generator)[
+            : self.max_distillation_candidates
+        ]
         return drawn.sort().values
 
     def _candidates(self, positives: Tensor) -> Tensor:
@@ -115,11 +120,11 @@ class LearningBatches:
         heard = positives.unique()
         drawn = torch.randperm(self.n_tracks, generator=self.generator)
         drawn = drawn[: max(0, self.max_candidates - len(heard))]
-        together: Tensor = torch.cat([heard, drawn]).unique()
-        return together
+        candidates: Tensor = torch.cat([heard, drawn]).unique()
+        return candidates
 
 
 def blocks(users: Tensor, size: int) -> Iterator[UserBatch]:
-    """People in blocks of at most `size`, in the order given."""
+    """Listeners in blocks of at most `size`, in the order given."""
     for block in users.split(size):
         yield UserBatch(block)

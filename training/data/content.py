@@ -1,4 +1,4 @@
-"""What tracks are made of: an embedding per modality, valence and arousal, and who has which.
+"""Content of tracks: an embedding, valence and arousal per modality, and which tracks have them.
 
 Audio, lyrics and cover are read here; tags, which depend on the split, are made in tags.py.
 
@@ -8,7 +8,6 @@ Presence comes from the tables, never from the look of a vector: a track without
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,12 @@ import torch
 
 from feature_store.contract import Table
 from feature_store.lake.arrow_io import read_table
+from feature_store.lake.encoder_rows import arrow_rows, identity_of
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import (
     FEAT_AUDIO,
     FEAT_COVER,
+    FEAT_ENCODERS,
     FEAT_LYRICS,
     FEAT_TAGS,
     FEAT_TRACK_EMOTION,
@@ -57,13 +58,11 @@ TAGS = "tags"
 TABLE_OF = {name: source.table for name, source in MODALITIES.items()} | {TAGS: FEAT_TAGS}
 """Where the vectors of each modality come from."""
 
-FEATURES_READ = (*TABLE_OF.values(), FEAT_TRACK_EMOTION)
-
-_ENCODER_COLUMNS = ("encoder_id", "weights_sha256", "preprocessing_id")
+FEATURES_READ = (FEAT_ENCODERS, *TABLE_OF.values(), FEAT_TRACK_EMOTION)
 
 
 class EncoderChangedError(ValueError):
-    """A model meets features of another encoder than it learned from."""
+    """The features come from another encoder than the one that the model was trained on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +71,7 @@ class Vectors:
 
     Attributes:
         encoder: encoder, weights and preprocessing that made them; empty when there is none.
-        embedding: shape (n, dim); rows outside `has` mean nothing and nobody may read them.
+        embedding: shape (n, dim); rows outside `has` are undefined.
         has: shape (n,) bool.
     """
 
@@ -88,7 +87,7 @@ class Modality:
     Attributes:
         encoder: encoder, weights and preprocessing that made the vectors; empty when no track has
             any.
-        embedding: shape (n_tracks, dim); rows outside `has` mean nothing and nobody may read them.
+        embedding: shape (n_tracks, dim); rows outside `has` are undefined.
         has: shape (n_tracks,) bool.
         emotion: valence and arousal by this source, each in [-1, 1], shape (n_tracks, 2).
         has_emotion: shape (n_tracks,) bool.
@@ -115,7 +114,7 @@ Content = dict[str, Modality]
 
 @dataclass(frozen=True, slots=True)
 class ModalityShape:
-    """What a model must find again of a modality: its encoder and its width."""
+    """Encoder and width of a modality, which must not change between training and scoring."""
 
     encoder: str
     dim: int
@@ -130,10 +129,10 @@ def shapes_of(content: Content) -> dict[str, ModalityShape]:
 
 
 def fit_to_shapes(content: Content, shapes: dict[str, ModalityShape]) -> Content:
-    """Exactly the modalities that a model learned from; one that no track has any more is empty.
+    """Exactly the modalities that a model was trained on; one that no track has any more is empty.
 
-    They stand in the order of `content`, as they did when the model learned: heads have their
-    weights by place, and a file has shapes in the order of the alphabet.
+    Their order is that of `content`, as in training: the ensemble weights go by index, and a
+    checkpoint has shapes in alphabetical order.
 
     Raises:
         EncoderChangedError: the vectors come from another encoder.
@@ -149,39 +148,39 @@ def fit_to_shapes(content: Content, shapes: dict[str, ModalityShape]) -> Content
             fitted[name] = modality
         else:
             raise EncoderChangedError(
-                f"{TABLE_OF[name].name}: vectors by {modality.encoder}, the model learned "
-                f"from {shape.encoder}; "
-                "train anew (--retrain always)"
+                f"{TABLE_OF[name].name}: vectors by {modality.encoder}, the model was "
+                f"trained on {shape.encoder}; "
+                "train again (--retrain always)"
             )
     return fitted
 
 
 def absent(n_tracks: int, shape: ModalityShape) -> Modality:
     """A modality that no track has."""
-    nobody = torch.zeros(n_tracks, dtype=torch.bool)
-    return without_emotion(Vectors(shape.encoder, torch.zeros(n_tracks, shape.dim), nobody))
+    none = torch.zeros(n_tracks, dtype=torch.bool)
+    return without_emotion(Vectors(shape.encoder, torch.zeros(n_tracks, shape.dim), none))
 
 
 def without_emotion(vectors: Vectors) -> Modality:
-    """A modality that tells nothing of valence and arousal."""
+    """A modality without valence and arousal."""
     n_tracks = len(vectors.has)
-    nobody = torch.zeros(n_tracks, dtype=torch.bool)
-    return Modality(
-        vectors.encoder, vectors.embedding, vectors.has, torch.zeros(n_tracks, 2), nobody
-    )
+    none = torch.zeros(n_tracks, dtype=torch.bool)
+    return Modality(vectors.encoder, vectors.embedding, vectors.has, torch.zeros(n_tracks, 2), none)
 
 
 def read_content(lake: str, as_of: date, tracks: IdList) -> Content:
     """Every modality but tags as of a day, rows in the order of `tracks`."""
     catalogue = read_table(lake, CORE_TRACKS, as_of=as_of)
     emotions = read_table(lake, FEAT_TRACK_EMOTION, as_of=as_of)
-    return {name: _read_modality(lake, name, catalogue, emotions, tracks) for name in MODALITIES}
+    return {
+        name: _read_modality(lake, as_of, name, catalogue, emotions, tracks) for name in MODALITIES
+    }
 
 
 def _read_modality(
-    lake: str, name: str, catalogue: pa.Table, emotions: pa.Table, tracks: IdList
+    lake: str, as_of: date, name: str, catalogue: pa.Table, emotions: pa.Table, tracks: IdList
 ) -> Modality:
-    """Vectors of one modality, looked up by the hash of each track's content."""
+    """Vectors of one modality, found by the content hash of each track."""
     source = MODALITIES[name]
     hashes = dict(
         zip(
@@ -190,50 +189,55 @@ def _read_modality(
             strict=True,
         )
     )
-    wanted = [hashes.get(str(track)) for track in tracks.ids]
-    features = read_table(lake, source.table)
-    found = looked_up(features, "content_hash", source.embedding_column, wanted)
+    keys = [hashes.get(str(track)) for track in tracks.ids]
+    found = read_vectors(lake, as_of, source.table, "content_hash", source.embedding_column, keys)
     emotion, has_emotion = _read_emotion(emotions, name, tracks)
     return Modality(found.encoder, found.embedding, found.has, emotion, has_emotion & found.has)
 
 
-def looked_up(
-    features: pa.Table, key_column: str, embedding_column: str, wanted: Sequence[str | None]
+def read_vectors(
+    lake: str,
+    as_of: date,
+    table: Table,
+    key_column: str,
+    embedding_column: str,
+    keys: Sequence[str | None],
 ) -> Vectors:
-    """The vector of each wanted key, all of one encoder; None and what has no vector is left out.
+    """The vector of each key, by the encoder that the night reads.
 
-    While an encoder is being replaced, both have rows: the one that covers most of the wanted
-    keys is taken, and of two that cover as much the greater name, so that vectors of two encoders
-    are never mixed.
+    Args:
+        lake: where the tables are.
+        as_of: the night, whose slice of feat_encoders names the encoder.
+        table: a feature table.
+        key_column: the column that `keys` are values of.
+        embedding_column: the column that holds the vectors.
+        keys: one per row of the result; None and a key without a vector have none.
     """
-    asked = set(wanted)
-    is_asked = [key in asked for key in features[key_column].to_pylist()]
-    found = features.filter(pa.array(is_asked, pa.bool_()))
+    encoders = read_table(lake, FEAT_ENCODERS, as_of=as_of)
+    rows = arrow_rows(read_table(lake, table), encoders, table)
+    requested = set(keys)
+    is_requested = [key in requested for key in rows[key_column].to_pylist()]
+    found = rows.filter(pa.array(is_requested, pa.bool_()))
     found = found.filter(found[embedding_column].is_valid())
-    names = [
-        "/".join(part)
-        for part in zip(*(found[column].to_pylist() for column in _ENCODER_COLUMNS), strict=True)
-    ]
-    if not names:
-        return Vectors("", torch.zeros(len(wanted), 0), torch.zeros(len(wanted), dtype=torch.bool))
-    covered = Counter(names)
-    encoder = max(covered, key=lambda name: (covered[name], name))
-    found = found.filter(pa.array([name == encoder for name in names]))
+    if not found.num_rows:
+        return Vectors("", torch.zeros(len(keys), 0), torch.zeros(len(keys), dtype=torch.bool))
     matrix = torch.from_numpy(np.stack(found[embedding_column].to_numpy()))  # (n_found, dim)
     row_of = {key: row for row, key in enumerate(found[key_column].to_pylist())}
-    has = torch.tensor([key in row_of for key in wanted], dtype=torch.bool)
-    embedding = torch.zeros(len(wanted), matrix.shape[1])
-    embedding[has] = matrix[[row_of[key] for key in wanted if key in row_of]]
-    return Vectors(encoder, embedding, has)
+    has = torch.tensor([key in row_of for key in keys], dtype=torch.bool)
+    embedding = torch.zeros(len(keys), matrix.shape[1])
+    embedding[has] = matrix[[row_of[key] for key in keys if key in row_of]]
+    return Vectors(str(identity_of(encoders, table)), embedding, has)
 
 
 def _read_emotion(emotions: pa.Table, source: str, tracks: IdList) -> tuple[Tensor, Tensor]:
-    """Valence and arousal by one source, shape (n_tracks, 2), and who has them."""
+    """Valence and arousal by one source, shape (n_tracks, 2), and which tracks have them."""
     emotion = torch.zeros(len(tracks), 2)
     has_emotion = torch.zeros(len(tracks), dtype=torch.bool)
     rows = [row for row in emotions.to_pylist() if row["emotion_source"] == source]
     if rows:
-        places = tracks.positions((row["track_id"] for row in rows), FEAT_TRACK_EMOTION.name)
-        emotion[places] = torch.tensor([[row["valence"], row["arousal"]] for row in rows]).float()
-        has_emotion[places] = True
+        positions = tracks.positions((row["track_id"] for row in rows), FEAT_TRACK_EMOTION.name)
+        emotion[positions] = torch.tensor(
+            [[row["valence"], row["arousal"]] for row in rows]
+        ).float()
+        has_emotion[positions] = True
     return emotion, has_emotion

@@ -1,4 +1,4 @@
-"""Everything that training may know as of a day, and the part that a split lets a model see."""
+"""The dataset of a night as tensors, and the views of it that a model may see."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from feature_store.settings import GraphSettings
+from feature_store.setting_groups import GraphSettings
 from feature_store.tables.graph import NODE_KINDS, RECENCY_HALF_LIFE_DAYS
 from training.data.content import MODALITIES, TAGS, Content, Vectors
 from training.data.graph import Edges, SocialGraph
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MIN_HEARD_TRACKS = (
-    5  # of a modality; HetRec beside 14 recordings that nobody played must not get an audio head
+    5  # of a modality; HetRec with 14 recordings without a listen must not get an audio head
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class DataView:
     """What a model sees: a graph, and the tracks' content in the order of the graph's tracks."""
 
     graph: SocialGraph
     content: Content
 
-    def without_emotion(self) -> Evidence:
-        """The same tracks, of none of which valence and arousal are known."""
-        return Evidence(
+    def without_emotion(self) -> DataView:
+        """The same view without valence and arousal."""
+        return DataView(
             self.graph,
             {
                 name: replace(
@@ -47,10 +47,10 @@ class Evidence:
             },
         )
 
-    def learnable(self) -> Evidence:
-        """Without the modalities of which too few tracks were heard to learn from."""
+    def with_learnable_modalities(self) -> DataView:
+        """The same view without the modalities of which too few tracks were heard."""
         was_heard = self.graph.listener_count() > 0
-        return Evidence(
+        return DataView(
             self.graph,
             {
                 name: modality
@@ -65,8 +65,7 @@ class DatedEdges:
     """Edges with the day on which each began, where the source says so.
 
     Attributes:
-        user: who made the edge, position, shape (n,); -1 where nobody did (the catalogue gave the
-            tag).
+        user: position of the user who made the edge, shape (n,); -1 for a tag of the catalogue.
         day: days since 1970-01-01, shape (n,); means nothing where `is_dated` is false.
     """
 
@@ -81,23 +80,23 @@ class DatedEdges:
             self.edges.where(mask), self.user[mask], self.day[mask], self.is_dated[mask]
         )
 
-    def began_by(self, end: date) -> Tensor:
-        """Edges that began before `end`, or nobody knows when, shape (n,)."""
+    def began_before(self, end: date) -> Tensor:
+        """Edges that began before `end`, or on an unknown day, shape (n,) bool."""
         return ~self.is_dated | (self.day < day_number(end))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class World:
+class Dataset:
     """The tables as tensors.
 
     Attributes:
         rules: which listens and tags make an edge.
         follows, liked: with their days, to leave out those of a held-out window.
-        tag_events: tags with who gave them when, to leave out those that belong to held-out pairs.
-        content: modalities that no split changes; each evidence adds the tags.
+        tag_events: tags with their user and day, to leave out those that belong to held-out pairs.
+        content: modalities that no split changes; each view adds the tags.
         tag_vectors: of the tags, rows in the order of the nodes.
-        came_day: on which each track was announced first, days since 1970-01-01, shape
-            (n_tracks,); 0 where nobody knows, which are all of the catalogue's first delivery.
+        available_from: the day on which the catalogue first had each track, days since 1970-01-01,
+            shape (n_tracks,); 0 where it is unknown, as for the catalogue's first delivery.
         is_available: may be recommended, shape (n_tracks,).
     """
 
@@ -114,7 +113,7 @@ class World:
     tag_events: DatedEdges
     content: Content
     tag_vectors: Vectors
-    came_day: Tensor
+    available_from: Tensor
     is_available: Tensor
 
     @property
@@ -122,8 +121,8 @@ class World:
         """Tracks that the graph knows."""
         return len(self.nodes.tracks)
 
-    def everything(self) -> Evidence:
-        """All that is known as of the night."""
+    def full_view(self) -> DataView:
+        """Everything that is known as of the night."""
         listened = self._listened(self.listens, self.as_of + timedelta(days=1))
         graph = SocialGraph(
             nodes=self.nodes,
@@ -134,34 +133,36 @@ class World:
             liked=self.liked.edges,
             on_album=self.on_album,
         )
-        return self._evidence(graph, self.tagger_count, self.content)
+        return self._view(graph, self.tagger_count, self.content)
 
-    def known_before(self, holdout: Holdout) -> Evidence:
-        """What was known before the holdout, less everything that gives its pairs away.
+    def train_view(self, holdout: Holdout) -> DataView:
+        """What was known before the holdout, without anything that leaks its pairs.
 
-        A like or a tag that a person gave to a held-out track tells that the person knows it. So
-        such likes are no edges, and such taggers are not counted: neither in the graph nor in what
-        the tracks are called. Of a track that came later nothing is known, not even its artist;
-        only its row is there, which learning meets as one that nobody hears.
+        A listener who liked or tagged a held-out track knows it. So such likes are no edges, and
+        such taggers are not counted, neither in the graph nor in the tag vectors of tracks. Of a
+        track that became available later nothing is known, not even its artist; only its row
+        exists, as an unheard track in training.
         """
-        had_come = holdout.had_come
+        available_mask = holdout.available_mask
         liked, tags = self.liked, self.tag_events
-        told = liked.began_by(holdout.end) & ~self._concealed(liked.edges.target, liked, holdout)
-        counts = tags.began_by(holdout.end) & ~self._concealed(tags.edges.source, tags, holdout)
+        known = liked.began_before(holdout.end) & ~self._is_hidden(
+            liked.edges.target, liked, holdout
+        )
+        counts = tags.began_before(holdout.end) & ~self._is_hidden(tags.edges.source, tags, holdout)
         left = self.tagger_count - _occurrences(self.tagged, tags.edges.where(~counts))
-        stays = (left >= self.rules.min_tagger_count) & had_come[self.tagged.source]
+        stays = (left >= self.rules.min_tagger_count) & available_mask[self.tagged.source]
         graph = SocialGraph(
             nodes=self.nodes,
             listened=self._listened(holdout.before, holdout.end),
-            follows=self.follows.edges.where(self.follows.began_by(holdout.end)),
-            made_by=self.made_by.where(had_come[self.made_by.source]),
+            follows=self.follows.edges.where(self.follows.began_before(holdout.end)),
+            made_by=self.made_by.where(available_mask[self.made_by.source]),
             tagged=self.tagged.where(stays),
-            liked=liked.edges.where(told & had_come[liked.edges.target]),
-            on_album=self.on_album.where(had_come[self.on_album.source]),
+            liked=liked.edges.where(known & available_mask[liked.edges.target]),
+            on_album=self.on_album.where(available_mask[self.on_album.source]),
         )
-        came_later = (~had_come).nonzero().squeeze(1)
-        content = {name: one.without(came_later) for name, one in self.content.items()}
-        return self._evidence(graph, left[stays], content)
+        unavailable = (~available_mask).nonzero().squeeze(1)
+        content = {name: one.without(unavailable) for name, one in self.content.items()}
+        return self._view(graph, left[stays], content)
 
     def sha256(self) -> str:
         """Hash of all that training reads; the as_of is part of it because it ends the windows."""
@@ -191,7 +192,7 @@ class World:
                 modality.embedding, modality.has, modality.emotion, modality.has_emotion,
             ]  # fmt: skip
         digest.update(self.tag_vectors.encoder.encode())
-        tensors += [self.tag_vectors.embedding, self.tag_vectors.has, self.came_day]
+        tensors += [self.tag_vectors.embedding, self.tag_vectors.has, self.available_from]
         for tensor in tensors:
             digest.update(tensor.contiguous().numpy().tobytes() + b"\x02")
         return digest.hexdigest()
@@ -201,23 +202,23 @@ class World:
         recent = listens.recent(end, self.rules.listened_window_days)
         return recent.pairs(end, self.n_tracks, at_least=self.rules.min_listen_count)
 
-    def _evidence(self, graph: SocialGraph, tagger_count: Tensor, content: Content) -> Evidence:
+    def _view(self, graph: SocialGraph, tagger_count: Tensor, content: Content) -> DataView:
         """A graph, and all modalities; `tagger_count` is that of its tag edges, shape (n,)."""
         tags = tags_modality(self.tag_vectors, graph.tagged, tagger_count, self.n_tracks)
-        return Evidence(graph, {**content, TAGS: tags})
+        return DataView(graph, {**content, TAGS: tags})
 
-    def _concealed(self, tracks: Tensor, given: DatedEdges, holdout: Holdout) -> Tensor:
-        """Whether the person and the track of each edge are a pair that the holdout conceals.
+    def _is_hidden(self, tracks: Tensor, edges: DatedEdges, holdout: Holdout) -> Tensor:
+        """Whether the listener and the track of each edge are a pair that the holdout hides.
 
         Args:
             tracks: of the edges, shape (n,).
-            given: the edges; those that nobody gave belong to no pair.
+            edges: with their users; those without a user belong to no pair.
             holdout: what is held out.
         """
-        pairs = holdout.concealed
-        keys = given.user * self.n_tracks + tracks
+        pairs = holdout.hidden_pairs
+        keys = edges.user * self.n_tracks + tracks
         held_out = torch.isin(keys, pairs.users * self.n_tracks + pairs.tracks)
-        return held_out & (given.user >= 0)
+        return held_out & (edges.user >= 0)
 
 
 def _occurrences(edges: Edges, among: Edges) -> Tensor:
@@ -226,6 +227,6 @@ def _occurrences(edges: Edges, among: Edges) -> Tensor:
         return torch.zeros(len(edges), dtype=torch.int64)
     width = int(max(edges.target.max(), among.target.max())) + 1
     keys, count = torch.unique(among.source * width + among.target, return_counts=True)
-    wanted = edges.source * width + edges.target
-    place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
-    return torch.where(keys[place] == wanted, count[place], 0)
+    edge_keys = edges.source * width + edges.target
+    index = torch.searchsorted(keys, edge_keys).clamp(max=len(keys) - 1)
+    return torch.where(keys[index] == edge_keys, count[index], 0)

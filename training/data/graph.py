@@ -1,4 +1,4 @@
-"""One graph of people, tracks, artists, tags and albums, and its adjacency as a sparse matrix."""
+"""The graph of users, tracks, artists, tags and albums, and its adjacency as a sparse matrix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SocialGraph:
-    """What is known on a day: the split decides which listens are in it; nothing held out is.
+    """All nodes, and the edges that a view of the dataset may know.
 
     Attributes:
         listened: user to track.
@@ -72,14 +72,14 @@ class SocialGraph:
         return torch.bincount(self.listened.tracks, minlength=len(self.nodes.tracks)).float()
 
     def ties(self) -> Edges:
-        """Who follows whom or is followed by them, each tie in both directions and once."""
+        """Follow ties between two users, each tie in both directions and once."""
         apart = self.follows.where(self.follows.source != self.follows.target)
         ends = torch.stack([apart.source, apart.target])
         both_ways = torch.cat([ends, ends.flip(0)], dim=1).unique(dim=1)
         return Edges(both_ways[0], both_ways[1])
 
     def listen_matrix(self) -> Tensor:
-        """1 where a person heard a track, sparse CSR of shape (n_users, n_tracks)."""
+        """1 where a listener heard a track, sparse CSR of shape (n_users, n_tracks)."""
         shape = (len(self.nodes.users), len(self.nodes.tracks))
         ones = torch.ones(len(self.listened))
         return csr(self.listened.users, self.listened.tracks, ones, shape)
@@ -87,7 +87,7 @@ class SocialGraph:
 
 @dataclass(frozen=True, slots=True)
 class RelationWeights:
-    """How much an edge of each kind counts beside the others."""
+    """Weight of an edge of each kind, relative to the other kinds."""
 
     listened: float
     follows: float
@@ -95,7 +95,9 @@ class RelationWeights:
     tagged: float
     liked: float
     on_album: float
-    listened_power: float  # an edge's listening weight is raised to it; 0 counts every pair alike
+    listened_power: (
+        float  # an edge's listening weight is raised to it; 0 gives every pair the same weight
+    )
 
 
 def adjacency(graph: SocialGraph, weights: RelationWeights, has_track: Tensor) -> Tensor:
@@ -116,11 +118,11 @@ def adjacency(graph: SocialGraph, weights: RelationWeights, has_track: Tensor) -
     )
     relations = (
         (heard, users, tracks, weights.listened * listened.weight.pow(weights.listened_power)),
-        (apart, users, users, _alike(apart, weights.follows)),
-        (by_artist, tracks, artists, _alike(by_artist, weights.made_by)),
-        (tagged, tracks, tags, _alike(tagged, weights.tagged)),
-        (liked, users, tracks, _alike(liked, weights.liked)),
-        (on_album, tracks, albums, _alike(on_album, weights.on_album)),
+        (apart, users, users, _constant(apart, weights.follows)),
+        (by_artist, tracks, artists, _constant(by_artist, weights.made_by)),
+        (tagged, tracks, tags, _constant(tagged, weights.tagged)),
+        (liked, users, tracks, _constant(liked, weights.liked)),
+        (on_album, tracks, albums, _constant(on_album, weights.on_album)),
     )
     source = torch.cat([first + edges.source for edges, first, _, _ in relations])
     target = torch.cat([first + edges.target for edges, _, first, _ in relations])
@@ -129,7 +131,7 @@ def adjacency(graph: SocialGraph, weights: RelationWeights, has_track: Tensor) -
 
 
 def csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Sparse CSR matrix; values at the same place are added."""
+    """Sparse CSR matrix; values at the same row and column are added."""
     with warnings.catch_warnings():
         # torch calls its CSR layout beta at every first use; what we need of it is tested here.
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
@@ -147,7 +149,7 @@ def _first_rows(graph: SocialGraph) -> list[int]:
     return [0, *accumulate(graph.sizes[:-1])]
 
 
-def _alike(edges: Edges, weight: float) -> Tensor:
+def _constant(edges: Edges, weight: float) -> Tensor:
     """One weight for all of them, shape (n,)."""
     return torch.full((len(edges),), weight)
 

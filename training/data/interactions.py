@@ -1,20 +1,26 @@
-"""Who listened to what: daily sums, undated counts, and the distinct pairs that they make."""
+"""Listens of users to tracks: daily sums, undated counts, and the distinct pairs they make."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 import torch
 
-from feature_store.tables.graph import RECENCY_HALF_LIFE_DAYS
+from feature_store.tables.edge_weights import Arithmetic, edge_weight
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 EPOCH = date(1970, 1, 1)
+
+TORCH = Arithmetic(
+    log1p=lambda number: torch.log1p(number.double()),
+    exp=torch.exp,
+    floor_divide=lambda dividend, divisor: torch.div(dividend, divisor, rounding_mode="floor"),
+)
+"""The arithmetic of the edge weight on tensors; counts are int64, ages float64."""
 
 
 def day_number(day: date) -> int:
@@ -45,21 +51,21 @@ class Pairs:
         return Pairs(self.users[mask], self.tracks[mask], self.weight[mask])
 
     def of_users(self, users: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs of some people, found without going through everybody's.
+        """The pairs of some users, found without a pass over all pairs.
 
         Args:
             users: positions, shape (batch,), in any order.
 
         Returns:
-            Of each pair its person's place in `users`, and its track, both of shape (pairs,).
+            Of each pair the row of its user in `users`, and its track, both of shape (pairs,).
 
-        Example: pairs (1, 7), (2, 5), (2, 6) and users (2, 1): places (0, 0, 1), tracks (5, 6, 7).
+        Example: pairs (1, 7), (2, 5), (2, 6) and users (2, 1): rows (0, 0, 1), tracks (5, 6, 7).
         """
         first = torch.searchsorted(self.users, users)
         count = torch.searchsorted(self.users, users, right=True) - first
-        place = torch.arange(len(users)).repeat_interleave(count)
-        offset = torch.arange(len(place)) - (count.cumsum(0) - count)[place]
-        return place, self.tracks[first[place] + offset]
+        rows = torch.arange(len(users)).repeat_interleave(count)
+        offset = torch.arange(len(rows)) - (count.cumsum(0) - count)[rows]
+        return rows, self.tracks[first[rows] + offset]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,18 +123,15 @@ class Listens:
 
         The weight is that of the day before `end`.
 
-        weight = ln(1 + listens) x mean completion x 0.5 ^ (days since the last listen / half-life);
-        undated rows do not decay. Example: 3 listens, completion 2,000 of 3,000 permille, the last
-        60 days ago: ln 4 x 2/3 x 1/2.
+        Undated rows do not age. The formula is edge_weight in feature_store/tables/edge_weights.py.
         """
         keys, group = torch.unique(self.users * n_tracks + self.tracks, return_inverse=True)
         count = _sum_by(group, self.listen_count, len(keys))
-        completion = _sum_by(group, self.completion_permille, len(keys)) / (1000 * count)
+        completion = _sum_by(group, self.completion_permille, len(keys))
         age_days = torch.where(self.is_dated, day_number(end) - 1 - self.day, 0)
         newest = torch.full((len(keys),), torch.iinfo(torch.int64).max)
         newest = newest.scatter_reduce(0, group, age_days, "amin")
-        decay = torch.exp(-math.log(2) * newest.double() / RECENCY_HALF_LIFE_DAYS)
-        weight = torch.log1p(count.double()) * completion.double() * decay
+        weight = edge_weight(TORCH, count, completion, newest.double())
         pairs = Pairs(keys // n_tracks, keys % n_tracks, weight.float())
         return pairs.where(count >= at_least)
 
@@ -164,10 +167,10 @@ def joined(first: Listens, second: Listens) -> Listens:
     )
 
 
-def unheard(wanted: Pairs, heard: Pairs, n_tracks: int) -> Pairs:
-    """The pairs of `wanted` that are not in `heard`."""
-    keys = wanted.users * n_tracks + wanted.tracks
-    return wanted.where(~torch.isin(keys, heard.users * n_tracks + heard.tracks))
+def exclude_pairs(pairs: Pairs, excluded: Pairs, n_tracks: int) -> Pairs:
+    """The pairs of `pairs` that are not in `excluded`."""
+    keys = pairs.users * n_tracks + pairs.tracks
+    return pairs.where(~torch.isin(keys, excluded.users * n_tracks + excluded.tracks))
 
 
 def _sum_by(group: Tensor, values: Tensor, n_groups: int) -> Tensor:

@@ -1,8 +1,8 @@
-"""Ids and their positions: what an id is outside (a string) and inside a tensor (a row).
+"""Maps external ids (strings) to positions (rows of tensors), and back.
 
-Positions are places in the sorted list of ids, so they depend on which ids there are and on nothing
-    else: two lakes that know the same people and tracks give the same tensors, in whatever order
-    the nights were run.
+A position is the index of an id in the sorted list of ids, so it depends only on which ids there
+    are: two lakes with the same listeners and tracks give the same tensors, in whatever order the
+    nights were run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class IdList:
     """The ids of one kind of node, sorted and unique.
 
     Attributes:
-        ids: shape (n,); the position of an id is its place here.
+        ids: shape (n,); the position of an id is its index here.
     """
 
     kind: str
@@ -46,42 +46,42 @@ class IdList:
         """Number of nodes."""
         return len(self.ids)
 
-    def find(self, wanted: Iterable[str] | pa.ChunkedArray) -> Tensor:
-        """Position of each wanted id, shape (n,) int64; -1 for null and for what is not listed.
+    def find(self, ids: Iterable[str] | pa.ChunkedArray) -> Tensor:
+        """Position of each id, shape (n,) int64; -1 for null and for an id that is not listed.
 
         Columns are looked up as Arrow holds them: of 10^8 rows Python could not keep the strings.
         """
-        column = _column(wanted)
-        places = pc.index_in(column, value_set=pa.array(self.ids, column.type))
-        found = pc.fill_null(places, -1).to_numpy(zero_copy_only=False)
+        column = _column(ids)
+        indices = pc.index_in(column, value_set=pa.array(self.ids, column.type))
+        found = pc.fill_null(indices, -1).to_numpy(zero_copy_only=False)
         return torch.from_numpy(found.astype(np.int64))
 
-    def positions(self, wanted: Iterable[str] | pa.ChunkedArray, table: str) -> Tensor:
-        """Position of each wanted id, shape (n,) int64.
+    def positions(self, ids: Iterable[str] | pa.ChunkedArray, table: str) -> Tensor:
+        """Position of each id, shape (n,) int64.
 
         Args:
-            wanted: ids, repeated or not, in any order.
+            ids: repeated or not, in any order.
             table: where they come from, for the message.
 
         Raises:
             DanglingIdError: an id is not in the list.
         """
-        column = _column(wanted)
-        places = self.find(column)
-        is_unknown = (places < 0).numpy()
+        column = _column(ids)
+        found = self.find(column)
+        is_unknown = (found < 0).numpy()
         if is_unknown.any():
             missing = IdList.of(self.kind, column.filter(pa.array(is_unknown)))
             raise DanglingIdError(
                 f"{table}: {len(missing)} ids are no {self.kind} in graph_nodes, "
                 f"first {str(missing.ids[0])!r}; run the graph jobs of this night again"
             )
-        return places
+        return found
 
-    def shared_with(self, other: IdList) -> tuple[Tensor, Tensor]:
+    def intersection(self, other: IdList) -> tuple[Tensor, Tensor]:
         """Positions here, and positions in `other`, of the ids that both lists have."""
-        places = other.find(pa.chunked_array([pa.array(self.ids, pa.string())]))
-        is_shared = places >= 0
-        return torch.nonzero(is_shared).squeeze(1), places[is_shared]
+        found = other.find(pa.chunked_array([pa.array(self.ids, pa.string())]))
+        is_in_both = found >= 0
+        return torch.nonzero(is_in_both).squeeze(1), found[is_in_both]
 
 
 @dataclass(frozen=True, slots=True)

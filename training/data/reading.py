@@ -1,4 +1,4 @@
-"""The tables that training reads, as tensors."""
+"""Reads the tables of a night as tensors: the Dataset that training and scoring use."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from feature_store.tables.core import (
     CORE_TAGS,
     CORE_TRACKS,
 )
+from feature_store.tables.edge_weights import organic_completion
 from feature_store.tables.graph import (
     GRAPH_NODES,
     GRAPH_TRACK_BY_ARTIST,
@@ -27,9 +28,9 @@ from feature_store.tables.graph import (
     NODE_KINDS,
 )
 from training.data.content import FEATURES_READ, read_content
-from training.data.dataset import DatedEdges, World
+from training.data.dataset import Dataset, DatedEdges
 from training.data.graph import Edges
-from training.data.interactions import Listens, counts_of, joined, listens_of
+from training.data.interactions import TORCH, Listens, counts_of, joined, listens_of
 from training.data.nodes import IdList, Nodes
 from training.data.tags import read_tag_vectors
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from feature_store.contract import Table
-    from feature_store.settings import GraphSettings
+    from feature_store.setting_groups import GraphSettings
 
 TABLES_READ = (
     CORE_DAILY_LISTENS,
@@ -52,10 +53,10 @@ TABLES_READ = (
     GRAPH_TRACK_HAS_TAG,
     *FEATURES_READ,
 )
-"""What `read_world` reads, for the lineage of whoever calls it."""
+"""What `read_dataset` reads, for the lineage of its callers."""
 
 
-def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
+def read_dataset(lake: str, as_of: date, rules: GraphSettings) -> Dataset:
     """Read what training needs; rows come sorted by key, so equal tables make equal tensors.
 
     Args:
@@ -65,8 +66,8 @@ def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
     """
     nodes = _read_nodes(lake, as_of)
     tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
-    came_day, is_available = _read_catalogue(lake, as_of, nodes.tracks)
-    return World(
+    available_from, is_available = _read_catalogue(lake, as_of, nodes.tracks)
+    return Dataset(
         as_of=as_of,
         nodes=nodes,
         rules=rules,
@@ -105,8 +106,8 @@ def read_world(lake: str, as_of: date, rules: GraphSettings) -> World:
         tagger_count=_integers(tagged, "tagger_count"),
         tag_events=_read_tag_events(lake, as_of, nodes),
         content=read_content(lake, as_of, nodes.tracks),
-        tag_vectors=read_tag_vectors(lake, nodes.tags),
-        came_day=came_day,
+        tag_vectors=read_tag_vectors(lake, as_of, nodes.tags),
+        available_from=available_from,
         is_available=is_available,
     )
 
@@ -141,9 +142,9 @@ def _read_listens(lake: str, as_of: date, nodes: Nodes, rules: GraphSettings) ->
 
 
 def _read_catalogue(lake: str, as_of: date, tracks: IdList) -> tuple[Tensor, Tensor]:
-    """The days on which tracks came, and which may be recommended; (n_tracks,) each, see World.
+    """When tracks became available, and which may be recommended; (n_tracks,) each, see Dataset.
 
-    The first delivery says when the service began to tell us, not when its tracks came.
+    The first delivery tells when the deliveries began, not when its tracks became available.
     """
     columns = ["track_id", "known_from_date", "is_available"]
     rows = read_table(lake, CORE_TRACKS, columns=columns)
@@ -153,29 +154,29 @@ def _read_catalogue(lake: str, as_of: date, tracks: IdList) -> tuple[Tensor, Ten
         [("known_from_date", "min"), ("is_available", "last")]
     )
     day = _days(each, "known_from_date_min")
-    places = tracks.positions(each["track_id"], CORE_TRACKS.name)
-    came_day = torch.zeros(len(tracks), dtype=torch.int64)
-    came_day[places] = torch.where(day > day.min(), day, 0) if len(day) else day
+    positions = tracks.positions(each["track_id"], CORE_TRACKS.name)
+    available_from = torch.zeros(len(tracks), dtype=torch.int64)
+    available_from[positions] = torch.where(day > day.min(), day, 0) if len(day) else day
     is_available = torch.zeros(len(tracks), dtype=torch.bool)
-    is_available[places] = torch.from_numpy(each["is_available_last"].to_numpy())
-    return came_day, is_available
+    is_available[positions] = torch.from_numpy(each["is_available_last"].to_numpy())
+    return available_from, is_available
 
 
 def _daily_listens(lake: str, as_of: date, rules: GraphSettings) -> pa.Table:
-    """The sums that graph_user_listened_track is made of: all, or the part that people chose.
-
-    Of 3 listens with 2,000 permille, 2 organic: 2 listens with 1,333 permille.
-    """
+    """The daily sums behind graph_user_listened_track: of all listens, or of the organic ones."""
     daily = read_table(lake, CORE_DAILY_LISTENS, as_of=as_of)
     if not rules.organic_only:
         return daily
-    chosen = daily.filter(pc.greater(daily["organic_count"], 0))
-    shared = pc.multiply(chosen["completion_permille"], chosen["organic_count"])
-    completion = pc.divide(shared, chosen["listen_count"])
-    columns = {"listen_count": chosen["organic_count"], "completion_permille": completion}
+    organic = daily.filter(pc.greater(daily["organic_count"], 0))
+    sums = ("completion_permille", "organic_count", "listen_count")
+    completion = organic_completion(TORCH, *(_integers(organic, name) for name in sums))
+    columns = {
+        "listen_count": organic["organic_count"],
+        "completion_permille": pa.array(completion.numpy()),
+    }
     for name, values in columns.items():
-        chosen = chosen.set_column(chosen.schema.get_field_index(name), name, values)
-    return chosen
+        organic = organic.set_column(organic.schema.get_field_index(name), name, values)
+    return organic
 
 
 def _read_dated(
@@ -187,21 +188,21 @@ def _read_dated(
     target: tuple[str, IdList],
     day: str,
 ) -> DatedEdges:
-    """Edges that people made, with the days on which they did; `source` is the person."""
+    """Edges with the days on which their users made them; `source` is the user."""
     rows = read_table(lake, table, as_of=as_of)
     edges = _edges(rows, table.name, source, target)
     return DatedEdges(edges, edges.source, *_days_or_none(rows, day))
 
 
 def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
-    """Who gave which tag when, for the tags that the graph has."""
+    """Tags with their users and days, for the tags that the graph has."""
     rows = read_table(lake, CORE_TAGS, as_of=as_of)
     tracks, tags = nodes.tracks.find(rows["track_id"]), nodes.tags.find(rows["tag"])
-    # A tag waits in core_tags until its track is announced, and has no edge till then.
+    # core_tags may hold tags of tracks that the catalogue lacks; these have no edge.
     is_edge = (tracks >= 0) & (tags >= 0)
     day, is_dated = _days_or_none(rows, "tagged_date")
-    given_by = nodes.users.find(rows["user_id"])
-    return DatedEdges(Edges(tracks, tags), given_by, day, is_dated).where(is_edge)
+    users = nodes.users.find(rows["user_id"])
+    return DatedEdges(Edges(tracks, tags), users, day, is_dated).where(is_edge)
 
 
 def _edges(

@@ -1,6 +1,6 @@
-"""From a world to a model: fit, choose on validation, measure once on the test, fit on all.
+"""Model selection: fits families, selects on validation, evaluates once on the test, refits.
 
-Of several processes all fit, and the first one measures for everybody.
+Of several processes all fit, and rank 0 evaluates for all.
 """
 
 from __future__ import annotations
@@ -13,249 +13,274 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.artifacts.checkpoints import Saved, put_together, taken_apart
+from training.artifacts.checkpoints import ModelState, from_state, to_state
 from training.config import Recipe
-from training.data.batches import LearningBatches
+from training.data.batches import TrainingBatches
 from training.data.content import fit_to_shapes
-from training.data.dataset import Evidence, World
-from training.engine.distributed import said_by_first
-from training.engine.loop import Fit, fit
-from training.engine.resume import Keeping, Progress
-from training.evaluate import test_evidence, test_quality
-from training.evaluation.evaluator import CHOOSING_METRIC, Examiner, Quality
-from training.evaluation.significance import Contest, paired_difference, winner_of
+from training.data.dataset import Dataset, DataView
+from training.engine.distributed import broadcast_from_rank0
+from training.engine.loop import FitHistory, fit
+from training.engine.resume import ResumeFile, ResumePolicy
+from training.evaluate import test_result, test_view
+from training.evaluation.evaluator import SELECTION_METRIC, EvalResult, Evaluator
+from training.evaluation.significance import ChallengerTest, paired_difference, winning_challenger
 from training.evaluation.splits import Split, Unsplit, choose_split
-from training.layers.ensemble import choose_weights
-from training.models.registry import FAMILIES, Recommender
+from training.layers.ensemble import select_weights
+from training.models.protocols import Recommender
+from training.models.registry import FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """How good a family was on a part of the split."""
+class FamilyResult:
+    """Metrics of a family on a part of the split."""
 
     family: str
     split: str
-    quality: Quality
+    result: EvalResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chosen:
-    """A model whose epoch and blend were chosen on validation.
+class SelectedModel:
+    """A model whose epoch and ensemble weights were selected on validation.
 
     Attributes:
-        fit: how it was fitted, on the part before validation.
-        validation: metrics there.
+        fit: history of the fit, on the part before validation.
+        validation: metrics on validation.
     """
 
-    saved: Saved
-    fit: Fit
-    validation: Measured
+    state: ModelState
+    fit: FitHistory
+    validation: FamilyResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learned:
-    """A model fitted on everything, and how it came about.
+class TrainingResult:
+    """A model fitted on everything, with the histories and metrics that led to it.
 
     Attributes:
         recipe: of the family that won.
-        fits: "choosing" (on the part before validation) and "final" (on everything).
-        measured: metrics of every family that competed, before the final fit; empty for an Unsplit
-            world.
-        contests: of each challenger.
+        fits: "selection" (on the part before validation) and "final" (on everything).
+        results: metrics of every family that competed, before the final fit; empty for an Unsplit
+            dataset.
+        challenger_tests: one per challenger.
         unsplit: why nothing could be held out; empty when something was.
     """
 
     recipe: Recipe
-    saved: Saved
-    fits: dict[str, Fit]
-    measured: tuple[Measured, ...]
-    contests: tuple[Contest, ...]
+    state: ModelState
+    fits: dict[str, FitHistory]
+    results: tuple[FamilyResult, ...]
+    challenger_tests: tuple[ChallengerTest, ...]
     unsplit: str
 
 
-KeepingOf = Callable[[Recipe], Keeping | None]
-"""How a recipe's fits keep their states, to go on after a kill; None keeps none."""
+ResumePolicyOf = Callable[[Recipe], ResumePolicy | None]
+"""The resume policy of a recipe's fits; None writes no resume files."""
 
 
-def learn(
-    world: World,
+def fit_champion(
+    dataset: Dataset,
     champion: Recipe,
     *,
     challengers: Sequence[Recipe] = (),
     seed: int,
     device: torch.device,
-    keeping_of: KeepingOf = lambda _: None,
-) -> Learned:
-    """Let families compete on the champion's split, and fit the winner on everything.
+    resume_policy_of: ResumePolicyOf = lambda _: None,
+) -> TrainingResult:
+    """Test the challengers against the champion, and fit the winner on everything.
 
-    A challenger wins on validation, and only when its interval says so. A world too small to hold
-    anything out holds no contest: the champion is fitted for its `epochs_without_validation`, with
-    equal head weights and no metrics; `unsplit` says why.
+    A challenger wins on validation, and only when its whole interval lies above zero. A dataset too
+    small to hold anything out has no challenger tests: the champion is fitted for its
+    `epochs_without_validation`, with equal head weights and no metrics; `unsplit` says why.
 
     Args:
-        world: what is known.
-        champion: how to train the family that makes the lists so far.
-        challengers: how to train those that want to.
+        dataset: all that is known.
+        champion: recipe of the family that makes the lists so far.
+        challengers: recipes of the families that may replace it.
         seed: of the split, the batches' order, their candidates, and the bootstrap.
         device: where to compute.
-        keeping_of: see KeepingOf.
+        resume_policy_of: see ResumePolicyOf.
     """
-    split = split_of(world, champion, seed)
+    split = split_for(dataset, champion, seed)
     if isinstance(split, Unsplit):
-        evidence = world.everything().learnable()
-        n_epochs = champion.loop.epochs_without_validation
-        model, final = _final_fit(champion, evidence, n_epochs, seed, device, keeping_of(champion))
-        saved = taken_apart(champion.family, model, evidence)
-        return Learned(champion, saved, {"final": final}, (), (), split.reason)
+        policy = resume_policy_of(champion)
+        return _fit_without_split(dataset, champion, seed, device, policy, split.reason)
     competing = {recipe.family: recipe for recipe in (champion, *challengers)}
-    chosen = {
-        family: choose(world, split, recipe, seed=seed, device=device, keeping=keeping_of(recipe))
+    selected = {
+        family: select_on_validation(
+            dataset, split, recipe, seed=seed, device=device, resume_policy=resume_policy_of(recipe)
+        )
         for family, recipe in competing.items()
     }
-    contests = _contests([one.validation for one in chosen.values()], seed)
-    winner = competing[winner_of(contests) or champion.family]
-    best = chosen[winner.family]
-    saved, final = _refitted(world, winner, best, seed, device, keeping_of(winner))
-    measured = tuple(
-        measured
-        for family, one in chosen.items()
-        for measured in (
+    tests = _challenger_tests([one.validation for one in selected.values()], seed)
+    winner = competing[winning_challenger(tests) or champion.family]
+    best = selected[winner.family]
+    state, final = _refit(dataset, winner, best, seed, device, resume_policy_of(winner))
+    results = tuple(
+        result
+        for family, one in selected.items()
+        for result in (
             one.validation,
-            tested(one.saved, world, split, competing[family], device),
+            evaluate_on_test(one.state, dataset, split, competing[family], device),
         )
     )
-    return Learned(winner, saved, {"choosing": best.fit, "final": final}, measured, contests, "")
-
-
-def _contests(validated: Sequence[Measured], seed: int) -> tuple[Contest, ...]:
-    """Each of the others against the first, over the same people, at a common level.
-
-    On validation, where everything is chosen: the test says how good the winner is.
-    """
-    champion, *challengers = validated
-    ndcg = champion.quality.ndcg_of_each
-    return tuple(
-        Contest(
-            champion.family,
-            one.family,
-            paired_difference(
-                [one.quality.ndcg_of_each],
-                [ndcg],
-                np.random.default_rng(seed),
-                n_compared=len(challengers),
-            ),
-            one.quality.n_users,
-        )
-        for one in challengers
+    return TrainingResult(
+        winner, state, {"selection": best.fit, "final": final}, results, tests, ""
     )
 
 
-def split_of(world: World, recipe: Recipe, seed: int) -> Split | Unsplit:
+def split_for(dataset: Dataset, recipe: Recipe, seed: int) -> Split | Unsplit:
     """The split that a recipe asks for; the same for every family with the same settings."""
     generator = torch.Generator().manual_seed(seed)
-    return choose_split(world.listens, world.as_of, world.came_day, recipe.split, generator)
+    return choose_split(
+        dataset.listens, dataset.as_of, dataset.available_from, recipe.split, generator
+    )
 
 
-def choose(
-    world: World,
+def select_on_validation(
+    dataset: Dataset,
     split: Split,
     recipe: Recipe,
     *,
     seed: int,
     device: torch.device,
-    keeping: Keeping | None = None,
-) -> Chosen:
-    """Fit before the validation window, choose epoch and blend inside it; the test stays shut."""
-    evidence = world.known_before(split.validation).learnable()
-    examiner = Examiner(split.validation, len(world.nodes.users), world.n_tracks, device)
-    model = _made(recipe, evidence, seed, device)
-    batches = _batches(evidence, recipe, seed, device)
-    fitted = fit(
+    resume_policy: ResumePolicy | None = None,
+) -> SelectedModel:
+    """Fit before the validation window, select epoch and ensemble weights inside it.
+
+    The test stays sealed.
+    """
+    view = dataset.train_view(split.validation).with_learnable_modalities()
+    evaluator = Evaluator(split.validation, len(dataset.nodes.users), dataset.n_tracks, device)
+    model = _new_model(recipe, view, seed, device)
+    batches = _batches(view, recipe, seed, device)
+    history = fit(
         model,
         batches,
         recipe.loop,
         n_epochs=recipe.loop.max_epochs,
-        validate=lambda: examiner.measure(model).values[CHOOSING_METRIC],
-        progress=_progress(keeping, "choosing", batches),
+        validate=lambda: evaluator.evaluate(model).values[SELECTION_METRIC],
+        resume_file=_resume_file(resume_policy, "selection", batches),
     )
     n_heads = len(model.head_names)
     if n_heads > 1:
-        weights = said_by_first(lambda: choose_weights(examiner.weighing(model), n_heads))
-        model.blend.weights.copy_(weights)
-    saved = taken_apart(recipe.family, model, evidence)
-    quality = said_by_first(lambda: examiner.measure(model))
-    return Chosen(saved, fitted, Measured(recipe.family, "validation", quality))
+        weights = broadcast_from_rank0(
+            lambda: select_weights(evaluator.metric_of_weights(model), n_heads)
+        )
+        model.ensemble.weights.copy_(weights)
+    state = to_state(recipe.family, model, view)
+    result = broadcast_from_rank0(lambda: evaluator.evaluate(model))
+    return SelectedModel(state, history, FamilyResult(recipe.family, "validation", result))
 
 
-def tested(
-    saved: Saved, world: World, split: Split, recipe: Recipe, device: torch.device
-) -> Measured:
-    """The chosen model meets the test, once, with the evidence before its cut."""
+def evaluate_on_test(
+    state: ModelState, dataset: Dataset, split: Split, recipe: Recipe, device: torch.device
+) -> FamilyResult:
+    """Metrics of the selected model on the test, with the view before the test's cut; once."""
 
-    def quality() -> Quality:
-        model = put_together(saved, recipe.model, test_evidence(world, split), device)
-        return test_quality(model, world, split, device)
+    def result() -> EvalResult:
+        model = from_state(state, recipe.model, test_view(dataset, split), device)
+        return test_result(model, dataset, split, device)
 
-    return Measured(recipe.family, "test", said_by_first(quality))
+    return FamilyResult(recipe.family, "test", broadcast_from_rank0(result))
 
 
-def _refitted(
-    world: World,
-    recipe: Recipe,
-    chosen: Chosen,
+def _fit_without_split(
+    dataset: Dataset,
+    champion: Recipe,
     seed: int,
     device: torch.device,
-    keeping: Keeping | None,
-) -> tuple[Saved, Fit]:
-    """Fit everything known, with the epochs and the blend that validation chose."""
-    known = world.everything()
-    evidence = Evidence(known.graph, fit_to_shapes(known.content, chosen.saved.shapes))
-    n_epochs = chosen.fit.best_epoch
-    model, final = _final_fit(recipe, evidence, n_epochs, seed, device, keeping)
-    model.blend.weights.copy_(chosen.saved.parameters["blend.weights"])
-    return taken_apart(recipe.family, model, evidence), final
+    resume_policy: ResumePolicy | None,
+    reason: str,
+) -> TrainingResult:
+    """Fit the champion for a fixed number of epochs, without validation and metrics."""
+    view = dataset.full_view().with_learnable_modalities()
+    n_epochs = champion.loop.epochs_without_validation
+    model, final = _final_fit(champion, view, n_epochs, seed, device, resume_policy)
+    state = to_state(champion.family, model, view)
+    return TrainingResult(champion, state, {"final": final}, (), (), reason)
+
+
+def _challenger_tests(validated: Sequence[FamilyResult], seed: int) -> tuple[ChallengerTest, ...]:
+    """The champion–challenger tests: each of the others against the first, at a common level.
+
+    All are tested on the same listeners of validation; the test split says how good the winner is.
+    """
+    champion, *challengers = validated
+    ndcg = champion.result.ndcg_per_user
+    return tuple(
+        ChallengerTest(
+            champion.family,
+            one.family,
+            paired_difference(
+                [one.result.ndcg_per_user],
+                [ndcg],
+                np.random.default_rng(seed),
+                n_compared=len(challengers),
+            ),
+            one.result.n_users,
+        )
+        for one in challengers
+    )
+
+
+def _refit(
+    dataset: Dataset,
+    recipe: Recipe,
+    selected: SelectedModel,
+    seed: int,
+    device: torch.device,
+    resume_policy: ResumePolicy | None,
+) -> tuple[ModelState, FitHistory]:
+    """Fit the full view, with the epochs and ensemble weights that validation selected."""
+    full = dataset.full_view()
+    view = DataView(full.graph, fit_to_shapes(full.content, selected.state.shapes))
+    n_epochs = selected.fit.best_epoch
+    model, final = _final_fit(recipe, view, n_epochs, seed, device, resume_policy)
+    model.ensemble.weights.copy_(selected.state.parameters["ensemble.weights"])
+    return to_state(recipe.family, model, view), final
 
 
 def _final_fit(
     recipe: Recipe,
-    evidence: Evidence,
+    view: DataView,
     n_epochs: int,
     seed: int,
     device: torch.device,
-    keeping: Keeping | None,
-) -> tuple[Recommender, Fit]:
-    """A new model, fitted on all of `evidence` for so many epochs."""
-    model = _made(recipe, evidence, seed, device)
-    batches = _batches(evidence, recipe, seed, device)
-    kept = _progress(keeping, "final", batches)
-    return model, fit(model, batches, recipe.loop, n_epochs=n_epochs, progress=kept)
+    resume_policy: ResumePolicy | None,
+) -> tuple[Recommender, FitHistory]:
+    """A new model, fitted on all of `view` for so many epochs."""
+    model = _new_model(recipe, view, seed, device)
+    batches = _batches(view, recipe, seed, device)
+    file = _resume_file(resume_policy, "final", batches)
+    return model, fit(model, batches, recipe.loop, n_epochs=n_epochs, resume_file=file)
 
 
-def _made(recipe: Recipe, evidence: Evidence, seed: int, device: torch.device) -> Recommender:
-    """A new model. Every fit starts from the seed, whatever was fitted or measured before it."""
+def _new_model(recipe: Recipe, view: DataView, seed: int, device: torch.device) -> Recommender:
+    """A new model. Every fit starts from the seed, whatever was fitted or evaluated before it."""
     torch.manual_seed(seed)
-    model = FAMILIES[recipe.family].model(recipe.model, evidence)
+    model = FAMILIES[recipe.family].model(recipe.model, view)
     return cast("Recommender", cast("nn.Module", model).to(device))
 
 
-def _batches(
-    evidence: Evidence, recipe: Recipe, seed: int, device: torch.device
-) -> LearningBatches:
-    return LearningBatches(
-        heard=evidence.graph.listened,
-        n_tracks=len(evidence.graph.nodes.tracks),
+def _batches(view: DataView, recipe: Recipe, seed: int, device: torch.device) -> TrainingBatches:
+    return TrainingBatches(
+        listened=view.graph.listened,
+        n_tracks=len(view.graph.nodes.tracks),
         batch_users=recipe.loop.batch_users,
         min_batches=recipe.loop.min_batches,
         max_candidates=recipe.loop.max_candidates,
-        max_shared=recipe.loop.max_shared,
+        max_distillation_candidates=recipe.loop.max_distillation_candidates,
         generator=torch.Generator().manual_seed(seed),
         device=device,
     )
 
 
-def _progress(keeping: Keeping | None, purpose: str, batches: LearningBatches) -> Progress | None:
-    """Where the fit for this purpose keeps its state, if it shall keep any."""
-    if keeping is None:
+def _resume_file(
+    policy: ResumePolicy | None, purpose: str, batches: TrainingBatches
+) -> ResumeFile | None:
+    """The resume file of the fit for this purpose; None without a policy."""
+    if policy is None:
         return None
-    file = keeping.folder / f"{purpose}.safetensors"
-    return Progress(file, batches.generator, keeping.refuse_old_people)
+    file = policy.folder / f"{purpose}.safetensors"
+    return ResumeFile(file, batches.generator, policy.check_no_erasure)

@@ -1,9 +1,9 @@
-"""What a fit that was killed goes on from: its state after the last whole epoch, in one file.
+"""Resume files: the state of a fit after its last whole epoch, from which a killed fit resumes.
 
-The files lie below EVENSONG_STATE, in a folder of the family and the model's version, which stands
-for data, recipe, code and seed: only the same training finds them. They hold rows of people's
-embeddings, so an erasure deletes them all and ends the fits that are under way, and a training
-deletes its own when its model is there.
+The files lie below EVENSONG_STATE, in a folder named by the family and the model's version, which
+stands for data, recipe, code and seed: only the same training finds them. They hold rows of
+listeners' embeddings, so an erasure deletes all of them and ends running fits. A training deletes
+its own files when its model is written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,23 +23,23 @@ from safetensors.torch import save
 from torch import Tensor
 
 from feature_store.lake.storage import FolderStorage
-from feature_store.privacy.suppression import ErasedMeanwhile
+from feature_store.privacy.suppression import ErasedDuringRun
 
 _FITS = "fits"
 _VALUES = "values"
 
 
-class ProgressError(ValueError):
-    """A fit's state cannot be read."""
+class ResumeError(ValueError):
+    """The state of a fit cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitState:
-    """Where a fit stands.
+    """The state of a fit between two epochs.
 
     Attributes:
         tensors: by name.
-        values: everything else; JSON can hold it.
+        values: everything else, as JSON values.
     """
 
     tensors: dict[str, Tensor]
@@ -46,54 +47,54 @@ class FitState:
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
-    """How the fits of a training keep their states.
+class ResumePolicy:
+    """Where the fits of a training write their states, and what forbids it.
 
     Attributes:
-        folder: where.
-        refuse_old_people: raises once somebody was erased after the training had read its inputs.
+        folder: of the resume files.
+        check_no_erasure: raises when a person was erased after the training had read its inputs.
     """
 
     folder: Path
-    refuse_old_people: Callable[[], None]
+    check_no_erasure: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Progress:
-    """Where a fit keeps its state, and what its batches are drawn by besides torch's generator."""
+class ResumeFile:
+    """The file of one fit's state, and the generator of its batches (besides torch's own)."""
 
     file: Path
     generator: torch.Generator
-    refuse_old_people: Callable[[], None]
+    check_no_erasure: Callable[[], None]
 
     def write(self, state: FitState) -> None:
         """Replace the file, whole or not at all.
 
         Raises:
-            ErasedMeanwhile: somebody was erased since the training began; nothing is kept.
+            ErasedDuringRun: a person was erased since the training began; no file is left.
         """
         tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
         content = save(tensors, {_VALUES: json.dumps(state.values)})
         try:
-            self.refuse_old_people()
+            self.check_no_erasure()
             FolderStorage(self.file.parent).write(self.file.name, content)
-            # And once more: an erasure that this does not see yet deletes what it finds here.
-            self.refuse_old_people()
-        except ErasedMeanwhile:
+            # And once more: an erasure that this check misses deletes the files that it finds.
+            self.check_no_erasure()
+        except ErasedDuringRun:
             self.file.unlink(missing_ok=True)
             raise
         except OSError:
-            # The lake cannot say whether somebody was erased, or the folder is gone because of it:
-            # nothing is kept in doubt.
+            # The lake cannot be asked about erasures, or an erasure has removed the folder: in
+            # doubt no file is left.
             self.file.unlink(missing_ok=True)
-            self.refuse_old_people()
+            self.check_no_erasure()
             raise
 
     def read(self) -> FitState | None:
-        """What was written last; None when the fit begins.
+        """The state that was written last; None when the fit begins.
 
         Raises:
-            ProgressError: the file is damaged.
+            ResumeError: the file is damaged.
         """
         if not self.file.exists():
             return None
@@ -102,53 +103,64 @@ class Progress:
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  no mapping
                 return FitState(tensors, json.loads(stored.metadata()[_VALUES]))
         except (SafetensorError, KeyError, ValueError) as error:
-            raise ProgressError(
+            raise ResumeError(
                 f"fit state {self.file}: cannot be read ({error}); delete the file, and the fit "
-                "begins anew"
+                "starts again"
             ) from error
 
 
-def folder_of(state: Path, family: str, version: str) -> Path:
-    """Where the fits of one training keep their states."""
+def resume_folder(state: Path, family: str, version: str) -> Path:
+    """Folder of the resume files of one training."""
     return state / _FITS / family / version
 
 
-def begin(folder: Path) -> None:
-    """Delete what other trainings of the family left: their data, recipe or code is past."""
+def delete_stale(folder: Path) -> None:
+    """Delete the resume files of the family's other trainings: their inputs have changed."""
     others = folder.parent.iterdir() if folder.parent.is_dir() else ()
     for other in others:
         if other != folder:
-            forget(other)
+            delete(other)
 
 
-def forget(folder: Path) -> None:
-    """Delete the states of a training; there may be none.
+def delete(folder: Path) -> None:
+    """Delete the resume files of a training; there may be none.
 
-    They are moved aside first: a fit that is writing there meanwhile makes a folder of its own.
+    The folder is renamed first: a fit that is still writing there makes a new folder.
     """
-    aside = folder.with_name(f"{folder.name}-forgotten-{secrets.token_hex(4)}")
+    renamed = folder.with_name(f"{folder.name}-forgotten-{secrets.token_hex(4)}")
     try:
-        folder.rename(aside)
+        folder.rename(renamed)
     except FileNotFoundError:
         return
-    shutil.rmtree(aside)
+    shutil.rmtree(renamed)
 
 
-def forget_all(state: Path) -> int:
-    """Delete the states of all trainings; returns how many there were."""
+def delete_all(state: Path) -> int:
+    """Delete the resume files of all trainings; returns how many there were."""
     states = list(state.glob(f"{_FITS}*/*/*/*"))
-    for tree in list(state.glob(f"{_FITS}*")):  # also what a killed erasure had moved aside
-        forget(tree)
+    for tree in list(state.glob(f"{_FITS}*")):  # also folders that a killed erasure had renamed
+        delete(tree)
     return len(states)
 
 
-def nested(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+@contextmanager
+def delete_on_erasure(folders: Iterable[Path]) -> Iterator[None]:
+    """Delete these resume files when a person is erased while the training runs."""
+    try:
+        yield
+    except ErasedDuringRun:
+        for folder in folders:
+            delete(folder)
+        raise
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors under `<prefix>/<name>`."""
     return {f"{prefix}/{name}": value for name, value in tensors.items()}
 
 
-def inside(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those that `nested` put under the prefix, by their own names."""
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors that `with_prefix` put under the prefix, by their own names."""
     start = f"{prefix}/"
     return {
         name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)

@@ -1,8 +1,8 @@
-"""How good lists are. Every metric is a mean over the people who have something to be found.
+"""Ranking metrics: recall, nDCG, MRR, coverage and novelty of top-k lists.
 
-In all of them `tracks` are lists of positions, best first, shape (n_users, k); `is_filled` is false
-where a list is shorter; `is_hit` says whether the track at a place is one to be found; `n_relevant`
-counts those of each person.
+Every metric is a mean over the listeners who have a relevant track. `ranked.tracks` are positions,
+best first, shape (n_users, k); `ranked.valid_mask` is false where a list is shorter; `is_hit` says
+whether the track at a rank is relevant; `n_relevant` counts the relevant tracks of each listener.
 """
 
 from __future__ import annotations
@@ -11,46 +11,46 @@ import torch
 from torch import Tensor
 
 from training.data.interactions import Pairs
-from training.evaluation.top_k import Ranked
+from training.evaluation.top_k import TopK
 
 
-def hits(ranked: Ranked, users: Tensor, wanted: Pairs, n_tracks: int) -> tuple[Tensor, Tensor]:
-    """Which entries were to be found, shape (n_users, k) bool, and how many were, shape (n_users,).
+def hits(ranked: TopK, users: Tensor, relevant: Pairs, n_tracks: int) -> tuple[Tensor, Tensor]:
+    """Which entries are relevant, (n_users, k) bool, and how many tracks are, (n_users,).
 
     Args:
         ranked: lists of `users`, in their order.
         users: positions, ascending, shape (n_users,).
-        wanted: pairs to be found, of these and maybe of other people.
+        relevant: relevant pairs, of these and maybe of other listeners.
         n_tracks: size of the catalogue.
     """
     keys = users[:, None] * n_tracks + ranked.tracks
-    is_hit = torch.isin(keys, wanted.users * n_tracks + wanted.tracks) & ranked.is_filled
-    mine = wanted.users[torch.isin(wanted.users, users)]
+    is_hit = torch.isin(keys, relevant.users * n_tracks + relevant.tracks) & ranked.valid_mask
+    mine = relevant.users[torch.isin(relevant.users, users)]
     return is_hit, torch.bincount(torch.searchsorted(users, mine), minlength=len(users))
 
 
 def recall(is_hit: Tensor, n_relevant: Tensor, k: int) -> float:
-    """Mean of `recall_of_each`."""
-    return float(recall_of_each(is_hit, n_relevant, k).mean())
+    """Mean of `recall_per_user`."""
+    return float(recall_per_user(is_hit, n_relevant, k).mean())
 
 
-def recall_of_each(is_hit: Tensor, n_relevant: Tensor, k: int) -> Tensor:
-    """Hits among the first k, divided by the number to be found; shape (n_users,).
+def recall_per_user(is_hit: Tensor, n_relevant: Tensor, k: int) -> Tensor:
+    """Hits among the first k, divided by the number of relevant tracks; shape (n_users,).
 
     Example: 2 of 4 found among the first k: 0.5.
     """
     return is_hit[:, :k].sum(dim=1) / n_relevant
 
 
-def ndcg_of_each(is_hit: Tensor, n_relevant: Tensor, k: int) -> Tensor:
+def ndcg_per_user(is_hit: Tensor, n_relevant: Tensor, k: int) -> Tensor:
     """Sum over hits of 1 / log2(rank + 1), divided by its best value; shape (n_users,).
 
-    Example: one to be found, at rank 2: 1 / log2(3) = 0.631. Two to be found, at ranks 1 and 3:
+    Example: one relevant, at rank 2: 1 / log2(3) = 0.631. Two relevant, at ranks 1 and 3:
     (1 + 1/2) / (1 + 0.631) = 0.920. Reference: Järvelin, Kekäläinen 2002.
     """
-    places = min(k, is_hit.shape[1])
+    length = min(k, is_hit.shape[1])
     gain = 1 / torch.log2(torch.arange(k, dtype=torch.float64) + 2)
-    found = (is_hit[:, :places] * gain[:places]).sum(dim=1)
+    found = (is_hit[:, :length] * gain[:length]).sum(dim=1)
     ideal = gain.cumsum(0)[n_relevant.clamp(max=k) - 1]
     return found / ideal
 
@@ -64,19 +64,19 @@ def mrr(is_hit: Tensor) -> float:
     return float((is_hit / rank).amax(dim=1).mean())
 
 
-def coverage(ranked: Ranked, n_tracks: int) -> float:
+def coverage(ranked: TopK, n_tracks: int) -> float:
     """Distinct tracks in all lists, divided by the catalogue that they were drawn from.
 
     Example: lists (a, b) and (a, c) of 4 tracks: 3/4.
     """
-    return len(ranked.tracks[ranked.is_filled].unique()) / n_tracks
+    return len(ranked.tracks[ranked.valid_mask].unique()) / n_tracks
 
 
-def novelty(ranked: Ranked, listener_count: Tensor, n_users: int) -> float:
-    """Mean over entries of -log2 of the share who know the track: (listeners + 1) / (people + 1).
+def novelty(ranked: TopK, listener_count: Tensor, n_users: int) -> float:
+    """Mean over entries of -log2 of the share who know the track: (listeners + 1) / (n_users + 1).
 
-    The ones keep a track that nobody heard finite. Example: 7 people, entries with 3 and 0
+    The ones keep an unheard track finite. Example: 7 users, entries with 3 and 0
     listeners: (log2(8/4) + log2(8/1)) / 2 = 2.
     """
-    listeners = listener_count[ranked.tracks[ranked.is_filled]].double()
+    listeners = listener_count[ranked.tracks[ranked.valid_mask]].double()
     return float(-torch.log2((listeners + 1) / (n_users + 1)).mean())

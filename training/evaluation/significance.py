@@ -1,4 +1,4 @@
-"""Is one family better than another beyond chance? Differences of the same people, with intervals.
+"""Bootstrap intervals of paired differences, and the champion–challenger test made of them.
 
 Reference: the percentile bootstrap, Efron, Tibshirani 1993, chapter 13.
 """
@@ -15,12 +15,12 @@ from torch import Tensor
 
 N_RESAMPLES = 10_000
 CONFIDENCE = 0.95
-DRAWN_AT_ONCE = 1_000_000  # people, over resamples: 16 MB
+BATCH_SIZE = 1_000_000  # listeners, over resamples drawn at once: 16 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A mean difference and its interval over people."""
+    """A mean difference and its interval over listeners."""
 
     mean: float
     low: float
@@ -28,28 +28,28 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """A challenger against the champion, by nDCG@10 of the people in validation.
+class ChallengerTest:
+    """A challenger against the champion, by nDCG@10 of the listeners in validation.
 
     Attributes:
-        ahead: challenger less champion.
+        difference: challenger less champion.
     """
 
     champion: str
     challenger: str
-    ahead: Difference
+    difference: Difference
     n_users: int
 
     @property
-    def is_won(self) -> bool:
-        """Only when all of the interval lies above zero: a tie changes nothing for listeners."""
-        return self.ahead.low > 0
+    def challenger_wins(self) -> bool:
+        """Whether all of the interval lies above zero: a tie keeps the champion."""
+        return self.difference.low > 0
 
 
-def winner_of(contests: Sequence[Contest]) -> str | None:
-    """Who won by most; None when the champion stays."""
-    won = [one for one in contests if one.is_won]
-    return max(won, key=lambda one: one.ahead.mean).challenger if won else None
+def winning_challenger(challenger_tests: Sequence[ChallengerTest]) -> str | None:
+    """The challenger that wins by most; None when the champion stays."""
+    won = [one for one in challenger_tests if one.challenger_wins]
+    return max(won, key=lambda one: one.difference.mean).challenger if won else None
 
 
 def paired_difference(
@@ -59,7 +59,7 @@ def paired_difference(
     *,
     n_compared: int = 1,
 ) -> Difference:
-    """Mean over people of ours - theirs, each averaged over the seeds, and its interval.
+    """Mean over listeners of ours - theirs, each averaged over the seeds, and its interval.
 
     Of several comparisons each gets its part of the 5 % that all together may err by (Bonferroni).
 
@@ -67,9 +67,10 @@ def paired_difference(
     mean 0.25.
 
     Args:
-        ours: a figure of each person, shape (n_users,), one tensor a seed; NaN where there is none.
+        ours: a metric of each listener, shape (n_users,), one tensor a seed; NaN where there is
+            none.
         theirs: likewise, of the same seeds.
-        generator: draws the people.
+        generator: draws the listeners.
         n_compared: how many comparisons are made at once.
     """
     gap = (torch.stack(list(ours)) - torch.stack(list(theirs))).nanmean(dim=0)
@@ -77,7 +78,7 @@ def paired_difference(
     drawn = stats.bootstrap(
         (measured,), np.mean, n_resamples=N_RESAMPLES,
         confidence_level=1 - (1 - CONFIDENCE) / n_compared,
-        method="percentile", batch=max(1, DRAWN_AT_ONCE // len(measured)), rng=generator,
+        method="percentile", batch=max(1, BATCH_SIZE // len(measured)), rng=generator,
     )  # fmt: skip
     interval = drawn.confidence_interval
     return Difference(float(measured.mean()), float(interval.low), float(interval.high))

@@ -1,10 +1,11 @@
-"""What is learned from, what chooses, and what is only measured: one split rule for every family.
+"""Train, validation and test splits: one split rule for every family.
 
-Listens with times are cut once, for everybody, by the calendar: train < validation window < test
-window, the last one ending with the night. A track that came after the cut is neither listed nor to
-be found there, and a listen of it waits: on the night of the cut nobody had it. Counts without
-times are divided at random within each person, 8:1:1. Held out is what a person had not listened to
-before the cut: repeating a favourite is no recommendation.
+Listens with times are cut by the calendar, at the same days for all listeners: train < validation
+window < test window, and the test window ends with the night. A track that became available after
+the cut is neither listed nor relevant there, and its listens are left out: on the night of the cut
+the catalogue lacked it. Counts without times are divided at random within each listener, 8:1:1.
+Only pairs that the listener had not heard before the cut are held out: repeating a favourite is no
+recommendation.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from datetime import date, timedelta
 import torch
 from torch import Tensor
 
-from training.data.interactions import EPOCH, Listens, Pairs, day_number, unheard
+from training.data.interactions import EPOCH, Listens, Pairs, day_number, exclude_pairs
 
 
 class NeedsTimesError(ValueError):
-    """Something that needs times was asked of counts that have none."""
+    """A split by time got counts without times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,9 @@ class SplitConfig:
     """Sizes of the held-out parts."""
 
     window_days: int = 7  # length of the validation window, and of the test window
-    min_days_per_window: int = (
-        5  # the listens must span so many times a window, or the window shrinks
-    )
-    held_out_tenths: int = 1  # of a person's undated counts, for validation and again for test
-    min_held_out_users: int = 5  # fewer people measure nothing
+    min_days_per_window: int = 5  # the listens must span so many windows, or the window shrinks
+    held_out_tenths: int = 1  # of a listener's undated counts, for validation and again for test
+    min_held_out_users: int = 5  # fewer listeners have no meaningful metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +48,39 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Holdout:
-    """What was known, and what came after.
+    """The listens before a cut, and the pairs after it.
 
     Attributes:
         before: the listens that a model may see.
         end: first day that `before` lacks.
-        had_come: tracks that were there before `end`, shape (n_tracks,) bool; no list has another.
-        after: pairs to be found, none of them in `before`, of tracks that had come.
-        concealed: every pair that came after, also what is held out for later; nothing that gives
-            one away may be seen either.
+        available_mask: tracks that were available before `end`, shape (n_tracks,) bool; lists hold
+            no other track.
+        relevant: held-out pairs, none of them in `before`, of available tracks.
+        hidden_pairs: every held-out pair after the cut, also those of a later holdout; a model may
+            see nothing that leaks one.
     """
 
     before: Listens
     end: date
-    had_come: Tensor
-    after: Pairs
-    concealed: Pairs
+    available_mask: Tensor
+    relevant: Pairs
+    hidden_pairs: Pairs
 
     @property
     def n_users(self) -> int:
-        """People with at least one pair to be found."""
-        return len(self.after.users.unique())
+        """Listeners with at least one relevant pair."""
+        return len(self.relevant.users.unique())
 
-    def asking_for(self, other: Holdout, n_tracks: int) -> Holdout:
-        """The same, with those pairs alone to be found that `other` asks for too."""
-        keys = self.after.users * n_tracks + self.after.tracks
-        asked = other.after.users * n_tracks + other.after.tracks
-        return replace(self, after=self.after.where(torch.isin(keys, asked)))
+    def restrict_to_pairs_of(self, other: Holdout, n_tracks: int) -> Holdout:
+        """The same, with only those relevant pairs that `other` has too."""
+        keys = self.relevant.users * n_tracks + self.relevant.tracks
+        others = other.relevant.users * n_tracks + other.relevant.tracks
+        return replace(self, relevant=self.relevant.where(torch.isin(keys, others)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Learn from `validation.before`, choose by `validation.after`; evaluate.py opens the test.
+    """Train on `validation.before`, select by `validation.relevant`; evaluate.py opens the test.
 
     Attributes:
         rule: "time" or "random".
@@ -90,31 +90,35 @@ class Split:
     validation: Holdout
     sealed_test: Holdout = field(repr=False)
 
-    def asking_for(self, other: Split, n_tracks: int) -> Split:
-        """The same to learn from; to be found are those pairs alone that `other` asks for too."""
+    def restrict_to_pairs_of(self, other: Split, n_tracks: int) -> Split:
+        """The same to train on, with only those relevant pairs that `other` has too."""
         return replace(
             self,
-            validation=self.validation.asking_for(other.validation, n_tracks),
-            sealed_test=self.sealed_test.asking_for(other.sealed_test, n_tracks),
+            validation=self.validation.restrict_to_pairs_of(other.validation, n_tracks),
+            sealed_test=self.sealed_test.restrict_to_pairs_of(other.sealed_test, n_tracks),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Unsplit:
-    """The world is too small to hold anything out; `reason` says by which rule and value."""
+    """The dataset is too small to hold anything out; `reason` says by which rule and value."""
 
     reason: str
 
 
 def choose_split(
-    listens: Listens, as_of: date, came_day: Tensor, config: SplitConfig, generator: torch.Generator
+    listens: Listens,
+    as_of: date,
+    available_from: Tensor,
+    config: SplitConfig,
+    generator: torch.Generator,
 ) -> Split | Unsplit:
-    """By time where times reach, else at random within a person's counts, else not at all.
+    """Split by time where times suffice, else at random within a listener's counts, else not.
 
     Args:
         listens: all that are known.
         as_of: the last day of them.
-        came_day: of each track, shape (n_tracks,); see World.
+        available_from: day number of each track, shape (n_tracks,); see Dataset.
         config: sizes.
         generator: of a random split.
     """
@@ -123,9 +127,9 @@ def choose_split(
     for rule in ("time", "random") if has_counts else ("time",):
         try:
             split = (
-                time_split(listens, as_of, came_day, config)
+                time_split(listens, as_of, available_from, config)
                 if rule == "time"
-                else random_split(listens, as_of, len(came_day), config, generator)
+                else random_split(listens, as_of, len(available_from), config, generator)
             )
         except NeedsTimesError as error:
             reasons.append(str(error))
@@ -134,14 +138,14 @@ def choose_split(
         if len(split.validation.before) and held_out >= config.min_held_out_users:
             return split
         reasons.append(
-            f"{rule} split: {len(split.validation.before)} rows to learn from, {held_out} people "
-            f"with something held out (rule: some rows, {config.min_held_out_users} people)"
+            f"{rule} split: {len(split.validation.before)} rows to train on, {held_out} listeners "
+            f"with something held out (rule: some rows, {config.min_held_out_users} listeners)"
         )
     return Unsplit("; ".join(reasons))
 
 
-def time_split(listens: Listens, as_of: date, came_day: Tensor, config: SplitConfig) -> Split:
-    """Cut at two days for everybody; both windows shrink together when the listens span few days.
+def time_split(listens: Listens, as_of: date, available_from: Tensor, config: SplitConfig) -> Split:
+    """Cut at two days for all listeners; both windows shrink together when listens span few days.
 
     A window is at most a `min_days_per_window`-th of the days from the first listen to `as_of`, and
     at least one day.
@@ -157,14 +161,16 @@ def time_split(listens: Listens, as_of: date, came_day: Tensor, config: SplitCon
     test = Window(end - timedelta(days=max(1, length)), end)
     validation = Window(test.start - timedelta(days=max(1, length)), test.start)
     return _split(
-        "time", _holdout(listens, validation, came_day), _holdout(listens, test, came_day)
+        "time",
+        _holdout(listens, validation, available_from),
+        _holdout(listens, test, available_from),
     )
 
 
 def random_split(
     listens: Listens, as_of: date, n_tracks: int, config: SplitConfig, generator: torch.Generator
 ) -> Split:
-    """Divide each person's undated pairs at random; dated rows are learned from.
+    """Divide each listener's undated pairs at random; dated rows go to train.
 
     With n pairs, int(n x held_out_tenths / 10) go to the test and as many to validation.
     """
@@ -182,30 +188,30 @@ _TRAIN, _VALIDATION, _TEST = range(3)
 
 
 def _split(rule: str, validation: Holdout, test: Holdout) -> Split:
-    """The validation conceals the test's pairs as well."""
-    concealed = Pairs(
-        torch.cat([validation.concealed.users, test.concealed.users]),
-        torch.cat([validation.concealed.tracks, test.concealed.tracks]),
-        torch.cat([validation.concealed.weight, test.concealed.weight]),
+    """Validation hides the test's pairs as well."""
+    hidden_pairs = Pairs(
+        torch.cat([validation.hidden_pairs.users, test.hidden_pairs.users]),
+        torch.cat([validation.hidden_pairs.tracks, test.hidden_pairs.tracks]),
+        torch.cat([validation.hidden_pairs.weight, test.hidden_pairs.weight]),
     )
-    return Split(rule, replace(validation, concealed=concealed), test)
+    return Split(rule, replace(validation, hidden_pairs=hidden_pairs), test)
 
 
-def _holdout(listens: Listens, window: Window, came_day: Tensor) -> Holdout:
-    """What was known at the window's start, and the new pairs inside it of tracks known by then."""
-    n_tracks = len(came_day)
-    had_come = came_day < day_number(window.start)
+def _holdout(listens: Listens, window: Window, available_from: Tensor) -> Holdout:
+    """Listens before the window, and the new pairs inside it of tracks available by then."""
+    n_tracks = len(available_from)
+    available_mask = available_from < day_number(window.start)
     before = listens.before(window.start)
-    before = before.where(had_come[before.tracks])
+    before = before.where(available_mask[before.tracks])
     inside = listens.within(window.start, window.end).pairs(window.end, n_tracks)
-    news = unheard(inside, before.pairs(window.start, n_tracks), n_tracks)
-    return Holdout(before, window.start, had_come, news.where(had_come[news.tracks]), news)
+    new = exclude_pairs(inside, before.pairs(window.start, n_tracks), n_tracks)
+    return Holdout(before, window.start, available_mask, new.where(available_mask[new.tracks]), new)
 
 
 def _random_holdout(before: Listens, held_out: Listens, end: date, n_tracks: int) -> Holdout:
-    """Held-out counts that no other row of the same pair gives away."""
-    after = unheard(held_out.pairs(end, n_tracks), before.pairs(end, n_tracks), n_tracks)
-    return Holdout(before, end, torch.ones(n_tracks, dtype=torch.bool), after, after)
+    """Held-out counts of pairs that have no other row."""
+    relevant = exclude_pairs(held_out.pairs(end, n_tracks), before.pairs(end, n_tracks), n_tracks)
+    return Holdout(before, end, torch.ones(n_tracks, dtype=torch.bool), relevant, relevant)
 
 
 def _random_parts(listens: Listens, tenths: int, generator: torch.Generator) -> Tensor:
@@ -215,9 +221,9 @@ def _random_parts(listens: Listens, tenths: int, generator: torch.Generator) -> 
     shuffled = shuffled[torch.argsort(listens.users[shuffled], stable=True)]
     _users, size = torch.unique_consecutive(listens.users[shuffled], return_counts=True)
     starts = torch.cumsum(size, 0) - size
-    place = torch.arange(len(shuffled)) - starts.repeat_interleave(size)
+    index = torch.arange(len(shuffled)) - starts.repeat_interleave(size)
     held_out = (size * tenths // 10).repeat_interleave(size)
     part = torch.full((len(listens),), _TRAIN)
-    part[shuffled[place < 2 * held_out]] = _VALIDATION
-    part[shuffled[place < held_out]] = _TEST
+    part[shuffled[index < 2 * held_out]] = _VALIDATION
+    part[shuffled[index < held_out]] = _TEST
     return part

@@ -1,4 +1,4 @@
-"""People and tracks as vectors, computed once for all blocks of people that are scored."""
+"""Caches user and track embeddings, so that they are computed once for all blocks of listeners."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import torch
 from torch import Tensor, nn
 
 
-class EncodedOnce(nn.Module):
-    """Keeps what `encode` gave while nothing is learned; a change of mode forgets it.
+class CachedEmbeddings(nn.Module):
+    """Keeps the result of `encode` while no gradients are computed; a change of mode clears it.
 
-    It hears of the change because it is part of the model whose method `encode` is.
+    As a submodule of the model it receives train() and eval(), which clear the cache.
     """
 
     def __init__(self, encode: Callable[[], tuple[Tensor, Tensor]]) -> None:
         super().__init__()
         self._encode = encode
-        self._kept: tuple[Tensor, Tensor] | None = None
+        self._cached: tuple[Tensor, Tensor] | None = None
 
-    def train(self, mode: bool = True) -> EncodedOnce:
-        """Change the mode, and forget: the parameters may be others by now."""
-        self._kept = None
+    def train(self, mode: bool = True) -> CachedEmbeddings:
+        """Change the mode and clear the cache, because the parameters may have changed."""
+        self._cached = None
         return super().train(mode)
 
     def forward(self) -> tuple[Tensor, Tensor]:
-        """Vectors of people, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
+        """Embeddings of users, shape (n_users, dim), and of tracks, shape (n_tracks, dim)."""
         if self.training or torch.is_grad_enabled():
             return self._encode()
-        if self._kept is None:
-            self._kept = self._encode()
-        return self._kept
+        if self._cached is None:
+            self._cached = self._encode()
+        return self._cached

@@ -1,4 +1,4 @@
-"""What nodes enter an encoder with."""
+"""Inputs of encoders: random embeddings, and statistics that standardise features."""
 
 from __future__ import annotations
 

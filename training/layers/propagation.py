@@ -1,4 +1,4 @@
-"""Light graph convolution: means pass along edges, and nothing is learned on the way.
+"""Light graph convolution (LightGCN): mean of the embeddings over the layers, no parameters.
 
 Reference: LightGCN (He et al. 2020, arXiv:2002.02126): E_(k+1) = A E_k, output = mean of E_0 ..
     E_K, where A is the symmetric normalised adjacency.
@@ -22,16 +22,16 @@ def propagate(adjacency: Tensor, x: Tensor, n_layers: int) -> Tensor:
     return mean
 
 
-def pass_on(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
-    """One step along the edges of a constant matrix: matrix @ x, shape (n_rows, dim).
+def spmm(matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
+    """Sparse-dense product with a constant matrix: matrix @ x, shape (n_rows, dim).
 
     Args:
         matrix: sparse CSR, shape (n_rows, n_columns).
         transposed: the same with rows and columns exchanged, sparse CSR.
         x: shape (n_columns, dim).
     """
-    passed: Tensor = _Product.apply(matrix, transposed, x)
-    return passed
+    product: Tensor = _Product.apply(matrix, transposed, x)
+    return product
 
 
 class _Mean(torch.autograd.Function):
@@ -68,7 +68,7 @@ def _mean(adjacency: Tensor, x: Tensor, n_layers: int) -> Tensor:
 class _Product(torch.autograd.Function):
     """matrix @ x, whose gradient with respect to x is transposed @ gradient.
 
-    torch would transpose the sparse matrix anew at every backward pass.
+    torch would transpose the sparse matrix at every backward pass.
     """
 
     @staticmethod

@@ -1,15 +1,14 @@
-"""Families by name; nothing else in training knows one from another."""
+"""Registry of model families: for each name its configuration, its constructor and its file.
+
+Only this module imports the families; everything else finds them here by name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from torch import Tensor
-
-from training.data.batches import LearningBatch, UserBatch
-from training.layers.ensemble import Blend, HeadScores
+from training.models.protocols import Recommender
 from training.models.ranking.bpr import BPR, BPRConfig
 from training.models.ranking.concat_twin import ConcatTwinConfig, concat_twin
 from training.models.ranking.ease import EASE, EASEConfig
@@ -33,39 +32,6 @@ ModelConfig = (
     | MMGNNConfig
     | PopularityConfig
 )
-
-
-class Recommender(Protocol):
-    """What every family offers, as a torch module.
-
-    Attributes:
-        head_names: names of its heads; a family without heads has one, "collaborative".
-        blend: how they become one score, chosen on validation; of one head it keeps the order.
-        node_tables: parameters with one row per node, and the kind of node; a loaded model maps
-            them by id.
-    """
-
-    blend: Blend
-
-    @property
-    def head_names(self) -> tuple[str, ...]:
-        """See above."""
-
-    @property
-    def node_tables(self) -> Mapping[str, str]:
-        """See above."""
-
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
-        """Named losses, whose sum is descended; none for a family solved when it is made."""
-
-    def head_scores(self, batch: UserBatch) -> HeadScores:
-        """What each head says."""
-
-    def score(self, batch: UserBatch) -> Tensor:
-        """Score of every track, shape (batch, n_tracks); -inf where nothing can be said.
-
-        The caller may change it.
-        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which of two buttons stands: a like until unlike takes it back, a hide until unhide does."""
+"""Active feedback: a like counts until an unlike, and a hide until an unhide."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 
-def standing(feedback: DataFrame, button: str) -> DataFrame:
-    """Rows of core_feedback whose pair's last press is `button`; unique by user and track.
+def active_feedback(feedback: DataFrame, action: str) -> DataFrame:
+    """Rows of core_feedback whose latest action is `action`, unique by user and track.
 
-    Of two presses at the same instant the button counts, not what takes it back.
+    `action` is like or hide. Of an action and its reversal at the same instant the action counts.
     """
     newest_first = Window.partitionBy("user_id", "track_id").orderBy(
         F.col("given_at_utc").desc(),
@@ -17,8 +17,8 @@ def standing(feedback: DataFrame, button: str) -> DataFrame:
         F.col("known_from_date"),
     )
     return (
-        feedback.where(F.col("feedback_action").isin(button, f"un{button}"))
-        .withColumn("place", F.row_number().over(newest_first))
-        .where((F.col("place") == 1) & (F.col("feedback_action") == button))
-        .drop("place")
+        feedback.where(F.col("feedback_action").isin(action, f"un{action}"))
+        .withColumn("recency", F.row_number().over(newest_first))
+        .where((F.col("recency") == 1) & (F.col("feedback_action") == action))
+        .drop("recency")
     )

@@ -1,4 +1,4 @@
-"""Which of several rows counts when the same thing arrives more than once."""
+"""Deduplication: keep the first or the last received row of each key."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 _Pick = Callable[[Column, Column], Column]
-"""min_by or max_by: what to take, and by which order."""
+"""min_by or max_by; arguments are the value to take and the order."""
 
 
-def first_received(rows: DataFrame, by: Sequence[str]) -> DataFrame:
+def keep_first_received(rows: DataFrame, by: Sequence[str]) -> DataFrame:
     """The first row of each group: by arrival day, then file name, then row in the file."""
-    return _one_of_each(rows, by, F.min_by)
+    return _keep_one(rows, by, F.min_by)
 
 
-def last_received(rows: DataFrame, by: Sequence[str]) -> DataFrame:
+def keep_last_received(rows: DataFrame, by: Sequence[str]) -> DataFrame:
     """The last row of each group: by arrival day, then file name, then row in the file."""
-    return _one_of_each(rows, by, F.max_by)
+    return _keep_one(rows, by, F.max_by)
 
 
 def event_id(*parts: Column) -> Column:
-    """SHA-256 of the parts as JSON: unlike joined text, no two different lists of parts collide."""
+    """SHA-256 of the parts as JSON; unlike joined text, different lists of parts never collide."""
     as_json = F.to_json(
         F.struct(*[part.alias(f"part_{number}") for number, part in enumerate(parts)]),
         {"ignoreNullFields": "false"},
@@ -30,7 +30,7 @@ def event_id(*parts: Column) -> Column:
     return F.sha2(as_json, 256)
 
 
-def _one_of_each(rows: DataFrame, by: Sequence[str], pick: _Pick) -> DataFrame:
+def _keep_one(rows: DataFrame, by: Sequence[str], pick: _Pick) -> DataFrame:
     others = [name for name in rows.columns if name not in by]
     order = F.struct("arrival_date", "source_file", "source_row")
     picked = rows.groupBy(*by).agg(pick(F.struct(*others), order).alias("picked"))

@@ -1,10 +1,10 @@
-"""Sessions: listens of a person that begin less than 1,200 s after one another.
+"""Sessions (sessionization): a user's listens that start less than 1,200 s after one another.
 
-Rows that were written never change, so a listen is placed among what was known on its own day.
-Listens that became known together make segments; a segment that begins within a gap of a listen
-known earlier belongs to that listen's session. So a session goes on past midnight, and a listen
-that arrives late may join a session but never merges two. One night for many days, and a night for
-each, give the same ids.
+Written rows never change, so the session of a listen depends only on what was known on the day on
+which the listen became known. Listens that became known together form segments. A segment that
+begins less than a gap after an earlier known listen continues that listen's session. A session
+therefore crosses midnight, and a late listen may join a session but never merges two. One run over
+many days gives the same ids as a run for each day.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from pyspark.sql import functions as F
 SESSION_GAP_S = 1_200
 
 _GAP_MICROS = SESSION_GAP_S * 1_000_000
-_PLACING = ("listen_id", "user_id", "listened_at_utc", "known_from_date")
+_LINK_KEYS = ("listen_id", "user_id", "listened_at_utc", "known_from_date")
 
 
 def with_session_id(listens: DataFrame, earlier: DataFrame) -> DataFrame:
-    """`listens` with session_id: the listen_id of a listen with which the session began.
+    """`listens` with session_id, the listen_id of the listen that began the session.
 
     Args:
-        listens: de-duplicated listens of the slice.
-        earlier: core_listens known before, those from which one of `listens` may go on.
+        listens: deduplicated listens of the slice.
+        earlier: core_listens rows known before; `listens` may continue their sessions.
     """
-    placed = _with_segment_id(listens)
-    goes_on_from = earlier.select(*_PLACING, F.col("session_id").alias("earlier_id")).unionByName(
-        placed.select(*_PLACING, F.col("segment_id").alias("earlier_id"))
+    segmented = _with_segment_id(listens)
+    candidates = earlier.select(*_LINK_KEYS, F.col("session_id").alias("earlier_id")).unionByName(
+        segmented.select(*_LINK_KEYS, F.col("segment_id").alias("earlier_id"))
     )
-    sessions = _followed_back(_links(placed, goes_on_from))
-    return placed.join(sessions, on="segment_id", how="left").withColumn(
+    roots = _root_of_chains(_links(segmented, candidates))
+    return segmented.join(roots, on="segment_id", how="left").withColumn(
         "session_id", F.coalesce(F.col("root_id"), F.col("segment_id"))
     )
 
 
 def _with_segment_id(listens: DataFrame) -> DataFrame:
-    """Segments: listens that became known on one day, cut at every gap."""
+    """Split the listens that became known on one day into segments at every gap."""
     in_order = Window.partitionBy("user_id", "known_from_date").orderBy(
         "listened_at_utc", "listen_id"
     )
@@ -48,34 +48,36 @@ def _with_segment_id(listens: DataFrame) -> DataFrame:
     )
 
 
-def _links(placed: DataFrame, goes_on_from: DataFrame) -> DataFrame:
-    """For each segment that goes on from a listen known earlier: the nearest one's earlier_id.
+def _links(segmented: DataFrame, candidates: DataFrame) -> DataFrame:
+    """The earlier_id of the nearest earlier known listen that each segment continues.
 
-    Both sides are cut into time boxes of one gap's length, so that the join is one of equal keys.
+    Both sides are cut into time buckets of one gap's length, so that the join is an equi-join.
     """
-    box = F.floor(_micros("listened_at_utc") / _GAP_MICROS)
-    openings = placed.where(F.col("first_listen_id").isNotNull()).select(
+    bucket = F.floor(_micros("listened_at_utc") / _GAP_MICROS)
+    openings = segmented.where(F.col("first_listen_id").isNotNull()).select(
         "user_id",
         "segment_id",
         F.col("listened_at_utc").alias("opened_at_utc"),
         F.col("known_from_date").alias("opening_known_date"),
-        F.explode(F.array(box, box - 1)).alias("box"),
+        F.explode(F.array(bucket, bucket - 1)).alias("bucket"),
     )
     waited = _micros("opened_at_utc") - _micros("listened_at_utc")
     is_known_earlier = F.col("known_from_date") < F.col("opening_known_date")
     nearest = F.max_by("earlier_id", F.struct("listened_at_utc", "listen_id"))
     return (
-        openings.join(goes_on_from.withColumn("box", box), on=["user_id", "box"], how="inner")
+        openings.join(
+            candidates.withColumn("bucket", bucket), on=["user_id", "bucket"], how="inner"
+        )
         .where(is_known_earlier & (waited >= 0) & (waited < _GAP_MICROS))
         .groupBy("user_id", "segment_id", "opening_known_date")
         .agg(nearest.alias("earlier_id"))
     )
 
 
-def _followed_back(links: DataFrame) -> DataFrame:
-    """segment_id and root_id: where its chain of links begins.
+def _root_of_chains(links: DataFrame) -> DataFrame:
+    """(segment_id, root_id): the id at which each segment's chain of links begins.
 
-    A link leads to an earlier day, so in the order of days each finds its target already resolved.
+    A link leads to an earlier day, so in the order of days its target is already resolved.
     """
     in_order = F.array_sort(
         F.collect_list(F.struct("opening_known_date", "segment_id", "earlier_id"))

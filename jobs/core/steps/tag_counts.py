@@ -1,4 +1,4 @@
-"""How many gave a track a tag: the graph's edge, and the tag's weight in the track's features."""
+"""Tag counts: how many users gave a track a tag; the graph and feat_track_tags weigh by them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
-def tagger_counts(tags: DataFrame, tracks: DataFrame, *, at_least: int) -> DataFrame:
-    """(track_id, tag, tagger_count) of announced tracks; unique by track and tag.
+def tag_counts(tags: DataFrame, tracks: DataFrame, *, at_least: int) -> DataFrame:
+    """(track_id, tag, tagger_count) of the given tracks, unique by track and tag.
 
-    Tags of a track that fewer than `at_least` gave are left out.
-
-    core_tags holds each tagger of a track and tag once, so its rows are taggers.
+    Args:
+        tags: core_tags, which has one row for each track, tag and user.
+        tracks: tracks whose tags count.
+        at_least: smallest tagger_count that is kept.
     """
     return (
         tags.join(tracks.select("track_id"), on="track_id", how="left_semi")

@@ -1,4 +1,4 @@
-"""Versions of an entity: a row for each day on which something about it changed."""
+"""Versions of an entity (slowly changing dimension): one row per day on which it changed."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 
-def new_versions(states: DataFrame, before: DataFrame, entity: Sequence[str]) -> DataFrame:
-    """The states that differ from the one before them and are newer than what is written.
+def new_versions(states: DataFrame, previous: DataFrame, entity: Sequence[str]) -> DataFrame:
+    """The states that differ from the entity's state before and are newer than its written rows.
 
     Args:
-        states: an entity's whole state on the days on which it may have changed; one row for each
-            entity and known_from_date. Days that are written already may be among them.
-        before: the newest written row of each entity; needs the columns of `states`.
-        entity: columns that say what a row is about.
+        states: the whole state of each entity on the days on which it may have changed, one row
+            for each entity and known_from_date; written days may be among them.
+        previous: the newest written row of each entity, with the columns of `states`.
+        entity: columns that identify the entity.
     """
     state = F.struct(*[name for name in states.columns if name not in {*entity, "known_from_date"}])
-    written = before.select(*states.columns).withColumn("is_written", F.expr("true"))
+    written = previous.select(*states.columns).withColumn("is_written", F.expr("true"))
     timeline = written.unionByName(states.withColumn("is_written", F.expr("false")))
     of_entity = Window.partitionBy(*entity)
-    # A written day may be computed again: its written row comes first, its twin is no change.
+    # A day may be computed again: its written row comes first, so the equal new one is no change.
     in_order = of_entity.orderBy("known_from_date", F.col("is_written").desc())
     written_until = F.max(F.when(F.col("is_written"), F.col("known_from_date"))).over(of_entity)
     compared = timeline.withColumns(

@@ -1,4 +1,4 @@
-"""Audio bytes to mono samples: decode, take the middle, mix down, resample."""
+"""Decodes audio files to mono samples: decode, take the middle, mix down, resample."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from jobs.encoders.failure_reasons import Reason, UnusableContent
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 
 SAMPLE_RATE_HZ = 16_000
-MIN_S = 0.5  # below that there is neither a beat nor a phrase to hear
+MIN_S = 0.5  # shorter audio holds neither a beat nor a phrase
 
 
 def decode(content: bytes, max_audio_s: float) -> NDArray[np.float32]:
@@ -20,33 +20,36 @@ def decode(content: bytes, max_audio_s: float) -> NDArray[np.float32]:
 
     Args:
         content: a whole file in any format that libsndfile reads (FLAC, OGG, MP3, WAV, ...).
-        max_audio_s: of a longer recording only so many seconds around its middle are decoded.
+        max_audio_s: of a longer recording, only this many seconds around its middle are decoded.
 
     Raises:
-        UnusableContent: the bytes are empty, unreadable or too short, or hold what is no number.
+        ContentFailure: the bytes are empty, unreadable or too short, or hold non-finite samples.
     """
     if not content:
-        raise UnusableContent(Reason.EMPTY, "the file holds no byte")
+        raise ContentFailure(FailureReason.EMPTY, "the file holds no byte")
     try:
         channels, rate_hz = _middle(content, max_audio_s)
     except soundfile.LibsndfileError as error:
-        raise UnusableContent(Reason.UNREADABLE, f"libsndfile: {error.error_string}") from error
+        raise ContentFailure(
+            FailureReason.UNREADABLE, f"libsndfile: {error.error_string}"
+        ) from error
     if len(channels) == 0:
-        raise UnusableContent(Reason.EMPTY, "the file holds no sample")
+        raise ContentFailure(FailureReason.EMPTY, "the file holds no sample")
     if len(channels) < MIN_S * rate_hz:
-        raise UnusableContent(
-            Reason.TOO_SHORT, f"{len(channels) / rate_hz:.3f} s of audio, at least {MIN_S} s needed"
+        raise ContentFailure(
+            FailureReason.TOO_SHORT,
+            f"{len(channels) / rate_hz:.3f} s of audio, at least {MIN_S} s needed",
         )
     if not np.isfinite(channels).all():
-        raise UnusableContent(Reason.NOT_FINITE, "the file holds samples that are no numbers")
+        raise ContentFailure(FailureReason.NOT_FINITE, "the file holds samples that are no numbers")
     mono = channels.mean(axis=1)  # (n_frames, n_channels) -> (n_frames,)
     return np.asarray(soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
 
 
 def preprocessing(max_audio_s: float) -> dict[str, object]:
-    """What this module does to content, for an encoder's identity."""
+    """Preprocessing of this module, for the encoder's identity."""
     return {
-        "revision": 1,  # counts changes of the code above that change samples
+        "revision": 1,  # raise it when code of this module changes samples
         "max_audio_s": max_audio_s,
         "min_s": MIN_S,
         "sample_rate_hz": SAMPLE_RATE_HZ,
@@ -56,8 +59,8 @@ def preprocessing(max_audio_s: float) -> dict[str, object]:
 
 
 def _middle(content: bytes, max_audio_s: float) -> tuple[NDArray[np.float32], int]:
-    """Samples around the middle, shape (n_frames, n_channels), and their rate in Hz."""
+    """Samples around the middle, shape (n_frames, n_channels), and the sample rate in Hz."""
     with soundfile.SoundFile(io.BytesIO(content)) as file:
-        n_wanted = min(file.frames, round(max_audio_s * file.samplerate))
-        file.seek((file.frames - n_wanted) // 2)
-        return file.read(n_wanted, dtype="float32", always_2d=True), file.samplerate
+        n_frames = min(file.frames, round(max_audio_s * file.samplerate))
+        file.seek((file.frames - n_frames) // 2)
+        return file.read(n_frames, dtype="float32", always_2d=True), file.samplerate

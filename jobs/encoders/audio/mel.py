@@ -1,8 +1,8 @@
-"""Log-mel spectrogram as MusiCNN was trained on it (Pons and Serra 2019, arXiv:1909.06654).
+"""Log-mel spectrogram, the input of MusiCNN (Pons and Serra 2019, arXiv:1909.06654).
 
-96 bands of Slaney's mel scale over power spectra of 512 samples every 256, at 16 kHz. The original
-rounds powers to float16 before the logarithm, which overflows in loud passages; here they stay
-float32.
+96 bands of Slaney's mel scale over power spectra of 512 samples every 256 samples, at 16 kHz. The
+original rounds powers to float16 before the logarithm, which overflows in loud passages; this
+module keeps float32.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOG_STEP = np.log(6.4) / 27
 
 
 def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compressed mel powers, shape (1 + n_samples // HOP_SAMPLES, N_MELS).
+    """Log-compressed mel powers, shape (1 + n_samples // HOP_SAMPLES, N_MELS).
 
     Args:
         samples: mono at 16 kHz, shape (n_samples,), more than half a window long.
@@ -42,9 +42,9 @@ def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def preprocessing() -> dict[str, object]:
-    """What this module does to samples, for an encoder's identity."""
+    """Preprocessing of this module, for the encoder's identity."""
     return {
-        "revision": 1,  # counts changes of the code above that change its output
+        "revision": 1,  # raise it when code of this module changes its output
         "fft_samples": FFT_SAMPLES,
         "hop_samples": HOP_SAMPLES,
         "n_mels": N_MELS,

@@ -1,4 +1,7 @@
-"""MusiCNN: a 200-dimensional music embedding and 50 tags, with the package musicnn's weights."""
+"""MusiCNN: encodes audio as a 200-dimensional embedding and 50 tag probabilities.
+
+The weights are those of the package musicnn.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.audio import audio_file, mel, signal
-from jobs.encoders.identity import Identity, identity_of
+from jobs.encoders.identity import encoder_identity
 
 ENCODER_ID = "musicnn-mtt-v1"
 PATCH_FRAMES = 187  # 3 s, the length that the network was trained on
@@ -26,8 +30,8 @@ TAGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Music:
-    """What was heard in a recording, mean over its patches: (200,) and (50,)."""
+class AudioEncoding:
+    """Embedding (200,) and tag probabilities (50,) of a recording, means over its patches."""
 
     embedding: NDArray[np.float32]
     tag_probabilities: NDArray[np.float32]
@@ -42,36 +46,38 @@ class MusiCNN:
 
         self._network = Network(open_checkpoint(*_checkpoint_files()))
 
-    def encode(self, samples: NDArray[np.float32]) -> Music:
-        """Listen to mono samples at 16 kHz, shape (n_samples,).
+    def encode(self, samples: NDArray[np.float32]) -> AudioEncoding:
+        """Encode mono samples at 16 kHz, shape (n_samples,).
 
-        Patches go through the network one by one, so a recording's numbers depend on nothing else.
+        The network encodes one patch at a time, so a recording's encoding depends on nothing else.
         """
         import torch
 
-        patches = torch.from_numpy(patches_of(mel.log_mel(samples)))
+        patches = torch.from_numpy(cut_patches(mel.log_mel(samples)))
         with torch.inference_mode():
-            heard = [self._network(patch.unsqueeze(0)) for patch in patches]
-        features, probabilities = (torch.cat(part).mean(dim=0) for part in zip(*heard, strict=True))
-        return Music(features.numpy(), probabilities.numpy())
+            outputs = [self._network(patch.unsqueeze(0)) for patch in patches]
+        features, probabilities = (
+            torch.cat(output).mean(dim=0) for output in zip(*outputs, strict=True)
+        )
+        return AudioEncoding(features.numpy(), probabilities.numpy())
 
 
-def identity(max_audio_s: float) -> Identity:
-    """The key of every row made with this encoder and these settings."""
+def identity(max_audio_s: float) -> EncoderIdentity:
+    """The identity of this encoder with these settings."""
     steps = {
         "audio_file": audio_file.preprocessing(max_audio_s),
         "mel": mel.preprocessing(),
         "patches": {"revision": 1, "frames": PATCH_FRAMES, "short": "repeat"},
         "signal": signal.preprocessing(),
     }
-    return identity_of(ENCODER_ID, _checkpoint_files(), steps)
+    return encoder_identity(ENCODER_ID, _checkpoint_files(), steps)
 
 
-def patches_of(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut (n_frames, bands) into (n_patches, PATCH_FRAMES, bands), side by side.
+def cut_patches(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut frames (n_frames, bands) into adjacent patches (n_patches, PATCH_FRAMES, bands).
 
-    A last patch that is not full is left out; a recording shorter than one patch is repeated until
-    it fills one, as in training.
+    An incomplete last patch is dropped. A recording shorter than one patch is repeated until it
+    fills one, as in training.
     """
     if len(frames) < PATCH_FRAMES:
         n_repeats = -(-PATCH_FRAMES // len(frames))
@@ -81,7 +87,7 @@ def patches_of(frames: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _checkpoint_files() -> tuple[Path, Path]:
-    """Index and shard. Importing the package would import TensorFlow, so it is only looked up."""
+    """Index and shard. find_spec locates the package: importing it would import TensorFlow."""
     package = find_spec("musicnn")
     if package is None or package.origin is None:
         raise FileNotFoundError("encoder musicnn-mtt-v1: the package musicnn is not installed")

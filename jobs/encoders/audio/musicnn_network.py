@@ -1,8 +1,8 @@
 """MusiCNN's network: musically motivated front-end, dense mid-end, temporal pooling.
 
 Paper: Pons and Serra 2019, https://arxiv.org/abs/1909.06654; the sizes are those of the published
-MagnaTagATune checkpoint. It hears timbre through tall filters (7 frames by 38 and 67 bands) and
-rhythm through long ones (32 to 128 frames by 1 band), and names 50 tags for 3 s of music.
+MagnaTagATune checkpoint. Timbral filters are tall (7 frames by 38 and 67 bands), temporal filters
+are long (32 to 128 frames by 1 band); the output is 50 tag probabilities for 3 s of music.
 
 Differs from the paper: nothing; inference only, so dropout is left out.
 """
@@ -19,7 +19,7 @@ from jobs.encoders.audio.tf_checkpoint import Checkpoint
 
 _BATCH_NORM_EPS = 1e-3  # TensorFlow's default, which the checkpoint was trained with
 _N_TIMBRAL, _N_TEMPORAL = 2, 3
-_MID_PADDING = (3, 3)  # 7 frames wide filters keep the length
+_MID_PADDING = (3, 3)  # keeps the number of frames under filters of 7 frames
 
 
 class MusiCNN(nn.Module):
@@ -28,9 +28,9 @@ class MusiCNN(nn.Module):
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
         self.input_norm = _Norm(checkpoint, 0)
-        self.timbral = nn.ModuleList(_TallFilters(checkpoint, n) for n in range(_N_TIMBRAL))
+        self.timbral = nn.ModuleList(_TimbralFilters(checkpoint, n) for n in range(_N_TIMBRAL))
         temporal = range(_N_TIMBRAL, _N_TIMBRAL + _N_TEMPORAL)
-        self.temporal = nn.ModuleList(_LongFilters(checkpoint, n) for n in temporal)
+        self.temporal = nn.ModuleList(_TemporalFilters(checkpoint, n) for n in temporal)
         self.mid = nn.ModuleList(_MidFilters(checkpoint, n) for n in (5, 6, 7))
         self.pool_norm = _Norm(checkpoint, 9)
         self.dense = _dense(checkpoint, "dense")
@@ -46,16 +46,16 @@ class MusiCNN(nn.Module):
         """
         frames = self.mid_end(self.front_end(patches))  # (batch, 753, frames)
         pooled = torch.stack([frames.amax(dim=2), frames.mean(dim=2)], dim=2)  # (batch, 753, 2)
-        # The checkpoint's dense layer takes maximum and mean of a channel side by side.
+        # The checkpoint's dense layer expects maximum and mean of a channel side by side.
         flat = self.pool_norm(pooled.flatten(1))  # (batch, 1506)
         features = self.dense_norm(functional.relu(self.dense(flat)))
         return features, torch.sigmoid(self.output(features))
 
     def front_end(self, patches: Tensor) -> Tensor:
-        """What timbral and temporal filters hear in each frame, (batch, 561, frames)."""
+        """Outputs of the timbral and temporal filters, (batch, 561, frames)."""
         normed = self.input_norm(patches.unsqueeze(1))  # (batch, 1, frames, bands)
-        heard = [filters(normed) for filters in (*self.timbral, *self.temporal)]
-        return torch.cat(heard, dim=1)
+        outputs = [filters(normed) for filters in (*self.timbral, *self.temporal)]
+        return torch.cat(outputs, dim=1)
 
     def mid_end(self, front: Tensor) -> Tensor:
         """The front-end and three layers over time, the last two residual: (batch, 753, frames)."""
@@ -66,7 +66,7 @@ class MusiCNN(nn.Module):
 
 
 class _Norm(nn.Module):
-    """Batch normalisation by the checkpoint's running moments, over dimension 1."""
+    """Batch normalisation with the checkpoint's running moments, over dimension 1."""
 
     scale: Tensor
     shift: Tensor
@@ -87,8 +87,8 @@ class _Norm(nn.Module):
         return inputs * self.scale.view(shape) + self.shift.view(shape)
 
 
-class _TallFilters(nn.Module):
-    """Filters over many bands; the loudest place on the band axis counts, whatever the pitch."""
+class _TimbralFilters(nn.Module):
+    """Filters over many bands, max-pooled over the band axis to ignore pitch."""
 
     def __init__(self, checkpoint: Checkpoint, number: int) -> None:
         super().__init__()
@@ -97,13 +97,13 @@ class _TallFilters(nn.Module):
 
     def forward(self, normed: Tensor) -> Tensor:
         padded = functional.pad(normed, (0, 0, *_MID_PADDING))  # in time only
-        heard = self.norm(functional.relu(self.conv(padded)))
-        pooled: Tensor = heard.amax(dim=3)  # (batch, filters, frames)
+        activated = self.norm(functional.relu(self.conv(padded)))
+        pooled: Tensor = activated.amax(dim=3)  # (batch, filters, frames)
         return pooled
 
 
-class _LongFilters(nn.Module):
-    """Filters along time within one band; the loudest band counts."""
+class _TemporalFilters(nn.Module):
+    """Filters over many frames of one band, max-pooled over the bands."""
 
     def __init__(self, checkpoint: Checkpoint, number: int) -> None:
         super().__init__()
@@ -112,15 +112,15 @@ class _LongFilters(nn.Module):
 
     def forward(self, normed: Tensor) -> Tensor:
         missing = self.conv.kernel_size[0] - 1
-        # TensorFlow's "same" puts the odd frame behind.
+        # TensorFlow's "same" padding puts the odd frame at the end.
         padded = functional.pad(normed, (0, 0, missing // 2, missing - missing // 2))
-        heard = self.norm(functional.relu(self.conv(padded)))
-        pooled: Tensor = heard.amax(dim=3)  # (batch, filters, frames)
+        activated = self.norm(functional.relu(self.conv(padded)))
+        pooled: Tensor = activated.amax(dim=3)  # (batch, filters, frames)
         return pooled
 
 
 class _MidFilters(nn.Module):
-    """7 frames over all channels of the layer below."""
+    """Filters of 7 frames over all channels of the layer below."""
 
     def __init__(self, checkpoint: Checkpoint, number: int) -> None:
         super().__init__()
@@ -132,12 +132,13 @@ class _MidFilters(nn.Module):
         self.norm = _Norm(checkpoint, number + 1)
 
     def forward(self, below: Tensor) -> Tensor:
-        heard: Tensor = self.norm(functional.relu(self.conv(functional.pad(below, _MID_PADDING))))
-        return heard
+        padded = functional.pad(below, _MID_PADDING)
+        activated: Tensor = self.norm(functional.relu(self.conv(padded)))
+        return activated
 
 
 def _conv2d(checkpoint: Checkpoint, number: int) -> nn.Conv2d:
-    """A convolution over (frames, bands); TensorFlow keeps filters as (frames, bands, in, out)."""
+    """A convolution over (frames, bands); TensorFlow stores kernels as (frames, bands, in, out)."""
     name = "conv2d" + (f"_{number}" if number else "")
     kernel = checkpoint.tensor(f"{name}/kernel")
     conv = nn.Conv2d(1, kernel.shape[3], (kernel.shape[0], kernel.shape[1]))
@@ -154,5 +155,5 @@ def _dense(checkpoint: Checkpoint, name: str) -> nn.Linear:
 
 
 def _parameters(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> dict[str, Tensor]:
-    """Arrays of the checkpoint as torch's layers name them."""
+    """The state dict of a torch layer."""
     return {"weight": torch.from_numpy(weight.copy()), "bias": torch.from_numpy(bias.copy())}

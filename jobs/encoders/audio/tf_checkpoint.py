@@ -1,8 +1,8 @@
-"""Reads tensors from a TensorFlow 1 checkpoint bundle, without TensorFlow.
+"""Reads tensors of a TensorFlow 1 checkpoint bundle without TensorFlow.
 
-A bundle is an index (a LevelDB-style sorted table: name -> where the tensor lies) and a shard of
-raw little-endian numbers. The index's layout is the one of LevelDB's `table_format.md`; its values
-are `BundleEntryProto` messages of tensorflow/core/protobuf/tensor_bundle.proto.
+A bundle is an index (a LevelDB-style sorted table from tensor name to position) and a shard of raw
+little-endian numbers. LevelDB's `table_format.md` describes the layout of the index; its values are
+`BundleEntryProto` messages of tensorflow/core/protobuf/tensor_bundle.proto.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _DIM, _DIM_SIZE = 2, 1  # TensorShapeProto.dim and its size
 
 
 class CheckpointError(ValueError):
-    """The files are no checkpoint bundle, or one that this reader does not cover."""
+    """The files are no checkpoint bundle, or one that this reader does not support."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """Where a tensor lies in the data shard: `byte_count` bytes from `offset`."""
+    """Position of a tensor in the data shard: `byte_count` bytes from `offset`."""
 
     shape: tuple[int, ...]
     offset: int
@@ -47,10 +47,10 @@ class Checkpoint:
     shard: bytes
 
     def tensor(self, name: str) -> NDArray[np.float32]:
-        """The float32 tensor called `name`, in the shape that it was saved with.
+        """The float32 tensor called `name`, in its saved shape.
 
         Raises:
-            CheckpointError: no such tensor, or the shard is shorter than the index says.
+            CheckpointError: there is no such tensor, or the shard is too short for it.
         """
         if name not in self.entries:
             raise CheckpointError(f"checkpoint {self.source}: no tensor is called {name!r}")
@@ -66,7 +66,7 @@ class Checkpoint:
 
 
 def open_checkpoint(index_file: Path, shard_file: Path) -> Checkpoint:
-    """Open a bundle of one shard."""
+    """Open a bundle with one shard."""
     source = str(index_file)
     entries = {
         key.decode(): _tensor_entry(value, source)
@@ -100,7 +100,7 @@ def _block(table: bytes, handle: bytes, position: int, source: str) -> bytes:
 
 
 def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a block; each key repeats only what differs from the key before it."""
+    """Keys and values of a block; a key shares a prefix with the key before it."""
     (n_restarts,) = struct.unpack("<I", block[-4:])
     end = len(block) - 4 * (n_restarts + 1)
     key, position = b"", 0
@@ -115,7 +115,7 @@ def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _tensor_entry(message: bytes, source: str) -> TensorEntry:
-    """Decode a BundleEntryProto; fields that are not there are 0, as protobuf leaves them out."""
+    """Decode a BundleEntryProto; protobuf omits fields that are 0."""
     shape: tuple[int, ...] = ()
     numbers = {_DTYPE: 0, _SHARD: 0, _OFFSET: 0, _SIZE: 0}
     for field, value in _message_fields(message):
@@ -162,12 +162,12 @@ def _message_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(buffer: bytes, position: int) -> tuple[int, int]:
-    """A base-128 number and the position behind it."""
+    """A base-128 varint and the position after it."""
     number = shift = 0
     while True:
         byte = buffer[position]
         position += 1
         number |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004  the high bit says that more follows
+        if byte < 0x80:  # noqa: PLR2004  the high bit marks that more bytes follow
             return number, position
         shift += 7

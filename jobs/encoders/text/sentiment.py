@@ -1,7 +1,7 @@
-"""How lyrics feel by VADER's word list (Hutto and Gilbert 2014), mean over lines.
+"""Sentiment of lyrics by the VADER lexicon (Hutto and Gilbert 2014), mean over lines.
 
-VADER was made for short English texts, so each line is a text of its own; a line in a language
-that it does not know counts as neutral.
+VADER is made for short English texts, so each line is scored as one text; a line without a word of
+the lexicon is neutral.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Sentiment:
-    """`compound` from negative (-1) to positive (1); `load_ratio` of words that carry feeling."""
+    """Mean sentiment of a text's lines.
+
+    Attributes:
+        compound: from negative (-1) to positive (1).
+        emotional_load_ratio: share of positive and negative words, in [0, 1].
+    """
 
     compound: float
-    load_ratio: float
+    emotional_load_ratio: float
 
 
-def read(text: str) -> Sentiment:
-    """The mean over the lines that hold a letter; at least one must.
+def analyse(text: str) -> Sentiment:
+    """Mean over the lines that hold a letter; `text` must have at least one.
 
     VADER splits each line into positive, negative and neutral shares that sum to 1.
     """
@@ -30,18 +35,18 @@ def read(text: str) -> Sentiment:
     scores = [_analyzer().polarity_scores(line) for line in lines]
     return Sentiment(
         compound=fmean(score["compound"] for score in scores),
-        load_ratio=fmean(1 - score["neu"] for score in scores),
+        emotional_load_ratio=fmean(1 - score["neu"] for score in scores),
     )
 
 
 def preprocessing() -> dict[str, object]:
-    """What decides these measures, for the identity of the row that they stand in."""
+    """Preprocessing of this module, for the encoder's identity."""
     return {"revision": 1, "vader": version("vaderSentiment")}
 
 
 @cache
 def _analyzer() -> Any:
-    """VADER with its word list; reading that takes a moment, so it happens once per process."""
+    """VADER with its lexicon, loaded once per process."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     return SentimentIntensityAnalyzer()

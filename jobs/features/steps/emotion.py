@@ -1,14 +1,14 @@
-"""Interim estimates of valence and arousal, one per source, until trained models write these rows.
+"""Interim estimates of valence and arousal from audio and from lyrics.
 
-Each lies in [-1, 1] and comes with a standard deviation. As heard: a weighted mean of cues whose
-direction is well known (Gabrielsson and Lindstrom 2010, "The role of structure in the musical
+Each estimate lies in [-1, 1] and has a standard deviation. From audio: a weighted mean of cues
+whose direction is well known (Gabrielsson and Lindstrom 2010, "The role of structure in the musical
 expression of emotions"): loud, fast and dense music excites; fast, dense, danceable music is
-happy. As read: VADER's compound is the valence, its share of words that carry feeling the arousal.
+happy. From lyrics: valence is VADER's compound score, arousal its share of words with emotion.
 
-The weights are set by hand. The text's deviations are root mean square errors on the 8,055
+The weights are set by hand. The deviations of the lyrics are root mean square errors on the 8,055
 training sentences of EmoBank (scale 1..5 brought to -1..1), where compound and valence correlate
-with r = .49, load and arousal with only .20. Nothing here was labelled for audio, so its
-deviation is that of knowing little: a uniform guess would have .58.
+with r = .49, load and arousal with only .20. No labelled audio was at hand,
+so its deviation is set close to that of a uniform guess, which is .58.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 
 from jobs.encoders.audio.musicnn import TAGS
 
-# Centre and spread of each cue: spread above the centre it counts fully, +1; so far below, -1.
+# Centre and spread of each cue: centre + spread counts as +1, centre - spread as -1.
 LOUDNESS_DB = (-20.0, 10.0)
 TEMPO_BPM = (110.0, 50.0)
 ONSET_RATE_HZ = (4.0, 3.0)
@@ -39,7 +39,7 @@ LYRICS_VALENCE_SD, LYRICS_AROUSAL_SD = 0.35, 0.43
 
 @dataclass(frozen=True, slots=True)
 class Emotion:
-    """An estimate of each row, and its standard deviation."""
+    """Valence and arousal of each row, with their standard deviations."""
 
     valence: Column
     arousal: Column
@@ -47,15 +47,15 @@ class Emotion:
     arousal_sd: float
 
 
-def as_heard(
+def from_audio(
     loudness_db: Column, tempo_bpm: Column, onset_rate_hz: Column, tag_probabilities: Column
 ) -> Emotion:
-    """Emotion of recordings by their sound.
+    """Emotion of recordings, from signal measures and tag probabilities.
 
     Args:
-        loudness_db: of each.
-        tempo_bpm: null where there is no pulse, which says nothing for either side.
-        onset_rate_hz: of each.
+        loudness_db: in dB.
+        tempo_bpm: null where there is no pulse, which counts as neutral.
+        onset_rate_hz: onsets per second.
         tag_probabilities: arrays of 50 in the order of `TAGS`.
     """
     loud, dense = _cue(loudness_db, LOUDNESS_DB), _cue(onset_rate_hz, ONSET_RATE_HZ)
@@ -70,10 +70,10 @@ def as_heard(
     )
 
 
-def as_read(sentiment_compound: Column, emotional_load_ratio: Column) -> Emotion:
-    """Emotion of lyrics by their words."""
+def from_lyrics(sentiment_compound: Column, emotional_load_ratio: Column) -> Emotion:
+    """Emotion of lyrics, from their sentiment."""
     return Emotion(
-        valence=_within_one(sentiment_compound),
+        valence=_clipped(sentiment_compound),
         arousal=_cue(emotional_load_ratio, LOAD_RATIO),
         valence_sd=LYRICS_VALENCE_SD,
         arousal_sd=LYRICS_AROUSAL_SD,
@@ -81,24 +81,24 @@ def as_read(sentiment_compound: Column, emotional_load_ratio: Column) -> Emotion
 
 
 def _cue(value: Column, scale: tuple[float, float]) -> Column:
-    """The value in spreads from the centre, at most 1 to either side; null stays null."""
+    """(value - centre) / spread, clipped to [-1, 1]; null stays null."""
     centre, spread = scale
-    return _within_one((value - centre) / spread)
+    return _clipped((value - centre) / spread)
 
 
 def _contrast(
     tag_probabilities: Column, raising: tuple[str, ...], lowering: tuple[str, ...]
 ) -> Column:
-    """Summed probabilities of some tags less those of others, at most 1 to either side."""
+    """Summed probabilities of `raising` less those of `lowering` tags, clipped to [-1, 1]."""
     terms = [
-        F.get(tag_probabilities, F.lit(place)).cast("double") * (1.0 if tag in raising else -1.0)
-        for place, tag in enumerate(TAGS)
+        F.get(tag_probabilities, F.lit(position)).cast("double") * (1.0 if tag in raising else -1.0)
+        for position, tag in enumerate(TAGS)
         if tag in raising or tag in lowering
     ]
-    return _within_one(reduce(add, terms))
+    return _clipped(reduce(add, terms))
 
 
-def _within_one(value: Column) -> Column:
-    """Cut at -1 and 1; null stays null, which greatest and least alone would pass over."""
-    cut = F.greatest(F.lit(-1.0), F.least(F.lit(1.0), value.cast("double")))
-    return F.when(value.isNotNull(), cut)
+def _clipped(value: Column) -> Column:
+    """Clipped to [-1, 1]; null stays null (greatest and least alone would skip it)."""
+    clipped = F.greatest(F.lit(-1.0), F.least(F.lit(1.0), value.cast("double")))
+    return F.when(value.isNotNull(), clipped)

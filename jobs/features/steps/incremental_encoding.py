@@ -1,7 +1,7 @@
-"""What the jobs of feat_audio, feat_lyrics, feat_cover and feat_tags share: only new is encoded.
+"""Incremental encoding: feat_audio, feat_lyrics, feat_cover and feat_tags encode only new content.
 
-A worker turns each pending content into one row of the contract, features or the reason why there
-are none. The encoder is loaded once per worker process, when the first content reaches it.
+A Spark worker turns each content into one row of the contract, with features or with the failure
+reason. It loads the encoder once per process, when the first content arrives.
 """
 
 from __future__ import annotations
@@ -14,46 +14,38 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from feature_store.contract import Table
+from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, EncoderIdentity
 from feature_store.lake.storage import StorageError, open_storage, sha256_of
 from feature_store.settings import Night
-from jobs.encoders.failure_reasons import Reason, UnusableContent
-from jobs.encoders.identity import Identity
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 
 Features = dict[str, object]
-# From (content hash, where the content is) to the feature columns of one row.
 Featurise = Callable[[str, str | None], Features]
+"""From (content hash, where the content is) to the feature columns of one row."""
 
 
-def pending_content(content: DataFrame, encoded: DataFrame, identity: Identity) -> DataFrame:
-    """The rows of `content` whose hash this very encoder has not seen.
+def not_yet_encoded(content: DataFrame, encoded: DataFrame, identity: EncoderIdentity) -> DataFrame:
+    """The rows of `content` that have no row of this encoder identity.
 
     Args:
         content: unique by content_hash.
-        encoded: the feature table so far, of all encoders.
+        encoded: the feature table so far, of all identities.
         identity: the encoder that is to run.
     """
-    return content.join(of_encoder(encoded, identity), on="content_hash", how="left_anti")
-
-
-def of_encoder(encoded: DataFrame, identity: Identity) -> DataFrame:
-    """The rows of a feature table that an encoder made; unique by content_hash."""
-    return encoded.where(
-        (F.col("encoder_id") == identity.encoder_id)
-        & (F.col("weights_sha256") == identity.weights_sha256)
-        & (F.col("preprocessing_id") == identity.preprocessing_id)
-    )
+    labelled = content.withColumns({name: F.lit(one) for name, one in asdict(identity).items()})
+    key = ["content_hash", *IDENTITY_COLUMNS]
+    return labelled.join(encoded, on=key, how="left_anti").select(*content.columns)
 
 
 def encode(
-    pending: DataFrame, output: Table, identity: Identity, featurise: Featurise, *, night: Night
+    new: DataFrame, output: Table, identity: EncoderIdentity, featurise: Featurise, *, night: Night
 ) -> DataFrame:
-    """One row of `output` per row of `pending` (content_hash, source), made in Python workers.
+    """One row of `output` per row of `new` (content_hash, source), made in Python workers.
 
-    Columns of `pending` that the output has go into the row as they are, with features or without.
-    Content is dealt out one by one to as many tasks as the settings have shuffle partitions, so
-    that cores finish together.
+    Columns of `new` that the output has are copied into the row. A round-robin repartition into
+    as many tasks as the settings have shuffle partitions lets all cores finish together.
     """
-    known = [name for name in pending.columns if name in output.column_names]
+    known = [name for name in new.columns if name in output.column_names]
 
     def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -67,39 +59,40 @@ def encode(
             ]
             yield pa.RecordBatch.from_pylist(rows, schema=output.arrow_schema)
 
-    dealt_out = pending.select(*known, "source").repartition(
-        night.settings.spark.shuffle_partitions
-    )
-    encoded = dealt_out.mapInArrow(encode_batches, output.spark_schema())
+    balanced = new.select(*known, "source").repartition(night.settings.spark.shuffle_partitions)
+    encoded = balanced.mapInArrow(encode_batches, output.spark_schema())
     return encoded.select(*output.column_names)
 
 
 def read_content(lake: str, path: str | None, content_hash: str) -> bytes:
-    """The bytes of a file of the lake, if they are still those of the hash.
+    """The bytes of a file of the lake, checked against its content hash.
 
     Raises:
-        UnusableContent: the file is gone, or holds other bytes.
-        StorageError: the file is there and cannot be read, which another try may mend.
+        ContentFailure: the file is gone, or holds other bytes.
+        StorageError: the file exists and cannot be read now; a retry may succeed.
     """
     storage = open_storage(lake)
     if path is None:
-        raise UnusableContent(Reason.MISSING_FILE, f"no path is known for content {content_hash}")
+        raise ContentFailure(
+            FailureReason.MISSING_FILE, f"no path is known for content {content_hash}"
+        )
     try:
         content = storage.read(path)
     except StorageError as error:
         if storage.exists(path):
             raise
-        raise UnusableContent(Reason.MISSING_FILE, str(error)) from error
+        raise ContentFailure(FailureReason.MISSING_FILE, str(error)) from error
     if (found := sha256_of(content)) != content_hash:
-        raise UnusableContent(
-            Reason.CHANGED_FILE, f"{storage.uri(path)} holds content {found}, not {content_hash}"
+        raise ContentFailure(
+            FailureReason.CHANGED_FILE,
+            f"{storage.uri(path)} holds content {found}, not {content_hash}",
         )
     return content
 
 
 def _features_or_reason(featurise: Featurise, content_hash: str, source: str | None) -> Features:
-    """Features with no reason, or the reason; columns that are not named are null."""
+    """Features, or the failure reason; columns that the result does not name are null."""
     try:
         return featurise(content_hash, source)
-    except UnusableContent as unusable:
+    except ContentFailure as unusable:
         return {"failure_reason": str(unusable.reason)}

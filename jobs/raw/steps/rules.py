@@ -1,7 +1,7 @@
-"""Which landing rows a raw_ table takes: every rule of every source, stated in this one place.
+"""Row contracts of the landing sources: columns, defaults for absent values, and reject rules.
 
-The raw_ job of a source keeps the rows that break no rule; raw_rejects keeps the others, each with
-the first rule that it breaks. What a source may leave out, and what absence means, is stated too.
+The raw_ job of a source keeps the rows that satisfy every rule. raw_rejects keeps the others, each
+with the first rule that it breaks.
 """
 
 from __future__ import annotations
@@ -16,40 +16,41 @@ from pyspark.sql import functions as F
 from feature_store.contract import Column, Kind, OneOf, Table
 from feature_store.tables import columns as c
 from feature_store.tables import raw
+from feature_store.tables.raw import RejectReason
 
 ORIGIN_COLUMNS = ("source_file", "source_row", "arrival_date")
 
-LYRICS_BYTES = Column("lyrics_bytes", Kind.BINARY, "The words, in whatever encoding came.")
+LYRICS_BYTES = Column("lyrics_bytes", Kind.BINARY, "The lyrics as received, in any encoding.")
 
 _DAY_AFTER_ARRIVAL = "date_add(arrival_date, 1)"
-_SHOWN_CHARACTERS = 200
-"""A detail shows the value's head; the whole row is in original_text."""
+_DETAIL_CHARACTERS = 200
+"""reject_detail quotes this much of the value; the whole row is in original_text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What makes a row unusable.
+    """A condition under which a landing row is rejected.
 
     Attributes:
-        reason: a key of REJECT_REASONS.
-        broken: SQL over the landing columns, true for a row that breaks the rule; null is not.
-        shown: the column whose value the reject's detail shows.
+        reason: the code in raw_rejects.reject_reason.
+        violation: SQL over the landing columns; true rejects the row, false and null do not.
+        column: the column whose value reject_detail quotes.
     """
 
-    reason: str
-    broken: str
-    shown: str
+    reason: RejectReason
+    violation: str
+    column: str
 
 
 @dataclass(frozen=True, slots=True)
-class RowSource:
-    """One source of landing rows.
+class SourceContract:
+    """Columns and rules of the landing rows of one source.
 
     Attributes:
-        table: the raw_ table that takes its good rows.
-        columns: what a landing row holds.
-        defaults: for columns that a source may leave out, SQL of the value that absence means.
-        rules: beyond those that the table's contract implies; checked before its ranges and lists.
+        table: the raw_ table that takes the valid rows.
+        columns: the columns of a landing row.
+        defaults: SQL of the value that replaces null, for columns that a source may leave out.
+        rules: rules besides those of the table's contract; checked before the contract's gates.
     """
 
     table: Table
@@ -59,13 +60,13 @@ class RowSource:
 
     @property
     def all_rules(self) -> tuple[Rule, ...]:
-        """In the order of checking: a reject names the first that its row breaks."""
+        """Rules in the order of checking; a reject names the first rule that its row breaks."""
         return (*self._required, *self.rules, *self._gates)
 
     @property
     def _required(self) -> tuple[Rule, ...]:
         return tuple(
-            Rule("missing_value", _is_missing(column), column.name)
+            Rule(RejectReason.MISSING_VALUE, _is_missing(column), column.name)
             for column in self.columns
             if not column.is_nullable and column.name not in self.defaults
         )
@@ -74,7 +75,9 @@ class RowSource:
     def _gates(self) -> tuple[Rule, ...]:
         return tuple(
             Rule(
-                "unknown_action" if isinstance(gate, OneOf) else "out_of_range",
+                RejectReason.UNKNOWN_ACTION
+                if isinstance(gate, OneOf)
+                else RejectReason.OUT_OF_RANGE,
                 f"NOT ({gate.predicate})",
                 gate.column,
             )
@@ -82,10 +85,10 @@ class RowSource:
         )
 
 
-def with_reject(landing: DataFrame, source: str) -> DataFrame:
-    """The landing rows with `reject_reason` and `reject_detail`, both null for a good row.
+def with_reject_reason(landing: DataFrame, source: str) -> DataFrame:
+    """The landing rows with `reject_reason` and `reject_detail`, both null for a valid row.
 
-    What could not even be read (`reading_reason`) comes before every rule.
+    A `reading_reason` (parquet_rows.py, unreadable_files.py) comes before every rule.
     """
     reject = F.coalesce(
         F.when(
@@ -94,18 +97,18 @@ def with_reject(landing: DataFrame, source: str) -> DataFrame:
                 F.col("reading_reason").alias("reason"), F.col("reading_detail").alias("detail")
             ),
         ),
-        *[_reject(rule) for rule in ROW_SOURCES[source].all_rules],
+        *[_reject(rule) for rule in SOURCE_CONTRACTS[source].all_rules],
     )
     return landing.withColumns(
         {"reject_reason": reject["reason"], "reject_detail": reject["detail"]}
     )
 
 
-def accepted(landing: DataFrame, source: str) -> DataFrame:
-    """The rows that break no rule, with defaults for what the source may leave out."""
-    good = with_reject(landing, source).where(F.col("reject_reason").isNull())
-    defaults = ROW_SOURCES[source].defaults
-    return good.withColumns(
+def valid_rows(landing: DataFrame, source: str) -> DataFrame:
+    """The rows that break no rule; the source's defaults replace nulls."""
+    valid = with_reject_reason(landing, source).where(F.col("reject_reason").isNull())
+    defaults = SOURCE_CONTRACTS[source].defaults
+    return valid.withColumns(
         {name: F.coalesce(F.col(name), F.expr(default)) for name, default in defaults.items()}
     )
 
@@ -117,70 +120,78 @@ def _is_missing(column: Column) -> str:
 
 
 def _reject(rule: Rule) -> SparkColumn:
-    """Reason and detail for a row that breaks the rule, null for one that does not."""
-    shown = f"substring(coalesce(CAST({rule.shown} AS STRING), 'null'), 1, {_SHOWN_CHARACTERS})"
+    """A struct of reason and detail for a row that breaks the rule; null for other rows."""
+    quoted = f"substring(coalesce(CAST({rule.column} AS STRING), 'null'), 1, {_DETAIL_CHARACTERS})"
     detail = F.concat(
-        F.lit(f"{rule.shown} = "), F.expr(shown), F.lit(f"; a row is refused when {rule.broken}")
+        F.lit(f"{rule.column} = "),
+        F.expr(quoted),
+        F.lit(f"; a row is refused when {rule.violation}"),
     )
     return F.when(
-        F.expr(rule.broken), F.struct(F.lit(rule.reason).alias("reason"), detail.alias("detail"))
+        F.expr(rule.violation), F.struct(F.lit(rule.reason).alias("reason"), detail.alias("detail"))
     )
+
+
+def _not_after_arrival(column: str) -> Rule:
+    return Rule(RejectReason.FUTURE_TIME, f"{column} >= {_DAY_AFTER_ARRIVAL}", column)
 
 
 def _landing_columns(table: Table) -> tuple[Column, ...]:
     return tuple(column for column in table.columns if column.name not in ORIGIN_COLUMNS)
 
 
-ROW_SOURCES: dict[str, RowSource] = {
-    "listens": RowSource(
+SOURCE_CONTRACTS: dict[str, SourceContract] = {
+    "listens": SourceContract(
         raw.RAW_LISTENS,
         _landing_columns(raw.RAW_LISTENS),
-        defaults={"is_organic": "true"},  # a player that says nothing started nothing by itself
+        defaults={"is_organic": "true"},  # the player started none by itself
         rules=(
-            Rule("negative_duration", "played_ms < 0", "played_ms"),
-            Rule("negative_duration", "duration_ms < 0", "duration_ms"),
-            Rule("future_time", f"listened_at_utc >= {_DAY_AFTER_ARRIVAL}", "listened_at_utc"),
+            Rule(RejectReason.NEGATIVE_DURATION, "played_ms < 0", "played_ms"),
+            Rule(RejectReason.NEGATIVE_DURATION, "duration_ms < 0", "duration_ms"),
+            _not_after_arrival("listened_at_utc"),
         ),
     ),
-    "listen_counts": RowSource(raw.RAW_LISTEN_COUNTS, _landing_columns(raw.RAW_LISTEN_COUNTS)),
-    "follows": RowSource(
+    "listen_counts": SourceContract(raw.RAW_LISTEN_COUNTS, _landing_columns(raw.RAW_LISTEN_COUNTS)),
+    "follows": SourceContract(
         raw.RAW_FOLLOWS,
         _landing_columns(raw.RAW_FOLLOWS),
-        defaults={"is_active": "true"},  # sources that only list follows have no word for their end
+        defaults={"is_active": "true"},  # some sources list follows without is_active
         rules=(
-            Rule("self_follow", "user_id = followed_user_id", "user_id"),
-            Rule(
-                "future_time", f"followed_from_date >= {_DAY_AFTER_ARRIVAL}", "followed_from_date"
-            ),
+            Rule(RejectReason.SELF_FOLLOW, "user_id = followed_user_id", "user_id"),
+            _not_after_arrival("followed_from_date"),
         ),
     ),
-    # No rule about the day of registration: a person's opt-out must not fail over a wrong clock.
-    "users": RowSource(
+    # No rule about registered_date: a wrong clock must not reject a listener's opt-out.
+    "users": SourceContract(
         raw.RAW_USERS,
         _landing_columns(raw.RAW_USERS),
         defaults={"is_opted_out": "false", "is_named_to_others": "false"},  # naming needs consent
     ),
-    "tracks": RowSource(
+    "tracks": SourceContract(
         raw.RAW_TRACKS, _landing_columns(raw.RAW_TRACKS), defaults={"is_available": "true"}
     ),
-    "tags": RowSource(
+    "tags": SourceContract(
         raw.RAW_TAGS,
         _landing_columns(raw.RAW_TAGS),
-        rules=(Rule("future_time", f"tagged_date >= {_DAY_AFTER_ARRIVAL}", "tagged_date"),),
+        rules=(_not_after_arrival("tagged_date"),),
     ),
-    "feedback": RowSource(
+    "feedback": SourceContract(
         raw.RAW_FEEDBACK,
         _landing_columns(raw.RAW_FEEDBACK),
-        rules=(Rule("future_time", f"given_at_utc >= {_DAY_AFTER_ARRIVAL}", "given_at_utc"),),
+        rules=(_not_after_arrival("given_at_utc"),),
     ),
-    "impressions": RowSource(
+    "impressions": SourceContract(
         raw.RAW_IMPRESSIONS,
         _landing_columns(raw.RAW_IMPRESSIONS),
-        rules=(Rule("future_time", f"shown_at_utc >= {_DAY_AFTER_ARRIVAL}", "shown_at_utc"),),
+        rules=(_not_after_arrival("shown_at_utc"),),
     ),
-    "lyrics": RowSource(
+    "lyrics": SourceContract(
         raw.RAW_LYRICS,
         (c.TRACK_ID, LYRICS_BYTES),
-        rules=(Rule("not_utf8", "NOT is_valid_utf8(CAST(lyrics_bytes AS STRING))", "track_id"),),
+        rules=(
+            Rule(
+                RejectReason.NOT_UTF8, "NOT is_valid_utf8(CAST(lyrics_bytes AS STRING))", "track_id"
+            ),
+        ),
     ),
 }

@@ -1,6 +1,6 @@
-"""Where a list's entries come from: the model, the people followed, popularity.
+"""Candidate generation for the lists: from the model, from followed users, from popularity.
 
-Every source gives the same columns: user_id, track_id, score, tier, tier_order, model_version.
+Every generator gives the same columns: user_id, track_id, score, tier, tier_order, model_version.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ from pyspark.sql import functions as F
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from feature_store.settings import Lists
+    from feature_store.setting_groups import ListSettings
 
 TIER_ORDER = {"personal": 1, "warm": 1, "social": 2, "popular": 3}
 
 POPULAR_POOL = 500
-"""Popular tracks considered for lists that are short: enough to survive the filters many times
-over.
-"""
+"""Popular tracks considered for short lists: many more than the filters remove."""
 
 
-def from_model(scores: DataFrame, listened: DataFrame, wanted: Lists) -> DataFrame:
+def from_model(scores: DataFrame, listened: DataFrame, settings: ListSettings) -> DataFrame:
     """Scored candidates: personal from `personal_min_listens` listens on, warm below."""
     listens = listened.groupBy("user_id").agg(F.sum("listen_count").alias("listens"))
-    is_personal = F.coalesce("listens", F.lit(0)) >= wanted.personal_min_listens
+    is_personal = F.coalesce("listens", F.lit(0)) >= settings.personal_min_listens
     return _candidates(
         scores.join(listens, on="user_id", how="left"),
         tier=F.when(is_personal, "personal").otherwise("warm"),
@@ -35,17 +33,17 @@ def from_model(scores: DataFrame, listened: DataFrame, wanted: Lists) -> DataFra
 
 
 def from_followed(scores: DataFrame, listened: DataFrame, follows: DataFrame) -> DataFrame:
-    """For people who follow and whom no model scored: what the followed play, by summed weight."""
+    """Tracks of followed users by summed edge weight, for followers without model scores."""
     scored = scores.select("user_id").distinct()
-    theirs = listened.select(
+    of_followed = listened.select(
         F.col("user_id").alias("followed_user_id"),
         "track_id",
-        # Sums of doubles depend on their order; whole millionths do not.
+        # Sums of doubles depend on their order; sums of whole millionths do not.
         F.round(F.col("edge_weight") * 1_000_000).cast("bigint").alias("weight_millionths"),
     )
     played = (
         follows.join(scored, on="user_id", how="left_anti")
-        .join(theirs, on="followed_user_id", how="inner")
+        .join(of_followed, on="followed_user_id", how="inner")
         .groupBy("user_id", "track_id")
         .agg((F.sum("weight_millionths") / 1_000_000).alias("score"))
     )
@@ -55,15 +53,15 @@ def from_followed(scores: DataFrame, listened: DataFrame, follows: DataFrame) ->
 
 
 def from_popularity(users: DataFrame, listened: DataFrame) -> DataFrame:
-    """The same tracks for everybody: those with most listeners."""
-    most_heard = (
+    """The tracks with the most listeners, the same for every user."""
+    most_popular = (
         listened.groupBy("track_id")
         .agg(F.count("*").alias("listeners"))
         .orderBy(F.col("listeners").desc(), "track_id")
         .limit(POPULAR_POOL)
     )
     return _candidates(
-        users.crossJoin(F.broadcast(most_heard)),
+        users.crossJoin(F.broadcast(most_popular)),
         tier=F.lit("popular"),
         score=F.col("listeners").cast("double"),
         model_version=F.lit(None),

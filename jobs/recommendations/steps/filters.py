@@ -1,4 +1,4 @@
-"""Who gets a list, and what may stand in it."""
+"""Filters of the lists: eligible users, and candidates that a list may hold."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from jobs.core.steps.active_feedback import standing
+from jobs.core.steps.active_feedback import active_feedback
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from feature_store.settings import Night
 
-SHOWN_COLUMNS = (
+TRACK_METADATA_COLUMNS = (
     "title",
     "artist_id",
     "artist_name",
@@ -23,46 +23,50 @@ SHOWN_COLUMNS = (
     "isrc",
     "recording_mbid",
 )
-"""What a published row says of a track besides its id."""
+"""Columns of core_tracks that every published row repeats."""
 
 
 def eligible_users(users: DataFrame) -> DataFrame:
-    """Everybody who has not opted out."""
+    """Users who have not opted out; column user_id."""
     return users.where(~F.col("is_opted_out")).select("user_id")
 
 
-def passing(
+def filter_candidates(
     candidates: DataFrame,
     eligible: DataFrame,
     tracks: DataFrame,
     feedback: DataFrame,
-    heard: DataFrame,
+    recent: DataFrame,
 ) -> DataFrame:
-    """Candidates of eligible people that are available, not hidden and not in `heard`."""
-    available = tracks.where("is_available").select("track_id", *SHOWN_COLUMNS, "released_date")
+    """Candidates of eligible users that are available, not hidden and not in `recent`."""
+    available = tracks.where("is_available").select(
+        "track_id", *TRACK_METADATA_COLUMNS, "released_date"
+    )
     pair = ["user_id", "track_id"]
     return (
         candidates.join(eligible, on="user_id", how="left_semi")
         .join(available, on="track_id", how="inner")
-        .join(hidden_pairs(feedback), on=pair, how="left_anti")
-        .join(heard, on=pair, how="left_anti")
+        .join(hidden_tracks(feedback), on=pair, how="left_anti")
+        .join(recent, on=pair, how="left_anti")
     )
 
 
-def hidden_pairs(feedback: DataFrame) -> DataFrame:
-    """Tracks that a person hid and has not brought back; columns user_id, track_id."""
-    return standing(feedback, "hide").select("user_id", "track_id")
+def hidden_tracks(feedback: DataFrame) -> DataFrame:
+    """Tracks that a user hid and has not unhidden; columns user_id, track_id."""
+    return active_feedback(feedback, "hide").select("user_id", "track_id")
 
 
-def recently_heard(daily_listens: DataFrame, listen_counts: DataFrame, night: Night) -> DataFrame:
-    """Pairs heard in the last `lists.exclude_heard_days`; columns user_id, track_id.
+def recently_listened(
+    daily_listens: DataFrame, listen_counts: DataFrame, night: Night
+) -> DataFrame:
+    """Tracks listened to in the last `lists.exclude_heard_days`; columns user_id, track_id.
 
-    From the listens and not from the graph, whose settings may leave an edge out.
+    Core tables decide and not the graph, because graph settings may leave edges out.
     """
     days = night.settings.lists.exclude_heard_days
     oldest = night.as_of - timedelta(days=days)
     timed = daily_listens.where(F.col("listened_date") > F.lit(oldest))
-    # A count without a day may be from yesterday, so it counts as recent.
+    # A count has no day and may be from yesterday, so it counts as recent.
     recent = timed.select("user_id", "track_id").unionByName(
         listen_counts.select("user_id", "track_id")
     )

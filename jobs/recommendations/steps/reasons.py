@@ -1,9 +1,9 @@
-"""Why a track is in a list, as a kind, a subject, and a sentence.
+"""Explanations: why a track is in a list, as a kind, a subject and a sentence.
 
-The first that holds is given: an artist the listener plays, people followed who play the track, a
-tag the listener plays, a new release, and otherwise taste or popularity. A followed person is named
-only with consent; without it the reason needs two people, because one would be known to be that
-one.
+The first reason that holds is given: an artist that the listener plays, followed users who play the
+track, a tag that the listener plays, a new release, and otherwise taste or popularity. The reason
+names a followed user only with consent. Without consent it needs two followed users, because the
+listener could guess a single one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from feature_store.tables.recommendations import NEUTRAL_REASONS
+
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
     from feature_store.settings import Night
 
 NEW_RELEASE_DAYS = 14
-TAGS_A_TRACK = 5
+TAGS_PER_TRACK = 5
 MIN_FOLLOWED_UNNAMED = 2
 
 
@@ -52,13 +54,13 @@ def with_reasons(
 def _first_reason(night: Night) -> Column:
     is_new = F.col("released_date") > F.lit(night.as_of - timedelta(days=NEW_RELEASE_DAYS))
     followed = F.col("followed_listeners")
-    crowd = F.format_string("%d people you follow play this", followed)
+    counted = F.format_string("%d people you follow play this", followed)
     return (
         F.when(
             F.col("plays_artist"),
             _reason("listened_artist", F.col("artist_id"), _sentence("You play", "artist_name")),
         )
-        .when(followed >= MIN_FOLLOWED_UNNAMED, _reason("followed_listen", F.lit(None), crowd))
+        .when(followed >= MIN_FOLLOWED_UNNAMED, _reason("followed_listen", F.lit(None), counted))
         .when(
             F.col("named_listener").isNotNull(),
             _reason(
@@ -78,12 +80,17 @@ def _first_reason(night: Night) -> Column:
         .when(
             is_new, _reason("new_release", F.col("artist_id"), _sentence("New from", "artist_name"))
         )
-        .when(
-            F.col("tier").isin("personal", "warm"),
-            _reason("taste", F.lit(None), F.lit("Close to what you play")),
-        )
-        .otherwise(_reason("popular", F.lit(None), F.lit("Many listeners play this")))
+        .otherwise(_neutral_reason())
     )
+
+
+def _neutral_reason() -> Column:
+    """The reason that names nothing, by the tier of the row."""
+    by_tier = [
+        F.when(F.col("tier") == tier, _reason(kind, F.lit(None), F.lit(text)))
+        for tier, (kind, text) in NEUTRAL_REASONS.items()
+    ]
+    return F.coalesce(*by_tier)
 
 
 def _reason(kind: str, subject: Column, text: Column) -> Column:
@@ -103,13 +110,13 @@ def _played_artists(listened: DataFrame, tracks: DataFrame) -> DataFrame:
 
 
 def _followed_listeners(listened: DataFrame, follows: DataFrame, users: DataFrame) -> DataFrame:
-    """Per person and track: how many of the followed play it, and one of them who may be named."""
+    """Per user and track: how many followed users play it, and one of them who may be named."""
     may_be_named = users.where("is_named_to_others").select(
         F.col("user_id").alias("followed_user_id"), F.col("user_id").alias("name")
     )
-    theirs = listened.select(F.col("user_id").alias("followed_user_id"), "track_id")
+    of_followed = listened.select(F.col("user_id").alias("followed_user_id"), "track_id")
     return (
-        follows.join(theirs, on="followed_user_id", how="inner")
+        follows.join(of_followed, on="followed_user_id", how="inner")
         .join(may_be_named, on="followed_user_id", how="left")
         .groupBy("user_id", "track_id")
         .agg(F.count("*").alias("followed_listeners"), F.min("name").alias("named_listener"))
@@ -117,24 +124,26 @@ def _followed_listeners(listened: DataFrame, follows: DataFrame, users: DataFram
 
 
 def _played_tag(lists: DataFrame, listened: DataFrame, tags: DataFrame) -> DataFrame:
-    """Per person and track of the list: the track's tag that the person plays most."""
-    by_taggers = Window.partitionBy("track_id").orderBy(F.col("tagger_count").desc(), "tag")
+    """Per user and track of the list: the track's tag that the user plays most."""
+    by_tag_count = Window.partitionBy("track_id").orderBy(F.col("tagger_count").desc(), "tag")
     main_tags = (
-        tags.withColumn("place", F.row_number().over(by_taggers))
-        .where(F.col("place") <= TAGS_A_TRACK)
+        tags.withColumn("tag_rank", F.row_number().over(by_tag_count))
+        .where(F.col("tag_rank") <= TAGS_PER_TRACK)
         .select("track_id", "tag")
     )
     played = (
         listened.join(main_tags, on="track_id", how="inner")
         .groupBy("user_id", "tag")
-        .agg(F.sum("listen_count").alias("plays"))
+        .agg(F.sum("listen_count").alias("tag_listens"))
     )
-    most_played = Window.partitionBy("user_id", "track_id").orderBy(F.col("plays").desc(), "tag")
+    most_played = Window.partitionBy("user_id", "track_id").orderBy(
+        F.col("tag_listens").desc(), "tag"
+    )
     return (
         lists.select("user_id", "track_id")
         .join(main_tags, on="track_id", how="inner")
         .join(played, on=["user_id", "tag"], how="inner")
-        .withColumn("place", F.row_number().over(most_played))
-        .where(F.col("place") == 1)
+        .withColumn("tag_rank", F.row_number().over(most_played))
+        .where(F.col("tag_rank") == 1)
         .select("user_id", "track_id", F.col("tag").alias("played_tag"))
     )

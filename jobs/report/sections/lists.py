@@ -1,4 +1,4 @@
-"""What was published: how the lists are made up, and those of a few listeners."""
+"""Lists section: rec_topk by tier, and the lists of a few sample listeners."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import pyarrow.dataset as ds
 from feature_store.tables.core import CORE_LISTEN_COUNTS, CORE_LISTENS, CORE_TRACKS
 from feature_store.tables.graph import GRAPH_USER_FOLLOWS_USER, GRAPH_USER_LISTENED_TRACK
 from feature_store.tables.recommendations import REC_TOPK, TIERS
-from jobs.report.sections.catalogue import TrackRef
+from jobs.report.tracks import TrackRef
 
 if TYPE_CHECKING:
     from jobs.report.lake import RunView
 
-_SAMPLES = {"personal": 2, "warm": 1, "social": 1, "popular": 1}  # listeners shown of each tier
+_SAMPLE_SIZES = {"personal": 2, "warm": 1, "social": 1, "popular": 1}  # users shown of each tier
 _SHOWN_ENTRIES = 8
 _SHOWN_RECENT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One place of a list."""
+class ListEntry:
+    """One entry of a recommendation list."""
 
     rank: int
     track: TrackRef
@@ -35,8 +35,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
-    """A track that was listened to: when last, or how often where the source has no times."""
+class RecentTrack:
+    """A track with its last listen, or with a listen count where the source has no times."""
 
     track: TrackRef
     listened_at_utc: datetime | None
@@ -44,113 +44,113 @@ class Recent:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """A sample listener; `entries` and `recent` are the first few.
+class SampleUser:
+    """A sample listener with the first few `entries` and `recent` tracks.
 
     Attributes:
-        tier: what most of the list rests on.
-        listens: by the graph: all of them, or the source's counts.
+        tier: tier of most entries of the list.
+        n_listens: listens or listen counts in the graph's edges.
     """
 
     user_id: str
     tier: str
-    listens: int
-    tracks_heard: int
-    follows: int
+    n_listens: int
+    n_listened_tracks: int
+    n_follows: int
     list_length: int
-    entries: tuple[Entry, ...]
-    recent: tuple[Recent, ...]
+    entries: tuple[ListEntry, ...]
+    recent: tuple[RecentTrack, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """The section "Lists".
+    """Content of the lists section.
 
     Attributes:
-        people: everybody with a list.
-        by_tier: entries of all lists by tier.
-        tracks: different tracks in all lists.
+        n_users: users with a list.
+        by_tier: (tier, entries) over all lists.
+        n_tracks: distinct tracks over all lists.
     """
 
-    people: int
-    entries: int
-    tracks: int
+    n_users: int
+    n_entries: int
+    n_tracks: int
     by_tier: tuple[tuple[str, int], ...]
-    listeners: tuple[Listener, ...]
+    sample_users: tuple[SampleUser, ...]
 
 
-def lists_of(view: RunView, rows: pl.DataFrame) -> Lists:
-    """From the run's rec_topk rows; listeners of every tier that has some."""
-    by_tier = dict(rows.group_by("tier").len().rows())
+def read_lists(view: RunView, topk: pl.DataFrame) -> Lists:
+    """Counts over the run's rec_topk rows, and sample users of every tier that has users."""
+    by_tier = dict(topk.group_by("tier").len().rows())
     return Lists(
-        people=rows["user_id"].n_unique(),
-        entries=rows.height,
-        tracks=rows["track_id"].n_unique(),
+        n_users=topk["user_id"].n_unique(),
+        n_entries=topk.height,
+        n_tracks=topk["track_id"].n_unique(),
         by_tier=tuple((tier, by_tier.get(tier, 0)) for tier in TIERS),
-        listeners=_listeners(view, rows),
+        sample_users=_sample_users(view, topk),
     )
 
 
-def topk_of(view: RunView) -> pl.DataFrame:
-    """The run's rec_topk rows, for the lists and for the colours of the social picture."""
+def read_topk(view: RunView) -> pl.DataFrame:
+    """The run's rec_topk rows, which the lists and the follow network share."""
     return view.rows(REC_TOPK)
 
 
-def tier_by_user(rows: pl.DataFrame) -> dict[str, str]:
-    """The tier of most entries of each list; of equally many the more personal one."""
-    counted = rows.group_by("user_id", "tier").len()
-    order = pl.DataFrame({"tier": list(TIERS), "place": list(range(len(TIERS)))})
+def main_tier_by_user(topk: pl.DataFrame) -> dict[str, str]:
+    """Tier of most entries of each list; a tie goes to the tier that comes first in `TIERS`."""
+    counted = topk.group_by("user_id", "tier").len()
+    order = pl.DataFrame({"tier": list(TIERS), "tier_order": list(range(len(TIERS)))})
     ranked = counted.join(order, on="tier", how="left").sort(
-        ["user_id", "len", "place"], descending=[False, True, False]
+        ["user_id", "len", "tier_order"], descending=[False, True, False]
     )
     first = ranked.unique(subset=["user_id"], keep="first", maintain_order=True)
     return dict(first.select("user_id", "tier").rows())
 
 
-def _listeners(view: RunView, rows: pl.DataFrame) -> tuple[Listener, ...]:
-    listened = view.rows(GRAPH_USER_LISTENED_TRACK, ["user_id", "track_id", "listen_count"])
-    heard = {
-        user_id: (listens, tracks)
-        for user_id, listens, tracks in listened.group_by("user_id")
+def _sample_users(view: RunView, topk: pl.DataFrame) -> tuple[SampleUser, ...]:
+    edges = view.rows(GRAPH_USER_LISTENED_TRACK, ["user_id", "track_id", "listen_count"])
+    totals = {
+        user_id: (n_listens, n_tracks)
+        for user_id, n_listens, n_tracks in edges.group_by("user_id")
         .agg(pl.col("listen_count").sum(), pl.len().alias("tracks"))
         .rows()
     }
     follows = dict(view.rows(GRAPH_USER_FOLLOWS_USER, ["user_id"]).group_by("user_id").len().rows())
-    tiers = tier_by_user(rows)
-    chosen = _typical(tiers, {user_id: listens for user_id, (listens, _) in heard.items()})
-    recent = _recent(view, chosen)
+    tiers = main_tier_by_user(topk)
+    user_ids = _median_users(tiers, {user_id: listens for user_id, (listens, _) in totals.items()})
+    recent = _recent_tracks(view, user_ids)
     return tuple(
-        Listener(
+        SampleUser(
             user_id=user_id,
             tier=tiers[user_id],
-            listens=heard.get(user_id, (0, 0))[0],
-            tracks_heard=heard.get(user_id, (0, 0))[1],
-            follows=follows.get(user_id, 0),
-            list_length=rows.filter(pl.col("user_id") == user_id).height,
-            entries=_entries(rows.filter(pl.col("user_id") == user_id)),
+            n_listens=totals.get(user_id, (0, 0))[0],
+            n_listened_tracks=totals.get(user_id, (0, 0))[1],
+            n_follows=follows.get(user_id, 0),
+            list_length=topk.filter(pl.col("user_id") == user_id).height,
+            entries=_entries(topk.filter(pl.col("user_id") == user_id)),
             recent=recent.get(user_id, ()),
         )
-        for user_id in chosen
+        for user_id in user_ids
     )
 
 
-def _typical(tiers: Mapping[str, str], listens: Mapping[str, int]) -> list[str]:
-    """Of each tier the people in the middle by number of listens: no outliers, no chance."""
+def _median_users(tiers: Mapping[str, str], listens: Mapping[str, int]) -> list[str]:
+    """Users from the middle of each tier by number of listens: no outliers, no random choice."""
     chosen: list[str] = []
-    for tier, wanted in _SAMPLES.items():
-        people = sorted(
-            (user_id for user_id, own in tiers.items() if own == tier),
+    for tier, sample_size in _SAMPLE_SIZES.items():
+        user_ids = sorted(
+            (user_id for user_id, main_tier in tiers.items() if main_tier == tier),
             key=lambda user_id: (listens.get(user_id, 0), user_id),
         )
-        n_shown = min(wanted, len(people))
-        chosen += [people[(2 * i + 1) * len(people) // (2 * n_shown)] for i in range(n_shown)]
+        n_shown = min(sample_size, len(user_ids))
+        chosen += [user_ids[(2 * i + 1) * len(user_ids) // (2 * n_shown)] for i in range(n_shown)]
     return chosen
 
 
-def _entries(rows: pl.DataFrame) -> tuple[Entry, ...]:
+def _entries(rows: pl.DataFrame) -> tuple[ListEntry, ...]:
     shown = rows.sort("rank").head(_SHOWN_ENTRIES)
     return tuple(
-        Entry(
+        ListEntry(
             rank=row["rank"],
             track=TrackRef(row["track_id"], row["title"], row["artist_name"]),
             tier=row["tier"],
@@ -160,11 +160,11 @@ def _entries(rows: pl.DataFrame) -> tuple[Entry, ...]:
     )
 
 
-def _recent(view: RunView, user_ids: Sequence[str]) -> dict[str, tuple[Recent, ...]]:
-    """The tracks that each listened to last; the ones most listened to where there are no times."""
-    asked = ds.field("user_id").isin(pa.array(user_ids, pa.string()))
+def _recent_tracks(view: RunView, user_ids: Sequence[str]) -> dict[str, tuple[RecentTrack, ...]]:
+    """Tracks of each user by last listen, then the most listened of a source without times."""
+    is_sample_user = ds.field("user_id").isin(pa.array(user_ids, pa.string()))
     last = (
-        view.rows_where(CORE_LISTENS, asked)
+        view.rows_where(CORE_LISTENS, is_sample_user)
         .group_by("user_id", "track_id")
         .agg(pl.col("listened_at_utc").max())
         .with_columns(listen_count=pl.lit(None, dtype=pl.Int64))
@@ -177,7 +177,7 @@ def _recent(view: RunView, user_ids: Sequence[str]) -> dict[str, tuple[Recent, .
         .sort(["user_id", "listen_count", "track_id"], descending=[False, True, False])
         .select(last.columns)
     )
-    named = pl.concat([last, counted]).join(
+    with_titles = pl.concat([last, counted]).join(
         view.rows(CORE_TRACKS, ["track_id", "title", "artist_name"]),
         on="track_id",
         how="inner",
@@ -185,12 +185,12 @@ def _recent(view: RunView, user_ids: Sequence[str]) -> dict[str, tuple[Recent, .
     )
     return {
         user_id: tuple(
-            Recent(
+            RecentTrack(
                 TrackRef(row["track_id"], row["title"], row["artist_name"]),
                 row["listened_at_utc"],
                 row["listen_count"],
             )
-            for row in named.filter(pl.col("user_id") == user_id)
+            for row in with_titles.filter(pl.col("user_id") == user_id)
             .head(_SHOWN_RECENT)
             .iter_rows(named=True)
         )

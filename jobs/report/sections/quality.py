@@ -1,4 +1,4 @@
-"""How the model was trained, and how good it and its rivals are."""
+"""Quality and training sections: offline metrics, baselines, next-day hit rates, loss curves."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from jobs.report.lake import RunView
 
 METRICS = ("recall_at_10", "ndcg_at_10", "mrr", "coverage", "novelty")  # columns in this order
-RANKING_METRICS = METRICS[:3]  # those of which more is simply better
-RIVALS = ("item_knn", "popularity")  # measured beside every model
+RANKING_METRICS = METRICS[:3]  # higher is better
+BASELINES = ("item_knn", "popularity")  # evaluated with every model
 NEXT_DAY = "next_day"
 _OFFLINE_SPLITS = ("test", "validation")
 _HISTORY = "history.json"
@@ -27,7 +27,7 @@ _HISTORY = "history.json"
 
 @dataclass(frozen=True, slots=True)
 class FitCurves:
-    """One descent of a model: its named losses and, where it was taken, the validation figure."""
+    """Curves of one fit of a model: its named losses, and the validation metric if measured."""
 
     purpose: str
     n_epochs: int
@@ -38,10 +38,10 @@ class FitCurves:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that had a part in the run's lists.
+    """A model that scored candidates for the run's lists.
 
     Attributes:
-        is_new: the run trained it; its curves are shown then and only then.
+        is_new: the run trained the model; only then `fits` has curves.
         fits: empty also for a model that is solved in closed form.
     """
 
@@ -54,33 +54,33 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class SubjectMetrics:
-    """One row of a metrics table: values in the order of its columns, None where not measured."""
+    """One row of a metrics table: values in column order, None where not measured."""
 
     subject: str
-    is_own: bool
+    is_model_of_run: bool
     values: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsTable:
-    """Metrics on one split; `reference` is popularity's row, which the others are compared with."""
+    """Metrics on one split; `baseline` is the row of popularity."""
 
     split: str
     measured_as_of: date
     n_users: int
     metrics: tuple[str, ...]
     subjects: tuple[SubjectMetrics, ...]
-    reference: SubjectMetrics | None
+    baseline: SubjectMetrics | None
 
     @property
-    def compared(self) -> tuple[str, ...]:
-        """Metrics of which "so many times popularity" says something."""
+    def ranking_metrics(self) -> tuple[str, ...]:
+        """Metrics for which a multiple of the baseline is meaningful."""
         return tuple(name for name in self.metrics if name in RANKING_METRICS)
 
 
 @dataclass(frozen=True, slots=True)
 class NextDayRate:
-    """A share of people who played something published before; history up to the run's day."""
+    """A next-day hit rate of a published table, with its history up to the run's day."""
 
     subject: str
     metric: str
@@ -91,22 +91,22 @@ class NextDayRate:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The sections "Training" and "How good it is"."""
+    """Content of the quality and training sections."""
 
     models: tuple[Model, ...]
     tables: tuple[MetricsTable, ...]
     next_day: tuple[NextDayRate, ...]
 
 
-def quality_of(view: RunView) -> Quality:
-    """Models behind the run's lists, offline metrics, and the hit rates of the day."""
+def read_quality(view: RunView) -> Quality:
+    """Models behind the run's lists, offline metrics, and the day's hit rates."""
     models = _models(view)
     return Quality(models, _metrics_tables(view, models), _next_day(view))
 
 
 def _models(view: RunView) -> tuple[Model, ...]:
     used = view.rows(SCORE_CANDIDATES, ["family", "model_version"]).unique()
-    rows = view.every_row(RUN_MODELS).join(used, on=["family", "model_version"], how="semi")
+    rows = view.rows_of_all_days(RUN_MODELS).join(used, on=["family", "model_version"], how="semi")
     return tuple(
         Model(
             family=row["family"],
@@ -132,7 +132,7 @@ def _curves(purpose: str, fit: dict[str, Any]) -> FitCurves:
     losses = {
         name: [(epoch["number"], epoch["losses"][name]) for epoch in epochs] for name in names
     }
-    judged = [
+    validation = [
         (epoch["number"], epoch["validation"])
         for epoch in epochs
         if epoch["validation"] is not None
@@ -142,42 +142,46 @@ def _curves(purpose: str, fit: dict[str, Any]) -> FitCurves:
         n_epochs=len(epochs),
         best_epoch=fit["best_epoch"],
         losses=line_chart(losses),
-        validation=line_chart({"validation": judged}) if judged else None,
+        validation=line_chart({"validation": validation}) if validation else None,
     )
 
 
 def _metrics_tables(view: RunView, models: tuple[Model, ...]) -> tuple[MetricsTable, ...]:
-    measured = _offline(view, models)
-    own = {model.family for model in models}
+    rows = _offline_rows(view, models)
+    families = {model.family for model in models}
     return tuple(
-        _metrics_table(measured.filter(pl.col("split") == split), split, own)
+        _metrics_table(rows.filter(pl.col("split") == split), split, families)
         for split in _OFFLINE_SPLITS
-        if not measured.filter(pl.col("split") == split).is_empty()
+        if not rows.filter(pl.col("split") == split).is_empty()
     )
 
 
-def _offline(view: RunView, models: tuple[Model, ...]) -> pl.DataFrame:
-    """Rows of the day; for a model that was reused, those of the newest day that measured it."""
+def _offline_rows(view: RunView, models: tuple[Model, ...]) -> pl.DataFrame:
+    """Metrics of the run's day; for a reused model those of the newest day that evaluated it."""
     today = view.rows(RUN_QUALITY).filter(pl.col("split") != NEXT_DAY)
     if not today.is_empty():
         return today
     versions = [model.version for model in models]
-    before = view.every_row(SCORE_EVALUATION).filter(pl.col("as_of_date") <= view.night.as_of)
-    days = before.filter(pl.col("model_version").is_in(versions))["as_of_date"]
-    return before.filter(pl.col("as_of_date") == days.max()) if len(days) else before.clear()
+    earlier = view.rows_of_all_days(SCORE_EVALUATION).filter(
+        pl.col("as_of_date") <= view.night.as_of
+    )
+    days = earlier.filter(pl.col("model_version").is_in(versions))["as_of_date"]
+    return earlier.filter(pl.col("as_of_date") == days.max()) if len(days) else earlier.clear()
 
 
-def _metrics_table(rows: pl.DataFrame, split: str, own: set[str]) -> MetricsTable:
-    found = set(rows["metric"])
-    metrics = tuple(name for name in METRICS if name in found)
-    metrics += tuple(sorted(found - set(METRICS)))
+def _metrics_table(rows: pl.DataFrame, split: str, families: set[str]) -> MetricsTable:
+    measured = set(rows["metric"])
+    metrics = tuple(name for name in METRICS if name in measured)
+    metrics += tuple(sorted(measured - set(METRICS)))
     values = {
         (subject, metric): value
         for subject, metric, value in rows.select("subject", "metric", "value").rows()
     }
     subjects = tuple(
-        SubjectMetrics(name, name in own, tuple(values.get((name, metric)) for metric in metrics))
-        for name in sorted(set(rows["subject"]), key=lambda name: _order(name, own))
+        SubjectMetrics(
+            name, name in families, tuple(values.get((name, metric)) for metric in metrics)
+        )
+        for name in sorted(set(rows["subject"]), key=lambda name: _order(name, families))
     )
     return MetricsTable(
         split=split,
@@ -185,25 +189,25 @@ def _metrics_table(rows: pl.DataFrame, split: str, own: set[str]) -> MetricsTabl
         n_users=int(rows.select(pl.col("n_users").max()).item()),
         metrics=metrics,
         subjects=subjects,
-        reference=next((found for found in subjects if found.subject == RIVALS[-1]), None),
+        baseline=next((row for row in subjects if row.subject == BASELINES[-1]), None),
     )
 
 
-def _order(subject: str, own: set[str]) -> tuple[int, str]:
-    """The run's own models first, popularity last."""
-    if subject in own:
+def _order(subject: str, families: set[str]) -> tuple[int, str]:
+    """The run's models first, popularity last."""
+    if subject in families:
         return (0, subject)
-    return (2 + RIVALS.index(subject), subject) if subject in RIVALS else (1, subject)
+    return (2 + BASELINES.index(subject), subject) if subject in BASELINES else (1, subject)
 
 
 def _next_day(view: RunView) -> tuple[NextDayRate, ...]:
-    known = view.every_row(RUN_QUALITY).filter(
+    rows = view.rows_of_all_days(RUN_QUALITY).filter(
         (pl.col("split") == NEXT_DAY) & (pl.col("as_of_date") <= view.night.as_of)
     )
     rates = []
-    for row in known.filter(pl.col("as_of_date") == view.night.as_of).iter_rows(named=True):
-        same = (pl.col("subject") == row["subject"]) & (pl.col("metric") == row["metric"])
-        days = known.filter(same).sort("as_of_date").select("as_of_date", "value").rows()
+    for row in rows.filter(pl.col("as_of_date") == view.night.as_of).iter_rows(named=True):
+        is_same = (pl.col("subject") == row["subject"]) & (pl.col("metric") == row["metric"])
+        days = rows.filter(is_same).sort("as_of_date").select("as_of_date", "value").rows()
         points = [((day - view.night.as_of).days, value) for day, value in days]
         history = line_chart({row["metric"]: points}) if len(points) > 1 else None
         rates.append(

@@ -1,4 +1,4 @@
-"""What became of the run: its event, its gates, and what readers see."""
+"""Header and gates section: whether the run is published, and what readers see now."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from feature_store.tables.core import CORE_LISTENS
-from jobs.report.charts import horizon
-from jobs.report.formatting import count, day
+from jobs.report.charts import area_path
+from jobs.report.formatting import count, long_date
 
 if TYPE_CHECKING:
     from feature_store.publishing.snapshot import Event
-    from jobs.report.lake import Discretion, RunView
+    from jobs.report.lake import Redactor, RunView
 
-HORIZON_WIDTH, HORIZON_HEIGHT = 1200.0, 150.0
+LISTENS_CHART_WIDTH, LISTENS_CHART_HEIGHT = 1200.0, 150.0
 _HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """One rule; `verdict` is passed, blocked, or waived (broken, and let through by a person)."""
+    """One gate; `status` is passed, blocked, or waived (failed, and allowed by a person)."""
 
     rule: str
     table_name: str
     value: float
     threshold: str
-    verdict: str
+    status: str
     examples: str
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The top of the page.
+    """Top of the page.
 
     Attributes:
-        action: of the run's newest event; "unpublished" while it has none.
-        is_current: readers see this run.
-        verdict: one sentence for whoever opens the page at breakfast.
-        horizon: the day's listens by hour as an SVG path; empty on a day without listens.
+        action: of the run's newest event; "unpublished" when there is none.
+        is_current: whether readers see this run.
+        run_status: the outcome of the run in one or two sentences.
+        listens_path: area chart of the day's listens by hour, as the `d` of an SVG path; "" on a
+            day without listens.
     """
 
     as_of: date
     run_id: str
     action: str
     is_current: bool
-    verdict: str
+    run_status: str
     event_number: int | None
     actor: str | None
     reason: str | None
@@ -57,11 +58,11 @@ class Header:
     readers_run_id: str | None
     readers_as_of: date | None
     day_listens: int
-    horizon: str
+    listens_path: str
 
 
-def header_of(view: RunView, gates: tuple[GateRow, ...]) -> Header:
-    """Who published what when, and what readers see now."""
+def read_header(view: RunView, gates: tuple[GateRow, ...]) -> Header:
+    """The run's newest event, the run that readers see now, and the day's listens."""
     event, current = view.event, view.current
     by_hour = _listens_by_hour(view)
     return Header(
@@ -69,7 +70,7 @@ def header_of(view: RunView, gates: tuple[GateRow, ...]) -> Header:
         run_id=view.night.run_id,
         action=event.action if event else "unpublished",
         is_current=current is not None and current.run_id == view.night.run_id,
-        verdict=verdict(event, current, gates),
+        run_status=run_status(event, current, gates),
         event_number=event.event_number if event else None,
         actor=event.actor if event else None,
         reason=event.reason if event else None,
@@ -78,53 +79,53 @@ def header_of(view: RunView, gates: tuple[GateRow, ...]) -> Header:
         readers_run_id=current.run_id if current else None,
         readers_as_of=current.as_of if current else None,
         day_listens=sum(by_hour),
-        horizon=_skyline(by_hour) if any(by_hour) else "",
+        listens_path=_listens_path(by_hour) if any(by_hour) else "",
     )
 
 
-def gates_of(view: RunView, discretion: Discretion) -> tuple[GateRow, ...]:
-    """Gates of the run's newest event, broken ones first."""
+def read_gates(view: RunView, redactor: Redactor) -> tuple[GateRow, ...]:
+    """Gates of the run's newest event, failed ones first."""
     if view.event is None:
         return ()
-    # A broken rule stops a run unless a person let it through, so what went on was waived.
-    broken = "blocked" if view.event.action == "blocked" else "waived"
+    # A failed gate blocks the run unless a person waives it: without a block it was waived.
+    failed = "blocked" if view.event.action == "blocked" else "waived"
     rows = [
         GateRow(
             rule=gate["rule"],
             table_name=gate["table_name"],
             value=gate["value"],
             threshold=gate["threshold"],
-            verdict="passed" if gate["is_passed"] else broken,
-            examples=discretion.sentence(gate["examples"] or ""),
+            status="passed" if gate["is_passed"] else failed,
+            examples=redactor.redact_text(gate["examples"] or ""),
         )
         for gate in view.event.gates
     ]
-    return tuple(sorted(rows, key=lambda row: row.verdict == "passed"))
+    return tuple(sorted(rows, key=lambda row: row.status == "passed"))
 
 
-def verdict(event: Event | None, current: Event | None, gates: tuple[GateRow, ...]) -> str:
-    """What happened and what readers have, in a sentence or two."""
-    kept = (
-        f"Readers keep the lists of {day(current.as_of)}."
+def run_status(event: Event | None, current: Event | None, gates: tuple[GateRow, ...]) -> str:
+    """The outcome of the run and what readers see, in one or two sentences."""
+    readers = (
+        f"Readers see the lists of {long_date(current.as_of)}."
         if current
         else "Readers have no lists yet."
     )
     if event is None:
-        return f"Not published yet. {kept}"
-    broken = [gate for gate in gates if gate.verdict != "passed"]
+        return f"Not published yet. {readers}"
+    n_failed = len([gate for gate in gates if gate.status != "passed"])
     if event.action == "blocked":
-        return f"Blocked by {_gates(len(broken))}. {kept}"
+        return f"Blocked by {_gates(n_failed)}. {readers}"
     if event.action == "stage_only":
-        return f"Staged and audited, not published. {kept}"
-    passed = f"{_gates(len(broken))} waived" if broken else f"all {_gates(len(gates))} passed"
+        return f"Staged and audited, but not published. {readers}"
+    gates_text = f"{_gates(n_failed)} waived" if n_failed else f"all {_gates(len(gates))} passed"
     if current is not None and current.run_id == event.run_id:
-        return f"Readers have this night’s lists; {passed}."
-    return f"Published with {passed}, then replaced. {kept.replace('keep', 'have')}"
+        return f"Published: readers see these lists; {gates_text}."
+    return f"Published ({gates_text}), then replaced. {readers}"
 
 
-def _skyline(by_hour: list[int]) -> str:
-    """Each hour stands where it begins; the last one reaches to midnight."""
-    return horizon([*by_hour, by_hour[-1]], HORIZON_WIDTH, HORIZON_HEIGHT)
+def _listens_path(by_hour: list[int]) -> str:
+    """Each count stands at the start of its hour; the last one is repeated at midnight."""
+    return area_path([*by_hour, by_hour[-1]], LISTENS_CHART_WIDTH, LISTENS_CHART_HEIGHT)
 
 
 def _gates(number: int) -> str:
@@ -132,13 +133,13 @@ def _gates(number: int) -> str:
 
 
 def _listens_by_hour(view: RunView) -> list[int]:
-    """Listens that began in each UTC hour of the run's day."""
+    """Listens that started in each UTC hour of the run's day."""
     start = datetime.combine(view.night.as_of, time(), UTC)
     field = ds.field("listened_at_utc")
-    is_today = (field >= _instant(start)) & (field < _instant(start + timedelta(days=1)))
+    is_today = (field >= _timestamp(start)) & (field < _timestamp(start + timedelta(days=1)))
     hours = view.rows_where(CORE_LISTENS, is_today)["listened_at_utc"].dt.hour().to_list()
     return [hours.count(hour) for hour in range(_HOURS)]
 
 
-def _instant(moment: datetime) -> pa.Scalar:
-    return pa.scalar(moment, pa.timestamp("us", tz="UTC"))
+def _timestamp(value: datetime) -> pa.Scalar:
+    return pa.scalar(value, pa.timestamp("us", tz="UTC"))

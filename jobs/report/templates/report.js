@@ -1,4 +1,4 @@
-// One excerpt plays at a time; its button shows how far it is.
+// One excerpt plays at a time; its button shows the progress.
 "use strict";
 document.documentElement.classList.remove("no-script");
 let playing = null;
@@ -8,7 +8,7 @@ function stop() {
   playing.audio.pause();
   playing.audio.currentTime = 0;
   playing.button.classList.remove("is-playing");
-  playing.button.style.removeProperty("--done");
+  playing.button.style.removeProperty("--progress");
   playing = null;
 }
 
@@ -24,7 +24,7 @@ document.addEventListener("click", (event) => {
   audio.onended = stop;
   audio.ontimeupdate = () => {
     if (playing && playing.audio === audio && audio.duration) {
-      playing.button.style.setProperty("--done", audio.currentTime / audio.duration);
+      playing.button.style.setProperty("--progress", audio.currentTime / audio.duration);
     }
   };
   audio.play();

@@ -1,4 +1,4 @@
-"""The genres of the sample world: how each sounds, looks, and what its lyrics are about."""
+"""Genres of the sample world: sound, cover palette and shapes, and lyric subjects."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Genre:
     """One genre.
 
     Attributes:
-        tempo_bpm: of a track with middling arousal.
+        tempo_bpm: of a track with arousal 0.
         bright_scale, dark_scale: semitones above the root, for happy and for sad tracks.
         harmonics: amplitudes of the lead voice's partials, the fundamental first.
-        attack_s: how long a note takes to reach its full level.
-        decay_s: how fast a note fades; long for pads, short for plucked sounds.
+        attack_s: time until a note reaches its full level.
+        decay_s: time constant of a note's fade; long for pads, short for plucked sounds.
         kick, snare, hat: sixteen steps of a bar, "x" for a hit.
         drum_level: 0 for no drums, 1 for drums as loud as everything else.
         palette: background top, background bottom, two colours of shapes (RGB).
-        shape: which drawing of covers.py.
-        nouns, places: what lyrics sing about.
+        shape: key of the shapes that content/covers.py draws.
+        nouns, places: subjects of the lyrics.
     """
 
     name: str

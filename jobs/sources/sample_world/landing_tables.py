@@ -1,4 +1,4 @@
-"""Rows of the sample world in the shape in which they land."""
+"""Landing tables of the sample world, in Arrow."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from feature_store.tables.raw import (
     RAW_TRACKS,
     RAW_USERS,
 )
-from jobs.sources.landed import landing_rows, landing_schema
+from jobs.sources.landing_rows import landing_schema, landing_table
 from jobs.sources.sample_world.behaviour.impressions import Impression
 from jobs.sources.sample_world.behaviour.listening import Listen
-from jobs.sources.sample_world.behaviour.people import Follow, Person
-from jobs.sources.sample_world.behaviour.reactions import Button, TagGiven, catalogue_tags
+from jobs.sources.sample_world.behaviour.reactions import Feedback, TagAssignment, catalogue_tags
+from jobs.sources.sample_world.behaviour.users import Follow, User
 from jobs.sources.sample_world.catalogue import Track
 
 
 class ListenRow(NamedTuple):
-    """A listen as a player sends it; a faulty one may lack the person."""
+    """A listen as a player sends it; a faulty one may lack the user."""
 
     user_id: str | None
     track_id: str
@@ -37,9 +37,9 @@ class ListenRow(NamedTuple):
 
 
 def listen_row(listen: Listen) -> ListenRow:
-    """A good listen."""
+    """The row of a valid listen."""
     return ListenRow(
-        listen.person.user_id,
+        listen.user.user_id,
         listen.track.track_id,
         listen.listened_at_utc,
         listen.played_ms,
@@ -49,55 +49,55 @@ def listen_row(listen: Listen) -> ListenRow:
 
 
 def listens_table(rows: Sequence[ListenRow]) -> pa.Table:
-    """Listens, good or bad."""
-    return landing_rows(landing_schema(RAW_LISTENS), rows)
+    """Listens, valid or faulty."""
+    return landing_table(landing_schema(RAW_LISTENS), rows)
 
 
-def users_table(people: Iterable[Person]) -> pa.Table:
-    """People as they register."""
+def users_table(users: Iterable[User]) -> pa.Table:
+    """Users as they register."""
     rows = [
-        (person.user_id, person.registered_date, person.is_opted_out, person.is_named_to_others)
-        for person in people
+        (user.user_id, user.registered_date, user.is_opted_out, user.is_named_to_others)
+        for user in users
     ]
-    return landing_rows(landing_schema(RAW_USERS), rows)
+    return landing_table(landing_schema(RAW_USERS), rows)
 
 
-def tracks_table(announced: Iterable[Track], withdrawn: Iterable[Track]) -> pa.Table:
-    """Catalogue rows: tracks that come, and tracks that go."""
-    rows = [_track_row(track, is_available=True) for track in announced]
+def tracks_table(added: Iterable[Track], withdrawn: Iterable[Track]) -> pa.Table:
+    """Catalogue rows of added and withdrawn tracks."""
+    rows = [_track_row(track, is_available=True) for track in added]
     rows += [_track_row(track, is_available=False) for track in withdrawn]
-    return landing_rows(landing_schema(RAW_TRACKS), rows)
+    return landing_table(landing_schema(RAW_TRACKS), rows)
 
 
 def follows_table(begun: Iterable[Follow], ended: Iterable[Follow]) -> pa.Table:
-    """Follows that begin, and follows that are taken back."""
+    """Follows that begin, then follows that end."""
     rows = [_follow_row(follow, is_active=True) for follow in begun]
     rows += [_follow_row(follow, is_active=False) for follow in ended]
-    return landing_rows(landing_schema(RAW_FOLLOWS), rows)
+    return landing_table(landing_schema(RAW_FOLLOWS), rows)
 
 
-def tags_table(announced: Iterable[Track], given: Iterable[TagGiven], day: date) -> pa.Table:
-    """The catalogue's tags of new tracks (without a person), then the tags that people gave."""
+def tags_table(added: Iterable[Track], assigned: Iterable[TagAssignment], day: date) -> pa.Table:
+    """Catalogue tags of the added tracks (without a user), then the tags of users."""
     rows: list[tuple[object, ...]] = [
-        (track.track_id, tag, None, day) for track in announced for tag in catalogue_tags(track)
+        (track.track_id, tag, None, day) for track in added for tag in catalogue_tags(track)
     ]
-    rows += [(tag.track.track_id, tag.tag, tag.person.user_id, day) for tag in given]
-    return landing_rows(landing_schema(RAW_TAGS), rows)
+    rows += [(each.track.track_id, each.tag, each.user.user_id, day) for each in assigned]
+    return landing_table(landing_schema(RAW_TAGS), rows)
 
 
-def feedback_table(buttons: Iterable[Button]) -> pa.Table:
-    """Likes, hides and their undoing."""
+def feedback_table(feedback: Iterable[Feedback]) -> pa.Table:
+    """Likes, hides, unlikes and unhides."""
     rows = [
-        (button.person.user_id, button.track.track_id, button.action, button.given_at_utc)
-        for button in buttons
+        (event.user.user_id, event.track.track_id, event.action, event.given_at_utc)
+        for event in feedback
     ]
-    return landing_rows(landing_schema(RAW_FEEDBACK), rows)
+    return landing_table(landing_schema(RAW_FEEDBACK), rows)
 
 
-def impressions_table(shown: Iterable[Impression]) -> pa.Table:
-    """What stood on people's start pages."""
-    rows = [(one.person.user_id, one.track.track_id, one.shown_at_utc) for one in shown]
-    return landing_rows(landing_schema(RAW_IMPRESSIONS), rows)
+def impressions_table(impressions: Iterable[Impression]) -> pa.Table:
+    """Tracks that start pages showed."""
+    rows = [(each.user.user_id, each.track.track_id, each.shown_at_utc) for each in impressions]
+    return landing_table(landing_schema(RAW_IMPRESSIONS), rows)
 
 
 def _track_row(track: Track, *, is_available: bool) -> tuple[object, ...]:
@@ -110,7 +110,7 @@ def _track_row(track: Track, *, is_available: bool) -> tuple[object, ...]:
         track.album_title,
         track.released_date,
         track.duration_ms,
-        # ZZ is a country code that will never be given away, so no real recording has this one.
+        # ISO 3166 assigns ZZ to no country, so no real recording has this ISRC.
         f"ZZEVE{track.released_date:%y}{track.position:05d}",
         None,
         is_available,

@@ -1,4 +1,4 @@
-"""The options of a sample world: every size, ratio and date, and the seed of all the rest."""
+"""Options of a sample world: sizes, ratios, dates and the seed."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from jobs.sources.sample_world.genres import GENRES
 
 
 class SampleWorldError(ValueError):
-    """An option of the sample world has a value that it cannot have."""
+    """An option of the sample world is unknown or has an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleWorld:
-    """A little music service. The same options give the same bytes; more days only add to them.
+    """A small music service. The same options give the same bytes; more days only add files.
 
     Attributes:
-        first_day: day on which the service opens and its back catalogue arrives.
-        n_days: days of listening; `last_day` is the as_of of a first night.
+        first_day: day on which the service opens and its back catalogue lands.
+        n_days: days of listening; `last_day` is the as_of of the first night.
         n_tracks_at_start: back catalogue, released before `first_day`.
-        n_releases_per_day: tracks that are announced, with their content, on each day.
-        n_users_at_start: people registered before `first_day`.
-        signup_every_days: one more person registers every so many days; 0 for never.
-        withdrawal_every_days: one track leaves the catalogue every so many days; 0 for never.
-        listens_per_user_day: mean over people who listen.
+        n_releases_per_day: tracks that land with their content on each later day.
+        n_users_at_start: users registered before `first_day`.
+        signup_every_days: a user registers every n days; 0 for never.
+        withdrawal_every_days: a track leaves the catalogue every n days; 0 for never.
+        listens_per_user_day: mean over users who listen.
         clip_s: length of each audio file; the catalogue's durations are those of whole tracks.
         cover_px: side of the square covers.
-        audio_missing_every: each so many-th track has no audio; 0 for none. Likewise the others.
-        silent_user_ratio: people without a listen or a follow; at least one.
-        follows_only_user_ratio: people who follow others and have no listen; at least one.
-        opted_out_user_ratio: people who want no recommendations; at least one.
-        has_faults: land deliberately bad rows and files as well (see faults.py).
-        faulty_content_every: each so many-th track has a broken file of each kind.
-        faulty_listens_every_days: bad listens arrive every so many days, from the first.
+        audio_missing_every: every nth track has no audio; 0 for none.
+        cover_missing_every, lyrics_missing_every, instrumental_every: likewise.
+        silent_user_ratio: users without a listen or a follow; at least one.
+        follows_only_user_ratio: users who follow others and have no listen; at least one.
+        opted_out_user_ratio: users who opted out of recommendations; at least one.
+        has_faults: land bad rows and files on purpose (see faults.py).
+        faulty_content_every: every nth track has a broken file of each kind.
+        faulty_listens_every_days: bad listens land every n days, from the first.
     """
 
     seed: int = 11
@@ -64,11 +65,11 @@ class SampleWorld:
     faulty_listens_every_days: int = 6
 
     def __post_init__(self) -> None:
-        """Refuse sizes without a meaning, naming the option and the value."""
-        for name, least in _LEAST.items():
-            if getattr(self, name) < least:
+        """Raise SampleWorldError for a size out of range, with its option and value."""
+        for name, minimum in _MINIMUM.items():
+            if getattr(self, name) < minimum:
                 raise SampleWorldError(
-                    f"sample world: {name} = {getattr(self, name)}; must be at least {least}"
+                    f"sample world: {name} = {getattr(self, name)}; must be at least {minimum}"
                 )
         if self.n_genres > len(GENRES):
             raise SampleWorldError(
@@ -92,15 +93,15 @@ class SampleWorld:
 
     @property
     def n_tracks(self) -> int:
-        """Tracks announced up to `last_day`; releases begin on the second day."""
+        """Tracks available by `last_day`; releases begin on the second day."""
         return self.n_tracks_by(self.n_days - 1)
 
     def n_tracks_by(self, day_number: int) -> int:
-        """Tracks announced up to a day, counted from 0 on `first_day`."""
+        """Tracks available by a day; `day_number` is 0 on `first_day`."""
         return self.n_tracks_at_start + self.n_releases_per_day * day_number
 
     def n_users_by(self, day_number: int) -> int:
-        """People registered up to a day, counted from 0 on `first_day`."""
+        """Users registered by a day; `day_number` is 0 on `first_day`."""
         every = self.signup_every_days
         return self.n_users_at_start + (day_number // every if every else 0)
 
@@ -109,14 +110,14 @@ class SampleWorld:
         return (day - self.first_day).days
 
 
-_LEAST = {
+_MINIMUM = {
     "seed": 0,
     "n_days": 1,
     "n_genres": 1,
     "n_artists": 1,
     "n_tracks_at_start": 1,
     "n_releases_per_day": 0,
-    "n_users_at_start": 4,  # one of each role and one who listens
+    "n_users_at_start": 4,  # silent, follows only, opted out, and one more listener
     "signup_every_days": 0,
     "withdrawal_every_days": 0,
     "listens_per_user_day": 0,

@@ -1,9 +1,9 @@
-"""Times epochs of RecBole's LightGCN; runs in an environment of its own, which needs older NumPy, SciPy and pandas.
+"""Times epochs of RecBole's LightGCN in an environment of its own, with older NumPy, SciPy and pandas.
 
     python recbole_light_gcn.py PAIRS.npz DIM LAYERS BATCH_PAIRS EPOCHS THREADS
 
 PAIRS.npz holds `users` and `tracks`; the project's root is on PYTHONPATH. The last line of output is a JSON object:
-seconds of each epoch, peak MiB.
+seconds of each epoch, and peak MiB.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ NAME = "pairs"
 
 
 def write_pairs(folder: Path, users: np.ndarray, tracks: np.ndarray) -> None:
-    """RecBole's own files, split already: all pairs to learn from, one each to validate and test."""
+    """Write RecBole's files, already split: all pairs for training, one each for validation and test."""
     (folder / NAME).mkdir()
-    for part, until in (("train", len(users)), ("valid", 1), ("test", 1)):
+    for part, n_pairs in (("train", len(users)), ("valid", 1), ("test", 1)):
         lines = ["user_id:token\titem_id:token"]
         lines += [
-            f"{user}\t{track}" for user, track in zip(users[:until], tracks[:until], strict=True)
+            f"{user}\t{track}"
+            for user, track in zip(users[:n_pairs], tracks[:n_pairs], strict=True)
         ]
         (folder / NAME / f"{NAME}.{part}.inter").write_text("\n".join(lines) + "\n")
 
 
 def main() -> None:
-    """Train as RecBole does, and print."""
+    """Train by RecBole's own loop and print the figures."""
     pairs = np.load(sys.argv[1])
     dim, layers, batch_pairs, epochs, threads = map(int, sys.argv[2:])
     torch.set_num_threads(threads)
@@ -60,12 +61,12 @@ def main() -> None:
         sys.argv = sys.argv[:1]  # RecBole reads the command line, too
         config = Config(model="LightGCN", dataset=NAME, config_dict=settings)
         dataset = create_dataset(config)
-        learned_from, _, _ = data_preparation(config, dataset)
-        trainer = Trainer(config, LightGCN(config, learned_from.dataset))
+        train_data, _, _ = data_preparation(config, dataset)
+        trainer = Trainer(config, LightGCN(config, train_data.dataset))
         seconds = []
         for epoch in range(epochs):
             started_at_s = time.perf_counter()
-            trainer._train_epoch(learned_from, epoch)
+            trainer._train_epoch(train_data, epoch)
             seconds.append(time.perf_counter() - started_at_s)
     print(json.dumps({"seconds": seconds, "peak_mib": peak_mib()}))
 

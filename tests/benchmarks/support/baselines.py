@@ -1,4 +1,4 @@
-"""Who competes in benchmarks: families, and MM-GNN with a part taken away."""
+"""Model variants that benchmarks compare: baselines, MM-GNN and its ablations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ALL_HEADS = "all heads"
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
-    """A family as it is compared.
+class Variant:
+    """A model family with changed settings.
 
     Attributes:
-        family: name in the registry.
-        changes: of its model's settings.
-        head: whose scores alone make the lists; all heads' blend by default.
+        family: name in the model registry.
+        changes: to the model's settings.
+        head: the head that ranks alone; by default the ensemble of all heads ranks.
     """
 
     family: str
@@ -29,57 +29,57 @@ class Contender:
     head: str = ALL_HEADS
 
     def recipe(self, max_epochs: int | None) -> Recipe:
-        """The family's own, with the changes; fewer epochs for a quick look."""
-        own = load_recipe(self.family)
-        loop = own.loop if max_epochs is None else replace(own.loop, max_epochs=max_epochs)
-        return replace(own, model=replace(own.model, **self.changes), loop=loop)
+        """The family's recipe with the changes; `max_epochs` bounds the epochs of a quick run."""
+        recipe = load_recipe(self.family)
+        loop = recipe.loop if max_epochs is None else replace(recipe.loop, max_epochs=max_epochs)
+        return replace(recipe, model=replace(recipe.model, **self.changes), loop=loop)
 
 
-OURS = "mm_gnn"
+MM_GNN = "mm_gnn"
 LINEAR_PEER = {
     name.removeprefix("linear_"): value
     for name, value in asdict(MMGNNConfig()).items()
     if name.startswith("linear_")
 }
-"""MM-GNN's own linear peer, as settings of EASE: stronger than the paper's."""
+"""Settings of MM-GNN's linear peer, as settings of EASE: stronger than those of EASE's paper."""
 
 FAMILIES = {
-    name: Contender(name) for name in ("popularity", "item_knn", "ease", "ials", "bpr", "light_gcn")
+    name: Variant(name) for name in ("popularity", "item_knn", "ease", "ials", "bpr", "light_gcn")
 } | {
-    "social_gnn": Contender("mhcn"),
-    "concat_twin": Contender("concat_twin"),
-    OURS: Contender(OURS),
-    "light_gcn_ease": Contender("light_gcn_ease"),
-    "light_gcn_linear": Contender("light_gcn_ease", LINEAR_PEER),
+    "social_gnn": Variant("mhcn"),
+    "concat_twin": Variant("concat_twin"),
+    MM_GNN: Variant(MM_GNN),
+    "light_gcn_ease": Variant("light_gcn_ease"),
+    "light_gcn_linear": Variant("light_gcn_ease", LINEAR_PEER),
 }
 
-WITHOUT: Mapping[str, dict[str, float]] = {
+ABLATIONS: Mapping[str, dict[str, float]] = {
     "no_social": {"follows_weight": 0.0, "linear_follows_weight": 0.0},
     "no_tag_edges": {"tagged_weight": 0.0, "linear_tagged_weight": 0.0},
     "no_mutual": {"mutual_weight": 0.0},
     "no_emotion": {"emotion_weight": 0.0},
     "no_linear": {"linear_max_tracks": 0},
-    "no_newcomers": {"newcomer_rate": 0.0},
+    "no_cold_start_dropout": {"cold_start_rate": 0.0},
 }
-"""MM-GNN's parts, and the settings that take each away: mm_gnn_<part>."""
+"""Settings that remove a part of MM-GNN, by the ablation's name: mm_gnn_<name>."""
 
 
-def contender_called(name: str) -> Contender:
-    """A family, `mm_gnn_<part>` of WITHOUT, or `mm_gnn_only_<head>`.
+def get_variant(name: str) -> Variant:
+    """A family, `mm_gnn_<ablation>`, or `mm_gnn_only_<head>`.
 
-    Of `only_<head>` the head alone makes the lists, and learned nothing of the others but when to stop: the epoch is the
-    blend's.
+    `mm_gnn_only_<head>` ranks by one head, trained without mutual learning; early stopping still
+    selects the epoch by the ensemble.
 
     Raises:
-        typer.BadParameter: there is none of that name.
+        typer.BadParameter: no variant has this name.
     """
-    ablation = name.removeprefix(f"{OURS}_")
+    ablation = name.removeprefix(f"{MM_GNN}_")
     if name in FAMILIES:
         return FAMILIES[name]
-    if ablation in WITHOUT:
-        return Contender(OURS, WITHOUT[ablation])
+    if ablation in ABLATIONS:
+        return Variant(MM_GNN, ABLATIONS[ablation])
     if ablation.startswith("only_"):
-        return Contender(OURS, WITHOUT["no_mutual"], ablation.removeprefix("only_"))
-    parts = (*WITHOUT, "only_<head>")
-    known = [*FAMILIES, *(f"{OURS}_{part}" for part in parts)]
+        return Variant(MM_GNN, ABLATIONS["no_mutual"], ablation.removeprefix("only_"))
+    suffixes = (*ABLATIONS, "only_<head>")
+    known = [*FAMILIES, *(f"{MM_GNN}_{suffix}" for suffix in suffixes)]
     raise typer.BadParameter(f"family {name!r} must be one of {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""Lakes that benchmarks measure on: landed, brought through every job up to the graph once, and kept."""
+"""Lakes of benchmarks: landed, built by every job up to the graph, and cached in a folder."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from jobs.run import run_job
 
 
 def built_lake(
-    kept: Path, settings: Settings, last_day: date, land: Callable[[Storage], object]
+    folder: Path, settings: Settings, last_day: date, land: Callable[[Storage], object]
 ) -> str:
-    """The lake in `kept`; one that a killed benchmark left half-built is gone on with.
+    """The lake in `folder`; builds the rest of a lake that a killed benchmark left incomplete.
 
     Args:
-        kept: folder of this lake; its name says which data and which code made it.
-        settings: everything but the lake.
-        last_day: as_of of the tables.
+        folder: of this lake; its name identifies the data and the code.
+        settings: of the jobs; the lake is replaced.
+        last_day: `as_of` of the tables.
         land: writes landing files.
     """
-    here = settings.model_copy(update={"lake": str((kept / "lake").resolve())})
-    night = Night(last_day, "benchmark", here)
-    if not (kept / "built").exists():
-        land(open_storage(here.lake))
+    lake_settings = settings.model_copy(update={"lake": str((folder / "lake").resolve())})
+    night = Night(last_day, "benchmark", lake_settings)
+    if not (folder / "built").exists():
+        land(open_storage(lake_settings.lake))
         close_landing(night)
-        spark = make_spark(here)
+        spark = make_spark(lake_settings)
         for name in job_names():
             if not name.startswith(("rec_", "run_")):
                 run_job(name, night, spark)
-        (kept / "built").touch()
-    return here.lake
+        (folder / "built").touch()
+    return lake_settings.lake

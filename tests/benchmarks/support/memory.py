@@ -1,4 +1,4 @@
-"""How much memory a benchmark's process took at most."""
+"""Peak memory of the current process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def peak_mib() -> float:
-    """Peak resident memory so far; getrusage would count the parent's from before the exec."""
+    """Peak resident memory in MiB; getrusage would include the parent's peak from before the exec."""
     [line] = [
         line
         for line in Path("/proc/self/status").read_text().splitlines()

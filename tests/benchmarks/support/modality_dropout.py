@@ -1,4 +1,4 @@
-"""Worlds with less in them: without some modalities, or without what people did with some tracks."""
+"""Data sets without some modalities, or without the history of some tracks (cold start)."""
 
 from __future__ import annotations
 
@@ -8,68 +8,70 @@ from datetime import date
 import torch
 from torch import Tensor
 
-from tests.benchmarks.support.fits import held_out
-from training.data.dataset import World
+from tests.benchmarks.support.fit_cache import make_split
+from training.data.dataset import Dataset
 from training.data.interactions import day_number
 from training.evaluation.splits import Split
 
-ONE_NEW_IN = 10  # tracks that people had heard
+COLD_START_DIVISOR = 10  # one in so many heard tracks becomes a cold-start track
 
 
-def thinned(world: World, rate: int, seed: int) -> World:
-    """The world with every modality taken from `rate` % of the tracks that have it."""
+def drop_modalities(dataset: Dataset, rate: int, seed: int) -> Dataset:
+    """Remove every modality from `rate` % of the tracks that have it."""
     generator = torch.Generator().manual_seed(seed)
 
-    def drawn(having: Tensor) -> Tensor:
-        shuffled = having[torch.randperm(len(having), generator=generator)]
-        return shuffled[: len(having) * rate // 100]
+    def draw(tracks: Tensor) -> Tensor:
+        shuffled = tracks[torch.randperm(len(tracks), generator=generator)]
+        return shuffled[: len(tracks) * rate // 100]
 
     content = {
-        name: modality.without(drawn(modality.has.nonzero().squeeze(1)))
-        for name, modality in world.content.items()
+        name: modality.without(draw(modality.has.nonzero().squeeze(1)))
+        for name, modality in dataset.content.items()
     }
-    return untagged(replace(world, content=content), drawn(world.tagged.source.unique()))
+    return drop_tags(replace(dataset, content=content), draw(dataset.tagged.source.unique()))
 
 
-def untagged(world: World, tracks: Tensor) -> World:
-    """The world in which nobody tagged the tracks at these positions."""
-    stays = ~torch.isin(world.tagged.source, tracks)
-    events = world.tag_events
-    told = ~torch.isin(events.edges.source, tracks)
+def drop_tags(dataset: Dataset, tracks: Tensor) -> Dataset:
+    """Remove all tags of the tracks at these positions."""
+    kept_edges = ~torch.isin(dataset.tagged.source, tracks)
+    events = dataset.tag_events
+    kept_events = ~torch.isin(events.edges.source, tracks)
     return replace(
-        world,
-        tagged=world.tagged.where(stays),
-        tagger_count=world.tagger_count[stays],
-        tag_events=events.where(told),
+        dataset,
+        tagged=dataset.tagged.where(kept_edges),
+        tagger_count=dataset.tagger_count[kept_edges],
+        tag_events=events.where(kept_events),
     )
 
 
-def newcomers(world: World, seed: int) -> Tensor:
-    """Positions of a tenth of the tracks that people had heard before the test's cut, drawn at random."""
-    heard = held_out(world, seed).sealed_test.before.tracks.unique()
+def draw_cold_start_tracks(dataset: Dataset, seed: int) -> Tensor:
+    """Positions of a tenth of the tracks that were heard before the test window, drawn at random."""
+    heard = make_split(dataset, seed).sealed_test.before.tracks.unique()
     order = torch.randperm(len(heard), generator=torch.Generator().manual_seed(seed))
-    return heard[order[: len(heard) // ONE_NEW_IN]]
+    return heard[order[: len(heard) // COLD_START_DIVISOR]]
 
 
-def with_new(world: World, tracks: Tensor, cut: date) -> World:
-    """The world in which nobody heard these tracks before `cut`, and nobody ever liked or tagged them.
+def make_cold_start(dataset: Dataset, tracks: Tensor, cut: date) -> Dataset:
+    """Remove the tracks' listens before `cut`, and all their likes and tags.
 
     Artist and album stay.
     """
-    listens, liked = world.listens, world.liked
+    listens, liked = dataset.listens, dataset.liked
     of_others = ~torch.isin(listens.tracks, tracks)
     is_later = listens.is_dated & (listens.day >= day_number(cut))
     likes = ~torch.isin(liked.edges.target, tracks)
-    return untagged(
-        replace(world, listens=listens.where(of_others | is_later), liked=liked.where(likes)),
+    return drop_tags(
+        replace(dataset, listens=listens.where(of_others | is_later), liked=liked.where(likes)),
         tracks,
     )
 
 
-def listing_only(tracks: Tensor, split: Split) -> Split:
-    """The same to learn from; at the test, lists hold these tracks alone, and they alone are to be found."""
+def restrict_candidates(tracks: Tensor, split: Split) -> Split:
+    """The same training data; the test's candidates and relevant pairs are these tracks alone."""
     test = split.sealed_test
-    only = torch.zeros_like(test.had_come)
-    only[tracks] = True
-    after = test.after.where(only[test.after.tracks])
-    return replace(split, sealed_test=replace(test, had_come=only, after=after))
+    candidate_mask = torch.zeros_like(test.available_mask)
+    candidate_mask[tracks] = True
+    relevant = test.relevant.where(candidate_mask[test.relevant.tracks])
+    return replace(
+        split, sealed_test=replace(test, available_mask=candidate_mask, relevant=relevant)
+    )

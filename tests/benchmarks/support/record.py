@@ -1,4 +1,4 @@
-"""Writes a benchmark's section of README.md: results stand there because a run put them there, and only so."""
+"""Prints a benchmark's table and writes it to the benchmark's section of README.md."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table as Printed
+from rich.table import Table as PrintedTable
 
 from training.evaluation.significance import Difference
 
-FILE_WIDTH = 190  # signs, where rich would squeeze a dozen columns into eighty
+FILE_WIDTH = 190  # characters; rich would fit a dozen columns into eighty
 README = Path(__file__).parents[1] / "README.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What a benchmark found.
+    """A benchmark's results as a section of README.md.
 
     Attributes:
-        title: heading, which also finds the section again.
-        command: what was run.
-        day: when.
-        seeds: over how many the figures are means; None where nothing is drawn more than once.
+        title: heading; identifies the section.
+        command: the command that ran.
+        day: date of the run.
+        seeds: number of seeds that the figures are means of; None for a single run.
         header: column names.
         rows: cells.
     """
@@ -42,14 +42,14 @@ class Section:
 
     @property
     def markdown(self) -> str:
-        """Heading, circumstances and table."""
-        circumstances = [f"`{self.command}`", self.day.isoformat(), machine_size()]
+        """Heading, command, date, machine and table."""
+        run_details = [f"`{self.command}`", self.day.isoformat(), machine_size()]
         if self.seeds is not None:
-            circumstances.append(f"{self.seeds} seeds, mean ± sd")
+            run_details.append(f"{self.seeds} seeds, mean ± sd")
         lines = [
             f"## {self.title}",
             "",
-            " · ".join(circumstances),
+            " · ".join(run_details),
             "",
             "| " + " | ".join(self.header) + " |",
             "|" + "---|" * len(self.header),
@@ -58,50 +58,50 @@ class Section:
         return "\n".join(lines) + "\n"
 
 
-def spread(values: Sequence[float], decimals: int = 4) -> str:
-    """Mean and standard deviation; the mean alone of one value, a dash for none."""
+def mean_and_sd(values: Sequence[float], decimals: int = 4) -> str:
+    """Mean and standard deviation; only the mean of one value, a dash for no value."""
     if not values:
         return "–"
     deviation = f" ± {statistics.stdev(values):.{decimals}f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.{decimals}f}{deviation}"
 
 
-def interval(difference: Difference) -> str:
-    """A mean difference and both ends of its interval."""
+def format_interval(difference: Difference) -> str:
+    """A mean difference with both ends of its confidence interval."""
     return f"{difference.mean:.4f} [{difference.low:.4f}, {difference.high:.4f}]"
 
 
-def with_ends(name: str, difference: Difference) -> dict[str, float]:
-    """The same for a benchmark's last line: `name`, `name_low` and `name_high`."""
+def interval_figures(name: str, difference: Difference) -> dict[str, float]:
+    """A mean difference as JSON figures: `name`, `name_low` and `name_high`."""
     return {name: difference.mean, f"{name}_low": difference.low, f"{name}_high": difference.high}
 
 
-def show(section: Section, *, record: bool) -> None:
-    """Print the section as a table, and keep it in README.md when asked."""
-    printed = Printed(*section.header, title=section.title)
+def print_section(section: Section, *, record: bool) -> None:
+    """Print the section as a table; with `record` write it to README.md, too."""
+    table = PrintedTable(*section.header, title=section.title)
     for row in section.rows:
-        printed.add_row(*row)
+        table.add_row(*row)
     console = Console()
     if not console.is_terminal:
         console.width = FILE_WIDTH
-    console.print(printed)
+    console.print(table)
     if record:
         record_section(section)
 
 
 def record_section(section: Section, readme: Path = README) -> None:
-    """Replace the section of that title, or add it at the end."""
+    """Replace the section of this title, or append it."""
     text = readme.read_text(encoding="utf-8")
     old = re.compile(rf"^## {re.escape(section.title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    kept = old.sub("", text).rstrip("\n")
-    readme.write_text(f"{kept}\n\n{section.markdown}", encoding="utf-8")
+    other_sections = old.sub("", text).rstrip("\n")
+    readme.write_text(f"{other_sections}\n\n{section.markdown}", encoding="utf-8")
 
 
 def refuse_quick_record(*, quick: bool, record: bool) -> None:
-    """Keep what was measured on less out of the section that names the whole.
+    """Refuse to record the figures of a quick run.
 
     Raises:
-        typer.BadParameter: both were asked for.
+        typer.BadParameter: both options are set.
     """
     if quick and record:
         raise typer.BadParameter("figures of --quick are not recorded; leave out one of the two")

@@ -1,4 +1,4 @@
-"""The `evensong` command: what it prints, and how it fails."""
+"""The `evensong` command: output, exit status and error messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import worlds
+from tests.support import toy_dataset
 
 EVENSONG = Path(sys.executable).with_name("evensong")
 
@@ -72,16 +72,16 @@ def test_an_empty_landing_folder_says_what_to_do_next(tmp_path):
     assert "Traceback" not in failed.stderr
 
 
-def test_rows_come_as_json_csv_and_table_and_for_one_person(nights):
+def test_rows_print_as_json_csv_and_table_and_for_one_user(nights):
     as_json = evensong(
-        "read", "rec_topk", "--format", "json", "--user", worlds.FOLLOWER, lake=nights.lake
+        "read", "rec_topk", "--format", "json", "--user", toy_dataset.FOLLOWER, lake=nights.lake
     )
     as_csv = evensong("read", "rec_topk", "--format", "csv", "--limit", "4", lake=nights.lake)
     as_table = evensong("read", "rec_similar_tracks", "--limit", "1", lake=nights.lake)
 
     rows = json.loads(as_json.stdout)
     assert [(row["user_id"], row["rank"]) for row in rows] == [
-        (worlds.FOLLOWER, n) for n in (1, 2, 3)
+        (toy_dataset.FOLLOWER, n) for n in (1, 2, 3)
     ]
     assert len(list(csv.DictReader(io.StringIO(as_csv.stdout)))) == 4
     assert "track_id" in as_table.stdout
@@ -94,14 +94,14 @@ def test_a_table_that_is_not_published_is_refused_by_name(nights):
     assert "core_listens is not among the tables of event" in failed.stderr
 
 
-def test_events_name_the_current_one(nights):
+def test_the_current_event_is_marked(nights):
     found = json.loads(evensong("published", "--format", "json", lake=nights.lake).stdout)
 
     assert [event["action"] for event in found] == ["publish", "publish", "stage_only"]
     assert [event["is_current"] for event in found] == [False, True, False]
 
 
-def test_rolling_back_to_an_unknown_run_names_those_there_are(nights):
+def test_a_rollback_to_an_unknown_run_lists_the_published_runs(nights):
     failed = evensong("rollback", "last-week", lake=nights.lake)
 
     assert failed.returncode == 1
@@ -109,14 +109,14 @@ def test_rolling_back_to_an_unknown_run_names_those_there_are(nights):
 
 
 def test_rollback_shows_readers_the_earlier_run_again(nights, tmp_path):
-    """On a copy, because other tests read the lake: current is the first night again, by one event."""
+    """One event makes the first night current again; on a copy, because other tests read the lake."""
     import shutil
 
     lake = shutil.copytree(nights.lake, tmp_path / "lake")
 
-    said = evensong("rollback", nights.first["run_id"], "--reason", "too jazzy", lake=lake)
+    done = evensong("rollback", nights.first["run_id"], "--reason", "too jazzy", lake=lake)
 
-    assert said.returncode == 0
+    assert done.returncode == 0
     current = [
         event
         for event in json.loads(evensong("published", "--format", "json", lake=lake).stdout)
@@ -126,20 +126,20 @@ def test_rollback_shows_readers_the_earlier_run_again(nights, tmp_path):
         ("rollback", nights.first["run_id"])
     ]
     rows = json.loads(evensong("read", "rec_topk", "--format", "json", lake=lake).stdout)
-    assert {row["as_of_date"] for row in rows} == {str(worlds.LAST_DAY)}
+    assert {row["as_of_date"] for row in rows} == {str(toy_dataset.LAST_DAY)}
 
 
-def test_doctor_finds_java_and_a_lake_that_can_be_written(tmp_path):
-    said = evensong("doctor", lake=tmp_path / "lake")
+def test_doctor_finds_java_and_a_writable_lake(tmp_path):
+    done = evensong("doctor", lake=tmp_path / "lake")
 
-    assert said.returncode == 0
-    assert "Java" in said.stdout
-    assert "one of two writers wins" in said.stdout
+    assert done.returncode == 0
+    assert "Java" in done.stdout
+    assert "one of two writers wins" in done.stdout
 
 
-def test_a_nights_airflow_is_its_own_whatever_database_the_servers_have():
-    """Their scheduler would find the run and start its tasks a second time."""
-    servers = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/no"}
+def test_a_night_uses_its_own_airflow_database_and_never_that_of_the_servers():
+    """The scheduler of the servers would find the run and start its tasks a second time."""
+    servers = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://unused@127.0.0.1:1/no"}
 
     failed = evensong("night", "--as-of", "2026-03-01", **servers)
 
@@ -147,20 +147,20 @@ def test_a_nights_airflow_is_its_own_whatever_database_the_servers_have():
     assert "landing: no file in" in failed.stderr
 
 
-def test_a_person_whom_nobody_knows_is_named_and_one_without_rows_is_not(nights):
-    unknown = evensong("read", "rec_topk", "--user", "nobody", lake=nights.lake)
+def test_an_unknown_user_is_an_error_and_a_user_without_rows_is_not(nights):
+    unknown = evensong("read", "rec_topk", "--user", "no-such-user", lake=nights.lake)
     known = evensong("read", "rec_changes", "--user", "stranger", lake=nights.lake)
 
     assert unknown.returncode == 1
-    assert "rec_topk: nobody is called 'nobody'" in unknown.stderr
+    assert "rec_topk: no user is called 'no-such-user'" in unknown.stderr
     assert known.returncode == 0
 
 
-def test_an_export_is_for_its_owner_alone_even_where_a_file_was(nights, tmp_path):
+def test_an_export_is_private_even_when_the_file_existed(nights, tmp_path):
     file = tmp_path / "person.json"
     file.touch(mode=0o644)
 
-    said = evensong("export", "jazz-1", "--output", file, lake=nights.lake)
+    done = evensong("export", "jazz-1", "--output", file, lake=nights.lake)
 
-    assert said.returncode == 0, said.stderr
+    assert done.returncode == 0, done.stderr
     assert file.stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""`evensong up`: what it refuses, and that nothing of it stays when a part of it ends."""
+"""`evensong up`: a taken port, private passwords, and no process left when a component ends."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import psutil
 import pytest
 from rich.console import Console
 
-from tests.support.pages import processes_of, start_airflow
+from tests.support.airflow_server import server_processes, start_airflow
 
 
 def test_a_taken_port_is_refused_and_nothing_is_started(settings):
-    from dags.command.server import UpFailed, up
+    from dags.command.server import AirflowServerFailed, run_server
 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(UpFailed, match=rf"port {port} on 127.0.0.1: .*--port"):
-            up(settings, port, Console(quiet=True), has_one_java=False)
+        with pytest.raises(AirflowServerFailed, match=rf"port {port} on 127.0.0.1: .*--port"):
+            run_server(settings, port, Console(quiet=True), is_java_shared=False)
 
 
-def test_passwords_are_made_once_and_only_their_owner_may_read_them(tmp_path):
-    from dags.policy.roles import USERS, kept_passwords
+def test_passwords_are_created_once_and_only_their_owner_may_read_them(tmp_path):
+    from dags.policy.roles import USERS, load_or_create_passwords
 
     file = tmp_path / "passwords.json"
-    made = kept_passwords(file)
+    passwords = load_or_create_passwords(file)
 
-    assert set(made) == set(USERS)
-    assert len(set(made.values())) == len(USERS)
+    assert set(passwords) == set(USERS)
+    assert len(set(passwords.values())) == len(USERS)
     assert file.stat().st_mode & 0o777 == 0o600
-    assert kept_passwords(file) == made
+    assert load_or_create_passwords(file) == passwords
 
 
-def test_when_a_part_ends_by_itself_it_is_named_and_everything_else_ends(tmp_path):
-    """The triggerer is killed: `up` says so, exits with 1, and leaves no process behind."""
+def test_a_component_that_ends_by_itself_is_named_and_all_others_are_stopped(tmp_path):
+    """After the triggerer is killed, `up` names it, exits with 1, and leaves no process."""
     running = start_airflow(tmp_path)
-    started = processes_of(running)
+    started = server_processes(running)
     [triggerer] = [
         process
         for process in psutil.Process(running.process.pid).children()
@@ -47,10 +47,9 @@ def test_when_a_part_ends_by_itself_it_is_named_and_everything_else_ends(tmp_pat
     os.kill(triggerer.pid, signal.SIGKILL)
 
     assert running.process.wait(60) == 1
-    said = (tmp_path / "up.log").read_text()
-    assert "triggerer ended by itself with status -9" in said
+    assert "triggerer ended by itself with status -9" in (tmp_path / "up.log").read_text()
     assert len(started) >= 5
-    assert processes_of(running) == []
+    assert server_processes(running) == []
     for secret in (tmp_path / "state" / "server" / "secrets").iterdir():
         for log in (tmp_path / "state" / "server" / "logs").rglob("*.log"):
             assert secret.read_text() not in log.read_text(), log

@@ -1,4 +1,4 @@
-"""Airflow's logs and database stop naming a person and say the rest as before."""
+"""Log redaction replaces a person's id in Airflow's logs and database and keeps the rest."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dags.command.local_airflow import HOMES
 from dags.operators.log_redaction import erase_logs
+from dags.policy.airflow_homes import AIRFLOW_HOMES
 from feature_store.privacy import requests
-from tests.support.id_search import traces
+from tests.support.id_search import files_containing_id
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=HOMES)
+@pytest.fixture(params=AIRFLOW_HOMES)
 def airflow_home(request, settings, monkeypatch):
-    """A database with a table of Airflow's kind: text, JSON, a key, and a number."""
+    """A home whose database has tables like Airflow's: text, JSON, a key and a number."""
     monkeypatch.delenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", raising=False)
     home = settings.state / request.param
     (home / "logs" / "dag").mkdir(parents=True)
@@ -33,7 +33,7 @@ def requested(settings, user_id):
     return requests.record_request(settings, user_id, actor="officer", now=NOON).request_id
 
 
-def test_the_id_goes_from_logs_and_every_text_column_and_from_free_pages(settings, airflow_home):
+def test_the_id_is_redacted_in_logs_text_columns_and_free_pages(settings, airflow_home):
     log = airflow_home / "logs" / "dag" / "task.log"
     log.write_text('GateFailed: for example {"user_id":"rock-2"}; rock-20 stays\n')
 
@@ -45,11 +45,11 @@ def test_the_id_goes_from_logs_and_every_text_column_and_from_free_pages(setting
         notes = database.execute("SELECT content FROM note").fetchall()
     assert rows == [('row {"user_id":"‹erased›"}', 7), ("rock-20 is fine", 7)]
     assert notes == [('["‹erased›", "rock-3"]',)]
-    assert traces(airflow_home, '"rock-2"') == []
+    assert files_containing_id(airflow_home, '"rock-2"') == []
 
 
-def test_an_id_of_digits_leaves_the_database_alone(settings, airflow_home):
-    """`7` is in every second row, and none of them is about a person."""
+def test_an_id_of_digits_is_not_redacted_in_the_database(settings, airflow_home):
+    """`7` is in every second row, and no such row is about a person."""
     before = (airflow_home / "airflow.db").read_bytes()
 
     erase_logs(settings, requested(settings, "7"))
@@ -57,5 +57,5 @@ def test_an_id_of_digits_leaves_the_database_alone(settings, airflow_home):
     assert (airflow_home / "airflow.db").read_bytes() == before
 
 
-def test_where_airflow_never_ran_there_is_nothing_to_do(settings):
+def test_without_an_airflow_home_nothing_is_redacted(settings):
     assert erase_logs(settings, requested(settings, "rock-2")) == 0

@@ -1,4 +1,4 @@
-"""What a backfill with make_current leaves for readers, run by run."""
+"""Publish mode: a backfill with make_current switches readers once."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.feature_store.lake.staging import MARCH_1, MARCH_3, NOON, publish_run, staged_run
+from tests.feature_store.publishing.staging import MARCH_1, MARCH_3, NOON, publish_run, staged_run
 
-BEGAN = NOON - timedelta(hours=1)
+STARTED_AT = NOON - timedelta(hours=1)
 
 
 @pytest.fixture
 def mode_of(settings, monkeypatch):
-    """The mode of MARCH_2's run; Airflow knows of the runs in `waiting`, by id."""
-    from dags.operators.tasks import _mode_of
+    """The mode of MARCH_2's run while Airflow has the unfinished runs `waiting`, by id."""
+    from dags.operators.publish_mode import publish_mode
 
     monkeypatch.setenv("EVENSONG_LAKE", settings.lake)
     monkeypatch.setenv("EVENSONG_STATE", str(settings.state))
 
-    def ask(*, publish="make_current", waiting=(), run_type="backfill", began=BEGAN, cleared=0):
+    def ask(
+        *, publish="make_current", waiting=(), run_type="backfill", began=STARTED_AT, cleared=0
+    ):
         begins = datetime(2026, 3, 2, 2, tzinfo=UTC)
         run = SimpleNamespace(
             dag_id="evensong_nightly", run_id="r", run_type=run_type, clear_number=cleared,
@@ -31,7 +33,7 @@ def mode_of(settings, monkeypatch):
                 len(set(run_ids) & set(waiting)) if states == ["queued", "running"] else 0
             )
         )
-        return _mode_of(
+        return publish_mode(
             {"params": {"publish": publish}, "dag_run": run, "ti": counted, "run_id": "r",
              "data_interval_start": begins}
         )  # fmt: skip
@@ -43,45 +45,34 @@ def test_the_last_date_switches_readers(mode_of):
     assert mode_of() == "make_current"
 
 
-def test_an_earlier_date_waits_for_the_later_ones(mode_of):
+def test_an_earlier_date_stages_while_a_later_run_is_unfinished(mode_of):
     assert mode_of(waiting=["backfill__2026-03-04T02:00:00+00:00"]) == "stage_only"
 
 
-def test_the_scheduled_night_is_no_part_of_the_backfill(mode_of):
+def test_a_scheduled_run_does_not_count_as_a_run_of_the_backfill(mode_of):
     assert mode_of(waiting=["scheduled__2026-03-04T02:00:00+00:00"]) == "make_current"
 
 
-def test_whoever_began_before_readers_went_to_a_later_day_does_not_take_them_back(
-    mode_of, settings
-):
-    """Its task was tried again while the last date, beside it, published at noon."""
+def test_a_run_that_began_before_a_later_day_became_current_stages(mode_of, settings):
+    """The run of the last date published at noon, in parallel with this run."""
     publish_run(staged_run(settings, MARCH_3, "r3"))
 
     assert mode_of(began=NOON - timedelta(minutes=1)) == "stage_only"
     assert mode_of(began=NOON + timedelta(minutes=1)) == "make_current"
 
 
-def test_readers_on_an_earlier_day_are_taken_forward(mode_of, settings):
+def test_readers_of_an_earlier_day_get_the_newer_one(mode_of, settings):
     publish_run(staged_run(settings, MARCH_1, "r1"))
 
     assert mode_of() == "make_current"
 
 
-def test_a_cleared_run_has_had_its_turn(mode_of):
-    """As auto it publishes only when readers have nothing newer."""
+def test_a_cleared_run_becomes_auto(mode_of):
+    """A run with auto publishes only when readers have no newer day."""
     assert mode_of(cleared=1) == "auto"
 
 
 @pytest.mark.parametrize("publish", ["auto", "stage_only"])
-def test_any_other_mode_and_any_other_run_is_left_as_asked(mode_of, publish):
+def test_other_modes_and_other_kinds_of_run_stay_unchanged(mode_of, publish):
     assert mode_of(publish=publish) == publish
     assert mode_of(run_type="manual", cleared=1) == "make_current"
-
-
-def test_a_run_without_a_date_is_told_what_to_do():
-    from airflow.sdk.exceptions import AirflowFailException
-
-    from dags.operators.tasks import night_of
-
-    with pytest.raises(AirflowFailException, match="manual__1: a night needs a date"):
-        night_of({"run_id": "manual__1", "data_interval_start": None})

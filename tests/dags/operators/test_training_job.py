@@ -1,4 +1,4 @@
-"""How a training task runs is a setting, and a failed process says why it failed."""
+"""TrainingJob: the setting chooses the launcher, and a failed process gives its message."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def job(session_settings):
 
 
 @pytest.fixture
-def shared(night, monkeypatch) -> Night:
-    """A night whose training torchrun starts; its processes find the settings in variables."""
+def torchrun_night(night, monkeypatch) -> Night:
+    """A night with the launcher torchrun, whose processes load the settings from variables."""
     monkeypatch.setenv("EVENSONG_LAKE", night.settings.lake)
     monkeypatch.setenv("EVENSONG_STATE", str(night.settings.state))
     monkeypatch.setenv("EVENSONG_TRAINING__FAMILY", "popularity")
@@ -39,45 +39,45 @@ def context(retrain: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("launcher", ["in_process", "torchrun"])
-def test_the_setting_says_where_a_training_runs(launcher, job, night, monkeypatch):
-    """Either way it is told the night and whether to train anew, and no family: the champion is found there."""
+def test_the_setting_chooses_the_launcher(launcher, job, night, monkeypatch):
+    """Both launchers get the night and retrain but no family: the training finds the champion."""
     from dags.operators import training_job
 
     monkeypatch.setenv("EVENSONG_LAKE", night.settings.lake)
     monkeypatch.setenv("EVENSONG_TRAINING__LAUNCHER", launcher)
-    told = []
+    launched = []
     monkeypatch.setattr(
         training_job.pkgutil,
         "resolve_name",
-        lambda _: lambda night, **how: told.append(("in_process", night.as_of, how)),
+        lambda _: lambda night, **how: launched.append(("in_process", night.as_of, how)),
     )
     monkeypatch.setattr(
         job,
-        "_launch",
-        lambda night, retrain: told.append(("torchrun", night.as_of, {"retrain": retrain})),
+        "_run_torchrun",
+        lambda night, retrain: launched.append(("torchrun", night.as_of, {"retrain": retrain})),
     )
 
     type(job).execute.__wrapped__(job, context("always"))
 
-    assert told == [(launcher, night.as_of, {"retrain": "always"})]
+    assert launched == [(launcher, night.as_of, {"retrain": "always"})]
     assert "--family" not in training_job._command(night, "always")
 
 
-def test_a_failed_process_reddens_the_task_with_its_message(job, shared):
-    """Two real processes look for a model in an empty lake; the first says what to run."""
+def test_a_failed_process_fails_the_task_with_its_message(job, torchrun_night):
+    """Two real processes look for a model in an empty lake; the message is that of the first one."""
     from dags.operators.training_job import TrainingFailed
 
     with pytest.raises(
         TrainingFailed, match=r"NoModelError: run_models: no popularity .*2026-03-01"
     ):
-        job._launch(shared, "never")
+        job._run_torchrun(torchrun_night, "never")
 
 
-def test_a_killed_process_reddens_the_task_too(job, shared, monkeypatch):
+def test_a_killed_process_fails_the_task_with_its_status(job, torchrun_night, monkeypatch):
     from dags.operators import training_job
 
     killed = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
     monkeypatch.setattr(training_job, "_command", lambda *_: killed)
 
     with pytest.raises(training_job.TrainingFailed, match=r"status -9.*2 processes"):
-        job._launch(shared, "auto")
+        job._run_torchrun(torchrun_night, "auto")

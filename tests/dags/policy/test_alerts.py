@@ -1,4 +1,4 @@
-"""Who is told what when a task has failed or the morning came too early."""
+"""Alerts of a failed task and of a run that is late at 06:00 UTC."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from types import SimpleNamespace
 import pytest
 
 ROOT = Path(__file__).parents[3]
-TOLD = []
+SENT = []
 
 
-def keep(alert, text):
-    """A notifier, found by the name in the setting."""
-    TOLD.append((alert, text))
+def record_alert(alert, text):
+    """A notifier; the setting names this function."""
+    SENT.append((alert, text))
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch, tmp_path):
-    TOLD.clear()
-    monkeypatch.setenv("EVENSONG_NOTIFIER", f"{__name__}:keep")
+def sent(monkeypatch, tmp_path):
+    SENT.clear()
+    monkeypatch.setenv("EVENSONG_NOTIFIER", f"{__name__}:record_alert")
     monkeypatch.setenv("EVENSONG_LAKE", str(tmp_path / "lake"))
-    return TOLD
+    return SENT
 
 
 def run_of(kind):
@@ -36,27 +36,27 @@ def run_of(kind):
     }
 
 
-def test_a_late_scheduled_run_names_table_rule_value_and_next_step(told):
+def test_a_late_scheduled_run_names_table_rule_value_and_next_step(sent):
     from dags.policy.alerts import deadline_passed
 
     asyncio.run(deadline_passed({"dag_run": run_of("scheduled")}))
 
-    [(alert, text)] = told
+    [(alert, text)] = sent
     assert alert == "late"
     assert text.startswith("published_runs: rule published by 06:00 UTC: the run of 2026-03-01 is")
     assert "readers see nothing yet" in text
     assert "open evensong_nightly" in text
 
 
-def test_a_backfill_of_an_old_date_is_not_late(told):
+def test_a_backfill_of_an_old_date_is_not_late(sent):
     from dags.policy.alerts import deadline_passed
 
     asyncio.run(deadline_passed({"dag_run": run_of("backfill")}))
 
-    assert told == []
+    assert sent == []
 
 
-def test_a_failed_task_passes_on_what_its_error_says(told):
+def test_the_alert_of_a_failed_task_has_the_message_of_its_error(sent):
     from dags.policy.alerts import task_failed
 
     task_failed(
@@ -67,7 +67,7 @@ def test_a_failed_task_passes_on_what_its_error_says(told):
         }
     )
 
-    assert told == [
+    assert sent == [
         (
             "failed",
             "evensong_nightly scheduled__1: published_runs: rec_topk: churn_ratio is 1",
@@ -75,17 +75,17 @@ def test_a_failed_task_passes_on_what_its_error_says(told):
     ]
 
 
-def test_without_the_setting_a_notice_is_a_log_line(monkeypatch, tmp_path):
-    """In a process of its own: an Airflow of another test may have silenced this one's log."""
+def test_without_the_setting_an_alert_is_a_log_line(monkeypatch, tmp_path):
+    """Runs in a new process, because another test's Airflow may have silenced the log of this one."""
     monkeypatch.delenv("EVENSONG_NOTIFIER")
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
     monkeypatch.delenv("AIRFLOW__LOGGING__LOGGING_LEVEL", raising=False)
 
-    said = subprocess.run(
+    printed = subprocess.run(
         [
             sys.executable,
             "-c",
-            "from dags.policy.alerts import tell; tell('late', 'rec_topk is late')",
+            "from dags.policy.alerts import send_alert; send_alert('late', 'rec_topk is late')",
         ],
         capture_output=True,
         text=True,
@@ -93,5 +93,5 @@ def test_without_the_setting_a_notice_is_a_log_line(monkeypatch, tmp_path):
         cwd=ROOT,
     ).stdout
 
-    assert "rec_topk is late" in said
-    assert "infra/runbook.md#late" in said
+    assert "rec_topk is late" in printed
+    assert "infra/runbook.md#late" in printed

@@ -1,14 +1,14 @@
-"""Errors of the surroundings say what to do."""
+"""Infrastructure errors get a hint; other errors keep their message."""
 
 from __future__ import annotations
 
 import pytest
 
-from dags.policy.error_hints import with_next_step
+from dags.policy.error_hints import with_hint
 
 
 @pytest.mark.parametrize(
-    ("said", "step"),
+    ("message", "hint"),
     [
         ("raw_users: OSError: [Errno 28] No space left on device", "make room"),
         ("An error occurred (SignatureDoesNotMatch) when calling PutObject", "credentials"),
@@ -16,17 +16,17 @@ from dags.policy.error_hints import with_next_step
         ("java.lang.OutOfMemoryError: Java heap space", "EVENSONG_SPARK__DRIVER_MEMORY"),
     ],
 )
-def test_what_broke_is_followed_by_what_to_do(said, step):
-    told = with_next_step(said)
+def test_a_hint_follows_the_message(message, hint):
+    hinted = with_hint(message)
 
-    assert told.startswith(f"{said}; ")
-    assert step in told
-
-
-def test_an_error_of_ours_stays_as_it_is():
-    assert with_next_step("no table is called 'x'; declared: y") == "no table is called 'x'; declared: y"  # fmt: skip
+    assert hinted.startswith(f"{message}; ")
+    assert hint in hinted
 
 
-def test_javas_frames_are_left_out():
-    said = "org.apache.spark.SparkException: broken\n\tat org.apache.spark.A$.b(A.scala:1)\n\t... 23 more\nCaused by: x"  # fmt: skip
-    assert with_next_step(said) == "org.apache.spark.SparkException: broken\nCaused by: x"
+def test_other_errors_stay_unchanged():
+    assert with_hint("no table is called 'x'; declared: y") == "no table is called 'x'; declared: y"  # fmt: skip
+
+
+def test_java_stack_frames_are_removed():
+    message = "org.apache.spark.SparkException: broken\n\tat org.apache.spark.A$.b(A.scala:1)\n\t... 23 more\nCaused by: x"  # fmt: skip
+    assert with_hint(message) == "org.apache.spark.SparkException: broken\nCaused by: x"

@@ -1,4 +1,4 @@
-"""How a table's columns may change under its readers."""
+"""Delta tables are created from contracts, and evolve without breaking readers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from feature_store.contract import Column, ContractError, Kind, Table, Time, Wit
 from feature_store.lake import arrow_io, spark_io
 from feature_store.lake.delta_tables import ensure_table
 
-NAME = Column("name", Kind.STRING, "Who.")
-COUNT = Column("listen_count", Kind.LONG, "How often.")
-PEOPLE = Table("core_people", "People.", (NAME, COUNT), key=("name",), time=Time.NONE)
-MOOD = Column("mood", Kind.STRING, "How they feel.").or_null("when they did not say")
-WITH_MOOD = replace(PEOPLE, columns=(*PEOPLE.columns, MOOD))
+NAME = Column("name", Kind.STRING, "Name of the listener.")
+COUNT = Column("listen_count", Kind.LONG, "Number of listens.")
+LISTENERS = Table("core_listeners", "Listeners.", (NAME, COUNT), key=("name",), time=Time.NONE)
+MOOD = Column("mood", Kind.STRING, "Mood of the listener.").or_null("when unknown")
+WITH_MOOD = replace(LISTENERS, columns=(*LISTENERS.columns, MOOD))
 
 
 @pytest.fixture
 def lake(settings):
-    """Ann is there, in the shape without moods."""
-    rows = pa.table({"name": ["ann"], "listen_count": [3]}, PEOPLE.arrow_schema)
-    arrow_io.append(settings.lake, PEOPLE, rows)
+    """The table holds Ann and has no column for the mood."""
+    rows = pa.table({"name": ["ann"], "listen_count": [3]}, LISTENERS.arrow_schema)
+    arrow_io.append(settings.lake, LISTENERS, rows)
     return settings.lake
 
 
-def test_a_column_that_may_be_null_is_added_and_reads_as_null_before(spark, lake):
-    """Both readers, at the newest version and at the one that readers may have pinned before."""
-    before = ensure_table(lake, PEOPLE).version()
+def test_a_new_nullable_column_reads_as_null_in_earlier_rows(spark, lake):
+    """With both readers, at the newest version and at a version before the change."""
+    before = ensure_table(lake, LISTENERS).version()
 
     rows = pa.table(
         {"name": ["bob"], "listen_count": [5], "mood": ["glad"]}, WITH_MOOD.arrow_schema
@@ -44,26 +44,26 @@ def test_a_column_that_may_be_null_is_added_and_reads_as_null_before(spark, lake
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "message"),
     [
         ((NAME,), r"takes away \['listen_count'\]"),
         ((NAME, replace(COUNT, kind=Kind.STRING)), r"changes the type of \['listen_count'\]"),
         ((NAME, COUNT, replace(MOOD, is_nullable=False)), r"adds \['mood'\] that may not be null"),
     ],
 )
-def test_a_change_that_would_break_readers_is_refused(lake, columns, said):
-    with pytest.raises(ContractError, match=said):
-        ensure_table(lake, replace(PEOPLE, columns=columns))
+def test_a_change_that_would_break_readers_is_refused(lake, columns, message):
+    with pytest.raises(ContractError, match=message):
+        ensure_table(lake, replace(LISTENERS, columns=columns))
 
 
-def test_a_table_that_many_make_at_once_is_made_once_and_whole(settings):
-    """Delta turns the second of two away who set rules at once; nobody may lose a night to that."""
-    ruled = replace(PEOPLE, gates=(Within("listen_count", 0, 9),))
+def test_concurrent_creators_make_one_table_with_all_constraints(settings):
+    """Delta refuses the second of two concurrent schema changes, which must not fail a night."""
+    ruled = replace(LISTENERS, gates=(Within("listen_count", 0, 9),))
 
     with ThreadPoolExecutor(6) as pool:
-        made = list(pool.map(lambda _: ensure_table(settings.lake, ruled), range(6)))
+        created = list(pool.map(lambda _: ensure_table(settings.lake, ruled), range(6)))
 
-    assert {frozenset(one.metadata().configuration.items()) for one in made} == {
+    assert {frozenset(opened.metadata().configuration.items()) for opened in created} == {
         frozenset(ensure_table(settings.lake, ruled).metadata().configuration.items())
     }
     too_many = pa.table({"name": ["ann"], "listen_count": [10]}, ruled.arrow_schema)
@@ -71,10 +71,10 @@ def test_a_table_that_many_make_at_once_is_made_once_and_whole(settings):
         arrow_io.append(settings.lake, ruled, too_many)
 
 
-def test_a_rule_that_the_contract_changed_is_changed_in_the_table(settings):
-    """Up to 9 becomes up to 10: 10 is let in, 11 is not, and looking again changes nothing."""
-    ensure_table(settings.lake, replace(PEOPLE, gates=(Within("listen_count", 0, 9),)))
-    wider = replace(PEOPLE, gates=(Within("listen_count", 0, 10),))
+def test_a_changed_rule_of_the_contract_replaces_the_constraint(settings):
+    """Up to 9 becomes up to 10: Delta accepts 10 and refuses 11; a second call changes nothing."""
+    ensure_table(settings.lake, replace(LISTENERS, gates=(Within("listen_count", 0, 9),)))
+    wider = replace(LISTENERS, gates=(Within("listen_count", 0, 10),))
     ten, eleven = (
         pa.table({"name": ["ann"], "listen_count": [count]}, wider.arrow_schema)
         for count in (10, 11)
@@ -88,6 +88,6 @@ def test_a_rule_that_the_contract_changed_is_changed_in_the_table(settings):
         arrow_io.append(settings.lake, wider, eleven)
 
 
-def test_no_log_entry_goes_by_itself(lake):
-    """A version that readers have pinned can be opened however long ago it was written."""
-    assert ensure_table(lake, PEOPLE).metadata().configuration["delta.enableExpiredLogCleanup"] == "false"  # fmt: skip
+def test_log_entries_never_expire(lake):
+    """A pinned version can be opened at any age."""
+    assert ensure_table(lake, LISTENERS).metadata().configuration["delta.enableExpiredLogCleanup"] == "false"  # fmt: skip

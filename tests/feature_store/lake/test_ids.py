@@ -1,4 +1,4 @@
-"""Indices: dense, in order of first appearance, and never given anew."""
+"""Node indices are dense, in order of first appearance, and stable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def indexed(spark, rows):
 
 
 def test_indices_count_from_one_within_a_kind_by_first_day_then_id(spark):
-    """`0` sorts before `a`, but came two days later, so it is last."""
+    """`0` sorts before `a`, but appeared two days later, so it is last."""
     assert indexed(spark, FIRST_DAY + LATER) == {
         ("track", "a"): 1,
         ("track", "b"): 2,
@@ -32,7 +32,7 @@ def test_indices_count_from_one_within_a_kind_by_first_day_then_id(spark):
 
 
 def test_later_days_only_append(spark):
-    """What was given on the first day is given again when days follow; no index is given twice."""
+    """Nodes of the first day keep their indices when later days follow; no index repeats."""
     first, both = indexed(spark, FIRST_DAY), indexed(spark, LATER + FIRST_DAY)
 
     assert first == {node: both[node] for node in first}

@@ -1,4 +1,4 @@
-"""The writer's lease: one at a time, and nobody waits for the dead."""
+"""Leases: one writer at a time, and a dead writer's lease expires."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def another_process_holds(lake):
             other.kill()
 
 
-def test_a_second_writer_is_told_who_waits_for_what(tmp_path):
+def test_a_second_writer_gets_an_error_that_names_the_table(tmp_path):
     with another_process_holds(tmp_path), pytest.raises(LeaseTaken, match="core_listens: another"):  # noqa: SIM117
         with writer_lease(str(tmp_path), "core_listens", wait_s=0.3):
             pytest.fail("two writers held one lease")
@@ -47,7 +47,7 @@ def test_another_table_is_free(tmp_path):
         pass
 
 
-def test_a_killed_writer_holds_nothing(tmp_path):
+def test_a_killed_writer_releases_its_lease(tmp_path):
     with another_process_holds(tmp_path) as other:
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
@@ -57,13 +57,13 @@ def test_a_killed_writer_holds_nothing(tmp_path):
 
 @pytest.fixture
 def on_objects(bucket, monkeypatch):
-    """A lake on object storage, where holders beat and expire within moments."""
+    """A lake on object storage with short heartbeats and expiry."""
     monkeypatch.setattr(lease, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr(lease, "EXPIRES_S", 2.0)
     return f"s3://{bucket}/lake"
 
 
-def test_on_objects_a_living_holder_keeps_the_lease_past_its_expiry(on_objects):
+def test_on_objects_heartbeats_keep_a_lease_past_its_expiry(on_objects):
     with writer_lease(on_objects, "t"), pytest.raises(LeaseTaken):  # noqa: SIM117
         with writer_lease(on_objects, "t", wait_s=3 * lease.EXPIRES_S):
             pytest.fail("two writers held one lease")
@@ -75,8 +75,8 @@ def test_on_objects_a_released_lease_is_free_at_once(on_objects):
             pass
 
 
-def test_on_objects_a_silent_holder_is_replaced_and_told(on_objects, monkeypatch):
-    """The first writer's heart stops; a second one takes over, and the first learns of it."""
+def test_on_objects_a_holder_without_heartbeat_loses_its_lease(on_objects, monkeypatch):
+    """The first writer's heartbeat stops; a second writer takes over, and the first one fails."""
     monkeypatch.setattr(lease, "HEARTBEAT_S", 1000)
 
     def write_silently():
@@ -87,7 +87,7 @@ def test_on_objects_a_silent_holder_is_replaced_and_told(on_objects, monkeypatch
         write_silently()
 
 
-def test_on_objects_a_writer_that_failed_leaves_the_lease_free(on_objects):
+def test_on_objects_a_writer_that_raises_releases_its_lease(on_objects):
     def fail():
         with writer_lease(on_objects, "t"):
             raise ZeroDivisionError
@@ -98,8 +98,8 @@ def test_on_objects_a_writer_that_failed_leaves_the_lease_free(on_objects):
         pass
 
 
-def test_on_objects_of_many_who_wait_for_a_dead_one_only_one_at_a_time_gets_in(on_objects):
-    """All see the same dead state; each takes it over by replacing that very state."""
+def test_on_objects_waiters_for_an_expired_lease_get_it_one_at_a_time(on_objects):
+    """All waiters see the same expired state; each replaces it by a conditional put."""
     storage = open_storage(on_objects)
     storage.put_if_absent("leases/t.lock", b'{"is_free": false, "state": "dead"}')
     inside, most = [], []
@@ -117,20 +117,20 @@ def test_on_objects_of_many_who_wait_for_a_dead_one_only_one_at_a_time_gets_in(o
     assert most == [1] * 6
 
 
-def test_on_objects_a_holder_whose_store_is_silent_for_too_long_is_told_before_it_commits(
+def test_on_objects_a_holder_fails_before_its_commit_when_the_store_stays_unreachable(
     on_objects, monkeypatch
 ):
-    """One failed beat is no loss; when others may take it for dead, it must not go on."""
+    """One failed heartbeat loses nothing; after the expiry the holder must not commit."""
     monkeypatch.setattr(lease, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr(lease, "EXPIRES_S", 1.0)
 
     def work_while_the_store_is_away():
-        with writer_lease(on_objects, "t") as refuse_lost:
-            refuse_lost()
+        with writer_lease(on_objects, "t") as check_lease:
+            check_lease()
             with pytest.MonkeyPatch.context() as away:
-                away.setattr(ObjectStorage, "put_if_tag", _refuse)
+                away.setattr(ObjectStorage, "put_if_match", _refuse)
                 time.sleep(2.0)
-                refuse_lost()
+                check_lease()
 
     with pytest.raises(LeaseLost, match="clear this task"):
         work_while_the_store_is_away()
@@ -140,7 +140,7 @@ def _refuse(*_):
     raise StorageError("s3://lake/leases/t.lock: cannot be written: timed out")
 
 
-def test_on_objects_the_lock_file_of_a_lake_that_was_a_folder_holds_nobody_up(on_objects):
+def test_on_objects_the_lock_file_of_a_former_folder_blocks_no_writer(on_objects):
     open_storage(on_objects).write("leases/t.lock", b"")
 
     with writer_lease(on_objects, "t", wait_s=0.5):

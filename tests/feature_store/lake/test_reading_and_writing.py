@@ -1,4 +1,4 @@
-"""Both readers and writers, on real Delta tables."""
+"""Readers and writers with Spark and with Arrow, on real Delta tables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from feature_store.contract import Column, ContractError, Kind, OneOf, Table, Time
 from feature_store.lake import arrow_io, spark_io
+from feature_store.lake.content_hash import spark_fingerprint
 from feature_store.lake.delta_tables import TableMissing
 from feature_store.tables import columns as c
 
@@ -52,7 +53,7 @@ def write_moods(spark, lake, day, *rows, **options):
     return spark_io.write(frame, lake, MOODS, first=day, end=next_day(day))
 
 
-def test_a_slice_is_replaced_whole_and_its_neighbours_stay(spark, tmp_path):
+def test_a_write_replaces_its_whole_slice_and_no_other_slice(spark, tmp_path):
     lake = str(tmp_path)
     write_moods(spark, lake, MARCH_1, ("a", "calm"), ("b", "wild"))
     write_moods(spark, lake, MARCH_2, ("a", "wild"))
@@ -73,8 +74,8 @@ def test_a_leap_day_is_a_day(spark, tmp_path):
     assert spark_io.read(spark, lake, MOODS, as_of=LEAP_DAY).collect()[0]["track_id"] == "a"
 
 
-def test_equal_rows_have_equal_hashes_whatever_their_order_and_run(spark, tmp_path):
-    """A hash compares what was found: not the order of rows, not who wrote them."""
+def test_the_content_hash_ignores_the_order_of_rows_and_the_run(spark, tmp_path):
+    """A content hash covers results only, not the order of rows or provenance."""
     one = write_moods(spark, str(tmp_path / "1"), MARCH_1, ("a", "calm"), ("b", "wild"))
     two = write_moods(
         spark, str(tmp_path / "2"), MARCH_1, ("b", "wild"), ("a", "calm"), run_id="other"
@@ -92,15 +93,15 @@ def test_a_duplicated_row_changes_the_hash(spark, tmp_path):
     assert once.content_sha256 != twice.content_sha256
 
 
-def test_the_hash_of_a_write_is_that_of_reading_it_back(spark, tmp_path):
+def test_reading_rows_back_gives_the_hash_of_the_write(spark, tmp_path):
     written = write_moods(spark, str(tmp_path), MARCH_1, ("a", "calm"), ("b", "wild"))
 
     back = spark_io.read(spark, str(tmp_path), MOODS, as_of=MARCH_1, version=written.table_version)
 
-    assert spark_io.fingerprint(back, MOODS) == (2, written.content_sha256)
+    assert spark_fingerprint(back, MOODS) == (2, written.content_sha256)
 
 
-def test_a_row_that_breaks_a_rule_is_named_and_nothing_is_written(spark, tmp_path):
+def test_the_error_names_the_broken_rule_and_nothing_is_written(spark, tmp_path):
     lake = str(tmp_path)
     write_moods(spark, lake, MARCH_1, ("a", "calm"))
 
@@ -112,12 +113,14 @@ def test_a_row_that_breaks_a_rule_is_named_and_nothing_is_written(spark, tmp_pat
     assert arrow_io.read_table(lake, MOODS, columns=["mood"]).to_pylist() == [{"mood": "calm"}]
 
 
-def test_a_null_passes_the_rule_of_a_column_that_may_be_null(spark, tmp_path):
-    """Delta would take a constraint on null for broken."""
-    maybe = replace(MOODS, columns=(c.AS_OF_DATE, c.TRACK_ID, MOOD.or_null("at night"), c.RUN_ID))
-    rows = spark.createDataFrame([(MARCH_1, "a", None, "r1")], maybe.spark_schema())
+def test_a_null_passes_the_rule_of_a_nullable_column(spark, tmp_path):
+    """Delta treats a constraint that evaluates to null as broken."""
+    nullable = replace(
+        MOODS, columns=(c.AS_OF_DATE, c.TRACK_ID, MOOD.or_null("at night"), c.RUN_ID)
+    )
+    rows = spark.createDataFrame([(MARCH_1, "a", None, "r1")], nullable.spark_schema())
 
-    written = spark_io.write(rows, str(tmp_path), maybe, first=MARCH_1, end=MARCH_2)
+    written = spark_io.write(rows, str(tmp_path), nullable, first=MARCH_1, end=MARCH_2)
 
     assert written.row_count == 1
 
@@ -169,7 +172,9 @@ def lake_of_titles(spark, tmp_path_factory):
         (MARCH_3, [("a", "New"), ("b", "Late")]),
     ],
 )
-def test_as_of_a_day_both_readers_see_what_was_known_then(spark, lake_of_titles, as_of, expected):
+def test_as_of_a_day_both_readers_see_what_was_known_that_day(
+    spark, lake_of_titles, as_of, expected
+):
     with_spark = spark_io.read(spark, lake_of_titles, TITLES, as_of=as_of).collect()
     without = arrow_io.read_table(lake_of_titles, TITLES, as_of=as_of).to_pylist()
 
@@ -177,13 +182,13 @@ def test_as_of_a_day_both_readers_see_what_was_known_then(spark, lake_of_titles,
     assert [(row["track_id"], row["title"]) for row in without] == expected
 
 
-def test_history_keeps_every_version_of_the_days_asked_for(spark, lake_of_titles):
+def test_read_history_returns_every_row_of_the_given_days(spark, lake_of_titles):
     rows = spark_io.read_history(spark, lake_of_titles, TITLES, since=MARCH_2, until=MARCH_2)
 
     assert [(row["track_id"], row["title"]) for row in rows.collect()] == [("a", "New")]
 
 
-def test_the_newest_day_is_found_without_opening_a_file(spark, lake_of_titles, tmp_path):
+def test_newest_day_finds_the_newest_day_in_the_log(spark, lake_of_titles, tmp_path):
     assert spark_io.newest_day(lake_of_titles, TITLES) == MARCH_3
     assert spark_io.newest_day(str(tmp_path), TITLES) is None
 
@@ -191,7 +196,7 @@ def test_the_newest_day_is_found_without_opening_a_file(spark, lake_of_titles, t
     assert spark_io.newest_day(str(tmp_path), MOODS) == MARCH_2
 
 
-def test_a_missing_table_is_named_with_the_job_that_writes_it(tmp_path):
+def test_the_error_of_a_missing_table_names_the_job_that_writes_it(tmp_path):
     with pytest.raises(
         TableMissing, match=r"feat_mood: no table at .*python -m jobs.run feat_mood"
     ):
@@ -205,7 +210,7 @@ def mood_rows(*rows):
     )
 
 
-def test_without_a_jvm_a_slice_is_replaced_too(tmp_path):
+def test_without_a_jvm_a_write_replaces_its_slice(tmp_path):
     lake = str(tmp_path)
     arrow_io.write_slice(lake, MOODS, mood_rows((MARCH_1, "a", "calm", "r1")), as_of=MARCH_1)
     arrow_io.write_slice(lake, MOODS, mood_rows((MARCH_2, "b", "calm", "r1")), as_of=MARCH_2)
@@ -223,7 +228,7 @@ def test_without_a_jvm_a_row_of_another_day_is_refused(tmp_path):
         )
 
 
-def test_asking_for_a_column_that_is_not_there_names_those_that_are(tmp_path):
+def test_the_error_of_an_unknown_column_names_it(tmp_path):
     arrow_io.write_slice(
         str(tmp_path), MOODS, mood_rows((MARCH_1, "a", "calm", "r1")), as_of=MARCH_1
     )
@@ -232,8 +237,8 @@ def test_asking_for_a_column_that_is_not_there_names_those_that_are(tmp_path):
         arrow_io.read_table(str(tmp_path), MOODS, columns=["tempo"])
 
 
-def test_a_days_slice_can_be_read_from_an_old_version_whose_other_files_are_gone(spark, tmp_path):
-    """Vacuum keeps what versions in use need of a day, and nothing else of that version."""
+def test_a_slice_of_an_old_version_is_readable_when_its_other_files_are_deleted(spark, tmp_path):
+    """Vacuum keeps only the files of the pinned day of an old version."""
     lake = str(tmp_path)
     write_moods(spark, lake, MARCH_1, ("a", "calm"))
     pinned = write_moods(spark, lake, MARCH_2, ("a", "wild"))

@@ -1,4 +1,4 @@
-"""Storage: the same promises on a folder and on the S3 protocol."""
+"""Storage: the same guarantees on a folder and on the S3 protocol."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_listing_a_folder_that_is_not_there_gives_nothing(storage):
     assert list(storage.list("nowhere")) == []
 
 
-def test_of_many_creators_of_one_name_exactly_one_wins(storage):
+def test_of_concurrent_creators_of_one_name_exactly_one_wins(storage):
     with ThreadPoolExecutor(8) as pool:
         contents = [b"%d" % number for number in range(8)]
         won = list(pool.map(lambda content: storage.put_if_absent("lock", content), contents))
@@ -60,7 +60,7 @@ def test_a_deleted_file_is_gone_and_deleting_twice_is_fine(storage):
 
 
 def test_no_half_written_file_is_ever_listed(tmp_path):
-    """Writers work beside the target under a hidden name and leave nothing behind."""
+    """Writers write a hidden temporary file and leave none behind."""
     storage = FolderStorage(tmp_path)
     storage.write("a", b"1")
     storage.put_if_absent("a", b"2")
@@ -68,8 +68,8 @@ def test_no_half_written_file_is_ever_listed(tmp_path):
     assert [file.path for file in storage.list("")] == ["a"]
 
 
-def test_a_file_that_goes_while_others_are_listed_is_not_listed(tmp_path):
-    """Writers remove what they no longer need; whoever lists meanwhile gets what is there."""
+def test_a_file_deleted_during_a_listing_is_not_listed(tmp_path):
+    """Another process may delete files at any time; the listing continues without them."""
     storage = FolderStorage(tmp_path)
     for path in ("a", "b", "c"):
         storage.write(path, b"1")
@@ -81,16 +81,16 @@ def test_a_file_that_goes_while_others_are_listed_is_not_listed(tmp_path):
     assert [first, *(file.path for file in listed)] == ["a", "c"]
 
 
-def test_other_teams_may_read_what_was_written(tmp_path):
-    """Files get the rights that the umask gives, not those of a private temporary file."""
+def test_other_teams_may_read_written_files(tmp_path):
+    """Files get the permissions of the umask, not those of a private temporary file."""
     storage = FolderStorage(tmp_path)
     storage.write("report.html", b"1")
     storage.put_if_absent("manifest.json", b"1")
     (tmp_path / "plain").write_bytes(b"1")
 
-    rights = {file.name: file.stat().st_mode for file in tmp_path.iterdir()}
+    permissions = {file.name: file.stat().st_mode for file in tmp_path.iterdir()}
 
-    assert rights["report.html"] == rights["manifest.json"] == rights["plain"]
+    assert permissions["report.html"] == permissions["manifest.json"] == permissions["plain"]
 
 
 def test_another_scheme_is_refused_with_the_next_step():
@@ -98,14 +98,14 @@ def test_another_scheme_is_refused_with_the_next_step():
         open_storage("gs://bucket")
 
 
-def test_an_object_is_replaced_only_by_who_saw_its_newest_state(bucket):
+def test_only_a_writer_with_the_newest_etag_replaces_an_object(bucket):
     """Ann and Bob saw the same state; Ann's replacement stands, Bob's is refused."""
     storage = ObjectStorage(bucket, "")
-    assert storage.read_tagged("x") is None
-    seen = storage.put_if_tag("x", b"first", None)
+    assert storage.read_with_etag("x") is None
+    etag = storage.put_if_match("x", b"first", None)
 
-    by_ann = storage.put_if_tag("x", b"ann", seen)
+    by_ann = storage.put_if_match("x", b"ann", etag)
 
-    assert storage.put_if_tag("x", b"bob", seen) is None
-    assert storage.put_if_tag("x", b"late", None) is None
-    assert storage.read_tagged("x") == (b"ann", by_ann)
+    assert storage.put_if_match("x", b"bob", etag) is None
+    assert storage.put_if_match("x", b"late", None) is None
+    assert storage.read_with_etag("x") == (b"ann", by_ann)

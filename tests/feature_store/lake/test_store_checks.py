@@ -1,4 +1,4 @@
-"""What the doctor says of an object store."""
+"""Checks of an object store, as `evensong doctor` runs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from feature_store.lake.storage import ObjectStorage, StorageError
-from feature_store.lake.store_checks import _versions, store_checks
+from feature_store.lake.store_checks import _check_versioning, store_checks
 
 
 @pytest.fixture
@@ -16,33 +16,33 @@ def storage(bucket):
     return ObjectStorage(bucket, "lake")
 
 
-def test_a_store_that_keeps_its_promises_is_fine_and_left_as_it_was(storage):
+def test_a_good_store_passes_all_checks_and_is_left_unchanged(storage):
     found = list(store_checks(storage))
 
-    assert [one.what for one in found] == [
+    assert [check.name for check in found] == [
         "rights", "creating", "replacing", "appending", "clock", "versions",
     ]  # fmt: skip
-    assert [one for one in found if not one.is_fine] == []
+    assert [check for check in found if not check.is_passed] == []
     assert list(storage.list("")) == []
 
 
-def test_old_versions_that_would_outlive_an_erasure_are_named(storage):
-    """Suspended is as good as off once the versions are gone that were made before."""
+def test_noncurrent_versions_that_would_outlive_an_erasure_fail_the_check(storage):
+    """Suspended versioning passes once the earlier versions are deleted."""
     _set_versioning(storage, "Enabled")
     storage.write("a", b"1")
     storage.write("a", b"2")
     _set_versioning(storage, "Suspended")
 
-    [versions] = [one for one in store_checks(storage) if one.what == "versions"]
-    assert not versions.is_fine
+    [versions] = [check for check in store_checks(storage) if check.name == "versions"]
+    assert not versions.is_passed
     assert versions.found.startswith("bucket versioning: Suspended; noncurrent versions")
     assert "outlive an erasure" in versions.next_step
 
     _delete_versions(storage)
-    assert _versions(storage).is_fine
+    assert _check_versioning(storage).is_passed
 
 
-def test_a_store_that_nobody_answers_for_is_an_error_with_the_next_step(storage, monkeypatch):
+def test_an_unreachable_store_is_an_error_with_the_next_step(storage, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free.getsockname()[1]}")
@@ -51,7 +51,7 @@ def test_a_store_that_nobody_answers_for_is_an_error_with_the_next_step(storage,
         storage.read("x")
 
 
-def test_a_bucket_that_is_not_there_is_named(object_store, bucket):
+def test_the_error_names_a_missing_bucket(object_store, bucket):
     with pytest.raises(StorageError, match=r"s3://no-such-bucket/x: cannot be written: .*NoSuch"):
         ObjectStorage("no-such-bucket", "").write("x", b"")
 
@@ -65,5 +65,7 @@ def _set_versioning(storage, status):
 def _delete_versions(storage):
     client = boto3.client("s3")
     listed = client.list_object_versions(Bucket=storage.bucket)
-    for one in [*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())]:
-        client.delete_object(Bucket=storage.bucket, Key=one["Key"], VersionId=one["VersionId"])
+    for version in [*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())]:
+        client.delete_object(
+            Bucket=storage.bucket, Key=version["Key"], VersionId=version["VersionId"]
+        )

@@ -1,4 +1,4 @@
-"""A person leaves a Delta table: rows, old files, log entries and statistics; everybody else stays."""
+"""Erasure from Delta tables: rows, old files, log entries and statistics; other people stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from feature_store.lake.delta_tables import open_table
 from feature_store.privacy import table_rewrite
 from feature_store.privacy.person_filter import ERASED, Person
 from feature_store.tables import table_called
-from tests.support.id_search import traces
+from tests.support.id_search import files_containing_id
 
 ADA = Person("ada-lovelace")
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
@@ -48,84 +48,84 @@ def write_follows(lake, day, *pairs):
     return follows
 
 
-def test_rows_of_the_person_go_whichever_column_names_her_and_others_stay(lake):
+def test_rows_go_whichever_column_names_the_person_and_other_rows_stay(lake):
     follows = write_follows(lake, MARCH_1, ("ada-lovelace", "ben"), ("cy", "ada-lovelace"), ("cy", "ben"))  # fmt: skip
 
-    result = table_rewrite.rewrite(lake, follows, ADA)
+    result = table_rewrite.erase_from_table(lake, follows, ADA)
 
     assert (result.removed, result.changed) == (2, 0)
     assert read_table(lake, follows).to_pylist() == [follow("cy", "ben")]
 
 
-def test_after_forgetting_no_file_log_entry_or_statistic_holds_the_id(lake):
-    """Statistics in the log hold the least and greatest id: she is the least of her file."""
+def test_after_the_purge_no_file_log_entry_or_statistic_holds_the_id(lake):
+    """Statistics in the log hold the least and greatest id; Ada's is the least of its file."""
     follows = write_follows(lake, MARCH_1, ("ada-lovelace", "ben"), ("cy", "ben"))
     write_follows(lake, MARCH_2, ("ada-lovelace", "ben"))
-    assert len(traces(lake, ADA.user_id)) >= 4  # two data files, two log entries
+    assert len(files_containing_id(lake, ADA.user_id)) >= 4  # two data files, two log entries
 
-    table_rewrite.rewrite(lake, follows, ADA)
-    assert traces(lake, ADA.user_id)
-    removed = table_rewrite.forget_history(lake, follows)
+    table_rewrite.erase_from_table(lake, follows, ADA)
+    assert files_containing_id(lake, ADA.user_id)
+    removed = table_rewrite.purge_history(lake, follows)
 
     assert removed >= 4
-    assert traces(lake, ADA.user_id) == []
+    assert files_containing_id(lake, ADA.user_id) == []
     assert read_table(lake, follows).to_pylist() == [follow("cy", "ben")]
 
 
-def test_a_table_that_holds_nobody_of_that_name_is_left_as_it_is(lake):
+def test_a_table_without_the_person_keeps_its_version(lake):
     follows = write_follows(lake, MARCH_1, ("cy", "ben"))
     version = open_table(lake, follows).version()
 
-    assert table_rewrite.rewrite(lake, follows, ADA) is None
+    assert table_rewrite.erase_from_table(lake, follows, ADA) is None
     assert open_table(lake, follows).version() == version
 
 
-def test_a_person_who_is_in_old_versions_only_is_forgotten_too(lake):
+def test_the_purge_removes_a_person_who_is_in_old_versions_only(lake):
     follows = write_follows(lake, MARCH_1, ("ada-lovelace", "ben"))
     write_follows(lake, MARCH_1, ("cy", "ben"))
 
-    assert table_rewrite.rewrite(lake, follows, ADA) is None
-    table_rewrite.forget_history(lake, follows)
+    assert table_rewrite.erase_from_table(lake, follows, ADA) is None
+    table_rewrite.purge_history(lake, follows)
 
-    assert traces(lake, ADA.user_id) == []
+    assert files_containing_id(lake, ADA.user_id) == []
 
 
-def test_tables_can_be_written_and_forgotten_again_afterwards(lake):
+def test_a_purged_table_can_be_written_and_purged_again(lake):
     follows = write_follows(lake, MARCH_1, ("ada-lovelace", "ben"), ("cy", "ben"))
-    table_rewrite.rewrite(lake, follows, ADA)
-    table_rewrite.forget_history(lake, follows)
+    table_rewrite.erase_from_table(lake, follows, ADA)
+    table_rewrite.purge_history(lake, follows)
 
     write_follows(lake, MARCH_2, ("cy", "dora"))
-    table_rewrite.forget_history(lake, follows)
+    table_rewrite.purge_history(lake, follows)
 
     assert read_table(lake, follows).to_pylist() == [follow("cy", "ben"), follow("cy", "dora", MARCH_2)]  # fmt: skip
 
 
 def test_readers_keep_the_published_slice_when_it_was_staged_again(lake):
-    """Published: cy → ben; staged again since: cy → dora. Each keeps a version, neither names Ada."""
+    """Published: cy → ben; staged later: cy → dora. Each keeps a version, and neither names Ada."""
     follows = write_follows(lake, MARCH_1, ("cy", "ben"), ("ada-lovelace", "ben"))
     pinned = table_rewrite.PinnedSlice(open_table(lake, follows).version(), MARCH_1)
     write_follows(lake, MARCH_1, ("cy", "dora"), ("ada-lovelace", "dora"))
     write_follows(lake, MARCH_2, ("cy", "eve"))
 
-    result = table_rewrite.rewrite(lake, follows, ADA, pinned=pinned)
-    table_rewrite.forget_history(lake, follows, keep=[result.version])
+    result = table_rewrite.erase_from_table(lake, follows, ADA, pinned=pinned)
+    table_rewrite.purge_history(lake, follows, keep=[result.version])
 
     published = read_table(lake, follows, version=result.version).to_pylist()
     assert published == [follow("cy", "ben"), follow("cy", "eve", MARCH_2)]
     newest = read_table(lake, follows).to_pylist()
     assert newest == [follow("cy", "dora"), follow("cy", "eve", MARCH_2)]
-    assert traces(lake, ADA.user_id) == []
+    assert files_containing_id(lake, ADA.user_id) == []
 
 
-def test_files_of_a_writer_that_was_killed_go_with_the_history(lake):
-    """A file that no version knows: its writer died before the commit."""
+def test_the_purge_deletes_files_of_a_killed_writer(lake):
+    """No version lists the file, because its writer died before the commit."""
     follows = write_follows(lake, MARCH_1, ("cy", "ben"))
     write_follows(lake, MARCH_2, ("cy", "ben"))
     orphan = Path(lake, "tables", follows.name, "as_of_date=2026-03-01", "part-lost.parquet")
     pq.write_table(rows_of(follows.name, follow("ada-lovelace", "ben")), orphan)
 
-    table_rewrite.forget_history(lake, follows)
+    table_rewrite.purge_history(lake, follows)
 
     assert not orphan.exists()
 
@@ -137,46 +137,46 @@ def reject(original_text, detail="", row=0):
 
 
 def test_a_reject_goes_when_its_original_is_about_the_person(lake):
-    """By the user columns, whatever their type, and by columns that no contract knows."""
+    """User columns of any type count, and so do columns that are in no contract."""
     originals = [
         json.dumps({"user_id": "ada-lovelace", "track_id": "t"}),
         json.dumps({"user_id": ["ada-lovelace", "ben"]}),
         json.dumps({"user_id": "ben", "sent_by": "ada-lovelace"}),
-        json.dumps({"user_id": "ben", "track_id": "ada-lovelace"}),  # a track of that name
+        json.dumps({"user_id": "ben", "track_id": "ada-lovelace"}),  # a track with this id
         json.dumps({"user_id": "ada-lovelace-2"}),
     ]
     rejects = table_called("raw_rejects")
-    append(lake, rejects, rows_of(rejects.name, *(reject(text, row=place) for place, text in enumerate(originals))))  # fmt: skip
+    append(lake, rejects, rows_of(rejects.name, *(reject(text, row=number) for number, text in enumerate(originals))))  # fmt: skip
 
-    result = table_rewrite.rewrite(lake, rejects, ADA)
+    result = table_rewrite.erase_from_table(lake, rejects, ADA)
 
     assert result.removed == 3
     assert [row["source_row"] for row in read_table(lake, rejects).to_pylist()] == [3, 4]
 
 
-def test_the_kept_head_of_an_unreadable_file_goes_when_it_names_the_person(lake):
-    """The reject stays, as the file is no single person's."""
+def test_the_stored_head_of_an_unreadable_file_is_redacted_when_it_names_the_person(lake):
+    """The reject stays, because the file holds rows of several people."""
     rejects = table_called("raw_rejects")
     head = base64.b64encode(b"PAR1\x00ada-lovelace\x00").decode()
     append(lake, rejects, rows_of(rejects.name, reject(head)))
 
-    result = table_rewrite.rewrite(lake, rejects, ADA)
+    result = table_rewrite.erase_from_table(lake, rejects, ADA)
 
     assert (result.removed, result.changed) == (0, 1)
     assert [row["original_text"] for row in read_table(lake, rejects).to_pylist()] == [ERASED]
 
 
-def test_a_node_goes_only_when_it_is_a_person(lake):
+def test_only_a_user_node_with_the_id_goes(lake):
     nodes = table_called("graph_nodes")
     named = [{"as_of_date": MARCH_1, "node_kind": kind, "node_id": "ada-lovelace", "node_index": 1} for kind in ("user", "artist")]  # fmt: skip
     append(lake, nodes, rows_of(nodes.name, *named))
 
-    table_rewrite.rewrite(lake, nodes, ADA)
+    table_rewrite.erase_from_table(lake, nodes, ADA)
 
     assert [row["node_kind"] for row in read_table(lake, nodes).to_pylist()] == ["artist"]
 
 
-def test_somebody_elses_reason_stops_naming_the_person_and_the_row_stays(lake):
+def test_a_reason_that_names_the_person_becomes_neutral_and_the_row_stays(lake):
     topk = table_called("rec_topk")
     plain = {"as_of_date": MARCH_1, "track_id": "t", "title": "T", "artist_id": "a", "artist_name": "A",
              "artist_match_key": "a", "title_match_key": "t", "score": 1.0, "run_id": "r"}  # fmt: skip
@@ -188,7 +188,7 @@ def test_somebody_elses_reason_stops_naming_the_person_and_the_row_stays(lake):
         plain | named | {"user_id": "ada-lovelace", "rank": 1, "tier": "warm", "reason_subject": "cy"},
     ))  # fmt: skip
 
-    result = table_rewrite.rewrite(lake, topk, ADA)
+    result = table_rewrite.erase_from_table(lake, topk, ADA)
 
     assert (result.removed, result.changed) == (1, 2)
     reasons = [(row["reason_kind"], row["reason_subject"], row["reason_text"]) for row in read_table(lake, topk).to_pylist()]  # fmt: skip

@@ -1,24 +1,24 @@
-"""Gates: figures against bounds."""
+"""Gates: metrics compared with bounds."""
 
 from __future__ import annotations
 
 import pytest
 
-from feature_store.publishing.gates import Measure, judge
+from feature_store.publishing.gates import GateMetric, evaluate_gates
 
 
 def test_bounds_are_inclusive_on_both_sides():
-    figures = [
-        Measure("at_low", "t", 0.5, low=0.5),
-        Measure("below_low", "t", 0.49, low=0.5),
-        Measure("at_high", "t", 3, high=3),
-        Measure("above_high", "t", 4, high=3),
-        Measure("between", "t", 2, low=1, high=3),
+    metrics = [
+        GateMetric("at_low", "t", 0.5, low=0.5),
+        GateMetric("below_low", "t", 0.49, low=0.5),
+        GateMetric("at_high", "t", 3, high=3),
+        GateMetric("above_high", "t", 4, high=3),
+        GateMetric("between", "t", 2, low=1, high=3),
     ]
 
-    verdicts = {result.rule: result.is_passed for result in judge(figures)}
+    passed = {result.rule: result.is_passed for result in evaluate_gates(metrics)}
 
-    assert verdicts == {
+    assert passed == {
         "at_low": True,
         "below_low": False,
         "at_high": True,
@@ -27,18 +27,20 @@ def test_bounds_are_inclusive_on_both_sides():
     }
 
 
-def test_a_verdict_says_table_rule_value_bound_and_examples():
-    [broken] = judge([Measure("hidden_tracks", "rec_topk", 2, high=0, examples='{"user_id":"u1"}')])
+def test_a_broken_gate_names_table_rule_value_bound_and_examples():
+    [broken] = evaluate_gates(
+        [GateMetric("hidden_tracks", "rec_topk", 2, high=0, examples='{"user_id":"u1"}')]
+    )
 
     assert str(broken) == (
         'rec_topk: hidden_tracks is 2, must be at most 0; for example {"user_id":"u1"}'
     )
 
 
-def test_one_rule_measured_twice_is_an_error():
+def test_two_metrics_of_one_rule_are_an_error():
     with pytest.raises(ValueError, match="measured twice"):
-        judge([Measure("churn", "t", 1, high=2), Measure("churn", "t", 5, high=2)])
+        evaluate_gates([GateMetric("churn", "t", 1, high=2), GateMetric("churn", "t", 5, high=2)])
 
 
-def test_nothing_measured_gives_nothing():
-    assert judge([]) == []
+def test_no_metrics_give_no_results():
+    assert evaluate_gates([]) == []

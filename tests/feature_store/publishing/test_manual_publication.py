@@ -1,4 +1,4 @@
-"""Publishing by hand and waivers, from a reader's side."""
+"""Manual publication and waivers, from a reader's side."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from feature_store.publishing.gates import GateFailed
-from feature_store.publishing.manual_publication import publish_by_hand
+from feature_store.publishing.manual_publication import publish_staged_run
 from feature_store.publishing.publish import ReadBackMismatch
 from feature_store.publishing.snapshot import NothingPublished, events, open_snapshot
 from feature_store.publishing.waivers import WaiverRefused, waive
-from tests.feature_store.lake.staging import (
+from tests.feature_store.publishing.staging import (
     BROKEN,
     CHURNED,
     MARCH_1,
@@ -26,7 +26,7 @@ ANN = {"actor": "ann", "now": NOON}
 
 @pytest.fixture
 def blocked(lake, run_of):
-    """Readers see r1; r2 is blocked by its churn."""
+    """Readers see r1; the churn gate blocks r2."""
     publish_run(run_of(MARCH_1, "r1", "old"))
     with pytest.raises(GateFailed, match=r"churn_ratio is 0\.99"):
         publish_run(run_of(MARCH_2, "r2", "new"), gates=(PASSED, CHURNED))
@@ -37,12 +37,12 @@ def tracks(lake):
     return open_snapshot(lake).read("rec_topk")["track_id"].to_pylist()
 
 
-def test_a_staged_run_is_published_by_hand_with_who_and_why(lake, run_of):
+def test_a_manual_publication_records_actor_and_reason(lake, run_of):
     publish_run(run_of(MARCH_2, "r2", "new"))
     publish_run(run_of(MARCH_1, "r1", "older"))
     assert tracks(lake) == ["new"]
 
-    event = publish_by_hand(lake, "r1", reason="r2 is wrong", **ANN)
+    event = publish_staged_run(lake, "r1", reason="r2 is wrong", **ANN)
 
     assert (event.action, event.replaces_event, event.actor, event.reason) == (
         "publish", 1, "ann", "r2 is wrong",
@@ -50,22 +50,22 @@ def test_a_staged_run_is_published_by_hand_with_who_and_why(lake, run_of):
     assert tracks(lake) == ["older"]
 
 
-def test_a_published_run_is_not_published_by_hand_again(lake, run_of):
+def test_a_published_run_cannot_be_published_manually_again(lake, run_of):
     publish_run(run_of(MARCH_1, "r1"))
     publish_run(run_of(MARCH_1, "r2"), mode="stage_only")
 
     with pytest.raises(NothingPublished, match=r"newest event is publish; staged: r2; .*rollback"):
-        publish_by_hand(lake, "r1", reason=None, **ANN)
+        publish_staged_run(lake, "r1", reason=None, **ANN)
 
 
 def test_a_blocked_run_needs_its_waiver_first(lake, blocked):
     with pytest.raises(GateFailed, match=r"churn_ratio is 0\.99, .*evensong waive"):
-        publish_by_hand(lake, blocked, reason=None, **ANN)
+        publish_staged_run(lake, blocked, reason=None, **ANN)
     assert tracks(lake) == ["old"]
 
     waive(lake, blocked, "churn_ratio", reason="a new catalogue", **ANN)
     assert tracks(lake) == ["old"]
-    event = publish_by_hand(lake, blocked, reason=None, **ANN)
+    event = publish_staged_run(lake, blocked, reason=None, **ANN)
 
     assert tracks(lake) == ["new"]
     assert {gate["rule"]: gate["waived_by"] for gate in event.gates} == {
@@ -74,7 +74,7 @@ def test_a_blocked_run_needs_its_waiver_first(lake, blocked):
     }
 
 
-def test_a_waiver_lets_the_cleared_task_publish_too_and_no_other_run(lake, run_of, blocked):
+def test_a_waiver_lets_the_cleared_task_publish_and_no_other_run(lake, run_of, blocked):
     waive(lake, blocked, "churn_ratio", reason="a new catalogue", **ANN)
 
     event = publish_run(run_of(MARCH_2, blocked, "new"), gates=(CHURNED,))
@@ -84,7 +84,7 @@ def test_a_waiver_lets_the_cleared_task_publish_too_and_no_other_run(lake, run_o
         publish_run(run_of(MARCH_2, "r3"), gates=(CHURNED,))
 
 
-def test_a_waiver_lets_only_its_own_rule_through(lake, run_of, blocked):
+def test_a_waiver_covers_only_its_own_rule(lake, run_of, blocked):
     waive(lake, blocked, "churn_ratio", reason="a new catalogue", **ANN)
     short = replace(PASSED, is_passed=False, value=0.5)
 
@@ -94,7 +94,7 @@ def test_a_waiver_lets_only_its_own_rule_through(lake, run_of, blocked):
     assert events(lake)[-1].reason == "full_list_ratio"
 
 
-def test_a_rule_that_protects_people_cannot_be_waived(lake, run_of):
+def test_an_absolute_rule_cannot_be_waived(lake, run_of):
     with pytest.raises(GateFailed):
         publish_run(run_of(MARCH_1, "r1"), gates=(BROKEN,))
 
@@ -102,18 +102,18 @@ def test_a_rule_that_protects_people_cannot_be_waived(lake, run_of):
         waive(lake, "r1", "hidden_tracks_topk", reason="hurry", **ANN)
 
 
-def test_a_rule_that_does_not_stop_the_run_is_refused_by_name(lake, run_of, blocked):
+def test_a_waiver_for_a_rule_that_does_not_block_the_run_is_refused(lake, run_of, blocked):
     with pytest.raises(WaiverRefused, match=r"'full_list_ratio' does not stop .*: churn_ratio"):
         waive(lake, blocked, "full_list_ratio", reason="hurry", **ANN)
     with pytest.raises(WaiverRefused, match="run 'r1' is not blocked, its newest event is publish"):
         waive(lake, "r1", "churn_ratio", reason="hurry", **ANN)
 
 
-def test_staged_rows_that_are_gone_are_not_published(lake, run_of):
+def test_missing_staged_rows_are_not_published(lake, run_of):
     night, pins = run_of(MARCH_1, "r1")
     [topk] = [pin for pin in pins if pin.table_name == "rec_topk"]
     longer = [replace(pin, row_count=9) if pin is topk else pin for pin in pins]
     publish_run((night, longer), mode="stage_only")
 
     with pytest.raises(ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 9 were staged"):
-        publish_by_hand(lake, "r1", reason=None, **ANN)
+        publish_staged_run(lake, "r1", reason=None, **ANN)

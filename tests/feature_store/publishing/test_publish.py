@@ -1,4 +1,4 @@
-"""Publishing: one switch, numbered events, readers that never go back in time unasked."""
+"""Publishing: one exclusive commit, numbered events, and no return to an older day by itself."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from feature_store.privacy import republish, table_rewrite
 from feature_store.privacy.person_filter import Person
-from feature_store.privacy.suppression import ErasedMeanwhile
-from feature_store.privacy.table_rewrite import rewrite
+from feature_store.privacy.suppression import ErasedDuringRun
+from feature_store.privacy.table_rewrite import erase_from_table
 from feature_store.publishing import publish
 from feature_store.publishing.gates import GateFailed
 from feature_store.publishing.snapshot import (
@@ -25,7 +25,7 @@ from feature_store.publishing.snapshot import (
 from feature_store.runs import run_log
 from feature_store.settings import Night
 from feature_store.tables.recommendations import REC_TOPK
-from tests.feature_store.lake.staging import (
+from tests.feature_store.publishing.staging import (
     BROKEN,
     MARCH_1,
     MARCH_2,
@@ -37,7 +37,7 @@ from tests.feature_store.lake.staging import (
 )
 
 
-def test_readers_see_nothing_before_the_switch_and_the_whole_set_after(lake, run_of):
+def test_readers_see_nothing_before_publication_and_all_tables_after_it(lake, run_of):
     run = run_of(MARCH_1, "r1")
     with pytest.raises(NothingPublished, match="nothing is published"):
         open_snapshot(lake)
@@ -49,8 +49,8 @@ def test_readers_see_nothing_before_the_switch_and_the_whole_set_after(lake, run
     ]
 
 
-def test_a_snapshot_stays_whole_while_another_run_is_published(lake, run_of):
-    """Whoever opened yesterday's set goes on reading it, though the slice was replaced since."""
+def test_an_open_snapshot_does_not_change_when_another_run_is_published(lake, run_of):
+    """A reader of the earlier snapshot still reads its rows after the slice was replaced."""
     publish_run(run_of(MARCH_1, "r1", "old"))
     yesterday = open_snapshot(lake)
 
@@ -69,7 +69,7 @@ def test_an_older_date_is_staged_and_current_does_not_move(lake, run_of):
     assert open_snapshot(lake).run_id == "r2"
 
 
-def test_make_current_takes_readers_back_when_a_person_asks_for_it(lake, run_of):
+def test_make_current_publishes_an_older_day(lake, run_of):
     publish_run(run_of(MARCH_2, "r2"))
 
     publish_run(run_of(MARCH_1, "r1"), mode="make_current")
@@ -85,9 +85,7 @@ def test_the_same_date_again_is_published_again(lake, run_of):
     assert (event.action, event.replaces_event) == ("publish", 1)
 
 
-def test_a_broken_gate_leaves_a_blocked_event_that_says_why_and_readers_keep_yesterdays(
-    lake, run_of
-):
+def test_a_broken_gate_appends_a_blocked_event_and_readers_keep_the_current_run(lake, run_of):
     publish_run(run_of(MARCH_1, "r1"))
 
     with pytest.raises(
@@ -101,7 +99,7 @@ def test_a_broken_gate_leaves_a_blocked_event_that_says_why_and_readers_keep_yes
     assert open_snapshot(lake).run_id == "r1"
 
 
-def test_publishing_fails_when_somebody_else_published_meanwhile(lake, run_of):
+def test_publishing_fails_when_another_run_was_published_meanwhile(lake, run_of):
     publish_run(run_of(MARCH_1, "r1"))
     stale = replace(events(lake)[0], event_number=2, replaces_event=1, run_id="late")
     publish_run(run_of(MARCH_2, "r2"))
@@ -112,8 +110,8 @@ def test_publishing_fails_when_somebody_else_published_meanwhile(lake, run_of):
     assert open_snapshot(lake).run_id == "r2"
 
 
-def test_of_many_publishers_at_once_one_wins_and_numbers_have_no_hole(lake, run_of):
-    """Eight runs want to replace the same event; the losers are told, and no event is lost."""
+def test_of_concurrent_publishers_one_wins_and_event_numbers_have_no_gap(lake, run_of):
+    """Eight runs replace the same event; the losers get CurrentMoved, and no event is lost."""
     publish_run(run_of(MARCH_1, "r0"))
     first = events(lake)[0]
     rivals = [replace(first, replaces_event=1, run_id=f"rival-{n}") for n in range(8)]
@@ -131,7 +129,7 @@ def test_of_many_publishers_at_once_one_wins_and_numbers_have_no_hole(lake, run_
     assert [event.event_number for event in events(lake)] == [1, 2]
 
 
-def test_staged_events_of_many_writers_all_stand_with_their_own_numbers(lake, run_of):
+def test_concurrent_staged_events_all_get_their_own_numbers(lake, run_of):
     publish_run(run_of(MARCH_1, "r0"))
     staged = [
         replace(events(lake)[0], replaces_event=1, action="stage_only", run_id=f"s{n}")
@@ -145,7 +143,7 @@ def test_staged_events_of_many_writers_all_stand_with_their_own_numbers(lake, ru
     assert {event.run_id for event in events(lake)} == {"r0", "s0", "s1", "s2", "s3"}
 
 
-def test_rollback_brings_the_earlier_rows_back_by_one_event(lake, run_of):
+def test_rollback_restores_the_earlier_rows_by_one_event(lake, run_of):
     publish_run(run_of(MARCH_1, "r1", "old"))
     publish_run(run_of(MARCH_2, "r2", "new"))
 
@@ -157,7 +155,7 @@ def test_rollback_brings_the_earlier_rows_back_by_one_event(lake, run_of):
     assert restored.read("rec_topk")["track_id"].to_pylist() == ["old"]
 
 
-def test_rolling_back_to_a_run_that_was_never_published_names_those_that_were(lake, run_of):
+def test_rollback_to_an_unpublished_run_names_the_published_runs(lake, run_of):
     publish_run(run_of(MARCH_2, "r2"))
     publish_run(run_of(MARCH_1, "r1"))
 
@@ -173,7 +171,7 @@ def test_after_a_rollback_the_next_night_is_published(lake, run_of):
     assert publish_run(run_of(MARCH_3, "r3")).action == "publish"
 
 
-def test_compared_is_the_newest_day_before_and_not_the_newest_event(lake, run_of):
+def test_snapshot_before_is_of_the_newest_earlier_day_not_of_the_newest_event(lake, run_of):
     """A backfill of 2 March compares with 1 March, though 3 March was published since."""
     for day, run_id in ((MARCH_1, "r1"), (MARCH_3, "r3")):
         publish_run(run_of(day, run_id))
@@ -182,7 +180,7 @@ def test_compared_is_the_newest_day_before_and_not_the_newest_event(lake, run_of
     assert snapshot_before(lake, MARCH_1) is None
 
 
-def test_a_slice_that_differs_from_what_was_computed_is_not_published(spark, lake, run_of):
+def test_a_slice_that_differs_from_the_computed_rows_is_not_published(spark, lake, run_of):
     from feature_store.lake import spark_io
 
     night, _ = run_of(MARCH_1, "r1")
@@ -194,7 +192,7 @@ def test_a_slice_that_differs_from_what_was_computed_is_not_published(spark, lak
     with pytest.raises(
         publish.ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 2 with .* computed"
     ):
-        publish.audited_pins(spark, night)
+        publish.verify_staged_slices(spark, night)
 
 
 def test_a_table_that_the_run_has_not_written_stops_publication(spark, settings):
@@ -203,19 +201,17 @@ def test_a_table_that_the_run_has_not_written_stops_publication(spark, settings)
     stage_table(other, REC_TOPK, "t1")
 
     with pytest.raises(publish.ReadBackMismatch, match="run r1 has not written its slice"):
-        publish.audited_pins(spark, night)
+        publish.verify_staged_slices(spark, night)
 
 
-def test_nothing_is_current_where_only_blocked_and_staged_runs_are(lake, run_of):
+def test_blocked_and_staged_runs_are_never_current(lake, run_of):
     publish_run(run_of(MARCH_1, "r1"), mode="stage_only")
 
     assert current_event(events(lake)) is None
 
 
-def test_a_night_that_was_judged_against_another_event_than_readers_see_is_not_published(
-    lake, run_of
-):
-    """Somebody rolled back while the gates compared with the event before."""
+def test_a_night_whose_gates_compared_with_a_superseded_event_is_not_published(lake, run_of):
+    """A rollback happened while the gates compared with the earlier event."""
     publish_run(run_of(MARCH_1, "r1"))
     publish_run(run_of(MARCH_2, "r2"))
     compared_with = events(lake)[-1]
@@ -227,8 +223,8 @@ def test_a_night_that_was_judged_against_another_event_than_readers_see_is_not_p
     assert open_snapshot(lake).run_id == "r1"
 
 
-def test_a_run_that_a_later_day_overtook_is_staged_and_not_refused(lake, run_of):
-    """A backfill of March 2 was judged against March 1; meanwhile the night of March 3 published."""
+def test_a_backfill_overtaken_by_a_later_day_is_staged(lake, run_of):
+    """A backfill of March 2 compared with March 1; meanwhile the night of March 3 published."""
     publish_run(run_of(MARCH_1, "r1"))
     compared_with = events(lake)[-1]
     publish_run(run_of(MARCH_3, "r3"))
@@ -239,8 +235,8 @@ def test_a_run_that_a_later_day_overtook_is_staged_and_not_refused(lake, run_of)
     assert open_snapshot(lake).run_id == "r3"
 
 
-def test_a_run_of_the_same_day_that_was_overtaken_is_refused(lake, run_of):
-    """Two runs of March 2: the second was not judged against what the first published."""
+def test_a_run_overtaken_by_one_of_the_same_day_is_refused(lake, run_of):
+    """Two runs of March 2: the gates of the second did not compare with the first."""
     publish_run(run_of(MARCH_1, "r1"))
     compared_with = events(lake)[-1]
     publish_run(run_of(MARCH_2, "r2"))
@@ -249,21 +245,21 @@ def test_a_run_of_the_same_day_that_was_overtaken_is_refused(lake, run_of):
         publish_run(run_of(MARCH_2, "again"), current=compared_with)
 
 
-def test_a_slice_that_was_staged_before_somebody_was_erased_is_not_pinned(spark, lake, run_of):
-    """Its version holds the person, and goes; the message says which task computes it anew."""
+def test_a_slice_staged_before_an_erasure_is_not_pinned(spark, lake, run_of):
+    """Its version holds the erased person; the message names the task to clear."""
     publish_run(run_of(MARCH_1, "r1"))
     night, _ = run_of(MARCH_2, "r2")
-    rewrite(lake, REC_TOPK, Person("u1"))
+    erase_from_table(lake, REC_TOPK, Person("u1"))
 
-    with pytest.raises(ErasedMeanwhile, match=r"rec_topk: somebody was erased .* clear the task"):
-        publish.audited_pins(spark, night)
+    with pytest.raises(ErasedDuringRun, match=r"rec_topk: a person was erased .* clear the task"):
+        publish.verify_staged_slices(spark, night)
 
 
 @pytest.mark.parametrize("n_rivals", [1, 5])
-def test_events_are_rewritten_between_those_of_others_or_the_task_is_to_be_cleared(
+def test_rewriting_events_retries_after_one_conflict_and_fails_after_five(
     lake, run_of, monkeypatch, n_rivals
 ):
-    """A rival's event lands before the rewritten ones: once, they are written anew on top; each time, nothing is."""
+    """A rival appends an event before each rewrite; after one the rewrite succeeds, after five not."""
     with pytest.raises(GateFailed):
         publish_run(run_of(MARCH_1, "r1"), gates=(PASSED, BROKEN))
     rival = replace(events(lake)[0], action="stage_only", gates=())
@@ -281,7 +277,7 @@ def test_events_are_rewritten_between_those_of_others_or_the_task_is_to_be_clear
         assert republish.erase_from_events(lake, Person("u1")).changed == 1
     else:
         with pytest.raises(
-            republish.EventsMoved, match=r"5 events were appended .* clear the task"
+            republish.EventsConflict, match=r"5 events were appended .* clear the task"
         ):
             republish.erase_from_events(lake, Person("u1"))
 

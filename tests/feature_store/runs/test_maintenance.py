@@ -1,4 +1,4 @@
-"""Maintenance: the lake shrinks, and whatever readers may open stays whole."""
+"""Maintenance: the lake shrinks, and restorable runs stay readable."""
 
 from __future__ import annotations
 
@@ -76,19 +76,19 @@ def data_files(lake):
     return {path.name for path in (Path(lake) / "tables" / REC_CHANGES.name).rglob("*.parquet")}
 
 
-def test_vacuum_deletes_what_an_old_run_pinned_and_keeps_what_the_recent_and_the_current_pin(
+def test_vacuum_keeps_the_files_of_recent_and_current_runs_and_deletes_older_ones(
     settings,
 ):
-    """Four writes of one day: the first is 60 days old, the second current ever since 50 days."""
+    """Four writes of one day: the first is 60 days old, the second is current since 50 days."""
     lake = settings.lake
     oldest = publish(lake, MARCH_1, "oldest", NOON - timedelta(days=60))
     current = publish(lake, MARCH_1, "current", NOON - timedelta(days=50))
     staged = publish(lake, MARCH_1, "staged", NOON - timedelta(days=2), action="stage_only")
     write(lake, MARCH_1, "newest")
 
-    done = vacuum_files(settings, NOON, unpublished_hours=0)
+    counts = vacuum_files(settings, NOON, unpublished_hours=0)
 
-    assert {one.table_name: one.count for one in done}[REC_CHANGES.name] == 1
+    assert {count.table_name: count.count for count in counts}[REC_CHANGES.name] == 1
     assert tracks_of(lake, current) == ["current"]
     assert tracks_of(lake, staged) == ["staged"]
     assert read_table(lake, REC_CHANGES)["track_id"].to_pylist() == ["newest"]
@@ -96,7 +96,7 @@ def test_vacuum_deletes_what_an_old_run_pinned_and_keeps_what_the_recent_and_the
         tracks_of(lake, oldest)
 
 
-def test_vacuum_leaves_files_alone_that_a_night_in_progress_may_have_open(settings):
+def test_vacuum_keeps_files_that_a_running_night_may_have_open(settings):
     publish(settings.lake, MARCH_1, "current", NOON)
     write(settings.lake, MARCH_1, "first try")
     write(settings.lake, MARCH_1, "second try")
@@ -108,7 +108,7 @@ def test_vacuum_leaves_files_alone_that_a_night_in_progress_may_have_open(settin
     assert len(before) == 3
 
 
-def test_vacuum_deletes_what_a_killed_writer_left(settings):
+def test_vacuum_deletes_the_files_of_a_killed_writer(settings):
     publish(settings.lake, MARCH_1, "current", NOON)
     left = Path(settings.lake) / "tables" / REC_CHANGES.name / "as_of_date=2026-03-01" / "x.parquet"
     left.write_bytes(b"half a file")
@@ -119,7 +119,7 @@ def test_vacuum_deletes_what_a_killed_writer_left(settings):
     assert tracks_of(settings.lake, current_event(events(settings.lake))) == ["current"]
 
 
-def test_a_rolled_back_run_stays_restorable_as_long_as_it_is_current(settings):
+def test_a_run_restored_by_rollback_stays_restorable_while_it_is_current(settings):
     lake = settings.lake
     first = publish(lake, MARCH_1, "first", NOON - timedelta(days=90))
     second = publish(lake, MARCH_1, "second", NOON - timedelta(days=80))
@@ -131,8 +131,8 @@ def test_a_rolled_back_run_stays_restorable_as_long_as_it_is_current(settings):
     assert first.tables[0].table_version in pinned_versions(kept, REC_CHANGES)
 
 
-def test_what_a_backfill_of_the_next_day_compares_with_is_kept_as_long_as_its_slices(settings):
-    """The last publication of each day; earlier ones of the day go with the restorable days."""
+def test_the_last_publication_of_each_day_stays_restorable_while_its_slices_are_kept(settings):
+    """A backfill of the next day compares with it; earlier publications of the day expire."""
     lake = settings.lake
     publish(lake, MARCH_1, "first", NOON - timedelta(days=90))
     last = publish(lake, MARCH_1, "last", NOON - timedelta(days=80))
@@ -142,16 +142,16 @@ def test_what_a_backfill_of_the_next_day_compares_with_is_kept_as_long_as_its_sl
     assert restorable_events(events(lake), settings, NOON) == [last, current]
 
 
-def test_slices_older_than_the_setting_go_and_the_one_that_readers_see_stays(settings):
+def test_expiry_deletes_slices_older_than_the_setting_except_the_current_one(settings):
     """400 days before 1 March 2026 is 25 January 2025."""
     lake = settings.lake
     for day in (date(2024, 12, 31), date(2025, 1, 24), date(2025, 1, 25)):
         write(lake, day, day.isoformat())
     publish(lake, date(2025, 1, 1), "seen", NOON - timedelta(days=420))
 
-    done = expire_slices(settings, NOON)
+    counts = expire_slices(settings, NOON)
 
-    assert {one.table_name: one.count for one in done}[REC_CHANGES.name] == 2
+    assert {count.table_name: count.count for count in counts}[REC_CHANGES.name] == 2
     assert set(read_table(lake, REC_CHANGES)["track_id"].to_pylist()) == {"seen", "2025-01-25"}
 
 
@@ -159,13 +159,13 @@ def test_the_history_of_runs_is_never_expired(settings):
     assert REC_CHANGES.layer == "rec"
     publish(settings.lake, date(2020, 1, 1), "old", NOON)
 
-    assert "published_runs" not in {one.table_name for one in expire_slices(settings, NOON)}
+    assert "published_runs" not in {count.table_name for count in expire_slices(settings, NOON)}
 
 
-def test_compaction_packs_the_files_of_a_day_and_changes_no_row_and_no_pinned_version(settings):
+def test_compaction_merges_files_and_changes_no_row_and_no_pinned_version(settings):
     from deltalake import write_deltalake
 
-    few = settings.model_copy(
+    two_files = settings.model_copy(
         update={"maintenance": settings.maintenance.model_copy(update={"max_files": 2})}
     )
     event = publish(settings.lake, MARCH_1, "t0", NOON)
@@ -176,15 +176,15 @@ def test_compaction_packs_the_files_of_a_day_and_changes_no_row_and_no_pinned_ve
         )
         write_deltalake(open_table(settings.lake, REC_CHANGES), rows, mode="append")
 
-    [packed] = compact_files(few, NOON)
+    [compacted] = compact_files(two_files, NOON)
 
-    assert (packed.table_name, packed.count) == (REC_CHANGES.name, 3)
+    assert (compacted.table_name, compacted.count) == (REC_CHANGES.name, 3)
     assert len(open_table(settings.lake, REC_CHANGES).file_uris()) == 1
     assert read_table(settings.lake, REC_CHANGES)["track_id"].to_pylist() == ["t0", "t1", "t2"]
     assert tracks_of(settings.lake, event) == ["t0"]
 
 
-def test_a_table_with_few_files_is_left_as_it_is(settings):
+def test_a_table_with_few_files_is_not_compacted(settings):
     publish(settings.lake, MARCH_1, "t0", NOON)
     version = open_table(settings.lake, REC_CHANGES).version()
 
@@ -192,7 +192,7 @@ def test_a_table_with_few_files_is_left_as_it_is(settings):
     assert open_table(settings.lake, REC_CHANGES).version() == version
 
 
-def test_tables_that_were_never_made_are_not_made_by_maintenance(settings):
+def test_maintenance_creates_no_table(settings):
     for step in (expire_slices, compact_files, vacuum_files):
         assert step(settings, NOON) == ()
     assert not (Path(settings.lake) / "tables" / GRAPH_TRACK_BY_ARTIST.name).exists()
@@ -204,8 +204,8 @@ def _again(event, *, replaces, at):
     return replace(event, action="rollback", replaces_event=replaces, recorded_at_utc=at)
 
 
-def test_rows_about_people_go_after_the_retention_period_and_the_newest_day_stays(settings):
-    """By the newest day a night knows what it has taken in; 30 days are needed to look back."""
+def test_raw_rows_about_listeners_expire_except_those_of_the_newest_day(settings):
+    """A night reads from the newest day which days are ingested, and looks back 30 days."""
     kept_days = settings.maintenance.model_copy(update={"raw_days": 40})
     short = settings.model_copy(update={"maintenance": kept_days})
     for table in (RAW_TAGS, RAW_TRACKS):
@@ -213,16 +213,16 @@ def test_rows_about_people_go_after_the_retention_period_and_the_newest_day_stay
             _arrived(settings.lake, table, NOON.date() - timedelta(days=days))
     _arrived(settings.lake, RAW_FEEDBACK, NOON.date() - timedelta(days=99))
 
-    done = {one.table_name: one.count for one in expire_slices(short, NOON)}
+    deleted = {count.table_name: count.count for count in expire_slices(short, NOON)}
 
-    assert (done["raw_tags"], done["raw_feedback"]) == (1, 0)
+    assert (deleted["raw_tags"], deleted["raw_feedback"]) == (1, 0)
     assert read_table(settings.lake, RAW_TAGS).num_rows == 1
     assert read_table(settings.lake, RAW_FEEDBACK).num_rows == 1
     assert read_table(settings.lake, RAW_TRACKS).num_rows == 2
 
 
 def _arrived(lake, table, day):
-    """A row of a raw table with the least that its contract asks for."""
+    """Append a row of a raw table with the minimum that its contract requires."""
     fill = {pa.string(): "x", pa.int64(): 1, pa.int32(): 1, pa.bool_(): True, pa.binary(): b"x"}
     row = {
         field.name: day if field.name == "arrival_date" else fill.get(field.type, NOON)

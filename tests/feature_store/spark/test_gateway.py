@@ -1,4 +1,4 @@
-"""A task that is told of a shared Java which is not there."""
+"""Errors of a task whose shared Java does not run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from feature_store.spark import gateway
 
 
-def test_a_gateway_that_nobody_keeps_is_named_with_both_ways_out(tmp_path):
+def test_the_error_of_a_missing_gateway_names_its_file_and_both_remedies(tmp_path):
     file = tmp_path / "gateway.json"
 
     with pytest.raises(
@@ -20,8 +20,8 @@ def test_a_gateway_that_nobody_keeps_is_named_with_both_ways_out(tmp_path):
         gateway.connect(file)
 
 
-def test_a_gateway_that_was_killed_left_its_file_and_does_not_answer(tmp_path):
-    """Its port is nobody's: taken for a moment and closed."""
+def test_the_file_of_a_killed_gateway_is_an_error(tmp_path):
+    """The port is free: the test opens and closes it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     file = tmp_path / "gateway.json"

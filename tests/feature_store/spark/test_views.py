@@ -1,4 +1,4 @@
-"""Published tables in Spark SQL: of one snapshot, and without people who were erased."""
+"""Views of published tables for Spark SQL: one snapshot, without erased people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from feature_store import open_snapshot
 from feature_store.privacy import suppression
 from feature_store.spark.views import create_views
 from feature_store.tables import PUBLISHED_TABLES
-from tests.feature_store.lake.staging import MARCH_1, MARCH_2, publish_run
+from tests.feature_store.publishing.staging import MARCH_1, MARCH_2, publish_run
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def tracks_seen(spark):
 
 
 @pytest.mark.usefixtures("published")
-def test_views_stay_at_their_snapshot_until_they_are_made_again(spark, lake, run_of):
+def test_views_show_their_snapshot_until_they_are_created_again(spark, lake, run_of):
     names = create_views(spark, open_snapshot(lake))
     assert sorted(names) == sorted(table.name for table in PUBLISHED_TABLES)
 
@@ -35,7 +35,7 @@ def test_views_stay_at_their_snapshot_until_they_are_made_again(spark, lake, run
 
 
 @pytest.mark.usefixtures("published")
-def test_a_person_on_the_suppression_list_is_in_no_view(spark, lake, settings):
+def test_no_view_holds_a_person_on_the_suppression_list(spark, lake, settings):
     [person] = open_snapshot(lake).read("rec_topk")["user_id"].to_pylist()
     suppression.suppress(settings, person)
 

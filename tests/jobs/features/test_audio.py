@@ -52,28 +52,28 @@ def test_a_good_recording_has_every_feature_and_no_reason(world):
 
 
 def test_a_broken_file_and_a_missing_file_are_rows_with_a_reason(world):
-    """Neither stops the night, and neither has a feature."""
+    """Neither stops the night; both have a failure reason and no features."""
     _, _, _, broken, rows = world
     reasons = {row.content_hash: row.failure_reason for row in rows if row.failure_reason}
     assert reasons == {broken: "unreadable", "0" * 64: "missing_file"}
     assert all(row.audio_embedding is None for row in rows if row.failure_reason)
 
 
-def test_what_was_heard_is_not_heard_again(spark, world):
+def test_an_encoded_recording_is_not_encoded_again(spark, world):
     """With the first night's rows in place, failures included, nothing is left to do."""
     night, catalogue, _, _, rows = world
-    heard = spark.createDataFrame(rows, FEAT_AUDIO.spark_schema())
-    assert audio.build(catalogue, heard, night=night).collect() == []
+    encoded = spark.createDataFrame(rows, FEAT_AUDIO.spark_schema())
+    assert audio.build(catalogue, encoded, night=night).collect() == []
 
 
-def test_another_preprocessing_hears_everything_again(spark, world):
-    """Listening to another length of each recording gives other rows, beside the old ones."""
+def test_another_preprocessing_encodes_every_recording_again(spark, world):
+    """Another length of audio is another identity: new rows, and the earlier ones stay."""
     night, catalogue, _, _, rows = world
     encoders = night.settings.encoders.model_copy(update={"max_audio_s": 0.75})
     settings = night.settings.model_copy(update={"encoders": encoders})
-    heard = spark.createDataFrame(rows, FEAT_AUDIO.spark_schema())
+    encoded = spark.createDataFrame(rows, FEAT_AUDIO.spark_schema())
 
-    again = audio.build(catalogue, heard, night=dataclasses.replace(night, settings=settings))
+    again = audio.build(catalogue, encoded, night=dataclasses.replace(night, settings=settings))
 
     found = {row.content_hash: row for row in again.collect()}
     assert len(found) == 3

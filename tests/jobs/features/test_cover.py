@@ -8,8 +8,8 @@ from jobs.features import cover
 from tests.jobs.features.worlds import frame, plain_cover, put, tracks
 
 
-def test_an_album_s_cover_is_seen_once_and_not_again(spark, night):
-    """Two tracks of an album share a picture, the third has a truncated one, the fourth another's bytes."""
+def test_an_album_s_cover_is_encoded_once(spark, night):
+    """Two tracks of an album share a cover; the third has a truncated one, the fourth another file's bytes."""
     red = plain_cover(255, 0, 0)
     shared = put(night, "landing/covers/t0.png", red)
     put(night, "landing/covers/t1.png", red)

@@ -37,7 +37,7 @@ def world(spark, night):
     return catalogue, frame(spark, RAW_LYRICS, arrived)
 
 
-def test_each_text_is_read_once_and_what_was_read_is_not_read_again(spark, night, world):
+def test_each_text_is_encoded_once(spark, night, world):
     """Four tracks with words hold three texts; the second night finds nothing new."""
     catalogue, texts = world
     nothing = frame(spark, FEAT_LYRICS, [])

@@ -27,8 +27,8 @@ def given(spark, night, *events):
     return frame(spark, CORE_TAGS, rows)
 
 
-def test_each_tag_is_read_once_and_what_was_read_is_not_read_again(spark, night):
-    """Three people and the catalogue gave three tags; the second night finds nothing new."""
+def test_each_tag_is_encoded_once(spark, night):
+    """Three listeners and the catalogue gave three tags; the second night finds nothing new."""
     events = given(
         spark, night, ("rock", "ann"), ("rock", None), ("bossa nova", "ann"), ("1980", "bo")
     )
@@ -49,8 +49,8 @@ def test_each_tag_is_read_once_and_what_was_read_is_not_read_again(spark, night)
     assert tags.build(events, read, night=night).collect() == []
 
 
-def test_a_tag_s_numbers_depend_on_no_other_tag(spark, night):
-    """Bit-equal alone and beside others, as rows are compared by hash."""
+def test_the_embedding_of_a_tag_depends_on_no_other_tag(spark, night):
+    """Bit-equal alone and among other tags, because rows are compared by hash."""
     nothing = frame(spark, FEAT_TAGS, [])
 
     alone = tags.build(given(spark, night, ("rock", "ann")), nothing, night=night).collect()

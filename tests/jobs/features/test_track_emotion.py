@@ -1,4 +1,4 @@
-"""feat_track_emotion: a row per track and source, of the present encoder only, never blended."""
+"""feat_track_emotion: a row per track and source, by the night's encoder only, never averaged."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS
 from jobs.encoders import registry
 from jobs.encoders.audio import musicnn
 from jobs.features import track_emotion
-from tests.jobs.features.worlds import frame, tracks
+from tests.jobs.features.worlds import encoders, frame, tracks
 
 NO_TAGS = [0.0] * len(musicnn.TAGS)
 
 
 @pytest.fixture
 def features(spark, night):
-    """Audio "loud" (15 dB over the centre, no pulse) and "broken"; lyrics "sad"; "loud" once more by an older encoder."""
-    encoders = night.settings.encoders
-    by_audio = asdict(registry.audio_identity(encoders))
-    by_lyrics = asdict(registry.lyrics_identity(encoders))
+    """Encoders, audio, lyrics: "loud" (no pulse; once more by older weights), "broken"; "sad"."""
+    chosen = {
+        FEAT_AUDIO: registry.audio_identity(night.settings.encoders),
+        FEAT_LYRICS: registry.lyrics_identity(night.settings.encoders),
+    }
+    by_audio, by_lyrics = asdict(chosen[FEAT_AUDIO]), asdict(chosen[FEAT_LYRICS])
     loud = {"content_hash": "loud", "onset_rate_hz": 4.0, "tag_probabilities": NO_TAGS}
     audio = [
         {**loud, **by_audio, "loudness_db": -15.0},
@@ -28,11 +30,15 @@ def features(spark, night):
         {**by_audio, "content_hash": "broken", "failure_reason": "unreadable"},
     ]
     sad = {"content_hash": "sad", "sentiment_compound": -0.5, "emotional_load_ratio": 0.365}
-    return frame(spark, FEAT_AUDIO, audio), frame(spark, FEAT_LYRICS, [{**by_lyrics, **sad}])
+    return (
+        encoders(spark, night, chosen),
+        frame(spark, FEAT_AUDIO, audio),
+        frame(spark, FEAT_LYRICS, [{**by_lyrics, **sad}]),
+    )
 
 
 def test_each_source_gives_its_own_row(spark, night, features):
-    """A loud track with sad words has both rows; an instrumental one only its sound; a broken one none.
+    """A loud track with sad words has both rows, an instrumental one has one, a broken one none.
 
     Loudness half a spread above its centre: arousal .35 / 2, valence 0. Words: (.365 - .165) / .4.
     """

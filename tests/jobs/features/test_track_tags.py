@@ -1,4 +1,4 @@
-"""feat_track_tags: means weighted by taggers, worked out by hand."""
+"""feat_track_tags: means weighted by taggers, computed by hand."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.features import FEAT_TAGS
 from jobs.encoders import registry
 from jobs.features import track_tags
-from tests.jobs.features.worlds import frame, tracks
+from tests.jobs.features.worlds import encoders, frame, tracks
 
 VECTORS = {"rock": [1.0, 0.0], "slow": [0.0, 1.0], "sad": [-0.5, 0.25], "1980": None}
 
 
 @pytest.fixture
-def read(spark, night):
+def encoded(spark, night):
     """VECTORS by the encoder of the settings, and rock by another one."""
     identity = registry.lyrics_identity(night.settings.encoders)
     other = replace(identity, preprocessing_id="of last year")
@@ -28,8 +28,8 @@ def read(spark, night):
     return frame(spark, FEAT_TAGS, rows)
 
 
-def built(spark, night, read, *events):
-    """mean_tag_embedding by track of core_tags rows (track, tag, tagger); t0 and t1 are announced."""
+def built(spark, night, encoded, *events):
+    """mean_tag_embedding by track of core_tags rows (track, tag, tagger); the catalogue has t0 and t1."""
     rows = [
         {
             "tag_event_id": "-".join(event),
@@ -41,17 +41,21 @@ def built(spark, night, read, *events):
         for event in events
     ]
     found = track_tags.build(
-        frame(spark, CORE_TAGS, rows), tracks(spark, night, {}, {}), read, night=night
+        frame(spark, CORE_TAGS, rows),
+        tracks(spark, night, {}, {}),
+        encoders(spark, night, {FEAT_TAGS: registry.lyrics_identity(night.settings.encoders)}),
+        encoded,
+        night=night,
     )
     return {row.track_id: row.mean_tag_embedding for row in found.collect()}
 
 
-def test_each_tag_weighs_as_many_as_gave_it(spark, night, read):
+def test_each_tag_is_weighted_by_its_taggers(spark, night, encoded):
     """t0: rock twice, slow once, sad once: (2 - .5, 1 + .25) / 4. t1: slow alone."""
     found = built(
         spark,
         night,
-        read,
+        encoded,
         ("t0", "slow", "ann"),
         ("t0", "rock", "ann"),
         ("t0", "rock", "bo"),
@@ -62,23 +66,23 @@ def test_each_tag_weighs_as_many_as_gave_it(spark, night, read):
     assert found == {"t0": [0.375, 0.3125], "t1": [0.0, 1.0]}
 
 
-def test_numbers_are_rounded_to_six_decimals(spark, night, read):
+def test_numbers_are_rounded_to_six_decimals(spark, night, encoded):
     """Rock twice, slow once: 2/3 and 1/3, which are 3.3e-7 off when rounded."""
     found = built(
-        spark, night, read, ("t0", "rock", "ann"), ("t0", "rock", "bo"), ("t0", "slow", "ann")
+        spark, night, encoded, ("t0", "rock", "ann"), ("t0", "rock", "bo"), ("t0", "slow", "ann")
     )
 
     assert found["t0"] == pytest.approx([0.666667, 0.333333], abs=1e-7)
 
 
-def test_a_tag_without_a_vector_does_not_weigh(spark, night, read):
+def test_a_tag_without_an_embedding_has_no_weight(spark, night, encoded):
     """1980 holds no letter: t0 is all rock, and t1, which has nothing else, has no row."""
     found = built(
-        spark, night, read, ("t0", "rock", "ann"), ("t0", "1980", "ann"), ("t1", "1980", "ann")
+        spark, night, encoded, ("t0", "rock", "ann"), ("t0", "1980", "ann"), ("t1", "1980", "ann")
     )
 
     assert found == {"t0": [1.0, 0.0]}
 
 
-def test_a_track_that_nobody_announced_waits(spark, night, read):
-    assert built(spark, night, read, ("t9", "rock", "ann")) == {}
+def test_a_tag_of_a_track_outside_the_catalogue_gives_no_row(spark, night, encoded):
+    assert built(spark, night, encoded, ("t9", "rock", "ann")) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 
 import numpy as np
 import soundfile
@@ -10,9 +11,11 @@ from PIL import Image
 from pyspark.sql import DataFrame, SparkSession
 
 from feature_store.contract import Table
+from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
+from feature_store.tables.features import FEAT_ENCODERS
 
 
 def frame(spark: SparkSession, table: Table, rows: list[dict[str, object]]) -> DataFrame:
@@ -41,6 +44,17 @@ def tracks(spark: SparkSession, night: Night, *contents: dict[str, object]) -> D
     )
 
 
+def encoders(
+    spark: SparkSession, night: Night, identities: dict[Table, EncoderIdentity]
+) -> DataFrame:
+    """The night's slice of feat_encoders: which identity counts in which feature table."""
+    rows = [
+        {"as_of_date": night.as_of, "feature_table": table.name, **asdict(identity)}
+        for table, identity in identities.items()
+    ]
+    return frame(spark, FEAT_ENCODERS, rows)
+
+
 def put(night: Night, path: str, content: bytes) -> str:
     """Write a file into the lake; returns its content hash."""
     open_storage(night.settings.lake).write(path, content)
@@ -56,7 +70,7 @@ def tone(hz: float, seconds: float = 1.0) -> bytes:
 
 
 def plain_cover(red: int, green: int, blue: int) -> bytes:
-    """A picture of one colour, as PNG."""
+    """An image of one colour, as PNG."""
     file = io.BytesIO()
     Image.new("RGB", (40, 40), (red, green, blue)).save(file, "PNG")
     return file.getvalue()

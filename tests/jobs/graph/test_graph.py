@@ -8,7 +8,7 @@ from math import log
 
 import pytest
 
-from feature_store.settings import GraphSettings
+from feature_store.setting_groups import GraphSettings
 from feature_store.tables.core import (
     CORE_DAILY_LISTENS,
     CORE_FEEDBACK,
@@ -43,7 +43,7 @@ def with_rules(night, **rules):
     )
 
 
-def test_everything_that_edges_connect_is_a_node_with_its_index(spark, leap_night):
+def test_every_end_of_an_edge_is_a_node_with_its_index(spark, leap_night):
     """Known earlier, hymn comes before aria; a single is on no album.
 
     A withdrawn track, and an artist and an album whose track moved to another, stay.
@@ -76,7 +76,7 @@ def test_everything_that_edges_connect_is_a_node_with_its_index(spark, leap_nigh
     ]
 
 
-def test_listen_edges_weigh_as_the_contract_says(spark, leap_night):
+def test_listen_edges_have_the_weight_of_the_contract(spark, leap_night):
     """60 days before 29 February 2024 is 31 December 2023: half the weight. Two rows add up.
 
     ada hymn: 2 + 1 listens, 2,400 of 3,000 thousandths, last on the 31st: ln 4 x .8 x .5.
@@ -111,8 +111,8 @@ def test_listen_edges_weigh_as_the_contract_says(spark, leap_night):
     ]
 
 
-def test_listens_that_recommendations_started_make_no_edge_where_settings_say_so(spark, leap_night):
-    """Of ada and hymn 2 of 3 are organic: 2 listens with 2,000 x 2 / 3 permille; aria was never her choice."""
+def test_organic_only_leaves_out_listens_that_a_recommendation_started(spark, leap_night):
+    """Of ada and hymn 2 of 3 are organic: 2 listens with 2,000 x 2 / 3 permille; aria has no organic listen."""
     found = user_listened_track.build(
         frame(
             spark,
@@ -131,7 +131,7 @@ def test_listens_that_recommendations_started_make_no_edge_where_settings_say_so
     ]
 
 
-def test_old_listens_and_few_make_no_edge_where_settings_say_so(spark, leap_night):
+def test_the_window_and_the_minimum_count_leave_out_edges(spark, leap_night):
     """Two days end with the 29th, so the 27th is out; two listens are needed.
 
     ada hymn: 1 + 1 in the window, 5 before it. ada aria: 1. bo hymn: 2 counted, which no window
@@ -165,8 +165,8 @@ def test_old_listens_and_few_make_no_edge_where_settings_say_so(spark, leap_nigh
     ]
 
 
-def test_a_like_is_an_edge_until_it_is_taken_back(spark, leap_night):
-    """Only the last press counts, whenever it became known; hiding is another button.
+def test_a_like_is_an_edge_until_an_unlike(spark, leap_night):
+    """Only the last of like and unlike counts, whenever it arrived; hide is another action.
 
     bo took his back and pressed again; cy took hers back; dee's is of a day not seen yet. Of eve's
     two at the same instant the like counts.
@@ -199,8 +199,8 @@ def test_a_like_is_an_edge_until_it_is_taken_back(spark, leap_night):
     ]
 
 
-def test_a_follow_is_an_edge_while_it_lasts_and_both_people_are_known(spark, leap_night):
-    """One has ended, one comes from and one leads to a person whom nobody knows; one has no day."""
+def test_an_active_follow_between_two_known_listeners_is_an_edge(spark, leap_night):
+    """One has ended, two name an unknown listener on one side, one has no day."""
     found = user_follows_user.build(
         frame(
             spark,
@@ -222,7 +222,7 @@ def test_a_follow_is_an_edge_while_it_lasts_and_both_people_are_known(spark, lea
     ]
 
 
-def test_a_track_is_on_its_album_also_when_withdrawn_and_a_single_on_none(spark, leap_night):
+def test_a_withdrawn_track_stays_on_its_album_and_a_single_has_none(spark, leap_night):
     tracks = frame(
         spark,
         CORE_TRACKS,
@@ -236,7 +236,7 @@ def test_a_track_is_on_its_album_also_when_withdrawn_and_a_single_on_none(spark,
     assert rows_of(found, "as_of_date track_id album_id") == [(FEB_29, "hymn", "psalms")]
 
 
-def test_a_track_belongs_to_its_artist_also_when_withdrawn(spark, leap_night):
+def test_a_withdrawn_track_stays_with_its_artist(spark, leap_night):
     tracks = frame(
         spark,
         CORE_TRACKS,
@@ -257,10 +257,8 @@ def test_a_track_belongs_to_its_artist_also_when_withdrawn(spark, leap_night):
     ("least", "edges"),
     [(1, [("hymn", "old", 1), ("hymn", "slow", 3)]), (3, [("hymn", "slow", 3)]), (4, [])],
 )
-def test_a_tag_edge_counts_its_taggers_and_needs_an_announced_track(
-    spark, leap_night, least, edges
-):
-    """Slow was given by two people and the catalogue; the track `never` was not announced."""
+def test_a_tag_edge_counts_its_taggers_and_needs_a_catalogue_track(spark, leap_night, least, edges):
+    """Two listeners and the catalogue gave slow; the catalogue has no track `never`."""
     found = track_has_tag.build(
         frame(
             spark,

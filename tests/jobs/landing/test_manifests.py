@@ -1,23 +1,22 @@
-"""Landing days, and what counts as arrived on each."""
+"""Manifests: which files count as arrived on which day."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from feature_store.lake.storage import FolderStorage, StorageError
+from jobs.landing.layout import LandingError
 from jobs.landing.manifests import (
-    LandingError,
-    LandingWriter,
+    arrived_files,
     close_days,
     closed_days,
-    files_of,
     first_closed_day,
     read_manifest,
 )
+from jobs.landing.writer import LandingWriter
 
 FEB_27, FEB_28, FEB_29, MAR_1 = (
     date(2024, 2, 27),
@@ -34,7 +33,7 @@ def storage(tmp_path):
 
 
 def land(storage, day, part="part-0"):
-    return LandingWriter(storage).rows("users", day, ONE_ROW, part)
+    return LandingWriter(storage).write_rows("users", day, ONE_ROW, part)
 
 
 def listed(storage, day):
@@ -57,7 +56,7 @@ def test_every_day_from_the_first_folder_to_as_of_is_closed_the_leap_day_too(sto
 
 
 def test_a_day_after_as_of_stays_open(storage):
-    """A backfill for 28 February knows nothing of the 29th."""
+    """A backfill for 28 February does not see the 29th."""
     land(storage, FEB_27)
     land(storage, FEB_29)
 
@@ -67,15 +66,15 @@ def test_a_day_after_as_of_stays_open(storage):
 
 
 def test_a_late_file_counts_for_the_next_day_that_is_closed(storage):
-    """It turns up in the folder of the 27th after the night of the 28th: the 29th lists it, once."""
+    """It lands in the folder of the 27th after the night of the 28th: the 29th lists it, once."""
     land(storage, FEB_27)
     close_days(storage, FEB_28)
     late = land(storage, FEB_27, "late")
-    older_still = land(storage, date(2024, 2, 1))
+    earliest = land(storage, date(2024, 2, 1))
 
     assert close_days(storage, MAR_1) == (FEB_29, MAR_1)
 
-    assert listed(storage, FEB_29) == [older_still, late]
+    assert listed(storage, FEB_29) == [earliest, late]
     assert listed(storage, MAR_1) == []
     assert late not in listed(storage, FEB_27)
 
@@ -99,12 +98,12 @@ def test_a_manifest_that_another_night_wrote_first_is_the_days_manifest(storage,
     winners = b'{"arrival_date": "2024-02-27", "files": []}'
     put = FolderStorage.put_if_absent
 
-    def beaten_to_the_27th(self, name, content):
+    def lose_the_27th(self, name, content):
         if name.endswith("2024-02-27.json"):
             put(self, name, winners)
         return put(self, name, content)
 
-    monkeypatch.setattr(FolderStorage, "put_if_absent", beaten_to_the_27th)
+    monkeypatch.setattr(FolderStorage, "put_if_absent", lose_the_27th)
 
     close_days(storage, FEB_28)
 
@@ -112,13 +111,13 @@ def test_a_manifest_that_another_night_wrote_first_is_the_days_manifest(storage,
 
 
 def test_an_empty_landing_folder_is_an_error_that_names_the_next_step(storage):
-    """Nothing to recommend from: the folder and the ingest command are in the message."""
+    """The message names the folder and the ingest command."""
     with pytest.raises(LandingError, match=r"no file in .*lake/landing up to .*evensong ingest"):
         close_days(storage, FEB_27)
 
 
-def test_files_of_later_days_do_not_fill_an_empty_landing(storage):
-    """As of the 27th nothing had arrived, whatever lies there for the 28th; also once that is closed."""
+def test_files_of_later_days_do_not_make_an_empty_landing_valid(storage):
+    """As of the 27th nothing had arrived, even after the 28th is closed."""
     land(storage, FEB_28)
 
     with pytest.raises(LandingError, match="up to 2024-02-27"):
@@ -130,8 +129,8 @@ def test_files_of_later_days_do_not_fill_an_empty_landing(storage):
         close_days(storage, FEB_27)
 
 
-def test_files_that_were_taken_away_after_their_day_do_not_empty_the_landing(storage):
-    """What is closed has been there: the next day is closed as usual, with nothing in it."""
+def test_deleted_files_of_closed_days_do_not_make_the_landing_empty(storage):
+    """A closed day proves an arrival, so the next day closes as usual with an empty manifest."""
     path = land(storage, FEB_27)
     close_days(storage, FEB_27)
     storage.delete(path)
@@ -154,14 +153,14 @@ def test_no_manifest_is_an_error_that_names_the_next_step(storage):
         "landing/listens/2024-02-27/more/part-0.parquet",
     ],
 )
-def test_a_file_outside_the_layout_is_named_and_never_passed_over(storage, path):
+def test_a_file_outside_the_layout_raises_and_is_named(storage, path):
     storage.write(path, b"x")
 
     with pytest.raises(LandingError, match=path):
         close_days(storage, FEB_27)
 
 
-def test_files_being_written_and_markers_do_not_count(storage):
+def test_temporary_files_and_markers_do_not_count(storage):
     """Writers leave `.writing-…` and `_SUCCESS` beside the files."""
     path = land(storage, FEB_27)
     storage.write("landing/users/2024-02-27/.writing-1", b"half")
@@ -173,52 +172,35 @@ def test_files_being_written_and_markers_do_not_count(storage):
 
 
 def test_files_of_a_source_come_with_the_day_that_lists_them(storage):
-    """Only users, only from the days asked for."""
+    """Only users, and only of the given days."""
     land(storage, FEB_27)
-    wanted = land(storage, FEB_28)
-    LandingWriter(storage).file("audio", FEB_28, "a/b", "flac", b"sound")
+    of_the_day = land(storage, FEB_28)
+    LandingWriter(storage).write_file("audio", FEB_28, "a/b", "flac", b"sound")
     close_days(storage, MAR_1)
 
-    assert [(day, file.path) for day, file in files_of(storage, "users", [FEB_28, FEB_29])] == [
-        (FEB_28, wanted)
-    ]
-    [(_, audio)] = files_of(storage, "audio", [FEB_28])
+    assert [
+        (day, file.path) for day, file in arrived_files(storage, "users", [FEB_28, FEB_29])
+    ] == [(FEB_28, of_the_day)]
+    [(_, audio)] = arrived_files(storage, "audio", [FEB_28])
     assert (audio.path, audio.byte_count) == ("landing/audio/2024-02-28/a%2Fb.flac", 5)
 
 
 def test_a_listed_file_that_changed_or_vanished_is_an_error(storage):
     """The message names the file, the manifest and both sizes."""
-    path = LandingWriter(storage).file("audio", FEB_27, "hymn", "flac", b"sound")
+    path = LandingWriter(storage).write_file("audio", FEB_27, "hymn", "flac", b"sound")
     close_days(storage, FEB_27)
 
     storage.write(path, b"noise and more")
     with pytest.raises(LandingError, match=f"{path} has 14 bytes now.*says 5 bytes"):
-        files_of(storage, "audio", [FEB_27])
+        arrived_files(storage, "audio", [FEB_27])
 
     storage.delete(path)
     with pytest.raises(LandingError, match=f"{path} is gone.*restore the file"):
-        files_of(storage, "audio", [FEB_27])
+        arrived_files(storage, "audio", [FEB_27])
 
 
 def test_an_open_day_cannot_be_read(storage):
     land(storage, FEB_27)
 
     with pytest.raises(StorageError, match=r"2024-02-27\.json"):
-        files_of(storage, "users", [FEB_27])
-
-
-def test_times_land_in_microseconds(storage):
-    """Spark refuses Parquet files with nanoseconds."""
-    at = pa.array([datetime(2024, 2, 27, 12, tzinfo=UTC)], pa.timestamp("ns", tz="UTC"))
-    path = LandingWriter(storage).rows("listens", FEB_27, pa.table({"listened_at_utc": at}))
-
-    stored = pq.read_schema(storage.uri(path))
-
-    assert stored.field("listened_at_utc").type == pa.timestamp("us", tz="UTC")
-
-
-def test_an_unknown_source_is_refused(storage):
-    with pytest.raises(ValueError, match="'listenz' is no row source"):
-        LandingWriter(storage).rows("listenz", FEB_27, ONE_ROW)
-    with pytest.raises(ValueError, match="'lyrics' is no file source"):
-        LandingWriter(storage).file("lyrics", FEB_27, "hymn", "txt", b"la")
+        arrived_files(storage, "users", [FEB_27])

@@ -1,4 +1,4 @@
-"""An erasure by request: refused when it names nobody, resumed when interrupted, and irrevocable."""
+"""Erasure requests: unknown people are refused, killed steps run again, and no row comes back."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from feature_store.tables import PUBLISHED_TABLES, table_called
 from feature_store.tables.recommendations import REC_TOPK
 from feature_store.tables.runs import RUN_ERASURES, RUN_WAIVERS
 from jobs.privacy import erasure
-from jobs.privacy.export import NothingStored, export
-from tests.support.id_search import traces
+from jobs.privacy.export import NoPersonalData, export
+from tests.support.id_search import files_containing_id
 
 MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -63,19 +63,19 @@ def _stage(night, table):
     return Pin(table.name, written.table_version, written.row_count, written.content_sha256)
 
 
-def ask(settings, user_id="ada-l", **options):
+def request_erasure(settings, user_id="ada-l", **options):
     return erasure.request_erasure(settings, user_id, actor="officer", now=NOON, **options)
 
 
 def erase(settings, spark):
-    request_id = ask(settings)
+    request_id = request_erasure(settings)
     erasure.erase_rows(settings, request_id, spark=spark, clock=lambda: NOON)
     erasure.finish(settings, request_id, clock=lambda: NOON)
     return request_id
 
 
-def test_readers_get_the_same_run_without_her_before_the_old_files_go(published, spark):
-    request_id = ask(published)
+def test_readers_get_the_same_run_without_the_person_before_the_old_files_go(published, spark):
+    request_id = request_erasure(published)
 
     erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
 
@@ -83,21 +83,21 @@ def test_readers_get_the_same_run_without_her_before_the_old_files_go(published,
     assert (snapshot.event.action, snapshot.run_id, snapshot.as_of) == ("erase", "run-2026-03-02", MARCH_2)  # fmt: skip
     assert snapshot.read("rec_topk")["user_id"].to_pylist() == ["ben"]
     assert erasure.status(published, request_id) == "pending"
-    assert traces(published.lake, "ada-l")
+    assert files_containing_id(published.lake, "ada-l")
 
 
-def test_when_it_is_finished_nothing_names_her_and_the_evidence_stands(published, spark):
+def test_after_the_erasure_nothing_names_the_person_and_run_erasures_has_its_row(published, spark):
     request_id = erase(published, spark)
 
-    assert traces(published.lake, "ada-l") == []
-    assert traces(published.state, "ada-l") == []
+    assert files_containing_id(published.lake, "ada-l") == []
+    assert files_containing_id(published.state, "ada-l") == []
     assert erasure.status(published, request_id) == "finished"
     [row] = read_table(published.lake, RUN_ERASURES).to_pylist()
     assert row["removed"] == [{"name": "rec_topk", "row_count": 2}]
     assert (row["actor"], row["finished_at_utc"], row["event_number"]) == ("officer", NOON, 3)
 
 
-def test_an_earlier_run_cannot_be_restored_and_the_message_says_what_can_be_done(published, spark):
+def test_an_earlier_run_cannot_be_restored_and_the_message_names_the_next_step(published, spark):
     erase(published, spark)
 
     with pytest.raises(publish.RunErased, match=r"event 3.*evensong night --as-of 2026-03-01"):
@@ -113,8 +113,8 @@ def test_the_run_that_was_current_can_still_be_restored(published, spark):
     assert open_snapshot(published.lake).read("rec_topk")["user_id"].to_pylist() == ["ben"]
 
 
-def test_a_backfill_still_compares_with_the_day_before_without_her(published, spark):
-    """Its pinned version is gone; its slice is in the versions that the erasure pinned."""
+def test_a_backfill_still_compares_with_the_day_before_without_the_person(published, spark):
+    """That day's pinned version is gone; the versions that the erasure pinned hold its slice."""
     erase(published, spark)
 
     compared = snapshot_before(published.lake, MARCH_2)
@@ -123,8 +123,8 @@ def test_a_backfill_still_compares_with_the_day_before_without_her(published, sp
     assert compared.read("rec_topk")["user_id"].to_pylist() == ["ben"]
 
 
-def test_an_erasure_that_is_run_again_moves_nothing_a_second_time(published, spark):
-    request_id = ask(published)
+def test_running_an_erasure_again_publishes_nothing_new(published, spark):
+    request_id = request_erasure(published)
     erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
     seen = open_snapshot(published.lake).event
 
@@ -137,8 +137,8 @@ def test_an_erasure_that_is_run_again_moves_nothing_a_second_time(published, spa
     assert open_snapshot(published.lake).read("rec_topk").num_rows == 1
 
 
-def test_readers_are_shown_nobody_who_is_suppressed_even_before_the_rewriting(published, monkeypatch):  # fmt: skip
-    """Where the reader's installation has the key; columns without ids are filtered as well."""
+def test_readers_see_no_suppressed_person_even_before_the_rewrite(published, monkeypatch):  # fmt: skip
+    """The reader's installation has the key; a read without the id column is filtered as well."""
     monkeypatch.setenv("EVENSONG_STATE", str(published.state))
     suppression.suppress(published, "ada-l")
 
@@ -148,7 +148,7 @@ def test_readers_are_shown_nobody_who_is_suppressed_even_before_the_rewriting(pu
     assert snapshot.read("rec_topk", columns=["track_id"]).num_rows == 1
 
 
-def test_examples_in_events_stop_naming_her(published, spark):
+def test_examples_in_events_are_redacted(published, spark):
     newest = events(published.lake)[-1]
     publish.append_event(published.lake, newest.__class__(**{**_fields(newest), "action": "blocked", "replaces_event": 2, "gates": (GATE,)}))  # fmt: skip
 
@@ -161,40 +161,40 @@ def _fields(event):
     return {name: getattr(event, name) for name in event.__dataclass_fields__}
 
 
-def test_somebody_who_is_nowhere_is_refused_unless_asked_for(settings):
-    with pytest.raises(erasure.NobodyCalled, match="--even-unknown"):
-        ask(settings, "nobody")
+def test_an_unknown_person_is_refused_unless_even_unknown_is_given(settings):
+    with pytest.raises(erasure.UnknownPerson, match="--even-unknown"):
+        request_erasure(settings, "unknown")
 
-    request_id = ask(settings, "nobody", even_unknown=True)
+    request_id = request_erasure(settings, "unknown", even_unknown=True)
     erasure.erase_rows(settings, request_id)
     erasure.finish(settings, request_id)
 
     assert erasure.status(settings, request_id) == "finished"
-    assert suppression.suppressed(settings).is_meant("nobody")
+    assert suppression.load_suppression_list(settings).matches("unknown")
 
 
-def test_an_unknown_request_says_where_to_look(settings):
-    for ask_for in (erasure.status, erasure.erase_rows, erasure.finish):
+def test_an_unknown_request_names_the_next_step(settings):
+    for step in (erasure.status, erasure.erase_rows, erasure.finish):
         with pytest.raises(requests.UnknownRequest, match="evensong erase"):
-            ask_for(settings, "0123456789abcdef")
+            step(settings, "0123456789abcdef")
 
 
-def test_rows_that_turn_up_after_the_rewriting_stop_the_end(published, spark):
-    """Something that writes around the jobs; the request stays pending."""
-    request_id = ask(published)
+def test_rows_written_after_the_rewrite_keep_the_erasure_from_finishing(published, spark):
+    """A writer that bypasses the jobs; the request stays pending."""
+    request_id = request_erasure(published)
     erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
     users = table_called("core_users")
     row = dict.fromkeys(users.column_names) | {"user_id": "ada-l", "is_opted_out": False, "is_named_to_others": False, "known_from_date": MARCH_3}  # fmt: skip
     arrow_io.append(published.lake, users, pa.Table.from_pylist([row], schema=users.arrow_schema))
 
-    with pytest.raises(erasure.StillNamed, match="core_users: 1 rows") as refused:
+    with pytest.raises(erasure.ErasureIncomplete, match="core_users: 1 rows") as refused:
         erasure.finish(published, request_id, clock=lambda: NOON)
 
     assert "ada-l" not in str(refused.value)
     assert erasure.status(published, request_id) == "pending"
 
 
-def test_an_export_has_her_rows_and_nobody_elses(published):
+def test_an_export_has_the_rows_of_this_person_only(published):
     sections = export(published, "ada-l")
 
     assert set(sections) == {"rec_topk"}
@@ -202,31 +202,32 @@ def test_an_export_has_her_rows_and_nobody_elses(published):
     assert len(sections["rec_topk"]) == 2
 
 
-def test_an_export_of_nobody_is_an_error(published):
-    with pytest.raises(NothingStored, match="check the id"):
-        export(published, "nobody")
+def test_an_export_of_an_unknown_person_is_an_error(published):
+    with pytest.raises(NoPersonalData, match="check the id"):
+        export(published, "unknown")
 
 
-def test_a_request_whose_process_was_killed_after_its_evidence_is_forgotten_by_the_next_try(
-    published, spark
-):
-    request_id = ask(published)
-    kept = open_storage(published.lake).read(f"privacy/requests/{request_id}.json")
+def test_a_request_that_outlived_its_erasure_record_is_deleted_by_the_next_try(published, spark):
+    request_id = request_erasure(published)
+    content = open_storage(published.lake).read(f"privacy/requests/{request_id}.json")
     erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
     erasure.finish(published, request_id, clock=lambda: NOON)
     requests = Path(published.lake, "privacy", "requests")
-    (requests / f"{request_id}.json").write_bytes(kept)
-    (requests / f".{request_id}.json").write_bytes(kept)
+    (requests / f"{request_id}.json").write_bytes(content)
+    (requests / f".{request_id}.json").write_bytes(content)
+    (requests / f".{request_id}.json-4711").write_bytes(content)  # a partial file of process 4711
 
     erasure.finish(published, request_id, clock=lambda: NOON)
 
     assert list(requests.iterdir()) == []
-    assert traces(published.lake, "ada-l") == []
+    assert files_containing_id(published.lake, "ada-l") == []
 
 
-def test_what_named_her_while_the_erasure_was_at_work_goes_before_it_ends(published, spark):
-    """A night that had read her was blocked meanwhile, its event and its page name her."""
-    request_id = ask(published)
+def test_events_and_reports_written_during_the_erasure_lose_the_person_before_it_ends(
+    published, spark
+):
+    """A night that had read the person was blocked in between; its event and report name her."""
+    request_id = request_erasure(published)
     erasure.erase_rows(published, request_id, spark=spark, clock=lambda: NOON)
     newest = events(published.lake)[-1]
     late = {"action": "blocked", "run_id": "late", "replaces_event": 3, "gates": (GATE,)}
@@ -235,15 +236,15 @@ def test_what_named_her_while_the_erasure_was_at_work_goes_before_it_ends(publis
 
     erasure.finish(published, request_id, clock=lambda: NOON)
 
-    assert traces(published.lake, "ada-l") == []
+    assert files_containing_id(published.lake, "ada-l") == []
 
 
-def test_words_about_a_waiver_stop_naming_her(published, spark):
-    told = {"rule": "churn_ratio", "actor": "ann", "reason": "ada-l came back", "recorded_at_utc": NOON}  # fmt: skip
-    row = pa.Table.from_pylist([{"run_id": "r"} | told], schema=RUN_WAIVERS.arrow_schema)
+def test_the_reason_of_a_waiver_is_redacted(published, spark):
+    waiver = {"rule": "churn_ratio", "actor": "ann", "reason": "ada-l came back", "recorded_at_utc": NOON}  # fmt: skip
+    row = pa.Table.from_pylist([{"run_id": "r"} | waiver], schema=RUN_WAIVERS.arrow_schema)
     arrow_io.append(published.lake, RUN_WAIVERS, row)
 
     erase(published, spark)
 
     assert read_table(published.lake, RUN_WAIVERS)["reason"].to_pylist() == [ERASED]
-    assert traces(published.lake, "ada-l") == []
+    assert files_containing_id(published.lake, "ada-l") == []

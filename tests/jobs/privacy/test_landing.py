@@ -1,4 +1,4 @@
-"""Landing files lose a person, keep everybody else, and still fit their manifests."""
+"""Erasure from landing files: other people's rows stay, and the files still fit their manifests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from feature_store.lake.storage import open_storage
 from feature_store.privacy import suppression
 from feature_store.privacy.person_filter import Person
 from jobs.landing.closing import close_landing
-from jobs.landing.manifests import LandingError, LandingWriter, close_days, files_of, read_manifest
-from jobs.privacy.landing import correct_manifests, erase_from_landing, keep_out
+from jobs.landing.layout import LandingError
+from jobs.landing.manifests import arrived_files, close_days, read_manifest
+from jobs.landing.writer import LandingWriter
+from jobs.privacy.landing import correct_manifests, erase_from_landing, remove_suppressed
 
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
 ADA = Person("ada")
@@ -26,31 +28,31 @@ def storage(settings):
 
 
 def land(storage, source, rows, part="part-0"):
-    return LandingWriter(storage).rows(source, MARCH_1, pa.Table.from_pylist(rows), part)
+    return LandingWriter(storage).write_rows(source, MARCH_1, pa.Table.from_pylist(rows), part)
 
 
 def read(storage, path):
     return pq.read_table(io.BytesIO(storage.read(path))).to_pylist()
 
 
-def test_her_rows_go_by_any_column_that_can_name_people(storage):
-    """As follower, as followed, as a number, in a list, and in a column that no contract knows."""
+def test_rows_go_whichever_column_names_the_person(storage):
+    """As follower, as followed, in a list, and in a column that is in no contract."""
     follows = [{"user_id": "ada", "followed_user_id": "ben"}, {"user_id": "ben", "followed_user_id": "ada"}, {"user_id": "ben", "followed_user_id": "cy"}]  # fmt: skip
     path = land(storage, "follows", follows)
     odd = land(storage, "feedback", [{"user_id": "ben", "sent_by": "ada"}, {"user_id": "ben", "sent_by": "cy"}])  # fmt: skip
     listed = land(storage, "users", [{"user_id": ["ada", "ben"]}, {"user_id": ["cy"]}])
-    song = land(storage, "tracks", [{"track_id": "t", "title": "ada"}])
+    track = land(storage, "tracks", [{"track_id": "t", "title": "ada"}])
 
-    done = erase_from_landing(storage, ADA)
+    erasure = erase_from_landing(storage, ADA)
 
-    assert (done.rows, done.files) == (4, 3)
+    assert (erasure.rows, erasure.files) == (4, 3)
     assert read(storage, path) == follows[2:]
     assert read(storage, odd) == [{"user_id": "ben", "sent_by": "cy"}]
     assert read(storage, listed) == [{"user_id": ["cy"]}]
-    assert read(storage, song) == [{"track_id": "t", "title": "ada"}]
+    assert read(storage, track) == [{"track_id": "t", "title": "ada"}]
 
 
-def test_ids_that_came_as_numbers_are_found(storage):
+def test_numeric_ids_match(storage):
     path = land(storage, "listen_counts", [{"user_id": 7, "listen_count": 1}, {"user_id": 8, "listen_count": 7}])  # fmt: skip
 
     erase_from_landing(storage, Person("7"))
@@ -58,31 +60,31 @@ def test_ids_that_came_as_numbers_are_found(storage):
     assert read(storage, path) == [{"user_id": 8, "listen_count": 7}]
 
 
-def test_manifests_say_the_new_size_and_closed_days_can_still_be_read(storage):
+def test_manifests_get_the_new_size_and_closed_days_can_still_be_read(storage):
     land(storage, "users", [{"user_id": "ada"}, {"user_id": "ben"}] * 50)
     close_days(storage, MARCH_1)
 
     erase_from_landing(storage, ADA)
 
-    assert len(files_of(storage, "users", [MARCH_1])) == 1
+    assert len(arrived_files(storage, "users", [MARCH_1])) == 1
 
 
-def test_an_erasure_killed_between_file_and_manifest_is_finished_by_the_next_try(storage):
-    """The file carries a mark, so its new size is known to be ours."""
+def test_an_erasure_killed_between_file_and_manifest_is_completed_by_the_next_try(storage):
+    """The mark in the file tells that an erasure changed its size."""
     path = land(storage, "users", [{"user_id": "ada"}, {"user_id": "ben"}] * 50)
     close_days(storage, MARCH_1)
     manifest = storage.read("landing/_manifests/2026-03-01.json")
     erase_from_landing(storage, ADA)
     storage.write("landing/_manifests/2026-03-01.json", manifest)
     with pytest.raises(LandingError, match="bytes now"):
-        files_of(storage, "users", [MARCH_1])
+        arrived_files(storage, "users", [MARCH_1])
 
     assert erase_from_landing(storage, ADA).files == 0
 
-    assert [file.path for _, file in files_of(storage, "users", [MARCH_1])] == [path]
+    assert [file.path for _, file in arrived_files(storage, "users", [MARCH_1])] == [path]
 
 
-def test_a_file_that_somebody_else_changed_is_still_refused(storage):
+def test_a_file_that_another_program_changed_is_still_refused(storage):
     land(storage, "users", [{"user_id": "ben"}])
     close_days(storage, MARCH_1)
     land(storage, "users", [{"user_id": "ben"}] * 50)
@@ -90,10 +92,10 @@ def test_a_file_that_somebody_else_changed_is_still_refused(storage):
     correct_manifests(storage, [MARCH_1])
 
     with pytest.raises(LandingError, match="restore the file"):
-        files_of(storage, "users", [MARCH_1])
+        arrived_files(storage, "users", [MARCH_1])
 
 
-def test_an_unreadable_file_that_names_her_is_emptied_and_others_are_left(storage):
+def test_an_unreadable_file_that_names_the_person_is_emptied_and_others_stay(storage):
     storage.write("landing/listens/2026-03-01/a.parquet", b"broken \x00ada\x00")
     storage.write("landing/listens/2026-03-01/b.parquet", b"broken \x00adalbert\x00")
 
@@ -103,8 +105,8 @@ def test_an_unreadable_file_that_names_her_is_emptied_and_others_are_left(storag
     assert storage.read("landing/listens/2026-03-01/b.parquet") == b"broken \x00adalbert\x00"
 
 
-def test_times_stay_in_the_form_in_which_they_came(storage):
-    """Spark's old INT96 times become nanoseconds otherwise, which Spark does not read."""
+def test_int96_times_stay_int96(storage):
+    """Rewritten as plain timestamps they would have nanoseconds, which Spark does not read."""
     rows = pa.table({"user_id": ["ada", "ben"], "listened_at_utc": [datetime(2026, 3, 1)] * 2})  # noqa: DTZ001
     sink = io.BytesIO()
     pq.write_table(rows, sink, use_deprecated_int96_timestamps=True)
@@ -117,21 +119,23 @@ def test_times_stay_in_the_form_in_which_they_came(storage):
     assert left.read()["user_id"].to_pylist() == ["ben"]
 
 
-def test_the_same_file_landed_again_loses_her_and_fits_its_manifest(settings, storage, night):
-    """A night cleans it before it reads; equal rows give equal bytes."""
+def test_the_same_file_landed_again_loses_the_person_and_fits_its_manifest(
+    settings, storage, night
+):
+    """A night removes the rows before it reads the file; equal rows give equal bytes."""
     rows = [{"user_id": "ada"}, {"user_id": "ben"}] * 50
     path = land(storage, "users", rows)
     close_days(storage, MARCH_1)
     suppression.suppress(settings, "ada")
     erase_from_landing(storage, ADA)
-    cleaned = storage.read(path)
+    without_ada = storage.read(path)
 
     land(storage, "users", rows)
-    assert storage.read(path) != cleaned
+    assert storage.read(path) != without_ada
     close_landing(night)
 
-    assert storage.read(path) == cleaned
-    assert len(files_of(storage, "users", [MARCH_1])) == 1
+    assert storage.read(path) == without_ada
+    assert len(arrived_files(storage, "users", [MARCH_1])) == 1
 
 
 def test_new_files_lose_suppressed_people_before_their_day_is_closed(settings, storage, night):
@@ -141,7 +145,7 @@ def test_new_files_lose_suppressed_people_before_their_day_is_closed(settings, s
     close_landing(night)
 
     assert read(storage, path) == [{"user_id": "ben"}]
-    assert len(files_of(storage, "users", [MARCH_1])) == 1
+    assert len(arrived_files(storage, "users", [MARCH_1])) == 1
 
 
 def test_a_night_without_the_key_of_the_list_stops_before_it_reads(settings, storage, night):
@@ -153,19 +157,19 @@ def test_a_night_without_the_key_of_the_list_stops_before_it_reads(settings, sto
         close_landing(night)
 
 
-def test_what_lands_while_a_night_cleans_waits_for_the_next_closing(settings, storage):
-    """Nobody has looked into it, so it must not count as looked at; nor may a file that changed."""
+def test_files_that_land_or_change_after_the_scan_wait_for_the_next_closing(settings, storage):
+    """The night has not searched them for suppressed people, so its manifest must not list them."""
     suppression.suppress(settings, "ada")
     early = land(storage, "users", [{"user_id": "ben"}])
     changed = land(storage, "tags", [{"user_id": "ben"}])
-    _, looked_at = keep_out(storage, suppression.suppressed(settings))
+    _, scanned_sizes = remove_suppressed(storage, suppression.load_suppression_list(settings))
     late = land(storage, "listens", [{"user_id": "ada"}])
     land(storage, "tags", [{"user_id": "ada"}, {"user_id": "ben"}] * 50)
 
-    close_days(storage, MARCH_1, looked_at)
+    close_days(storage, MARCH_1, scanned_sizes)
 
     assert [file.path for file in read_manifest(storage, MARCH_1).files] == [early]
-    _, looked_at = keep_out(storage, suppression.suppressed(settings))
-    close_days(storage, MARCH_2, looked_at)
+    _, scanned_sizes = remove_suppressed(storage, suppression.load_suppression_list(settings))
+    close_days(storage, MARCH_2, scanned_sizes)
     assert {file.path for file in read_manifest(storage, MARCH_2).files} == {late, changed}
     assert read(storage, late) == []

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import pytest
 
+from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_TAGS
 from jobs.recommendations import similar_tracks
-from tests.jobs.features.worlds import frame, tracks
+from tests.jobs.features.worlds import encoders, frame, tracks
 
-IDENTITY = {"weights_sha256": "w", "preprocessing_id": "p"}
+IDENTITY = EncoderIdentity("encoder", "w", "p")
 TAGS = {"t0": [1.0, 0.0], "t1": [0.0, 1.0], "t2": [1.0, 1.0], "t3": [50.0, 70.0]}
 WITHDRAWN = "t3"
 
 
-def neighbours(spark, night, *, audio, tags):
+def neighbours(spark, night, *, audio, tags, more_audio=()):
     """(score, modalities) of each pair; t0 to t3 have the audio named, and t3 is withdrawn."""
     contents = [{"audio_hash": f"t{n}" if f"t{n}" in audio else None} for n in range(4)]
     contents[3]["is_available"] = False
-    encoder = {"encoder_id": night.settings.encoders.audio, **IDENTITY}
-    heard = [{"content_hash": t, "audio_embedding": v, **encoder} for t, v in audio.items()]
-    called = [
+    encoder = asdict(IDENTITY)
+    encoded = [{"content_hash": t, "audio_embedding": v, **encoder} for t, v in audio.items()]
+    tagged = [
         {"as_of_date": night.as_of, "track_id": t, "mean_tag_embedding": v, **encoder}
         for t, v in tags.items()
     ]
     found = similar_tracks.build(
         tracks(spark, night, *contents),
-        frame(spark, FEAT_AUDIO, heard),
+        encoders(spark, night, {FEAT_AUDIO: IDENTITY}),
+        frame(spark, FEAT_AUDIO, [*encoded, *more_audio]),
         frame(spark, FEAT_LYRICS, []),
-        frame(spark, FEAT_TRACK_TAGS, called),
+        frame(spark, FEAT_TRACK_TAGS, tagged),
         night=night,
     ).collect()
-    return {(row.track_id, row.similar_track_id): (row.score, row.modalities) for row in found}
+    rows = {(row.track_id, row.similar_track_id): (row.score, row.modalities) for row in found}
+    assert len(rows) == len(found)
+    return rows
 
 
 def test_tracks_without_content_are_alike_by_their_tags(spark, night):
@@ -63,3 +69,16 @@ def test_a_track_with_neither_content_nor_tags_has_no_neighbours(spark, night):
     found = neighbours(spark, night, audio={}, tags={"t0": TAGS["t0"], "t2": TAGS["t2"]})
 
     assert found.keys() == {("t0", "t2"), ("t2", "t0")}
+
+
+def test_a_second_preprocessing_of_the_same_recordings_changes_nothing(spark, night):
+    """After an upgrade each recording has rows of two identities; each pair still comes once."""
+    audio = {"t0": [1.0, 0.0], "t1": [0.0, 1.0]}
+    upgraded = asdict(replace(IDENTITY, preprocessing_id="of the next release"))
+    second = [{"content_hash": t, "audio_embedding": [9.0, 9.0], **upgraded} for t in audio]
+
+    once = neighbours(spark, night, audio=audio, tags=TAGS)
+    twice = neighbours(spark, night, audio=audio, tags=TAGS, more_audio=second)
+
+    assert once == twice
+    assert once["t0", "t1"] == (pytest.approx(-0.9, abs=1e-4), ["audio", "tags"])

@@ -21,15 +21,15 @@ def test_equal_values_make_one_bar():
 
 
 def test_degrees_are_binned_by_powers_of_two():
-    """1 | 2 3 | 4: one, two and one."""
+    """1 | 2 3 | 4: bins of one, two and one value."""
     chart = charts.log_histogram([1, 2, 3, 4])
 
     assert [(bar.low, bar.count) for bar in chart.bars] == [(1, 1), (2, 2), (4, 1)]
 
 
-def test_the_plane_points_right_and_up():
+def test_a_scatter_plot_points_right_and_up():
     """(1, 1) is the upper right corner; SVG's y grows downwards."""
-    happy, sad = charts.plane([(1.0, 1.0, "elated"), (-1.0, 0.0, "sad")], side=300)
+    happy, sad = charts.scatter([(1.0, 1.0, "elated"), (-1.0, 0.0, "sad")], side=300)
 
     assert (happy.x, happy.y) == (300, 0)
     assert (sad.x, sad.y) == (0, 150)
@@ -46,17 +46,17 @@ def test_lines_share_axes_that_include_zero():
     assert high.last == 4.0
 
 
-def test_the_horizon_is_highest_at_the_busiest_hour():
+def test_the_area_chart_is_highest_at_the_busiest_hour():
     """Counts 0, 2, 1 over 100 × 10: the outline passes (50, 0) and ends at (100, 5)."""
-    path = charts.horizon([0, 2, 1], width=100, height=10)
+    path = charts.area_path([0, 2, 1], width=100, height=10)
 
     assert "50.0,0.0" in path
     assert "100.0,5.0" in path
     assert path.endswith("Z")
 
 
-def test_connected_people_lie_nearer_than_strangers():
-    """Two pairs without a tie between them: partners are nearest to each other."""
+def test_connected_users_lie_nearer_than_unconnected_ones():
+    """Two pairs without an edge between them: the two of a pair are nearest to each other."""
     picture = charts.network(["a", "b", "c", "d"], [("a", "c"), ("b", "d")], {"a": "warm"})
 
     a, b, c, _ = picture.nodes

@@ -10,11 +10,11 @@ from jobs.report.excerpts import (
     EXCERPT_HZ,
     EXCERPT_S,
     THUMBNAIL_PX,
-    ContentUnusable,
+    UndecodableFile,
     audio_excerpt,
     cover_thumbnail,
 )
-from tests.jobs.report.drawn_content import picture, tone
+from tests.jobs.report.sample_media import flac_tone, png_picture
 
 
 def _decoded(uri: str, media_type: str) -> io.BytesIO:
@@ -24,7 +24,7 @@ def _decoded(uri: str, media_type: str) -> io.BytesIO:
 
 
 def test_an_excerpt_decodes_to_eight_seconds_of_mono():
-    samples, rate_hz = soundfile.read(_decoded(audio_excerpt(tone(12.0)), "audio/mpeg"))
+    samples, rate_hz = soundfile.read(_decoded(audio_excerpt(flac_tone(12.0)), "audio/mpeg"))
 
     assert (samples.ndim, rate_hz) == (1, EXCERPT_HZ)
     assert len(samples) / rate_hz == pytest.approx(EXCERPT_S, abs=0.15)  # MP3 pads to whole frames
@@ -34,7 +34,7 @@ def test_an_excerpt_decodes_to_eight_seconds_of_mono():
 
 
 def test_an_excerpt_fades_at_both_ends():
-    samples, rate_hz = soundfile.read(_decoded(audio_excerpt(tone(12.0)), "audio/mpeg"))
+    samples, rate_hz = soundfile.read(_decoded(audio_excerpt(flac_tone(12.0)), "audio/mpeg"))
 
     twentieth = rate_hz // 20
     assert np.abs(samples[:twentieth]).max() < 0.25
@@ -42,19 +42,21 @@ def test_an_excerpt_fades_at_both_ends():
 
 
 def test_a_recording_shorter_than_an_excerpt_is_taken_whole():
-    samples, rate_hz = soundfile.read(_decoded(audio_excerpt(tone(2.0)), "audio/mpeg"))
+    samples, rate_hz = soundfile.read(_decoded(audio_excerpt(flac_tone(2.0)), "audio/mpeg"))
 
     assert len(samples) / rate_hz == pytest.approx(2.0, abs=0.15)
 
 
 def test_bytes_that_are_no_audio_are_refused():
-    with pytest.raises(ContentUnusable, match="audio excerpt"):
+    with pytest.raises(UndecodableFile, match="audio excerpt"):
         audio_excerpt(b"certainly no audio")
 
 
 def test_a_thumbnail_is_the_middle_square():
     """Of a 300 × 100 picture, red on the left and blue on the right, the middle keeps both halves."""
-    image = Image.open(_decoded(cover_thumbnail(picture(300, 100)), "image/webp")).convert("RGB")
+    image = Image.open(_decoded(cover_thumbnail(png_picture(300, 100)), "image/webp")).convert(
+        "RGB"
+    )
 
     assert image.size == (THUMBNAIL_PX, THUMBNAIL_PX)
     left, right = image.getpixel((10, 70)), image.getpixel((THUMBNAIL_PX - 10, 70))
@@ -62,6 +64,6 @@ def test_a_thumbnail_is_the_middle_square():
     assert right[2] > right[0]
 
 
-def test_a_picture_that_breaks_off_is_refused():
-    with pytest.raises(ContentUnusable, match="cover thumbnail"):
-        cover_thumbnail(picture(300, 100)[:60])
+def test_a_truncated_picture_is_refused():
+    with pytest.raises(UndecodableFile, match="cover thumbnail"):
+        cover_thumbnail(png_picture(300, 100)[:60])

@@ -4,7 +4,7 @@ from jobs.report import formatting
 
 
 @pytest.mark.parametrize(
-    ("written", "expected"),
+    ("formatted", "expected"),
     [
         (formatting.count(17632), "17,632"),
         (formatting.percent(0.9321), "93.2\u00a0%"),
@@ -17,13 +17,13 @@ from jobs.report import formatting
         (formatting.byte_size(1_234_567), "1.2\u00a0MB"),
         (formatting.signed(-4), "−4"),
         (formatting.signed(4), "+4"),
-        (formatting.times(0.3, 0.2), "1.50×"),
-        (formatting.times(0.3, 0), ""),
-        (formatting.gate_figure(3.0), "3"),
-        (formatting.gate_figure(0.99712), "0.9971"),
-        (formatting.metric("recall_at_10"), "Recall@10"),
-        (formatting.metric("hit_rate"), "hit rate"),
+        (formatting.multiple(0.3, 0.2), "1.50×"),
+        (formatting.multiple(0.3, 0), ""),
+        (formatting.gate_value(3.0), "3"),
+        (formatting.gate_value(0.99712), "0.9971"),
+        (formatting.metric_name("recall_at_10"), "Recall@10"),
+        (formatting.metric_name("hit_rate"), "hit rate"),
     ],
 )
-def test_figures_read_as_people_write_them(written, expected):
-    assert written == expected
+def test_numbers_and_names_are_formatted(formatted, expected):
+    assert formatted == expected

@@ -6,32 +6,33 @@ import pytest
 
 from feature_store.lake.storage import open_storage
 from feature_store.settings import Night, load_settings
-from jobs.report.collect import Contents, collect
-from jobs.report.report import rendered, write_report
-from tests.jobs.report import drawn_lake
-from tests.jobs.report.drawn_lake import AT_NIGHT, HOSTILE_TITLE
+from jobs.report.collect import ReportContent, collect
+from jobs.report.report import render_report, write_report
+from tests.jobs.report import sample_lake
+from tests.jobs.report.sample_lake import AT_NIGHT, HOSTILE_TITLE
+from tests.jobs.report.sample_media import png_picture
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    """One lake for the tests that only read it; those that add to a lake draw their own."""
-    root = tmp_path_factory.mktemp("drawn")
+def sample_night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """One lake for the tests that only read; tests that write use the fixture `night`."""
+    root = tmp_path_factory.mktemp("sample")
     settings = load_settings(lake=str(root / "lake"), state=root / "state")
-    night = Night(as_of=drawn_lake.AS_OF, run_id="test-run", settings=settings)
-    drawn_lake.draw_all(night)
+    night = Night(as_of=sample_lake.AS_OF, run_id="test-run", settings=settings)
+    sample_lake.write_all(night)
     return night
 
 
 @pytest.fixture(scope="module")
-def contents(drawn: Night) -> Contents:
-    return collect(drawn)
+def content(sample_night: Night) -> ReportContent:
+    return collect(sample_night)
 
 
-def test_the_page_lies_in_the_lake_and_loads_nothing(drawn):
-    """reports/<as_of>/<run_id>.html, with no address that a browser would fetch."""
-    path = write_report(drawn, now=AT_NIGHT)
+def test_the_page_is_written_to_the_lake_and_loads_nothing(sample_night):
+    """The file is reports/<as_of>/<run_id>.html and holds no address that a browser would fetch."""
+    path = write_report(sample_night, now=AT_NIGHT)
 
-    page = open_storage(drawn.settings.lake).read(path).decode()
+    page = open_storage(sample_night.settings.lake).read(path).decode()
     assert path == "reports/2026-03-01/test-run.html"
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert not re.search(r"url\((?!data:)", page)
@@ -40,139 +41,142 @@ def test_the_page_lies_in_the_lake_and_loads_nothing(drawn):
     assert "@import" not in page
 
 
-def test_every_section_is_on_the_page(contents):
-    page = rendered(contents, now=AT_NIGHT)
+def test_every_section_is_on_the_page(content):
+    page = render_report(content, now=AT_NIGHT)
 
     sections = re.findall(r'<section id="(\w+)">', page)
     assert sections == [
         "lists", "similar", "changes", "quality", "training", "catalogue", "coverage", "graph",
-        "intake", "gates", "stages", "trends",
+        "ingest", "gates", "stages", "trends",
     ]  # fmt: skip
-    assert "Readers have this night’s lists; all 2 gates passed." in page
+    assert "Published: readers see these lists; all 2 gates passed." in page
     assert "written 2\u00a0March 2026, 02:10\u00a0UTC" in page
 
 
-def test_a_hostile_title_is_shown_and_not_run(contents):
-    page = rendered(contents, now=AT_NIGHT)
+def test_a_title_with_markup_is_escaped(content):
+    page = render_report(content, now=AT_NIGHT)
 
     assert HOSTILE_TITLE not in page
     assert "&lt;script&gt;alert(&#39;song&#39;)&lt;/script&gt;" in page
 
 
-def test_ids_of_people_who_are_no_samples_stay_off_the_page(night):
+def test_only_sample_listeners_are_named_on_the_page(night):
     """Dora is in a rejected row and in a gate's example, and has no list."""
-    drawn_lake.draw_all(night, action="blocked")
+    sample_lake.write_all(night, action="blocked")
 
-    page = rendered(collect(night), now=AT_NIGHT)
+    page = render_report(collect(night), now=AT_NIGHT)
 
     assert "dora" not in page
     assert "‹listener› follows ‹listener›" in page
     assert "‹listener› has 2 tracks" in page
 
 
-def test_what_came_in_counts_up_to_the_day_and_no_further(contents):
-    """Four of five listens arrived by 1 March; the run wrote two; two rejects are of the day."""
-    [listens] = contents.intake.arrivals
-    follows, older = contents.intake.rejects
+def test_the_ingest_section_counts_rows_up_to_the_day(content):
+    """Four of five listens arrived by 1 March, of which the run wrote two; two rejects are of the day."""
+    [listens] = content.ingest.raw_tables
+    follows, older = content.ingest.rejects
 
-    assert (listens.table_name, listens.run_rows, listens.all_rows) == ("raw_listens", 2, 4)
-    assert (follows.reason, follows.day_rows, follows.all_rows) == ("self_follow", 2, 2)
-    assert (older.reason, older.day_rows, older.all_rows) == ("missing_value", 0, 1)
+    assert (listens.table_name, listens.run_rows, listens.total_rows) == ("raw_listens", 2, 4)
+    assert (follows.reason, follows.day_rows, follows.total_rows) == ("self_follow", 2, 2)
+    assert (older.reason, older.day_rows, older.total_rows) == ("missing_value", 0, 1)
     assert [example.source_row for example in follows.examples] == [7, 8]
 
 
-def test_a_task_that_ran_twice_counts_with_its_newest_try(contents):
+def test_the_newest_try_of_a_task_counts(content):
     """4.0 s and 6 rows, not 50 s and 99; the stages come in the night's order."""
-    ingest, recommendations = contents.stages
+    ingest, recommendations = content.stages
 
     assert (ingest.name, ingest.elapsed_s) == ("ingest", 1.5)
     assert (recommendations.elapsed_s, recommendations.row_count) == (4.0, 6)
-    assert contents.elapsed_s == 5.5
+    assert content.elapsed_s == 5.5
 
 
-def test_coverage_tells_broken_from_not_yet_encoded_and_absent(contents):
-    """Of four available tracks: a is usable, b broken, c heard by another encoder only, d silent."""
-    audio, lyrics, cover, tags = contents.coverage
+def test_coverage_separates_failed_not_encoded_and_missing(content):
+    """Of four available tracks a is usable, b failed, c has another encoder's row only, d no audio."""
+    audio, lyrics, cover, tags = content.coverage
 
-    assert (audio.tracks, audio.usable, audio.broken, audio.waiting, audio.absent) == (
-        4, 1, (("undecodable_audio", 1),), 1, 1,
+    assert (audio.n_tracks, audio.usable, audio.failures, audio.not_encoded, audio.missing) == (
+        4, 1, (("unreadable", 1),), 1, 1,
     )  # fmt: skip
-    assert (lyrics.usable, lyrics.absent) == (0, 4)
-    assert (cover.usable, cover.waiting, cover.absent) == (0, 1, 3)
-    # a's tag became a vector, b's holds no letter; the withdrawn x does not count.
-    assert (tags.usable, tags.broken, tags.absent) == (1, (("no_readable_tag", 1),), 2)
+    assert (lyrics.usable, lyrics.missing) == (0, 4)
+    assert (cover.usable, cover.not_encoded, cover.missing) == (0, 1, 3)
+    # The tag of a has a vector, the tag of b holds no letter; the withdrawn x does not count.
+    assert (tags.usable, tags.failures, tags.missing) == (1, (("no_readable_tag", 1),), 2)
 
 
-def test_the_catalogue_counts_available_tracks(contents):
-    catalogue = contents.catalogue
+def test_the_catalogue_counts_available_tracks(content):
+    catalogue = content.catalogue
 
-    assert (catalogue.tracks, catalogue.withdrawn, catalogue.artists) == (4, 1, 2)
-    assert [track.track_id for track in catalogue.wall] == ["a"]
+    assert (catalogue.n_tracks, catalogue.n_withdrawn, catalogue.n_artists) == (4, 1, 2)
+    assert [track.track_id for track in catalogue.cover_wall] == ["a"]
     assert [(found.name, found.median) for found in catalogue.distributions] == [
         ("Tempo", 120.0),
         ("Loudness", -12.0),
     ]
 
 
-def test_the_graph_counts_nodes_edges_and_people_with_ties(contents):
-    graph = contents.graph
+def test_the_graph_counts_nodes_edges_and_connected_users(content):
+    graph = content.graph
 
     assert [count.rows for count in graph.nodes] == [3, 2, 1, 0, 1]
     assert [count.rows for count in graph.edges] == [3, 2, 1, 0, 1, 3]
-    assert (graph.people, len(graph.picture.edges)) == (2, 1)
-    # Ada heard two tracks, Ben one: median 1.5. Both tracks have listeners: a one, b two.
-    assert [(degrees.most, degrees.median) for degrees in graph.degrees[:2]] == [(2, 1.5), (2, 1.5)]
+    assert (graph.n_connected_users, len(graph.follow_network.edges)) == (2, 1)
+    # Ada listened to two tracks, Ben to one: median 1.5. Track a has one listener, b has two.
+    assert [(degrees.maximum, degrees.median) for degrees in graph.degrees[:2]] == [
+        (2, 1.5),
+        (2, 1.5),
+    ]
     # In order of id: ada, whose list is mostly personal, then cy.
-    assert [node.tier for node in graph.picture.nodes] == ["personal", "social"]
+    assert [node.tier for node in graph.follow_network.nodes] == ["personal", "social"]
 
 
-def test_lists_show_one_listener_of_each_tier_with_what_they_heard_last(contents):
-    lists = contents.lists
-    ada, cy, ben = lists.listeners
+def test_lists_show_a_listener_of_each_tier_with_the_last_listens(content):
+    lists = content.lists
+    ada, cy, ben = lists.sample_users
 
-    assert (lists.people, lists.entries, lists.tracks) == (3, 6, 3)
+    assert (lists.n_users, lists.n_entries, lists.n_tracks) == (3, 6, 3)
     assert lists.by_tier == (("personal", 2), ("warm", 0), ("social", 1), ("popular", 3))
     assert [(x.user_id, x.tier) for x in (ada, cy, ben)] == [
         ("ada", "personal"), ("cy", "social"), ("ben", "popular"),
     ]  # fmt: skip
-    assert (ada.listens, ada.tracks_heard, cy.follows) == (4, 2, 1)
-    # b at 21 o'clock is newer than a at 9, and a comes once though it was heard twice.
+    assert (ada.n_listens, ada.n_listened_tracks, cy.n_follows) == (4, 2, 1)
+    # b at 21:00 is newer than a at 09:00, and a appears once although it has two listens.
     assert [recent.track.track_id for recent in ada.recent] == ["b", "a"]
     assert cy.recent == ()
     assert [entry.rank for entry in ada.entries] == [1, 2, 3]
 
 
-def test_similar_tracks_include_one_that_nobody_has_heard(contents):
-    heard, unheard = contents.similar.shown
+def test_similar_tracks_include_a_track_without_listens(content):
+    popular, without_listens = content.similar.samples
 
-    assert (heard.track.track_id, heard.listeners) == ("b", 2)
-    assert (unheard.track.track_id, unheard.listeners) == ("d", 0)
-    assert unheard.neighbours[0].modalities == ("audio", "cover")
+    assert (popular.track.track_id, popular.n_users) == ("b", 2)
+    assert (without_listens.track.track_id, without_listens.n_users) == ("d", 0)
+    assert without_listens.neighbours[0].modalities == ("audio", "cover")
 
 
-def test_changes_rank_tracks_by_lists_gained_less_lists_lost(contents):
+def test_changes_rank_tracks_by_lists_gained_less_lists_lost(content):
     """Track c entered two lists: +2; a entered two and left one: +1; d left one: −1; b moved."""
-    changes = contents.changes
+    changes = content.changes
 
     assert changes.counts == (("entered", 4), ("left", 2), ("moved", 1))
     assert [(move.track.track_id, move.net) for move in changes.gained] == [("c", 2), ("a", 1)]
     assert [(move.track.track_id, move.net) for move in changes.lost] == [("d", -1)]
 
 
-def test_metrics_stand_beside_popularity(contents):
+def test_metrics_are_compared_with_popularity(content):
     """.3 against .2 is 1.5 times; popularity comes last."""
-    [table] = contents.quality.tables
-    [rate] = contents.quality.next_day
-    page = rendered(contents, now=AT_NIGHT)
+    [table] = content.quality.tables
+    [rate] = content.quality.next_day
+    page = render_report(content, now=AT_NIGHT)
 
     assert [row.subject for row in table.subjects] == ["mm_gnn", "popularity"]
-    assert table.reference.values == (0.2,)
+    assert table.baseline.values == (0.2,)
     assert "1.50× popularity" in page
     assert (rate.metric, rate.value, rate.history) == ("hit_rate", 0.25, None)
 
 
-def test_training_curves_come_from_the_checkpoint_of_this_run(contents):
-    [model] = contents.quality.models
+def test_training_curves_come_from_the_checkpoint_of_this_run(content):
+    [model] = content.quality.models
     [fit] = model.fits
 
     assert (fit.purpose, fit.n_epochs, fit.best_epoch) == ("selection", 3, 2)
@@ -181,115 +185,134 @@ def test_training_curves_come_from_the_checkpoint_of_this_run(contents):
 
 
 def test_a_model_that_was_reused_has_no_curves(night):
-    drawn_lake.draw_model(night, trained_by="an-earlier-run")
+    sample_lake.write_model(night, trained_by="an-earlier-run")
 
-    contents = collect(night)
+    content = collect(night)
 
-    assert contents.quality.models[0].fits == ()
-    assert "This night reused it and trained nothing." in rendered(contents, now=AT_NIGHT)
-
-
-def test_a_blocked_run_says_what_readers_keep(night):
-    """The broken rule comes first and is marked; nothing was published before."""
-    drawn_lake.draw_all(night, action="blocked")
-
-    contents = collect(night)
-
-    assert contents.header.verdict == "Blocked by 1 gate. Readers have no lists yet."
-    assert [gate.verdict for gate in contents.gates] == ["blocked", "passed"]
-    assert not contents.header.is_current
+    assert content.quality.models[0].fits == ()
+    assert "This run reused the model and trained nothing." in render_report(content, now=AT_NIGHT)
 
 
-def test_a_rule_that_was_let_through_shows_as_waived(night):
-    """Broken and published all the same: a person waived it, and the page says so."""
-    drawn_lake.draw_event(night, {}, action="publish", is_broken=True)
+def test_a_blocked_run_states_what_readers_see(night):
+    """The failed gate comes first and is marked; nothing was published before."""
+    sample_lake.write_all(night, action="blocked")
 
-    contents = collect(night)
+    content = collect(night)
 
-    assert [gate.verdict for gate in contents.gates] == ["waived", "passed"]
-    assert contents.header.verdict == "Readers have this night’s lists; 1 gate waived."
+    assert content.header.run_status == "Blocked by 1 gate. Readers have no lists yet."
+    assert [gate.status for gate in content.gates] == ["blocked", "passed"]
+    assert not content.header.is_current
 
 
-def test_a_staged_run_names_the_day_that_readers_keep(night):
-    """The run of 1 March is current; one of 20 February is staged and does not take readers back."""
-    drawn_lake.draw_event(night, {}, action="publish")
+def test_a_failed_gate_of_a_published_run_shows_as_waived(night):
+    """A failed gate blocks a run unless a person waives it, so a published run has a waiver."""
+    sample_lake.write_event(night, {}, action="publish", is_failed=True)
+
+    content = collect(night)
+
+    assert [gate.status for gate in content.gates] == ["waived", "passed"]
+    assert content.header.run_status == "Published: readers see these lists; 1 gate waived."
+
+
+def test_a_staged_run_names_the_day_that_readers_see(night):
+    """The run of 1 March is current; a staged run of 20 February does not replace it."""
+    sample_lake.write_event(night, {}, action="publish")
     older = replace(night, as_of=date(2026, 2, 20), run_id="older")
-    drawn_lake.draw_event(older, {}, action="stage_only", number=2)
+    sample_lake.write_event(older, {}, action="stage_only", number=2)
 
     header = collect(older).header
 
-    assert header.verdict == (
-        "Staged and audited, not published. Readers keep the lists of 1\u00a0March 2026."
+    assert header.run_status == (
+        "Staged and audited, but not published. Readers see the lists of 1\u00a0March 2026."
     )
     assert (header.is_current, header.readers_run_id) == (False, "test-run")
 
 
 def test_lists_are_read_at_the_version_that_the_event_pins(night):
-    """A later write into the slice, which no event pins, does not change the page."""
-    drawn_lake.draw_all(night)
-    drawn_lake.draw_lists(replace(night, run_id="later"))
+    """A later write into the same slice is not pinned by the event and does not change the page."""
+    sample_lake.write_all(night)
+    sample_lake.write_lists(replace(night, run_id="later"))
 
-    assert collect(night).lists.entries == 6
-
-
-def test_the_skyline_counts_the_listens_of_the_day_only(contents):
-    """Three of the four listens began on 1 March."""
-    assert contents.header.day_listens == 3
+    assert collect(night).lists.n_entries == 6
 
 
-def test_an_unreadable_file_is_named_in_its_place(contents):
-    """Track a has cover and excerpt; b's recording cannot be decoded, and c shares its file."""
-    media = contents.media
+def test_the_header_counts_the_listens_of_the_day_only(content):
+    """Three of the four listens started on 1 March."""
+    assert content.header.day_listens == 3
+
+
+def test_a_file_that_cannot_be_decoded_is_named(content):
+    """Track a has cover and excerpt; the audio of b cannot be decoded, and c shares its file."""
+    media = content.media
 
     assert set(media.covers.keys) == {"a"}
     assert set(media.excerpts.keys) == {"a"}
-    assert media.excerpts.unusable["b"] == "landing/audio/2026-03-01/b.flac"
+    assert media.excerpts.unusable_paths["b"] == "landing/audio/2026-03-01/b.flac"
 
 
-def test_an_empty_lake_gives_a_page_that_says_so(night):
-    page = rendered(collect(night), now=AT_NIGHT)
+def test_the_caption_of_the_covers_counts_the_covers_that_are_shown(night):
+    """Of two distinct covers one cannot be decoded: the page shows one of two."""
+    storage = open_storage(night.settings.lake)
+    storage.write("landing/covers/2026-03-01/good.png", png_picture(30, 20))
+    storage.write("landing/covers/2026-03-01/bad.png", b"no picture at all")
+    sample_lake.append_rows(
+        night,
+        "core_tracks",
+        *(
+            {"track_id": name, "title": "T", "artist_id": "x", "artist_name": "X", "artist_match_key": "x",
+             "title_match_key": "t", "is_available": True, "known_from_date": sample_lake.AS_OF,
+             "cover_hash": name, "cover_uri": f"landing/covers/2026-03-01/{name}.png"}
+            for name in ("good", "bad")
+        ),
+    )  # fmt: skip
+
+    assert "1 of 2 covers." in render_report(collect(night), now=AT_NIGHT)
+
+
+def test_the_page_of_an_empty_lake_states_what_is_missing(night):
+    page = render_report(collect(night), now=AT_NIGHT)
 
     for sentence in (
         "Not published yet. Readers have no lists yet.",
-        "No lists were written for this day.",
-        "No track has similar tracks yet",
-        "Nothing to compare with",
+        "This day has no lists.",
+        "No track has similar tracks:",
+        "Nothing to compare:",
         "No offline metrics for this day",
         "No hit rate yet",
-        "No model had a part",
+        "No model scored candidates",
         "The catalogue is empty",
-        "No graph was built",
-        "Nothing has arrived",
-        "Nothing was rejected.",
-        "No gate has been measured",
-        "No task of this run has been recorded.",
+        "This day has no graph.",
+        "The raw tables have no rows",
+        "No row was rejected.",
+        "No gate was evaluated",
+        "No task of this run is recorded.",
     ):
         assert sentence in page
 
 
 def test_a_catalogue_without_times_or_content_shows_counts(night):
-    """Counts without times: the page says how often, and that no track has a cover or could be heard."""
-    drawn_lake.write(
+    """Listens have counts and no times, and no track has a cover or audio."""
+    sample_lake.append_rows(
         night,
         "core_tracks",
         {"track_id": "a", "title": "T", "artist_id": "x", "artist_name": "X", "artist_match_key": "x",
-         "title_match_key": "t", "is_available": True, "known_from_date": drawn_lake.AS_OF},
+         "title_match_key": "t", "is_available": True, "known_from_date": sample_lake.AS_OF},
     )  # fmt: skip
-    drawn_lake.write(
+    sample_lake.append_rows(
         night,
         "core_listen_counts",
         {
             "user_id": "ada",
             "track_id": "a",
             "listen_count": 1234,
-            "known_from_date": drawn_lake.AS_OF,
+            "known_from_date": sample_lake.AS_OF,
         },
     )
-    drawn_lake.draw_lists(night)
+    sample_lake.write_lists(night)
 
-    page = rendered(collect(night), now=AT_NIGHT)
+    page = render_report(collect(night), now=AT_NIGHT)
 
     assert "Most listened to" in page
     assert "1,234 times" in page
     assert "No track has a cover." in page
-    assert "No recording could be heard" in page
+    assert "No audio was decoded" in page

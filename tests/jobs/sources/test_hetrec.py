@@ -1,4 +1,4 @@
-"""HetRec 2011 as landing files: what the data set has, and nothing that it has not."""
+"""HetRec 2011 lands what the data set has and nothing else."""
 
 from datetime import date
 from pathlib import Path
@@ -39,7 +39,7 @@ def _land(folder: Path, lake: Path) -> dict[str, list[tuple]]:
     }
 
 
-def test_an_artist_is_a_track_by_itself(folder, tmp_path):
+def test_each_artist_lands_as_a_track(folder, tmp_path):
     tracks = _land(folder, tmp_path)["tracks"]
     assert tracks[0] == (
         "hetrec-artist-1", "Björk", "hetrec-artist-1", "Björk", *(None,) * 6, True
@@ -47,7 +47,7 @@ def test_an_artist_is_a_track_by_itself(folder, tmp_path):
     assert len(tracks) == 3
 
 
-def test_counts_stay_counts_and_follows_have_no_day(folder, tmp_path):
+def test_listen_counts_and_follows_land_without_a_time(folder, tmp_path):
     landed = _land(folder, tmp_path)
 
     assert landed["listen_counts"] == [
@@ -59,7 +59,7 @@ def test_counts_stay_counts_and_follows_have_no_day(folder, tmp_path):
     assert "listens" not in landed
 
 
-def test_people_are_those_who_listen_or_follow_and_agreed_to_nothing(folder, tmp_path):
+def test_users_are_those_who_listen_or_follow_without_any_consent(folder, tmp_path):
     users = _land(folder, tmp_path)["users"]
     assert users == [("hetrec-user-5", None, False, False), ("hetrec-user-6", None, False, False)]
 
@@ -70,8 +70,8 @@ def test_tags_keep_their_day_and_their_accents(folder, tmp_path):
     assert tags[3] == ("hetrec-artist-99", "chanson française", "hetrec-user-6", date(2010, 5, 2))
 
 
-def test_no_text_is_made_of_tags(folder, tmp_path):
-    """A text would tell of every pair that was tagged, also of those that an evaluation holds out."""
+def test_tags_do_not_become_lyrics(folder, tmp_path):
+    """Lyrics joined from tags would leak the tagged pairs that an evaluation holds out."""
     assert "lyrics" not in _land(folder, tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_no_text_is_made_of_tags(folder, tmp_path):
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_refused_with_its_line(folder, tmp_path, name, text, message):
-    """And nothing at all is landed."""
+    """A malformed file also keeps every other file from landing."""
     (folder / name).write_bytes(text)
     with pytest.raises(HetrecError, match=message):
         _land(folder, tmp_path)
@@ -111,9 +111,9 @@ def test_a_missing_file_is_refused_with_the_next_step(folder, tmp_path):
 
 @pytest.mark.skipif(not REAL_FOLDER.is_dir(), reason=f"the data set is not at {REAL_FOLDER}")
 def test_the_whole_data_set_lands(tmp_path):
-    """The counts of its readme; five tags were given before 1980, if one believes their days."""
-    landed = write_hetrec(REAL_FOLDER, FolderStorage(tmp_path), arrival_date=ARRIVAL)
-    assert landed.counts == {
+    """The counts of the data set's readme; five tags have a day before 1980."""
+    result = write_hetrec(REAL_FOLDER, FolderStorage(tmp_path), arrival_date=ARRIVAL)
+    assert result.counts == {
         "users": 1_892,
         "tracks": 17_632,
         "listen_counts": 92_834,

@@ -1,4 +1,4 @@
-"""A folder of audio files as landing files: what tags, words and pictures belong to which track."""
+"""A music folder lands each audio file with its tags, lyrics and cover."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ def _draw(file: Path, samples: np.ndarray = SECOND) -> Path:
     return file
 
 
-def _picture(image_format: str) -> bytes:
+def _image(image_format: str) -> bytes:
     sink = io.BytesIO()
     Image.new("RGB", (4, 4), (200, 30, 30)).save(sink, image_format)
     return sink.getvalue()
@@ -93,8 +93,8 @@ def test_tags_of_an_ogg_become_a_catalogue_row(tmp_path):
     assert _landed_files(tmp_path, "audio") == {f"{track['track_id']}.ogg": file.read_bytes()}
 
 
-def test_tags_words_and_picture_of_an_mp3_are_found(tmp_path):
-    """ID3 names them differently; a year alone is no release day."""
+def test_tags_lyrics_and_cover_of_an_mp3_are_read(tmp_path):
+    """ID3 has other tag names; a year alone is no release date."""
     file = _draw(tmp_path / "music/b.mp3")
     tags = MP3(file)
     tags.add_tags()
@@ -103,7 +103,7 @@ def test_tags_words_and_picture_of_an_mp3_are_found(tmp_path):
         TPE1(encoding=3, text="Ola"),
         TDRC(encoding=3, text="1999"),
         USLT(encoding=3, lang="eng", desc="", text="dark dark"),
-        APIC(encoding=3, mime="image/png", type=3, desc="", data=_picture("PNG")),
+        APIC(encoding=3, mime="image/png", type=3, desc="", data=_image("PNG")),
     ):
         tags.tags.add(frame)
     tags.save()
@@ -112,10 +112,10 @@ def test_tags_words_and_picture_of_an_mp3_are_found(tmp_path):
     [track] = landed["tracks"]
     assert (track["title"], track["artist_name"], track["released_date"]) == ("Night", "Ola", None)
     assert [row["lyrics_bytes"] for row in landed["lyrics"]] == [b"dark dark"]
-    assert _landed_files(tmp_path, "covers") == {f"{_id_of(file)}.png": _picture("PNG")}
+    assert _landed_files(tmp_path, "covers") == {f"{_id_of(file)}.png": _image("PNG")}
 
 
-def test_an_untagged_file_is_named_after_itself(tmp_path):
+def test_an_untagged_file_gets_its_file_name_as_title(tmp_path):
     _draw(tmp_path / "music/slow_blue_train.wav")
     [track] = _land(tmp_path / "music", tmp_path)["tracks"]
 
@@ -123,7 +123,7 @@ def test_an_untagged_file_is_named_after_itself(tmp_path):
     assert (track["album_id"], track["album_title"], track["released_date"]) == (None, None, None)
 
 
-def test_artists_with_the_same_name_in_any_case_are_one(tmp_path):
+def test_artist_names_are_compared_without_letter_case(tmp_path):
     for name, artist in (("a.flac", "Low"), ("b.flac", "LOW"), ("c.flac", "Lower")):
         tags = mutagen.File(_draw(tmp_path / "music" / name, SECOND[: 4_000 + ord(name[0])]))
         tags["artist"] = artist
@@ -133,8 +133,8 @@ def test_artists_with_the_same_name_in_any_case_are_one(tmp_path):
     assert first["artist_id"] == second["artist_id"] != third["artist_id"]
 
 
-def test_words_come_from_lrc_or_lyrics_txt_and_never_from_a_licence(tmp_path):
-    """Stamps and headers of the .lrc go; c.txt is a licence, so c has no words."""
+def test_lyrics_come_from_lrc_or_lyrics_txt_and_never_from_a_licence(tmp_path):
+    """The stamps and headers of the .lrc go; c.txt is a licence, so c has no lyrics."""
     music = tmp_path / "music"
     files = [_draw(music / f"{name}.wav", SECOND[: 5_000 + ord(name)]) for name in "abc"]
     (music / "a.lrc").write_bytes(
@@ -143,32 +143,32 @@ def test_words_come_from_lrc_or_lyrics_txt_and_never_from_a_licence(tmp_path):
     (music / "b.lyrics.txt").write_bytes("blå\n".encode("latin-1"))
     (music / "c.txt").write_text("CC BY 4.0")
 
-    words = {row["track_id"]: row["lyrics_bytes"] for row in _land(music, tmp_path)["lyrics"]}
-    assert words == {_id_of(files[0]): b"first line\ntwice [sic]", _id_of(files[1]): b"bl\xe5\n"}
+    lyrics = {row["track_id"]: row["lyrics_bytes"] for row in _land(music, tmp_path)["lyrics"]}
+    assert lyrics == {_id_of(files[0]): b"first line\ntwice [sic]", _id_of(files[1]): b"bl\xe5\n"}
 
 
-def test_an_embedded_picture_wins_over_the_folders(tmp_path):
-    """Track a has one inside, b one beside it, c only the folder's."""
+def test_an_embedded_cover_comes_before_files_in_the_folder(tmp_path):
+    """Track a has an embedded cover, b an image file of its name, c only the folder's cover."""
     music = tmp_path / "music"
     a, b, c = (_draw(music / f"{name}.ogg", SECOND[: 5_000 + ord(name)]) for name in "abc")
     block = Picture()
-    block.data, block.mime, block.type = _picture("JPEG"), "image/jpeg", 3
+    block.data, block.mime, block.type = _image("JPEG"), "image/jpeg", 3
     tags = mutagen.File(a)
     tags["metadata_block_picture"] = base64.b64encode(block.write()).decode()
     tags.save()
-    (music / "a.png").write_bytes(b"beside a")
-    (music / "b.png").write_bytes(b"beside b")
+    (music / "a.png").write_bytes(b"file a")
+    (music / "b.png").write_bytes(b"file b")
     (music / "cover.jpg").write_bytes(b"of the folder")
     _land(music, tmp_path)
 
     assert _landed_files(tmp_path, "covers") == {
-        f"{_id_of(a)}.jpg": _picture("JPEG"),
-        f"{_id_of(b)}.png": b"beside b",
+        f"{_id_of(a)}.jpg": _image("JPEG"),
+        f"{_id_of(b)}.png": b"file b",
         f"{_id_of(c)}.jpg": b"of the folder",
     }
 
 
-def test_a_picture_block_that_is_none_leaves_the_rest_of_the_tags(tmp_path):
+def test_a_malformed_cover_leaves_the_other_tags(tmp_path):
     tags = mutagen.File(_draw(tmp_path / "music/a.ogg"))
     tags["title"], tags["metadata_block_picture"] = "Fine", "not base64!"
     tags.save()
@@ -178,8 +178,8 @@ def test_a_picture_block_that_is_none_leaves_the_rest_of_the_tags(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["broken_one.mp3", "broken_one.ogg", "broken_one.flac"])
-def test_an_unreadable_file_lands_as_it_is(tmp_path, name):
-    """The feature stage reports it; here it gets a row named after the file."""
+def test_an_unreadable_file_lands_unchanged(tmp_path, name):
+    """It gets a row with the file name as title; the feature stage reports the failure."""
     file = tmp_path / "music" / name
     file.parent.mkdir()
     file.write_bytes(b"\0" * 500)
@@ -207,7 +207,7 @@ def test_a_folder_without_audio_is_refused(tmp_path):
 
 @pytest.mark.skipif(not REAL_FOLDER.is_dir(), reason=f"the recordings are not at {REAL_FOLDER}")
 def test_the_real_recordings_land(tmp_path):
-    """14 recordings, one with a picture inside; none of the licences beside them is taken for words."""
+    """14 recordings, one with an embedded cover; no licence file is taken for lyrics."""
     landed = _land(REAL_FOLDER, tmp_path)
     by_title = {row["title"]: row for row in landed["tracks"]}
 

@@ -1,4 +1,4 @@
-"""A model without a person: the row and the id are gone, in the lake and in MLflow; the model serves on."""
+"""Erasure from models: the row and the id are gone in the lake and in MLflow; the model still scores."""
 
 from __future__ import annotations
 
@@ -42,32 +42,32 @@ def holding(folder, user_id):
     return [file for file in files if f'"{user_id}"'.encode() in file.read_bytes()]
 
 
-def test_the_persons_row_goes_everybody_elses_stays_and_the_model_still_scores(trained):
+def test_only_the_person_s_row_is_removed_and_the_model_still_scores(trained):
     before = saved(trained)
     request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
     artifacts = trained.settings.state / "mlflow_artifacts"
     assert holding(artifacts, ERASED)
-    killed_fit = trained.settings.state / "fits" / "mm_gnn" / "version" / "choosing.safetensors"
+    killed_fit = trained.settings.state / "fits" / "mm_gnn" / "version" / "selection.safetensors"
     killed_fit.parent.mkdir(parents=True)
-    killed_fit.write_bytes(b"rows of everybody")
+    killed_fit.write_bytes(b"rows of all listeners")
 
     erasure.erase_models(trained.settings, request.request_id)
 
     after = saved(trained)
     assert set(before.ids["user"].ids) - set(after.ids["user"].ids) == {ERASED}
-    place = list(before.ids["user"].ids).index(ERASED)
+    row = list(before.ids["user"].ids).index(ERASED)
     for name, rows in before.parameters.items():
         if before.tables.get(name) == "user":
             assert after.parameters[name].shape[0] == rows.shape[0] - 1
-            assert after.parameters[name][:place].equal(rows[:place])
-            assert after.parameters[name][place:].equal(rows[place + 1 :])
+            assert after.parameters[name][:row].equal(rows[:row])
+            assert after.parameters[name][row:].equal(rows[row + 1 :])
         else:
             assert after.parameters[name].equal(rows)
     assert "user" in before.tables.values()
     assert holding(artifacts, ERASED) == []
     assert holding(Path(trained.settings.lake, "models"), ERASED) == []
     assert score(trained).row_count > 0
-    removed = requests.request_called(trained.settings, request.request_id).removed
+    removed = requests.load_request(trained.settings, request.request_id).removed
     assert removed == {"models": 1, "mlflow": 1, "fits": 1}
     assert not killed_fit.exists()
 
@@ -82,7 +82,7 @@ def test_a_second_try_finds_nothing_left_to_do(trained):
 
 
 def test_a_checkpoint_that_cannot_be_opened_is_deleted_with_its_row(trained):
-    """Nobody can tell whom it holds; the next night trains anew."""
+    """Its persons are unknown; the next night trains a new model."""
     [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
     open_storage(trained.settings.lake).write(f"{row['checkpoint_uri']}/model.json", b"not JSON")
     request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
@@ -94,14 +94,14 @@ def test_a_checkpoint_that_cannot_be_opened_is_deleted_with_its_row(trained):
     assert train.train(trained).model_version
 
 
-def test_an_erasure_killed_between_a_checkpoints_files_takes_nobody_elses_row(trained):
+def test_an_erasure_killed_between_a_checkpoints_files_removes_no_other_row(trained):
     request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
     before = saved(trained)
     [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
     file = Path(trained.settings.lake, row["checkpoint_uri"], checkpoints.PARAMETERS)
-    place = list(before.ids["user"].ids).index(ERASED)
+    row = list(before.ids["user"].ids).index(ERASED)
     without = {
-        name: torch.cat([rows[:place], rows[place + 1 :]])
+        name: torch.cat([rows[:row], rows[row + 1 :]])
         if before.tables.get(name) == "user"
         else rows
         for name, rows in before.parameters.items()

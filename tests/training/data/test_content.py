@@ -1,27 +1,27 @@
-"""Which vectors a model takes: of the encoder that it learned from, and of no other."""
+"""A model takes only vectors of the encoder that it was trained on."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from tests.training.worlds import modality
+from tests.training.datasets import modality
 from training.data.content import EncoderChangedError, ModalityShape, fit_to_shapes, shapes_of
 
 N_TRACKS = 4
 
 
-def test_a_model_gets_the_modalities_that_it_learned_from_and_no_new_one():
+def test_a_model_gets_the_modalities_that_it_was_trained_on_and_no_new_one():
     """Lyrics came after the training; no track has a cover any more, so there is an empty one."""
-    nobody = list(range(N_TRACKS))
+    every_track = list(range(N_TRACKS))
     content = {
         "audio": modality(N_TRACKS, 3, seed=1),
         "lyrics": modality(N_TRACKS, 3, seed=2),
-        "cover": modality(N_TRACKS, 3, seed=3, lacking=nobody),
+        "cover": modality(N_TRACKS, 3, seed=3, lacking=every_track),
     }
-    learned = {"cover": ModalityShape("encoder-7", 5)} | shapes_of({"audio": content["audio"]})
+    shapes = {"cover": ModalityShape("encoder-7", 5)} | shapes_of({"audio": content["audio"]})
 
-    fitted = fit_to_shapes(content, learned)
+    fitted = fit_to_shapes(content, shapes)
 
     assert list(fitted) == ["audio", "cover"]
     assert fitted["audio"] is content["audio"]
@@ -34,6 +34,6 @@ def test_vectors_of_another_encoder_are_refused_by_name():
 
     with pytest.raises(
         EncoderChangedError,
-        match=r"feat_audio: vectors by encoder-1, the model learned from encoder-9; train anew",
+        match=r"feat_audio: vectors by encoder-1, the model was trained on encoder-9; train again",
     ):
         fit_to_shapes(content, {"audio": ModalityShape("encoder-9", 3)})

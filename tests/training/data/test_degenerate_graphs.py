@@ -1,4 +1,4 @@
-"""Worlds at the edge: nothing breaks, nothing is a NaN, and what cannot be done says so."""
+"""Degenerate graphs: no error, no NaN, and a reason where no split is possible."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from tests.training.worlds import (
+from tests.training.datasets import (
     CPU,
+    dataset_of,
     edges,
     graph_with,
     ids,
@@ -19,20 +20,19 @@ from tests.training.worlds import (
     nodes_of,
     pairs_of,
     three_modalities,
-    two_taste_evidence,
-    world_of,
+    two_taste_view,
 )
 from training.config import load_recipe
-from training.data.batches import LearningBatches, UserBatch
-from training.data.dataset import Evidence
+from training.data.batches import TrainingBatches, UserBatch
+from training.data.dataset import DataView
 from training.data.graph import RelationWeights, adjacency
-from training.data.neighbours import NeighbourSampler, alike
-from training.engine.loop import Fit, LoopConfig, deterministic, fit, scoring
-from training.engine.model_selection import learn
+from training.data.neighbours import NeighbourSampler, uniform_sampling
+from training.engine.loop import FitHistory, LoopConfig, deterministic, eval_mode, fit
+from training.engine.model_selection import fit_champion
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
 from training.models.registry import FAMILIES, Recommender
 
-ALIKE = RelationWeights(
+UNIFORM = RelationWeights(
     listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0
 )
 MARCH_1 = date(2026, 3, 1)
@@ -40,41 +40,41 @@ N_TRACKS = 13
 MANY = 100_000
 
 
-def evidence_of(users: list[str], tracks: list[str], heard, follows=()) -> Evidence:
-    """People, tracks and their edges; x made the first track."""
+def view_of(users: list[str], tracks: list[str], heard, follows=()) -> DataView:
+    """Listeners, tracks and their edges; x made the first track."""
     graph = graph_with(nodes_of(users, tracks), pairs_of(heard), follows=follows, made_by=[(0, 0)])
-    return Evidence(graph, three_modalities(len(tracks)))
+    return DataView(graph, three_modalities(len(tracks)))
 
 
-def fitted(family: str, evidence: Evidence) -> tuple[Recommender, Fit]:
+def fitted(family: str, view: DataView) -> tuple[Recommender, FitHistory]:
     """One epoch of a family, as its recipe says."""
     recipe = load_recipe(family)
-    n_tracks = len(evidence.graph.nodes.tracks)
+    n_tracks = len(view.graph.nodes.tracks)
     with deterministic(seed=2, n_threads=1):
-        model = FAMILIES[family].model(recipe.model, evidence)
-        batches = LearningBatches(
-            evidence.graph.listened, n_tracks, 8, 1, 100, 9, torch.Generator().manual_seed(2), CPU
+        model = FAMILIES[family].model(recipe.model, view)
+        batches = TrainingBatches(
+            view.graph.listened, n_tracks, 8, 1, 100, 9, torch.Generator().manual_seed(2), CPU
         )
         return model, fit(model, batches, recipe.loop, n_epochs=1)
 
 
-def scores_of(model: Recommender, evidence: Evidence) -> torch.Tensor:
-    with scoring(model):
-        return model.score(UserBatch(torch.arange(len(evidence.graph.nodes.users))))
+def scores_of(model: Recommender, view: DataView) -> torch.Tensor:
+    with eval_mode(model):
+        return model.score(UserBatch(torch.arange(len(view.graph.nodes.users))))
 
 
-def without_follows(evidence: Evidence) -> Evidence:
-    return replace(evidence, graph=replace(evidence.graph, follows=edges([])))
+def without_follows(view: DataView) -> DataView:
+    return replace(view, graph=replace(view.graph, follows=edges([])))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_without_a_follow_everybody_is_scored(family):
-    """Nobody follows anybody: losses are finite, and each person has a scored track."""
-    evidence = without_follows(two_taste_evidence(three_modalities(N_TRACKS)))
+def test_without_follows_every_listener_is_scored(family):
+    """Without follows losses are finite, and each listener has a scored track."""
+    view = without_follows(two_taste_view(three_modalities(N_TRACKS)))
 
-    model, outcome = fitted(family, evidence)
+    model, outcome = fitted(family, view)
 
-    scores = scores_of(model, evidence)
+    scores = scores_of(model, view)
     assert not scores.isnan().any()
     assert scores.isfinite().any(dim=1).all()
     assert all(
@@ -83,68 +83,71 @@ def test_without_a_follow_everybody_is_scored(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_one_person_alone_is_no_nan(family):
+def test_one_listener_alone_gives_no_nan(family):
     """One listener of two of three tracks: one batch, numbers or -inf for every track."""
-    evidence = evidence_of(["ann"], ["t0", "t1", "t2"], [(0, 0), (0, 1)])
+    view = view_of(["ann"], ["t0", "t1", "t2"], [(0, 0), (0, 1)])
 
-    model, _ = fitted(family, evidence)
+    model, _ = fitted(family, view)
 
-    assert not scores_of(model, evidence).isnan().any()
+    assert not scores_of(model, view).isnan().any()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_no_listens_at_all_are_no_batch_and_no_nan(family):
-    """Tracks and people whom nothing connects: an epoch without a loss, scores without a NaN."""
-    evidence = evidence_of(["ann", "bob"], ["t0", "t1", "t2"], [])
+def test_no_listens_give_no_batch_and_no_nan(family):
+    """Tracks and listeners without edges: an epoch without a loss, scores without a NaN."""
+    view = view_of(["ann", "bob"], ["t0", "t1", "t2"], [])
 
-    model, outcome = fitted(family, evidence)
+    model, outcome = fitted(family, view)
 
     assert all(not epoch.losses for epoch in outcome.epochs)
-    assert not scores_of(model, evidence).isnan().any()
+    assert not scores_of(model, view).isnan().any()
 
 
-def test_a_world_of_one_person_says_why_nothing_was_measured():
-    """20 days of listens of one person: a model there is, with the rule that nobody met."""
+def test_a_dataset_of_one_listener_has_a_reason_for_its_missing_metrics():
+    """20 days of listens of one listener give a model, and the rule that the dataset breaks."""
     rows = [(0, day % 7, MARCH_1 - timedelta(days=day)) for day in range(20)]
-    world = world_of(nodes_of(["ann"], ids("t", 7)), listens_on(rows), MARCH_1)
+    dataset = dataset_of(nodes_of(["ann"], ids("t", 7)), listens_on(rows), MARCH_1)
 
-    learned = learn(world, load_recipe("popularity"), seed=1, device=CPU)
+    training_result = fit_champion(dataset, load_recipe("popularity"), seed=1, device=CPU)
 
-    assert "0 people with something held out (rule: some rows, 5 people)" in learned.unsplit
-    assert learned.measured == ()
-
-
-def test_a_world_without_listens_says_so():
-    world = world_of(nodes_of(["ann", "bob"], ids("t", 3)), listens_on([]), MARCH_1)
-
-    learned = learn(world, load_recipe("mm_gnn"), seed=1, device=CPU)
-
-    assert learned.unsplit.startswith("core_daily_listens: no row")
+    assert (
+        "0 listeners with something held out (rule: some rows, 5 listeners)"
+        in training_result.unsplit
+    )
+    assert training_result.results == ()
 
 
-def test_whom_nothing_connects_no_head_speaks_for():
-    """Bob neither listens nor follows: no head has a vote for him."""
-    evidence = evidence_of(["ann", "bob"], ["t0", "t1", "t2"], [(0, 0), (0, 1)])
-    model, _ = fitted("mm_gnn", evidence)
+def test_a_dataset_without_listens_has_a_reason_for_its_missing_metrics():
+    dataset = dataset_of(nodes_of(["ann", "bob"], ids("t", 3)), listens_on([]), MARCH_1)
 
-    with scoring(model):
+    training_result = fit_champion(dataset, load_recipe("mm_gnn"), seed=1, device=CPU)
+
+    assert training_result.unsplit.startswith("core_daily_listens: no row")
+
+
+def test_no_head_covers_a_listener_without_edges():
+    """Bob neither listens nor follows: no head covers him."""
+    view = view_of(["ann", "bob"], ["t0", "t1", "t2"], [(0, 0), (0, 1)])
+    model, _ = fitted("mm_gnn", view)
+
+    with eval_mode(model):
         heads = model.head_scores(UserBatch(torch.tensor([0, 1])))
 
-    assert heads.votes[:, 0].any()
-    assert not heads.votes[:, 1].any()
-    assert not model.blend(heads).isnan().any()
+    assert heads.coverage_mask[:, 0].any()
+    assert not heads.coverage_mask[:, 1].any()
+    assert not model.ensemble(heads).isnan().any()
 
 
 def test_following_oneself_changes_nothing():
     """0 follows 0 and 1; as if 0 followed 1 alone."""
     follows = [(0, 1)]
-    everybody = torch.ones(2, dtype=torch.bool)
+    every_track = torch.ones(2, dtype=torch.bool)
     graphs = [
-        evidence_of(["ann", "bob"], ["t0", "t1"], [(0, 0), (1, 1)], seen).graph
+        view_of(["ann", "bob"], ["t0", "t1"], [(0, 0), (1, 1)], seen).graph
         for seen in (follows, [(0, 0), *follows])
     ]
 
-    without, with_self = (adjacency(graph, ALIKE, everybody).to_dense() for graph in graphs)
+    without, with_self = (adjacency(graph, UNIFORM, every_track).to_dense() for graph in graphs)
 
     assert torch.equal(with_self, without)
     assert not with_self.diagonal().any()
@@ -152,12 +155,14 @@ def test_following_oneself_changes_nothing():
 
 def test_a_follow_that_stands_twice_is_one_neighbour():
     """Its weights are added, 2 beside a listen's 1: 2 / sqrt(3 x 2); it is never drawn twice."""
-    graph = evidence_of(["ann", "bob"], ["t0", "t1"], [(0, 0)], [(0, 1), (0, 1)]).graph
-    matrix = adjacency(graph, ALIKE, torch.ones(2, dtype=torch.bool))
-    sampler = NeighbourSampler(matrix, alike(matrix), [5], torch.Generator().manual_seed(1))
+    graph = view_of(["ann", "bob"], ["t0", "t1"], [(0, 0)], [(0, 1), (0, 1)]).graph
+    matrix = adjacency(graph, UNIFORM, torch.ones(2, dtype=torch.bool))
+    sampler = NeighbourSampler(
+        matrix, uniform_sampling(matrix), [5], torch.Generator().manual_seed(1)
+    )
 
     assert float(matrix.to_dense()[0, 1]) == pytest.approx(2 / (3 * 2) ** 0.5)
-    assert sampler.around(torch.tensor([0])).nodes.tolist() == [0, 1, 2]
+    assert sampler.sample(torch.tensor([0])).nodes.tolist() == [0, 1, 2]
 
 
 def test_listens_of_a_pair_on_several_days_are_one_pair():
@@ -169,7 +174,7 @@ def test_listens_of_a_pair_on_several_days_are_one_pair():
 
 
 @pytest.mark.parametrize("fan_out", [0, 7])
-def test_a_person_with_a_hundred_thousand_listens_is_one_of_all(fan_out):
+def test_a_listener_with_a_hundred_thousand_listens_fits_in_a_batch(fan_out):
     """One batch with more positives than candidates are drawn: finite losses, on the whole graph or sampled."""
     tracks = torch.arange(MANY)
     heard = pairs_of([(0, track) for track in range(MANY)] + [(1, 0), (1, 5), (2, 5)])
@@ -178,9 +183,9 @@ def test_a_person_with_a_hundred_thousand_listens_is_one_of_all(fan_out):
     with deterministic(seed=1, n_threads=1):
         model = MMGNN(
             MMGNNConfig(dim=2, n_layers=1, fan_out=fan_out, linear_max_tracks=50),
-            Evidence(graph, {}),
+            DataView(graph, {}),
         )
-        batches = LearningBatches(
+        batches = TrainingBatches(
             heard, MANY, 256, 1, 500, 50, torch.Generator().manual_seed(1), CPU
         )
         before = cast("nn.Module", model).state_dict()["heads.collaborative.nodes.user"].clone()

@@ -1,4 +1,4 @@
-"""What is drawn, how often, what it counts, and what can never be drawn."""
+"""Neighbour sampling: inclusion probabilities, edge weights, and edges that are never drawn."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from datetime import date, timedelta
 import pytest
 import torch
 
-from tests.training.worlds import (
+from tests.training.datasets import (
     CPU,
+    dataset_of,
     graph_with,
     ids,
     listens_on,
     nodes_of,
     pairs_of,
     three_modalities,
-    two_taste_evidence,
-    world_of,
+    two_taste_view,
 )
-from training.data.batches import LearningBatches
+from training.data.batches import TrainingBatches
 from training.data.graph import RelationWeights, SocialGraph, adjacency, csr
 from training.data.neighbours import (
+    EdgeOverride,
     NeighbourSampler,
-    Otherwise,
-    alike,
-    by_weight,
     propagate_sampled,
+    uniform_sampling,
+    weighted_sampling,
 )
 from training.engine.loop import deterministic
 from training.evaluation.splits import Split, SplitConfig, choose_split
@@ -34,13 +34,13 @@ from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
 
 DRAWS = 20_000
 SPREAD = 0.02  # five standard deviations of a share of 20,000 draws are at most .018
-ALIKE = RelationWeights(
+UNIFORM = RelationWeights(
     listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0
 )
 
 
 def star(n_copies: int = 1) -> torch.Tensor:
-    """Node 0 beside 1, 2, 3, by weights 1, 2, 3; node 4 alone. Copies follow one another."""
+    """Node 0 next to 1, 2, 3, by weights 1, 2, 3; node 4 alone. Copies follow one another."""
     ends = (5 * torch.arange(n_copies)[:, None] + torch.tensor([1, 2, 3])).flatten()
     hubs = (5 * torch.arange(n_copies)).repeat_interleave(3)
     weights = torch.tensor([1.0, 2.0, 3.0]).repeat(n_copies)
@@ -52,41 +52,43 @@ def star(n_copies: int = 1) -> torch.Tensor:
     )
 
 
-def sampler(matrix, chances, fan_outs, seed=1) -> NeighbourSampler:
-    return NeighbourSampler(matrix, chances(matrix), fan_outs, torch.Generator().manual_seed(seed))
+def sampler(matrix, sampling_weights, fan_outs, seed=1) -> NeighbourSampler:
+    return NeighbourSampler(
+        matrix, sampling_weights(matrix), fan_outs, torch.Generator().manual_seed(seed)
+    )
 
 
-def drawn_together(chances) -> dict[tuple[int, int], float]:
+def drawn_pairs(sampling_weights) -> dict[tuple[int, int], float]:
     """Share of the draws in which each pair of a hub's neighbours came, of two that are drawn."""
-    around = sampler(star(DRAWS), chances, [2]).around(5 * torch.arange(DRAWS))
+    around = sampler(star(DRAWS), sampling_weights, [2]).sample(5 * torch.arange(DRAWS))
     neighbours = around.nodes[around.steps[0].col_indices()].reshape(DRAWS, 2) % 5
     pairs, count = neighbours.sort(dim=1).values.unique(dim=0, return_counts=True)
     shares = (count / DRAWS).tolist()
     return {tuple(pair): share for pair, share in zip(pairs.tolist(), shares, strict=True)}
 
 
-def test_uniform_draws_without_replacement_give_every_set_alike():
+def test_uniform_sampling_without_replacement_draws_every_set_equally_often():
     """Two of three neighbours: three sets, a third of the draws each."""
     third = pytest.approx(1 / 3, abs=SPREAD)
 
-    assert drawn_together(alike) == {(1, 2): third, (1, 3): third, (2, 3): third}
+    assert drawn_pairs(uniform_sampling) == {(1, 2): third, (1, 3): third, (2, 3): third}
 
 
 def test_weighted_draws_follow_the_weights_one_after_the_other():
     """Weights 1, 2, 3: first 1 then 2 has 1/6 x 2/5, first 2 then 1 has 2/6 x 1/4; and so on."""
     one_two, one_three = 1 / 6 * 2 / 5 + 2 / 6 * 1 / 4, 1 / 6 * 3 / 5 + 3 / 6 * 1 / 3
 
-    assert drawn_together(by_weight) == {
+    assert drawn_pairs(weighted_sampling) == {
         (1, 2): pytest.approx(one_two, abs=SPREAD),
         (1, 3): pytest.approx(one_three, abs=SPREAD),
         (2, 3): pytest.approx(1 - one_two - one_three, abs=SPREAD),
     }
 
 
-@pytest.mark.parametrize("chances", [alike, by_weight])
-def test_what_is_drawn_counts_for_what_is_not(chances):
+@pytest.mark.parametrize("sampling_weights", [uniform_sampling, weighted_sampling])
+def test_a_sampled_step_is_unbiased(sampling_weights):
     """On average a step over two of three neighbours is the step over all: 1 x 5 + 2 x 7 - 3 x 4 = 7."""
-    around = sampler(star(DRAWS), chances, [2]).around(5 * torch.arange(DRAWS))
+    around = sampler(star(DRAWS), sampling_weights, [2]).sample(5 * torch.arange(DRAWS))
     states = torch.tensor([0.0, 5.0, 7.0, -4.0, 0.0])[around.nodes % 5]
 
     assert float((around.steps[0] @ states[:, None]).mean()) == pytest.approx(7.0, abs=0.5)
@@ -96,31 +98,31 @@ def test_an_edge_of_no_weight_is_never_drawn():
     """One of two neighbours, of weights 0 and 2: always the second, as if it were the only one."""
     matrix = csr(torch.tensor([0, 0]), torch.tensor([1, 2]), torch.tensor([0.0, 2.0]), (3, 3))
 
-    drawing = sampler(matrix, by_weight, [1])
-    found = [drawing.around(torch.tensor([0])) for _ in range(50)]
+    neighbours = sampler(matrix, weighted_sampling, [1])
+    found = [neighbours.sample(torch.tensor([0])) for _ in range(50)]
 
     assert {tuple(one.nodes.tolist()) for one in found} == {(0, 2)}
     assert found[0].steps[0].to_dense().tolist() == [[0.0, 2.0]]
-    both = sampler(matrix, by_weight, [2]).around(torch.tensor([0]))
+    both = sampler(matrix, weighted_sampling, [2]).sample(torch.tensor([0]))
     assert both.nodes.tolist() == [0, 2]
 
 
 def test_the_same_generator_draws_the_same_and_another_something_else():
     matrix = star()
-    asked = torch.tensor([0])
+    seeds = torch.tensor([0])
 
     def series(seed: int) -> list[list[int]]:
-        drawing = sampler(matrix, alike, [1], seed)
-        return [drawing.around(asked).nodes.tolist() for _ in range(20)]
+        neighbours = sampler(matrix, uniform_sampling, [1], seed)
+        return [neighbours.sample(seeds).nodes.tolist() for _ in range(20)]
 
     assert series(1) == series(1)
     assert series(1) != series(2)
 
 
-def test_places_lead_back_to_nodes_step_by_step():
+def test_steps_are_relabelled_to_indices_into_nodes():
     """From node 3 one step reaches 0, two steps 1 and 2 as well; the asked node comes first."""
     matrix = star()
-    found = sampler(matrix, alike, [9, 9]).around(torch.tensor([3]))
+    found = sampler(matrix, uniform_sampling, [9, 9]).sample(torch.tensor([3]))
 
     assert found.nodes.tolist() == [3, 0, 1, 2]
     first, last = found.steps
@@ -131,23 +133,23 @@ def test_places_lead_back_to_nodes_step_by_step():
 def test_a_node_without_neighbours_keeps_only_itself():
     """Node 4 gets nothing in any step: the mean of its input and two zeros."""
     matrix = star()
-    found = sampler(matrix, alike, [2, 2]).around(torch.tensor([4, 0]))
+    found = sampler(matrix, uniform_sampling, [2, 2]).sample(torch.tensor([4, 0]))
     inputs = torch.tensor([[6.0], [1.0], [1.0], [1.0], [6.0]])
 
     assert propagate_sampled(found, inputs[found.nodes])[0].tolist() == [2.0]
 
 
-@pytest.mark.parametrize("chances", [alike, by_weight])
-def test_with_all_neighbours_states_and_gradients_are_the_full_graph_s(chances):
+@pytest.mark.parametrize("sampling_weights", [uniform_sampling, weighted_sampling])
+def test_with_all_neighbours_states_and_gradients_are_the_full_graph_s(sampling_weights):
     """Fan-outs of at least every degree: 3 steps from any nodes agree with the whole graph to 1e-6."""
     matrix = star()
-    asked = torch.tensor([3, 4, 0])
+    seeds = torch.tensor([3, 4, 0])
     whole = torch.randn(5, 4, generator=torch.Generator().manual_seed(2)).requires_grad_()
     drawn = whole.detach().clone().requires_grad_()
     pull = torch.randn(3, 4, generator=torch.Generator().manual_seed(3))
 
-    of_all = propagate(matrix, whole, 3)[asked]
-    found = sampler(matrix, chances, [3, 3, 3]).around(asked)
+    of_all = propagate(matrix, whole, 3)[seeds]
+    found = sampler(matrix, sampling_weights, [3, 3, 3]).sample(seeds)
     of_drawn = propagate_sampled(found, drawn[found.nodes])
     (of_all * pull).sum().backward()
     (of_drawn * pull).sum().backward()
@@ -157,39 +159,43 @@ def test_with_all_neighbours_states_and_gradients_are_the_full_graph_s(chances):
 
 
 def test_no_held_out_listen_is_ever_drawn():
-    """A new track each day, split by time: each held-out pair is in the whole world and in no draw."""
+    """A new track each day, split by time: each held-out pair is in the whole dataset and in no draw."""
     as_of = date(2026, 3, 1)
     rows = [
         (user, user + day, as_of - timedelta(days=19 - day))
         for user in range(8)
         for day in range(20)
     ]
-    world = world_of(nodes_of(ids("u", 8), ids("t", 27)), listens_on(rows), as_of)
+    dataset = dataset_of(nodes_of(ids("u", 8), ids("t", 27)), listens_on(rows), as_of)
     split = choose_split(
-        world.listens, as_of, world.came_day, SplitConfig(), torch.Generator().manual_seed(1)
+        dataset.listens,
+        as_of,
+        dataset.available_from,
+        SplitConfig(),
+        torch.Generator().manual_seed(1),
     )
     assert isinstance(split, Split)
-    held_out = split.validation.concealed
-    everything = world.everything().graph.listened
-    seen = world.known_before(split.validation).graph
+    held_out = split.validation.hidden_pairs
+    listened = dataset.full_view().graph.listened
+    seen = dataset.train_view(split.validation).graph
 
     drawn = _drawn_listens(seen)
 
     hidden = set(zip(held_out.users.tolist(), held_out.tracks.tolist(), strict=True))
     assert hidden
-    assert hidden <= set(zip(everything.users.tolist(), everything.tracks.tolist(), strict=True))
+    assert hidden <= set(zip(listened.users.tolist(), listened.tracks.tolist(), strict=True))
     assert drawn
     assert not drawn & hidden
 
 
 def _drawn_listens(graph: SocialGraph) -> set[tuple[int, int]]:
-    """Every user-track edge in 50 draws around everybody."""
+    """Every user-track edge in 50 draws around all users."""
     n_users, n_tracks, *_ = graph.sizes
-    matrix = adjacency(graph, ALIKE, torch.ones(n_tracks, dtype=torch.bool))
-    drawing = sampler(matrix, alike, [3, 3])
+    matrix = adjacency(graph, UNIFORM, torch.ones(n_tracks, dtype=torch.bool))
+    neighbours = sampler(matrix, uniform_sampling, [3, 3])
     found = set()
     for _ in range(50):
-        around = drawing.around(torch.arange(n_users))
+        around = neighbours.sample(torch.arange(n_users))
         for step in around.steps:
             for row, column in step.to_sparse_coo().indices().T.tolist():
                 ends = sorted((int(around.nodes[row]), int(around.nodes[column])))
@@ -198,11 +204,11 @@ def _drawn_listens(graph: SocialGraph) -> set[tuple[int, int]]:
     return found
 
 
-@pytest.mark.parametrize("newcomer_rate", [0.0, 0.4])
-def test_a_sampled_step_of_mm_gnn_has_the_full_graph_s_losses_and_gradients(newcomer_rate):
+@pytest.mark.parametrize("cold_start_rate", [0.0, 0.4])
+def test_a_sampled_step_of_mm_gnn_has_the_full_graph_s_losses_and_gradients(cold_start_rate):
     """A fan-out above every degree: all heads' losses and all gradients agree to 1e-6."""
     whole, sampled = (
-        gradients(fan_out=fan_out, newcomer_rate=newcomer_rate) for fan_out in (0, 100)
+        gradients(fan_out=fan_out, cold_start_rate=cold_start_rate) for fan_out in (0, 100)
     )
 
     assert whole.keys() == sampled.keys()
@@ -219,64 +225,63 @@ def test_a_small_fan_out_learns_from_part_of_the_graph():
 
 def test_the_setting_decides_whether_heavy_edges_are_drawn_more_often():
     """With all neighbours there is nothing to draw; with one, other edges come, and another loss."""
-    alike_drawn, by_weight_drawn = (gradients(1, by_weight=heavy) for heavy in (False, True))
+    uniform, weighted = (gradients(1, weighted_sampling=heavy) for heavy in (False, True))
 
-    assert not torch.allclose(
-        alike_drawn["ranking.audio"], by_weight_drawn["ranking.audio"], atol=1e-3
-    )
-    everything = gradients(100, by_weight=True)
-    assert torch.allclose(everything["ranking.audio"], gradients(0)["ranking.audio"], atol=1e-6)
+    assert not torch.allclose(uniform["ranking.audio"], weighted["ranking.audio"], atol=1e-3)
+    all_neighbours = gradients(100, weighted_sampling=True)
+    assert torch.allclose(all_neighbours["ranking.audio"], gradients(0)["ranking.audio"], atol=1e-6)
 
 
 def gradients(
-    fan_out: int, *, by_weight: bool = False, newcomer_rate: float = 0.0
+    fan_out: int, *, weighted_sampling: bool = False, cold_start_rate: float = 0.0
 ) -> dict[str, torch.Tensor]:
-    """Losses by name and gradients by parameter, of a batch of 6 people and 13 candidates."""
-    evidence = two_taste_evidence(three_modalities(13, lacking_lyrics=[2, 9]))
-    heard = evidence.graph.listened
+    """Losses by name and gradients by parameter, of a batch of 6 listeners and 13 candidates."""
+    view = two_taste_view(three_modalities(13, lacking_lyrics=[2, 9]))
+    heard = view.graph.listened
     config = MMGNNConfig(
         dim=8,
         fan_out=fan_out,
-        fan_out_by_weight=by_weight,
+        weighted_sampling=weighted_sampling,
         listened_power=1.0,
-        newcomer_rate=newcomer_rate,
+        cold_start_rate=cold_start_rate,
     )
     with deterministic(seed=3, n_threads=1):
-        model = MMGNN(config, evidence)
+        model = MMGNN(config, view)
         generator = torch.Generator().manual_seed(1)
-        [batch, *_] = LearningBatches(heard, 13, 6, 1, 100, 9, generator, CPU)
+        [batch, *_] = TrainingBatches(heard, 13, 6, 1, 100, 9, generator, CPU)
         losses = model.training_loss(batch)
         torch.stack(list(losses.values())).sum().backward()
     found = {name: loss.detach() for name, loss in losses.items()}
     return found | {name: value.grad for name, value in model.named_parameters()}
 
 
-def test_impossible_fan_outs_and_chances_are_refused():
+def test_impossible_fan_outs_and_sampling_weights_are_refused():
     matrix = star()
     with pytest.raises(ValueError, match=r"fan-outs \(2, 0\), each must be 1 or more"):
-        sampler(matrix, alike, [2, 0])
-    with pytest.raises(ValueError, match="a chance is 0"):
-        sampler(matrix, lambda edges: 0 * alike(edges), [2])
+        sampler(matrix, uniform_sampling, [2, 0])
+    with pytest.raises(ValueError, match="a sampling weight is 0"):
+        sampler(matrix, lambda edges: 0 * uniform_sampling(edges), [2])
 
 
-def test_an_edge_that_carries_nothing_now_is_not_drawn():
-    """Node 0 beside 1, 2 and 3, its edge with 3 at 0: 1 and 2 fill the fan-out, for sure."""
+def test_an_edge_with_an_override_of_zero_is_not_drawn():
+    """Node 0 next to 1, 2 and 3, its edge with 3 at 0: 1 and 2 fill the fan-out, for sure."""
     matrix = star()
-    otherwise = Otherwise(torch.arange(5) == 3, torch.zeros(len(matrix.values())))
+    override = EdgeOverride(torch.arange(5) == 3, torch.zeros(len(matrix.values())))
 
     found = [
-        sampler(matrix, alike, [2], seed).around(torch.tensor([0]), otherwise) for seed in range(20)
+        sampler(matrix, uniform_sampling, [2], seed).sample(torch.tensor([0]), override)
+        for seed in range(20)
     ]
 
     assert {tuple(one.nodes.tolist()) for one in found} == {(0, 1, 2)}
     assert found[0].steps[0].to_dense().tolist() == [[0.0, 1.0, 2.0]]
 
 
-def test_a_graph_without_edges_gives_everybody_themselves():
+def test_a_graph_without_edges_gives_only_the_seed_nodes():
     bare = graph_with(nodes_of(["u"], ["t"]), pairs_of([]))
-    matrix = adjacency(bare, ALIKE, torch.ones(1, dtype=torch.bool))
+    matrix = adjacency(bare, UNIFORM, torch.ones(1, dtype=torch.bool))
 
-    found = sampler(matrix, alike, [4]).around(torch.tensor([0, 1]))
+    found = sampler(matrix, uniform_sampling, [4]).sample(torch.tensor([0, 1]))
 
     assert found.nodes.tolist() == [0, 1]
     assert not found.steps[0].to_dense().any()

@@ -1,4 +1,4 @@
-"""What a recommendation started teaches nothing when the settings say so."""
+"""With organic_only training ignores listens that a recommendation started."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import pyarrow as pa
 import pytest
 
 from feature_store.lake.arrow_io import append
-from feature_store.settings import GraphSettings
+from feature_store.setting_groups import GraphSettings
 from feature_store.tables.core import CORE_DAILY_LISTENS
 from tests.training import lake as sample
-from training.data.reading import read_world
+from training.data.reading import read_dataset
 
 AS_OF = date(2026, 3, 1)
 
 
 @pytest.mark.parametrize(
-    ("organic_only", "learned"),
+    ("organic_only", "read"),
     [(False, [(3, 2000), (4, 4000)]), (True, [(2, 1333)])],
 )
-def test_of_a_day_s_sums_the_part_that_people_chose_is_read(settings, organic_only, learned):
+def test_organic_only_reads_the_organic_part_of_a_day_s_sums(settings, organic_only, read):
     """3 listens of t00 with 2,000 permille, 2 organic: 2 listens with 1,333, as the graph's job has it.
 
     All 4 of t01 were started by a list.
@@ -36,8 +36,8 @@ def test_of_a_day_s_sums_the_part_that_people_chose_is_read(settings, organic_on
     table = pa.Table.from_pylist(rows, schema=CORE_DAILY_LISTENS.arrow_schema)
     append(settings.lake, CORE_DAILY_LISTENS, table)
 
-    listens = read_world(settings.lake, AS_OF, GraphSettings(organic_only=organic_only)).listens
+    listens = read_dataset(settings.lake, AS_OF, GraphSettings(organic_only=organic_only)).listens
 
     today = listens.day == listens.day.max()
     count, completion = listens.listen_count[today], listens.completion_permille[today]
-    assert list(zip(count.tolist(), completion.tolist(), strict=True)) == learned
+    assert list(zip(count.tolist(), completion.tolist(), strict=True)) == read

@@ -1,4 +1,4 @@
-"""Tags of tracks that nobody has announced yet."""
+"""Tags of tracks that the catalogue lacks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from feature_store.lake.arrow_io import append, read_table, write_slice
 from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.graph import GRAPH_NODES
 from tests.training import lake as sample
-from training.data.reading import read_world
+from training.data.reading import read_dataset
 
 
-def test_a_tag_of_an_unannounced_track_waits_and_stops_nothing(night):
+def test_a_tag_of_an_unknown_track_is_no_edge(night):
     """core_tags holds three tags; the one on a track without a node has no edge, the other two do."""
     lake = night.settings.lake
     sample.fill(lake, night.as_of)
@@ -27,9 +27,9 @@ def test_a_tag_of_an_unannounced_track_waits_and_stops_nothing(night):
     rows = [event | {"known_from_date": night.as_of} for event in events]
     append(lake, CORE_TAGS, pa.Table.from_pylist(rows, schema=CORE_TAGS.arrow_schema))
 
-    world = read_world(lake, night.as_of, night.settings.graph)
+    dataset = read_dataset(lake, night.as_of, night.settings.graph)
 
-    assert len(world.tag_events.edges.source) == 2
+    assert len(dataset.tag_events.edges.source) == 2
 
 
 def _tag(event, track, user):

@@ -16,12 +16,12 @@ N_PROCESSES = 2
 def in_two_processes(do: Callable[..., Any], folder: Path, *arguments: Any) -> list[Any]:
     """What `do(rank, *arguments)` gives in each of two processes joined by gloo."""
     multiprocessing.spawn(_one, (do, folder, arguments), nprocs=N_PROCESSES)
-    return [torch.load(folder / f"said-{rank}.pt") for rank in range(N_PROCESSES)]
+    return [torch.load(folder / f"result-{rank}.pt") for rank in range(N_PROCESSES)]
 
 
 def _one(rank: int, do: Callable[..., Any], folder: Path, arguments: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
-    meeting_place = f"file://{folder / 'meeting'}"
-    dist.init_process_group("gloo", meeting_place, rank=rank, world_size=N_PROCESSES)
-    torch.save(do(rank, *arguments), folder / f"said-{rank}.pt")
+    rendezvous = f"file://{folder / 'rendezvous'}"
+    dist.init_process_group("gloo", rendezvous, rank=rank, world_size=N_PROCESSES)
+    torch.save(do(rank, *arguments), folder / f"result-{rank}.pt")
     dist.destroy_process_group()

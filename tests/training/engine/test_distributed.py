@@ -1,4 +1,4 @@
-"""Two processes with a part of each batch learn what one process with the whole batch learns."""
+"""Two processes with a shard of each batch get the gradients of one process with the whole batch."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from feature_store.settings import Night
 from feature_store.tables.runs import RUN_METRICS, RUN_MODELS
 from feature_store.tables.scores import SCORE_EVALUATION
 from tests.training import lake as sample
+from tests.training.datasets import CPU, three_modalities, two_taste_view
 from tests.training.engine.processes import in_two_processes
-from tests.training.worlds import CPU, three_modalities, two_taste_evidence
 from training import train
 from training.artifacts import model_registry
 from training.config import load_recipe
-from training.data.batches import LearningBatch, LearningBatches
+from training.data.batches import TrainingBatch, TrainingBatches
 from training.engine.distributed import (
     ProcessesDifferError,
-    averaging_gradients,
+    check_same_in_all_processes,
+    data_parallel_loss,
+    mean_denominator,
     mean_over_batch,
-    own_part,
-    part_of_mean,
-    refuse_difference,
+    shard,
 )
 from training.engine.loop import LoopConfig, deterministic, fit
 from training.models.registry import FAMILIES, Recommender
 
 N_TRACKS = 13
 GRADIENT_TOLERANCE = 1e-6  # sums of float32 in another order; gradients here are about 1e-2
-LACKING_LYRICS = (1, 2, 3, 11)  # so that heads have other counts of positives than people
+LACKING_LYRICS = (1, 2, 3, 11)  # so that heads have other counts of positives than listeners
 
 
 def made(family: str) -> Recommender:
     with deterministic(seed=3, n_threads=1):
-        evidence = two_taste_evidence(three_modalities(N_TRACKS, LACKING_LYRICS))
-        return FAMILIES[family].model(load_recipe(family).model, evidence)
+        view = two_taste_view(three_modalities(N_TRACKS, LACKING_LYRICS))
+        return FAMILIES[family].model(load_recipe(family).model, view)
 
 
-def first_batch(n_people: int) -> LearningBatch:
-    heard = two_taste_evidence().graph.listened
+def first_batch(n_users: int) -> TrainingBatch:
+    heard = two_taste_view().graph.listened
     generator = torch.Generator().manual_seed(1)
-    [batch, *_] = LearningBatches(heard, N_TRACKS, n_people, 1, 100, 9, generator, CPU)
+    [batch, *_] = TrainingBatches(heard, N_TRACKS, n_users, 1, 100, 9, generator, CPU)
     return batch
 
 
-def learned_from(family: str, n_people: int) -> dict[str, torch.Tensor]:
+def gradients_of(family: str, n_users: int) -> dict[str, torch.Tensor]:
     """Gradients by parameter, of the sum of the losses of this process's part."""
     model = made(family)
-    training_loss = averaging_gradients(model)
+    training_loss = data_parallel_loss(model)
     torch.manual_seed(5)  # what is drawn by track is the same in every process, as in a fit
-    losses = training_loss(own_part(first_batch(n_people)))
+    losses = training_loss(shard(first_batch(n_users)))
     torch.stack(list(losses.values())).sum().backward()
     gradients = {
         name: value.grad
@@ -64,7 +64,7 @@ def learned_from(family: str, n_people: int) -> dict[str, torch.Tensor]:
     return gradients | {name: loss.detach() for name, loss in losses.items()}
 
 
-def families_that_learn() -> list[str]:
+def trainable_families() -> list[str]:
     """Those with parameters, less the one whose random negatives depend on who is in a part."""
     learning = [name for name in FAMILIES if list(cast("nn.Module", made(name)).parameters())]
     return [name for name in learning if name != "bpr"]
@@ -72,38 +72,38 @@ def families_that_learn() -> list[str]:
 
 def gradients_of_all(rank: int) -> dict[str, dict[str, torch.Tensor]]:
     return {
-        f"{family} {n_people}": learned_from(family, n_people)
-        for family in families_that_learn()
-        for n_people in (1, 5, 18)
+        f"{family} {n_users}": gradients_of(family, n_users)
+        for family in trainable_families()
+        for n_users in (1, 5, 18)
     }
 
 
-@pytest.mark.parametrize("n_people", [18, 5, 1])
-def test_two_parts_have_all_positives_once(n_people):
-    """Each positive of the batch is in one part, with its own person and track."""
-    whole = first_batch(n_people)
+@pytest.mark.parametrize("n_users", [18, 5, 1])
+def test_two_shards_have_all_positives_once(n_users):
+    """Each positive of the batch is in one part, with its own listener and track."""
+    whole = first_batch(n_users)
     found = []
-    for part in (whole.part(0, 2), whole.part(1, 2)):
+    for part in (whole.shard(0, 2), whole.shard(1, 2)):
         assert torch.equal(part.candidates, whole.candidates)
-        people, tracks = part.users[part.rows], part.candidates[part.columns]
-        found += list(zip(people.tolist(), tracks.tolist(), strict=True))
+        users, tracks = part.users[part.rows], part.candidates[part.columns]
+        found += list(zip(users.tolist(), tracks.tolist(), strict=True))
 
-    people, tracks = whole.users[whole.rows], whole.candidates[whole.columns]
-    assert sorted(found) == sorted(zip(people.tolist(), tracks.tolist(), strict=True))
+    users, tracks = whole.users[whole.rows], whole.candidates[whole.columns]
+    assert sorted(found) == sorted(zip(users.tolist(), tracks.tolist(), strict=True))
 
 
-def what_is_said_of_a_difference(rank: int) -> str:
+def message_of_a_difference(rank: int) -> str:
     """Both processes agree on the recipe; the second one has read other data."""
-    refuse_difference("recipes", "mm_gnn")
+    check_same_in_all_processes("recipes", "mm_gnn")
     try:
-        refuse_difference("data", ["v7", "v8"][rank])
+        check_same_in_all_processes("data", ["v7", "v8"][rank])
     except ProcessesDifferError as error:
         return str(error)
     return "nothing"
 
 
 def test_processes_that_read_other_data_do_not_train_together(tmp_path):
-    first, second = in_two_processes(what_is_said_of_a_difference, tmp_path)
+    first, second = in_two_processes(message_of_a_difference, tmp_path)
 
     assert first == second
     assert first.startswith(
@@ -112,17 +112,17 @@ def test_processes_that_read_other_data_do_not_train_together(tmp_path):
 
 
 def test_a_count_alone_is_itself_and_never_zero():
-    assert part_of_mean(torch.tensor(3)) == 3
-    assert part_of_mean(torch.tensor(0)) == 1
+    assert mean_denominator(torch.tensor(3)) == 3
+    assert mean_denominator(torch.tensor(0)) == 1
 
 
 def test_every_family_s_gradients_are_those_of_one_process(tmp_path):
-    """18, 5 and 1 people: parts with other counts of people and positives, and one part with nobody."""
+    """18, 5 and 1 listeners: parts with other counts of listeners and positives, and one empty shard."""
     alone = gradients_of_all(rank=0)
 
     of_both = in_two_processes(gradients_of_all, tmp_path)
 
-    assert families_that_learn()
+    assert trainable_families()
     for case, expected in alone.items():
         assert of_both[0][case].keys() == of_both[1][case].keys() == expected.keys(), case
         for name, value in expected.items():
@@ -134,15 +134,15 @@ def test_every_family_s_gradients_are_those_of_one_process(tmp_path):
 
 
 def means_and_losses(rank: int) -> dict[str, float]:
-    """The mean of 1, 2, 3 here and 10 there; and BPR's losses of a batch of one, whom the first has."""
+    """The mean of 1, 2, 3 here and 10 there; and BPR's losses of a batch of one, which is in the first shard."""
     values = torch.tensor([[1.0, 2.0, 3.0], [10.0]][rank])
-    losses = made("bpr").training_loss(own_part(first_batch(1)))
+    losses = made("bpr").training_loss(shard(first_batch(1)))
     mean = float(mean_over_batch(values))
     return {"mean": mean} | {name: float(loss.detach()) for name, loss in losses.items()}
 
 
-def test_means_are_over_all_parts_also_where_one_has_nobody(tmp_path):
-    """(1 + 2 + 3 + 10) / 4 = 4; without people a part adds 0 to the losses, and no NaN."""
+def test_means_are_over_all_shards_also_where_one_is_empty(tmp_path):
+    """(1 + 2 + 3 + 10) / 4 = 4; without listeners a part adds 0 to the losses, and no NaN."""
     first, second = in_two_processes(means_and_losses, tmp_path)
 
     assert (first["mean"] + second["mean"]) / 2 == pytest.approx(4)
@@ -153,11 +153,11 @@ def test_means_are_over_all_parts_also_where_one_has_nobody(tmp_path):
 def fitted(rank: int) -> dict[str, object]:
     """A fit whose validation would stop this process at another epoch than the other."""
     figures = iter([[1.0, 3.0, 2.0, 2.0, 9.0], [5.0, 4.0, 9.0, 1.0, 1.0]][rank])
-    heard = two_taste_evidence().graph.listened
+    heard = two_taste_view().graph.listened
     model = made("mm_gnn")
     outcome = fit(
         model,
-        LearningBatches(heard, N_TRACKS, 7, 1, 9, 9, torch.Generator().manual_seed(1), CPU),
+        TrainingBatches(heard, N_TRACKS, 7, 1, 9, 9, torch.Generator().manual_seed(1), CPU),
         LoopConfig(validate_every=1, patience=2),
         n_epochs=5,
         validate=lambda: next(figures),
@@ -167,7 +167,7 @@ def fitted(rank: int) -> dict[str, object]:
     return {"best_epoch": outcome.best_epoch, "losses": losses, "parameters": parameters}
 
 
-def test_the_first_process_s_validation_stops_all_at_the_same_epoch(tmp_path):
+def test_the_validation_of_rank_0_stops_all_processes_at_the_same_epoch(tmp_path):
     """The first sees 1, 3, 2, 2 and stops after four with the second; the other would see 5 first."""
     first, second = in_two_processes(fitted, tmp_path)
 
@@ -194,7 +194,7 @@ def validation_ndcg(night: Night) -> float:
 
 
 def test_two_processes_write_one_model_that_is_as_good(night, tmp_path, monkeypatch):
-    """On 14 people of two tastes validation nDCG agrees to .02; the first process alone has written."""
+    """On 14 listeners of two tastes validation nDCG agrees to .02; only rank 0 has written."""
     one = replace(night, settings=night.settings.model_copy(update={"lake": str(tmp_path / "one")}))
     for each in (night, one):
         sample.fill(each.settings.lake, each.as_of)
@@ -209,16 +209,16 @@ def test_two_processes_write_one_model_that_is_as_good(night, tmp_path, monkeypa
     assert validation_ndcg(night) == pytest.approx(validation_ndcg(one), abs=0.02)
 
 
-def test_two_processes_hold_one_contest_and_promote_the_same_family(night, tmp_path):
+def test_two_processes_run_one_challenger_test_and_promote_the_same_family(night, tmp_path):
     """EASE tells the two tastes, which popularity mixes up; LightGCN, learned in between, keeps both in step."""
     sample.fill(night.settings.lake, night.as_of)
-    contest = sample.competing(night, "popularity", "light_gcn", "ease")
+    competing = sample.competing(night, "popularity", "light_gcn", "ease")
 
-    versions = in_two_processes(trained, tmp_path, contest)
+    versions = in_two_processes(trained, tmp_path, competing)
 
     [row] = read_table(night.settings.lake, RUN_MODELS).to_pylist()
     assert versions == [row["model_version"]] * 2
-    assert row["family"] == model_registry.champion_of(contest) != "popularity"
+    assert row["family"] == model_registry.champion_of(competing) != "popularity"
     ahead = [
         (one["subject"], one["value"] > 0)
         for one in read_table(night.settings.lake, SCORE_EVALUATION, as_of=night.as_of).to_pylist()

@@ -1,4 +1,4 @@
-"""A fit that was killed goes on, and ends as one that never was."""
+"""A killed fit resumes, and ends as a fit that was not killed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from feature_store.lake.storage import StorageError, open_storage
-from feature_store.privacy.suppression import ErasedMeanwhile, suppress, unchanged_people
+from feature_store.privacy.suppression import ErasedDuringRun, erasure_guard, suppress
 from tests.training import lake as sample
-from tests.training.worlds import CPU, three_modalities, two_taste_evidence
+from tests.training.datasets import CPU, three_modalities, two_taste_view
 from training import train
-from training.data.batches import LearningBatch, LearningBatches
+from training.data.batches import TrainingBatch, TrainingBatches
 from training.engine import loop, model_selection, resume
-from training.engine.loop import Fit, LoopConfig, deterministic, fit
-from training.engine.resume import Progress, ProgressError
+from training.engine.loop import FitHistory, LoopConfig, deterministic, fit
+from training.engine.resume import ResumeError, ResumeFile
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
 
 N_TRACKS, N_EPOCHS = 13, 6
@@ -30,10 +30,10 @@ class Killed(BaseException):
 class Stopping:
     """Batches that end the process in the middle of an epoch."""
 
-    def __init__(self, batches: LearningBatches, epoch: int) -> None:
+    def __init__(self, batches: TrainingBatches, epoch: int) -> None:
         self._batches, self._epochs_left = batches, epoch
 
-    def __iter__(self) -> Iterator[LearningBatch]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         self._epochs_left -= 1
         for step, batch in enumerate(self._batches):
             if self._epochs_left == 0 and step == 1:
@@ -41,18 +41,18 @@ class Stopping:
             yield batch
 
 
-def nobody_was_erased() -> None:
-    """As unchanged_people answers on a quiet night."""
+def no_erasure() -> None:
+    """The guard of a night without an erasure."""
 
 
 def fitted(
-    file: Path, killed_in: int = 0, refuse_old_people: Callable[[], None] = nobody_was_erased
-) -> tuple[Fit, dict[str, torch.Tensor]]:
+    file: Path, killed_in: int = 0, check_no_erasure: Callable[[], None] = no_erasure
+) -> tuple[FitHistory, dict[str, torch.Tensor]]:
     """Candidates are drawn, and validation is partly chance: every epoch depends on both generators."""
     with deterministic(seed=4, n_threads=1):
-        model = MMGNN(MMGNNConfig(dim=4), two_taste_evidence(three_modalities(N_TRACKS)))
-        heard = two_taste_evidence().graph.listened
-        batches = LearningBatches(
+        model = MMGNN(MMGNNConfig(dim=4), two_taste_view(three_modalities(N_TRACKS)))
+        heard = two_taste_view().graph.listened
+        batches = TrainingBatches(
             heard, N_TRACKS, 8, 1, 9, 5, torch.Generator().manual_seed(4), CPU
         )
         outcome = fit(
@@ -61,7 +61,7 @@ def fitted(
             LOOP,
             n_epochs=N_EPOCHS,
             validate=lambda: _liking(model),
-            progress=Progress(file, batches.generator, refuse_old_people),
+            resume_file=ResumeFile(file, batches.generator, check_no_erasure),
         )
     return outcome, model.state_dict()
 
@@ -73,7 +73,7 @@ def _liking(model: MMGNN) -> float:
 
 @pytest.mark.parametrize("epoch", [1, 2, 5])
 def test_a_fit_killed_in_any_epoch_ends_with_equal_losses_and_bytes(epoch, tmp_path):
-    """Killed in its second step, it goes on after the last whole epoch; all losses, figures and bits agree."""
+    """Killed in its second step, it resumes after the last whole epoch; all losses, figures and bits agree."""
     expected, parameters = fitted(tmp_path / "never-killed")
     with pytest.raises(Killed):
         fitted(tmp_path / "killed", killed_in=epoch)
@@ -86,7 +86,7 @@ def test_a_fit_killed_in_any_epoch_ends_with_equal_losses_and_bytes(epoch, tmp_p
 
 
 def test_a_fit_that_had_ended_is_not_run_again(tmp_path):
-    """What was killed between two fits takes the first one's outcome as it was."""
+    """A training that was killed between two fits takes the first one's outcome as it was."""
     expected, parameters = fitted(tmp_path / "state")
 
     outcome, again = fitted(tmp_path / "state", killed_in=1)
@@ -99,7 +99,7 @@ def test_a_damaged_state_is_an_error_that_says_what_to_do(tmp_path):
     file = tmp_path / "state"
     file.write_bytes(b"no tensors")
 
-    with pytest.raises(ProgressError, match=r"cannot be read .*delete the file"):
+    with pytest.raises(ResumeError, match=r"cannot be read .*delete the file"):
         fitted(file)
 
 
@@ -108,16 +108,16 @@ def test_a_killed_training_gives_the_model_of_one_that_was_not(night, tmp_path, 
     monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
     sample.fill(night.settings.lake, night.as_of)
     expected = train.train(night).checkpoint_sha256
-    refitted = model_selection._refitted
+    refitted = model_selection._refit
 
     def killed(*_: object) -> None:
         raise Killed
 
-    monkeypatch.setattr(model_selection, "_refitted", killed)
+    monkeypatch.setattr(model_selection, "_refit", killed)
     with pytest.raises(Killed):
         train.train(night, retrain="always")
-    left = list((night.settings.state / "fits").rglob("choosing.safetensors"))
-    monkeypatch.setattr(model_selection, "_refitted", refitted)
+    left = list((night.settings.state / "fits").rglob("selection.safetensors"))
+    monkeypatch.setattr(model_selection, "_refit", refitted)
     epochs: list[int] = []
     one_epoch = loop._one_epoch
     monkeypatch.setattr(
@@ -132,79 +132,79 @@ def test_a_killed_training_gives_the_model_of_one_that_was_not(night, tmp_path, 
     assert not list((night.settings.state / "fits").rglob("*.safetensors"))
 
 
-def test_an_erasure_deletes_what_fits_kept(tmp_path):
-    """Also what an erasure that was killed had moved aside already."""
-    fitted(resume.folder_of(tmp_path, "mm_gnn", "v1") / "choosing.safetensors")
+def test_an_erasure_deletes_all_resume_files(tmp_path):
+    """Also in a folder that a killed erasure had renamed already."""
+    fitted(resume.resume_folder(tmp_path, "mm_gnn", "v1") / "selection.safetensors")
     (tmp_path / "fits").rename(tmp_path / "fits-forgotten-1")
     open_storage(str(tmp_path)).write("fits/bpr/v1/final.safetensors", b"state")
 
-    assert resume.forget_all(tmp_path) == 2
+    assert resume.delete_all(tmp_path) == 2
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_an_erasure_during_a_fit_ends_it_and_nothing_is_kept(settings, tmp_path):
+def test_an_erasure_during_a_fit_ends_it_and_leaves_no_resume_file(settings, tmp_path):
     """Ada is erased in the third epoch, before or after its state is written: the last one goes too."""
     for asked_at, left_before in ((5, True), (6, True)):
-        refuse_old_people = unchanged_people(settings.lake)
-        file = tmp_path / f"erased-{asked_at}" / "choosing.safetensors"
+        check_no_erasure = erasure_guard(settings.lake)
+        file = tmp_path / f"erased-{asked_at}" / "selection.safetensors"
         states: list[bool] = []
 
-        def asked(states=states, file=file, refuse=refuse_old_people, asked_at=asked_at) -> None:
+        def asked(states=states, file=file, refuse=check_no_erasure, asked_at=asked_at) -> None:
             """Twice an epoch: before the state is written, and after."""
             states.append(file.exists())
             if len(states) == asked_at:
                 suppress(settings, f"ada-{asked_at}")
             refuse()
 
-        with pytest.raises(ErasedMeanwhile, match="somebody was erased"):
-            fitted(file, refuse_old_people=asked)
+        with pytest.raises(ErasedDuringRun, match="a person was erased"):
+            fitted(file, check_no_erasure=asked)
 
         assert states == [False, True, True, True, *[left_before] * (asked_at - 4)]
         assert not file.exists()
 
 
-def test_a_state_is_not_kept_when_nobody_can_say_whether_somebody_was_erased(tmp_path):
+def test_no_resume_file_is_left_when_the_erasure_check_fails(tmp_path):
     """The lake cannot be listed after the second epoch's state was written."""
-    file, answers = tmp_path / "choosing.safetensors", iter([True, True, True, False, False])
+    file, answers = tmp_path / "selection.safetensors", iter([True, True, True, False, False])
 
     def unreachable_after_a_while() -> None:
         if not next(answers):
             raise StorageError("the lake cannot be listed")
 
     with pytest.raises(StorageError):
-        fitted(file, refuse_old_people=unreachable_after_a_while)
+        fitted(file, check_no_erasure=unreachable_after_a_while)
 
     assert not file.exists()
 
 
-def test_a_training_during_which_somebody_is_erased_leaves_no_state(night, monkeypatch):
-    """Ada is erased as the final fit begins: the state of the choosing one goes as well."""
+def test_an_erasure_during_a_training_leaves_no_resume_file(night, monkeypatch):
+    """Ada is erased as the final fit begins: the resume file of the selection fit is deleted too."""
     monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
     sample.fill(night.settings.lake, night.as_of)
-    refitted = model_selection._refitted
+    refitted = model_selection._refit
 
     def after_an_erasure(*given: object) -> object:
-        assert list((night.settings.state / "fits").rglob("choosing.safetensors"))
+        assert list((night.settings.state / "fits").rglob("selection.safetensors"))
         suppress(night.settings, "ada")
         return refitted(*given)
 
-    monkeypatch.setattr(model_selection, "_refitted", after_an_erasure)
+    monkeypatch.setattr(model_selection, "_refit", after_an_erasure)
 
-    with pytest.raises(ErasedMeanwhile):
+    with pytest.raises(ErasedDuringRun):
         train.train(night)
 
     assert not list((night.settings.state / "fits").rglob("*.safetensors"))
 
 
-def test_another_training_of_the_family_deletes_what_the_one_before_left(tmp_path):
-    """Other data or another recipe cannot go on with it; another family's state stays."""
+def test_another_training_of_the_family_deletes_stale_resume_files(tmp_path):
+    """Other data or another recipe cannot resume from it; another family's state stays."""
     past, mine, other = (
-        resume.folder_of(tmp_path, *of)
+        resume.resume_folder(tmp_path, *of)
         for of in (("mm_gnn", "past"), ("mm_gnn", "mine"), ("bpr", "other"))
     )
     for folder in (past, mine, other):
-        open_storage(str(folder)).write("choosing.safetensors", b"state")
+        open_storage(str(folder)).write("selection.safetensors", b"state")
 
-    resume.begin(mine)
+    resume.delete_stale(mine)
 
     assert [folder.exists() for folder in (past, mine, other)] == [False, True, True]

@@ -6,22 +6,22 @@ import pytest
 import ranx
 import torch
 
-from tests.training.worlds import pairs_of
+from tests.training.datasets import pairs_of
 from training.evaluation import metrics
-from training.evaluation.top_k import Ranked
+from training.evaluation.top_k import TopK
 
 N_TRACKS = 6
-# Three people; person 0 wants tracks 0 and 5, person 1 wants 2, person 2 wants 4.
-WANTED = pairs_of([(0, 0), (0, 5), (1, 2), (2, 4)])
+# Three listeners; listener 0 wants tracks 0 and 5, listener 1 wants 2, listener 2 wants 4.
+RELEVANT = pairs_of([(0, 0), (0, 5), (1, 2), (2, 4)])
 USERS = torch.arange(3)
 LISTS = torch.tensor([[0, 1, 5], [3, 2, 1], [1, 2, 3]])
-RANKED = Ranked(
+RANKED = TopK(
     LISTS, torch.tensor([[3.0, 2.0, 1.0]] * 3).double(), torch.ones(3, 3, dtype=torch.bool)
 )
 
 
 def hits():
-    return metrics.hits(RANKED, USERS, WANTED, N_TRACKS)
+    return metrics.hits(RANKED, USERS, RELEVANT, N_TRACKS)
 
 
 def test_recall_is_what_was_found_of_what_there_was():
@@ -29,12 +29,12 @@ def test_recall_is_what_was_found_of_what_there_was():
     assert metrics.recall(*hits(), k=2) == pytest.approx(0.5)
 
 
-def test_recall_and_ndcg_of_each_person():
+def test_recall_and_ndcg_per_user():
     """Recall 2 of 2, 1 of 1, 0 of 1. nDCG: ranks 1 and 3 of two, (1 + 1/2) / (1 + 1/log2 3); rank 2 of one; nothing."""
     second = 1 / math.log2(3)
 
-    assert metrics.recall_of_each(*hits(), k=3).tolist() == [1, 1, 0]
-    assert metrics.ndcg_of_each(*hits(), k=3).tolist() == pytest.approx(
+    assert metrics.recall_per_user(*hits(), k=3).tolist() == [1, 1, 0]
+    assert metrics.ndcg_per_user(*hits(), k=3).tolist() == pytest.approx(
         [1.5 / (1 + second), second, 0]
     )
 
@@ -46,17 +46,17 @@ def test_mrr_looks_at_the_first_hit_only():
 
 def test_our_ranking_metrics_are_those_of_ranx():
     """recall@3, nDCG@3 and MRR on the same lists, as an independent package computes them."""
-    wanted = {"0": {"0": 1, "5": 1}, "1": {"2": 1}, "2": {"4": 1}}
+    relevant = {"0": {"0": 1, "5": 1}, "1": {"2": 1}, "2": {"4": 1}}
     lists = {
-        str(user): {str(track): 3.0 - place for place, track in enumerate(row)}
+        str(user): {str(track): 3.0 - rank for rank, track in enumerate(row)}
         for user, row in enumerate(LISTS.tolist())
     }
 
-    theirs = ranx.evaluate(ranx.Qrels(wanted), ranx.Run(lists), ["recall@3", "ndcg@3", "mrr"])
+    theirs = ranx.evaluate(ranx.Qrels(relevant), ranx.Run(lists), ["recall@3", "ndcg@3", "mrr"])
 
     is_hit, n_relevant = hits()
     assert metrics.recall(is_hit, n_relevant, 3) == pytest.approx(theirs["recall@3"])
-    ndcg = float(metrics.ndcg_of_each(is_hit, n_relevant, 3).mean())
+    ndcg = float(metrics.ndcg_per_user(is_hit, n_relevant, 3).mean())
     assert ndcg == pytest.approx(theirs["ndcg@3"])
     assert metrics.mrr(is_hit) == pytest.approx(theirs["mrr"])
 
@@ -67,16 +67,16 @@ def test_coverage_counts_each_listed_track_once():
 
 
 def test_novelty_is_the_surprise_of_knowing_a_track():
-    """7 people, entries with 3 and 0 listeners: (log2(8/4) + log2(8/1)) / 2 = 2."""
-    ranked = Ranked(torch.tensor([[0, 1]]), torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool))
+    """7 listeners, entries with 3 and 0 listeners: (log2(8/4) + log2(8/1)) / 2 = 2."""
+    ranked = TopK(torch.tensor([[0, 1]]), torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool))
 
     assert metrics.novelty(ranked, torch.tensor([3, 0]), 7) == pytest.approx(2)
 
 
-def test_an_unfilled_place_is_no_hit():
+def test_an_invalid_entry_is_no_hit():
     """A list of one track is followed by places that hold no track, whatever number stands there."""
-    ranked = Ranked(torch.tensor([[3, 2]]), torch.zeros(1, 2), torch.tensor([[True, False]]))
+    ranked = TopK(torch.tensor([[3, 2]]), torch.zeros(1, 2), torch.tensor([[True, False]]))
 
-    is_hit, _ = metrics.hits(ranked, torch.tensor([1]), WANTED, N_TRACKS)
+    is_hit, _ = metrics.hits(ranked, torch.tensor([1]), RELEVANT, N_TRACKS)
 
     assert is_hit.tolist() == [[False, False]]

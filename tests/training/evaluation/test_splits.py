@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import training
-from tests.training.worlds import listens_on
+from tests.training.datasets import listens_on
 from training.data.interactions import counts_of, day_number, joined
 from training.evaluation.splits import (
     NeedsTimesError,
@@ -29,8 +29,8 @@ def found(pairs) -> set[tuple[int, int]]:
     return set(zip(pairs.users.tolist(), pairs.tracks.tolist(), strict=True))
 
 
-def came_on(days: dict[int, date] | None = None) -> torch.Tensor:
-    """The days on which tracks came; nobody knows of the others."""
+def available_on(days: dict[int, date] | None = None) -> torch.Tensor:
+    """Days on which tracks became available; unknown of the others."""
     found = torch.zeros(N_TRACKS, dtype=torch.int64)
     for track, day in (days or {}).items():
         found[track] = day_number(day)
@@ -57,18 +57,18 @@ def test_windows_end_with_the_night_and_cross_a_leap_day():
         ]
     )
 
-    split = time_split(listens, date(2028, 3, 1), came_on(), config)
+    split = time_split(listens, date(2028, 3, 1), available_on(), config)
 
     assert set(split.validation.before.tracks.tolist()) == {0, 1}
-    assert found(split.validation.after) == {(0, 2), (0, 3)}
+    assert found(split.validation.relevant) == {(0, 2), (0, 3)}
     assert set(split.sealed_test.before.tracks.tolist()) == {0, 1, 2, 3}
-    assert found(split.sealed_test.after) == {(0, 4), (0, 5)}
+    assert found(split.sealed_test.relevant) == {(0, 4), (0, 5)}
 
 
-def test_a_track_that_came_after_the_cut_is_neither_listed_nor_to_be_found():
-    """Cuts on the 9th and 10th: t3 came on the 9th, t4 on the 10th. Both stay concealed from what is learned.
+def test_a_track_available_after_the_cut_is_neither_listed_nor_relevant():
+    """Cuts on the 9th and 10th: t3 came on the 9th, t4 on the 10th. Both stay hidden from training.
 
-    Person 2 heard t4 on the 1st, before it was announced: that listen waits, and is no news at the test either.
+    Listener 2 heard t4 on the 1st, before it was available: that listen is left out, and is not relevant at the test either.
     """
     first, ninth, tenth = date(2026, 1, 1), date(2026, 1, 9), date(2026, 1, 10)
     listens = listens_on(
@@ -78,17 +78,19 @@ def test_a_track_that_came_after_the_cut_is_neither_listed_nor_to_be_found():
         ]
     )
 
-    split = time_split(listens, tenth, came_on({3: ninth, 4: tenth}), SplitConfig(window_days=1))
+    split = time_split(
+        listens, tenth, available_on({3: ninth, 4: tenth}), SplitConfig(window_days=1)
+    )
 
-    assert found(split.validation.after) == {(0, 2)}
-    assert found(split.sealed_test.after) == {(1, 2), (1, 3)}
-    assert split.validation.had_come[:5].tolist() == [True, True, True, False, False]
-    assert split.sealed_test.had_come[:5].tolist() == [True, True, True, True, False]
+    assert found(split.validation.relevant) == {(0, 2)}
+    assert found(split.sealed_test.relevant) == {(1, 2), (1, 3)}
+    assert split.validation.available_mask[:5].tolist() == [True, True, True, False, False]
+    assert split.sealed_test.available_mask[:5].tolist() == [True, True, True, True, False]
     assert found(split.validation.before) == {(0, 1)}
     assert found(split.sealed_test.before) == {(0, 1), (0, 2), (0, 3)}
     later = {(1, 2), (1, 3), (1, 4)}
-    assert found(split.sealed_test.concealed) == later
-    assert found(split.validation.concealed) == {(0, 2), (0, 3)} | later
+    assert found(split.sealed_test.hidden_pairs) == later
+    assert found(split.validation.hidden_pairs) == {(0, 2), (0, 3)} | later
 
 
 def test_a_favourite_heard_again_is_not_held_out():
@@ -98,9 +100,9 @@ def test_a_favourite_heard_again_is_not_held_out():
         [(0, 1, date(2026, 1, 1)), (0, 1, date(2026, 1, 10)), (0, 2, date(2026, 1, 10))]
     )
 
-    split = time_split(listens, date(2026, 1, 10), came_on(), config)
+    split = time_split(listens, date(2026, 1, 10), available_on(), config)
 
-    assert found(split.sealed_test.after) == {(0, 2)}
+    assert found(split.sealed_test.relevant) == {(0, 2)}
 
 
 def test_windows_shrink_when_the_listens_span_few_days():
@@ -108,14 +110,14 @@ def test_windows_shrink_when_the_listens_span_few_days():
     start = date(2026, 1, 1)
     listens = listens_on([(0, day, start + timedelta(days=day)) for day in range(11)])
 
-    split = time_split(listens, date(2026, 1, 11), came_on(), SplitConfig())
+    split = time_split(listens, date(2026, 1, 11), available_on(), SplitConfig())
 
-    assert found(split.sealed_test.after) == {(0, 9), (0, 10)}
-    assert found(split.validation.after) == {(0, 7), (0, 8)}
+    assert found(split.sealed_test.relevant) == {(0, 9), (0, 10)}
+    assert found(split.validation.relevant) == {(0, 7), (0, 8)}
 
 
-def test_counts_without_times_are_divided_within_each_person():
-    """20 counts: 2 to the test, 2 to validation, 16 learned from, none twice; 9 counts: all learned from."""
+def test_counts_without_times_are_divided_within_each_listener():
+    """20 counts: 2 to the test, 2 to validation, 16 to train, none twice; 9 counts: all to train."""
     counts = counts_of(
         torch.tensor([0] * 20 + [1] * 9),
         torch.tensor([*range(20), *range(9)]),
@@ -124,7 +126,7 @@ def test_counts_without_times_are_divided_within_each_person():
 
     split = random_split(counts, date(2026, 3, 1), N_TRACKS, SplitConfig(), generator())
 
-    validation, test = found(split.validation.after), found(split.sealed_test.after)
+    validation, test = found(split.validation.relevant), found(split.sealed_test.relevant)
     assert len(validation) == len(test) == 2
     assert not validation & test
     assert {user for user, _ in validation | test} == {0}
@@ -132,7 +134,7 @@ def test_counts_without_times_are_divided_within_each_person():
     assert len(split.sealed_test.before) == 27
 
 
-def test_another_seed_divides_otherwise():
+def test_another_seed_gives_another_split():
     counts = counts_of(torch.zeros(40, dtype=torch.int64), torch.arange(40), torch.ones(40).long())
 
     one, again, other = (
@@ -140,47 +142,51 @@ def test_another_seed_divides_otherwise():
         for seed in (1, 1, 2)
     )
 
-    assert found(one.sealed_test.after) == found(again.sealed_test.after)
-    assert found(one.sealed_test.after) != found(other.sealed_test.after)
+    assert found(one.sealed_test.relevant) == found(again.sealed_test.relevant)
+    assert found(one.sealed_test.relevant) != found(other.sealed_test.relevant)
 
 
-def test_validation_conceals_what_the_test_holds_out():
-    """What gives a test pair away must be hidden from the fit as well."""
+def test_validation_hides_what_the_test_holds_out():
+    """The fit must not see a test pair either."""
     counts = counts_of(torch.zeros(40, dtype=torch.int64), torch.arange(40), torch.ones(40).long())
 
     split = random_split(counts, date(2026, 3, 1), N_TRACKS, SplitConfig(), generator())
 
-    both = found(split.validation.after) | found(split.sealed_test.after)
-    assert found(split.validation.concealed) == both
+    both = found(split.validation.relevant) | found(split.sealed_test.relevant)
+    assert found(split.validation.hidden_pairs) == both
 
 
 def test_counts_are_refused_by_name_where_times_are_needed():
     counts = counts_of(torch.tensor([0]), torch.tensor([0]), torch.tensor([3]))
 
     with pytest.raises(NeedsTimesError, match="core_daily_listens"):
-        time_split(counts, date(2026, 3, 1), came_on(), SplitConfig())
+        time_split(counts, date(2026, 3, 1), available_on(), SplitConfig())
 
 
-def test_a_world_too_small_says_why():
-    """Four people hold something out where five are needed; no listen at all is no split either."""
+def test_a_dataset_too_small_has_a_reason():
+    """Four listeners hold something out where five are needed; no listen at all is no split either."""
     start = date(2026, 1, 1)
     days = [(user, day, start + timedelta(days=day)) for user in range(4) for day in range(11)]
 
-    few = choose_split(listens_on(days), date(2026, 1, 11), came_on(), SplitConfig(), generator())
-    empty = choose_split(listens_on([]), date(2026, 1, 11), came_on(), SplitConfig(), generator())
+    few = choose_split(
+        listens_on(days), date(2026, 1, 11), available_on(), SplitConfig(), generator()
+    )
+    empty = choose_split(
+        listens_on([]), date(2026, 1, 11), available_on(), SplitConfig(), generator()
+    )
 
     assert isinstance(few, Unsplit)
-    assert "4 people" in few.reason
+    assert "4 listeners" in few.reason
     assert isinstance(empty, Unsplit)
 
 
 def test_counts_are_split_at_random_when_times_do_not_reach():
-    """One dated listen beside many counts: split by counts, the dated row is learned from."""
+    """One dated listen beside many counts: split by counts, the dated row goes to train."""
     users = torch.arange(6).repeat_interleave(10)
     counts = counts_of(users, torch.arange(10).repeat(6), torch.ones(60).long())
     listens = joined(listens_on([(0, 20, date(2026, 1, 1))]), counts)
 
-    split = choose_split(listens, date(2026, 1, 1), came_on(), SplitConfig(), generator())
+    split = choose_split(listens, date(2026, 1, 1), available_on(), SplitConfig(), generator())
 
     assert isinstance(split, Split)
     assert split.rule == "random"

@@ -7,30 +7,30 @@ import pytest
 import torch
 
 from training.data.interactions import Pairs
-from training.evaluation.top_k import SCORE_DECIMALS, best_tracks, leave_out_
+from training.evaluation.top_k import SCORE_DECIMALS, mask_listened_, top_k_tracks
 
 
 def test_ties_are_broken_by_position_also_at_the_cut():
     """Tracks 1, 2 and 3 score alike to six decimals: the lists hold 0, 1, 2."""
     scores = torch.tensor([[9.0, 1.0000001, 1.0, 1.0000002]])
 
-    assert best_tracks(scores, 3).tracks.tolist() == [[0, 1, 2]]
+    assert top_k_tracks(scores, 3).tracks.tolist() == [[0, 1, 2]]
 
 
-def test_negative_scores_keep_their_order_and_excluded_tracks_have_no_place():
-    """-0.5 before -2; the track at -inf leaves the last place empty."""
-    ranked = best_tracks(torch.tensor([[-2.0, -torch.inf, -0.5]]), 3)
+def test_negative_scores_keep_their_order_and_excluded_tracks_are_not_listed():
+    """-0.5 before -2; the track at -inf leaves the last entry invalid."""
+    ranked = top_k_tracks(torch.tensor([[-2.0, -torch.inf, -0.5]]), 3)
 
     assert ranked.tracks[0, :2].tolist() == [2, 0]
     assert ranked.scores[0, :2].tolist() == [-0.5, -2.0]
-    assert ranked.is_filled.tolist() == [[True, True, False]]
+    assert ranked.valid_mask.tolist() == [[True, True, False]]
 
 
 def by_sorting(row: np.ndarray, k: int) -> list[int]:
     """Positions in order of rounded score, then of position; excluded ones left out."""
     rounded = np.round(row.astype(np.float64), SCORE_DECIMALS)
-    order = sorted(range(len(row)), key=lambda place: (-rounded[place], place))
-    return [place for place in order if np.isfinite(row[place])][:k]
+    order = sorted(range(len(row)), key=lambda column: (-rounded[column], column))
+    return [column for column in order if np.isfinite(row[column])][:k]
 
 
 @pytest.mark.parametrize("n_tracks", [5, 40, 700, 3001])
@@ -42,10 +42,10 @@ def test_lists_are_those_of_a_plain_sort(n_tracks, k, decimals):
     scores = torch.randn(6, n_tracks, generator=generator).mul(0.5).round(decimals=decimals)
     scores[torch.rand(6, n_tracks, generator=generator) < 0.2] = -torch.inf
 
-    ranked = best_tracks(scores, k)
+    ranked = top_k_tracks(scores, k)
 
     found = [
-        row[filled].tolist() for row, filled in zip(ranked.tracks, ranked.is_filled, strict=True)
+        row[filled].tolist() for row, filled in zip(ranked.tracks, ranked.valid_mask, strict=True)
     ]
     assert found == [by_sorting(row.numpy(), k) for row in scores]
 
@@ -55,18 +55,18 @@ def test_a_row_of_equal_scores_lists_the_first_positions():
     scores = torch.zeros(1, 1001)
     scores[0, -1] = 1
 
-    assert best_tracks(scores, 4).tracks.tolist() == [[1000, 0, 1, 2]]
+    assert top_k_tracks(scores, 4).tracks.tolist() == [[1000, 0, 1, 2]]
 
 
 def test_a_row_of_excluded_tracks_is_an_empty_list():
     """Nothing is listed, and nothing raises."""
-    assert not best_tracks(torch.full((2, 900), -torch.inf), 5).is_filled.any()
+    assert not top_k_tracks(torch.full((2, 900), -torch.inf), 5).valid_mask.any()
 
 
-def test_what_a_person_had_heard_has_no_score():
-    """Person 4 heard tracks 0 and 2, person 1 track 1, person 3 nothing."""
+def test_heard_tracks_have_no_score():
+    """Listener 4 heard tracks 0 and 2, listener 1 track 1, listener 3 nothing."""
     heard = Pairs(torch.tensor([1, 4, 4, 5]), torch.tensor([1, 0, 2, 1]), torch.ones(4))
 
-    unheard = leave_out_(torch.ones(3, 3), torch.tensor([4, 3, 1]), heard).isfinite()
+    unheard = mask_listened_(torch.ones(3, 3), torch.tensor([4, 3, 1]), heard).isfinite()
 
     assert unheard.tolist() == [[False, True, False], [True, True, True], [True, False, True]]

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from training.data.graph import csr
-from training.layers.cached_embeddings import EncodedOnce
-from training.layers.propagation import pass_on, propagate
+from training.layers.cached_embeddings import CachedEmbeddings
+from training.layers.propagation import propagate, spmm
 
 MATRIX = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]])
 
@@ -20,7 +20,7 @@ def test_a_step_and_its_gradient_are_those_of_the_dense_product():
     x = torch.tensor([[1.0, -1.0], [0.5, 2.0], [3.0, 0.0]], requires_grad=True)
     above = torch.tensor([[1.0, 2.0], [-1.0, 4.0]])
 
-    passed = pass_on(sparse(MATRIX), sparse(MATRIX.T), x)
+    passed = spmm(sparse(MATRIX), sparse(MATRIX.T), x)
     passed.backward(above)
 
     assert torch.equal(passed.detach(), MATRIX @ x.detach())
@@ -61,21 +61,21 @@ class Counting(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.n_encoded = 0
-        self.encoded = EncodedOnce(self.encode)
+        self.embeddings = CachedEmbeddings(self.encode)
 
     def encode(self) -> tuple[torch.Tensor, torch.Tensor]:
         self.n_encoded += 1
         return torch.tensor([self.n_encoded]), torch.tensor([0])
 
 
-def test_blocks_of_people_share_one_encoding_until_the_mode_changes():
+def test_blocks_of_listeners_share_cached_embeddings_until_the_mode_changes():
     """Twice while scoring is once; learning in between makes it new; with gradients it is never kept."""
     model = Counting().eval()
     with torch.no_grad():
-        first, again = model.encoded()[0], model.encoded()[0]
+        first, again = model.embeddings()[0], model.embeddings()[0]
         model.train()
-        model.encoded()
-        later = model.eval().encoded()[0]
-    with_gradients = model.encoded()[0]
+        model.embeddings()
+        later = model.eval().embeddings()[0]
+    with_gradients = model.embeddings()[0]
 
     assert (int(first), int(again), int(later), int(with_gradients)) == (1, 1, 3, 4)

@@ -1,10 +1,10 @@
 """BPR: matrix factorisation from pairwise preference (Rendle et al. 2009, arXiv:1205.2618).
 
-Learns a vector for each person and each track, and each track's bias, so that a track that a person
-heard ranks before one that the person did not hear.
-Differs from the paper: the triples of a batch of people are drawn together, one unheard candidate
-    for each heard track, and descended by Adam instead of one triple at a time by plain gradient
-    steps; one penalty for vectors of people, of heard and of unheard tracks.
+Learns a vector for each user and each track, and a bias for each track, so that a heard track ranks
+before an unheard one.
+Differs from the paper: the triples of a batch are drawn together, one unheard candidate for each
+    heard track, and optimised by Adam instead of one triple at a time by plain gradient steps; one
+    penalty for vectors of users, of heard and of unheard tracks.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.data.batches import LearningBatch, UserBatch
-from training.data.dataset import Evidence
+from training.data.batches import TrainingBatch, UserBatch
+from training.data.dataset import DataView
 from training.engine.distributed import mean_over_batch
-from training.layers.ensemble import Blend, HeadScores, of_only_head
+from training.layers.ensemble import Ensemble, HeadScores, single_head_scores
 from training.layers.inputs import unit_rows
 
 
@@ -41,25 +41,25 @@ class BPR(nn.Module):
     )
     has_listener: Tensor
 
-    def __init__(self, config: BPRConfig, evidence: Evidence) -> None:
+    def __init__(self, config: BPRConfig, view: DataView) -> None:
         super().__init__()
         self.config = config
-        n_users, n_tracks, *_ = evidence.graph.sizes
+        n_users, n_tracks, *_ = view.graph.sizes
         self.users = nn.Parameter(unit_rows(n_users, config.dim))
         self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
         self.biases = nn.Parameter(torch.zeros(n_tracks))
-        self.blend = Blend(1)
-        has_listener = evidence.graph.listener_count() > 0
+        self.ensemble = Ensemble(1)
+        has_listener = view.graph.listener_count() > 0
         self.register_buffer("has_listener", has_listener, persistent=False)
 
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
-        """How often an unheard track ranks first, softly, and the penalty on what was compared."""
-        triples = drawn_triples(batch)
-        people = self.users[batch.users[triples.rows]]
+    def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Pairwise ranking loss of the triples, and the L2 penalty on their vectors."""
+        triples = sample_triples(batch)
+        users = self.users[batch.users[triples.rows]]
         heard, unheard = batch.candidates[triples.heard], batch.candidates[triples.unheard]
-        preferred = (people * self.tracks[heard]).sum(dim=1) + self.biases[heard]
-        other = (people * self.tracks[unheard]).sum(dim=1) + self.biases[unheard]
-        compared = torch.cat([people, self.tracks[heard], self.tracks[unheard]], dim=1)
+        preferred = (users * self.tracks[heard]).sum(dim=1) + self.biases[heard]
+        other = (users * self.tracks[unheard]).sum(dim=1) + self.biases[unheard]
+        compared = torch.cat([users, self.tracks[heard], self.tracks[unheard]], dim=1)
         lengths = mean_over_batch(compared.square().sum(dim=1))
         return {"ranking": pairwise_ranking(preferred, other), "l2": self.config.l2 * lengths}
 
@@ -68,17 +68,17 @@ class BPR(nn.Module):
         return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        return of_only_head(self.head_scores(batch))
+        return single_head_scores(self.head_scores(batch))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Triples:
-    """Places in a batch, all of shape (triples,).
+    """Triples of user, heard and unheard track as indices into a batch, shape (triples,) each.
 
     Attributes:
-        rows: a person's place among the batch's people.
-        heard: place among the candidates of a track that the person heard.
-        unheard: likewise, of one that the person did not hear.
+        rows: row of the user among the batch's users.
+        heard: column of a heard track among the candidates.
+        unheard: likewise, of an unheard track.
     """
 
     rows: Tensor
@@ -86,24 +86,24 @@ class Triples:
     unheard: Tensor
 
 
-def drawn_triples(batch: LearningBatch) -> Triples:
-    """A negative for each positive, uniform over the candidates that its person did not hear.
+def sample_triples(batch: TrainingBatch) -> Triples:
+    """A negative for each positive, uniform over the candidates that its listener did not hear.
 
     Drawn by torch's global generator, which the loop's caller seeds; without rejection, so that a
-    person who heard nearly everything costs no more than another. The positives of one who heard
+    listener who heard nearly everything costs no more than another. The positives of one who heard
     all candidates are left out.
 
-    Example: candidates 0 to 4, of which the person heard 1 and 2: the places of the unheard are 0,
-    3, 4; draw 1 of 0..2 gives 3, because both heard ones come before it.
+    Example: candidates 0 to 4, of which the listener heard 1 and 2: the unheard columns are 0, 3,
+    4; draw 1 of 0..2 gives 3, because both heard ones come before it.
     """
-    n_candidates, n_people = len(batch.candidates), len(batch.users)
+    n_candidates, n_users = len(batch.candidates), len(batch.users)
     order = torch.argsort(batch.rows * n_candidates + batch.columns)
     rows, heard = batch.rows[order], batch.columns[order]
-    count = torch.bincount(rows, minlength=n_people)
+    count = torch.bincount(rows, minlength=n_users)
     first = count.cumsum(0) - count
     n_unheard = (n_candidates - count)[rows]
     drawn = (torch.rand(len(rows), device=rows.device, dtype=torch.float64) * n_unheard).long()
-    # heard[k] - k unheard candidates come before the k-th heard one: it is passed by greater draws.
+    # heard[k] - k unheard candidates come before the k-th heard one: greater draws pass it.
     passed_at = heard - (torch.arange(len(rows), device=rows.device) - first[rows])
     width = n_candidates + 1
     n_passed = torch.searchsorted(rows * width + passed_at, rows * width + drawn, right=True)

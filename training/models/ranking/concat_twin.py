@@ -1,13 +1,13 @@
 """Concat twin: MM-GNN with its modalities fused early, into one input of one encoder.
 
-Learns what MM-GNN learns, but for one content encoder over the concatenation of all modalities in
-place of one encoder each; peers, losses, mutual learning and blending are MM-GNN's own
-(Ziaoddini 2025, arXiv:2511.05497). It asks what fusion costs when a modality is missing.
+Learns one content encoder over the concatenation of all modalities where MM-GNN learns one encoder
+each; peers, losses, mutual learning and ensemble are MM-GNN's own (Ziaoddini 2025,
+arXiv:2511.05497). It measures what fusion costs when a modality is missing.
 
 Differs from the paper: it is the opposite of its idea. It differs from MM-GNN in these alone:
 - A track's modalities are one vector: each standardised over the tracks that have it, zeros where
   it is missing, a mask that says which are there, and one projection.
-- While learning, modalities of tracks are left out by chance, which MM-GNN has no need of.
+- In training, modalities of tracks are dropped at random, which MM-GNN does not need.
 - The content encoder is as wide as MM-GNN's content encoders together, so that both have about as
   many parameters.
 """
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.data.content import Content
-from training.data.dataset import Evidence
+from training.data.dataset import DataView
 from training.layers.graph_encoder import TrackInput
 from training.layers.inputs import mean_and_scale
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
@@ -37,24 +37,22 @@ class ConcatTwinConfig(MMGNNConfig):  # inherits, so that no setting of MM-GNN c
     modality_dropout: float = 0.2  # chance of a track's modality to be left out of a step
 
 
-def concat_twin(config: ConcatTwinConfig, evidence: Evidence) -> MMGNN:
+def concat_twin(config: ConcatTwinConfig, view: DataView) -> MMGNN:
     """MM-GNN whose heads are `collaborative`, `fused` where there is content, and `linear`."""
-    return MMGNN(config, evidence, partial(_fused_input, dropout=config.modality_dropout))
+    return MMGNN(config, view, partial(_fused_input, dropout=config.modality_dropout))
 
 
-def _fused_input(
-    evidence: Evidence, config: MMGNNConfig, *, dropout: float
-) -> dict[str, TrackInput]:
-    """One input for all modalities; none for a world without content."""
-    if not evidence.content:
+def _fused_input(view: DataView, config: MMGNNConfig, *, dropout: float) -> dict[str, TrackInput]:
+    """One input for all modalities; none for a dataset without content."""
+    if not view.content:
         return {}
-    return {FUSED: ConcatInput(evidence.content, config.dim * len(evidence.content), dropout)}
+    return {FUSED: ConcatInput(view.content, config.dim * len(view.content), dropout)}
 
 
 class ConcatInput(nn.Module):
-    """All modalities' word on a track at once.
+    """Input of all modalities: their concatenated features, masks and emotions.
 
-    Modalities stand in the order of their names, so that a model finds its columns again.
+    Modalities are ordered by name, so that a loaded model has the same columns.
 
     Attributes:
         parts: modality of each column of the features, shape (width,).
@@ -82,16 +80,16 @@ class ConcatInput(nn.Module):
         means, scales = zip(*(mean_and_scale(modality) for modality in modalities), strict=True)
         self.register_buffer("mean", torch.cat(means))
         self.register_buffer("scale", torch.cat(scales))
-        of_world = {
+        buffers = {
             "features": torch.cat([modality.embedding for modality in modalities], dim=1),
             "parts": torch.arange(len(modalities)).repeat_interleave(widths),
             "present": torch.stack([modality.has for modality in modalities], dim=1),
             "emotion": torch.stack([modality.emotion for modality in modalities], dim=1),
             "has_each_emotion": torch.stack([each.has_emotion for each in modalities], dim=1),
         }
-        of_world["has"] = of_world["present"].any(dim=1)
-        of_world["has_emotion"] = of_world["has_each_emotion"].any(dim=1)
-        for name, tensor in of_world.items():
+        buffers["has"] = buffers["present"].any(dim=1)
+        buffers["has_emotion"] = buffers["has_each_emotion"].any(dim=1)
+        for name, tensor in buffers.items():
             self.register_buffer(name, tensor, persistent=False)
         n_modalities = len(modalities)
         self.project = nn.Linear(int(widths.sum()) + 3 * n_modalities, dim, bias=False)
@@ -99,7 +97,7 @@ class ConcatInput(nn.Module):
 
     def forward(self) -> Tensor:
         """Unit vectors, shape (n_tracks, dim); zeros where every modality is missing."""
-        seen = self.present & self._not_dropped()  # (n_tracks, modalities)
+        seen = self.present & self._seen_modalities()  # (n_tracks, modalities)
         features = (self.features - self.mean) / self.scale * seen[:, self.parts]
         emotion = self.emotion * (self.has_each_emotion & seen)[:, :, None]
         fused = torch.cat([features, emotion.flatten(1), seen.float()], dim=1)
@@ -119,7 +117,7 @@ class ConcatInput(nn.Module):
         by_modality = error.sum(dim=0) / has.sum(dim=0).clamp(min=1)
         return by_modality.sum()
 
-    def _not_dropped(self) -> Tensor:
+    def _seen_modalities(self) -> Tensor:
         """Which modalities a step sees, shape (n_tracks, modalities) bool; all when scoring."""
         if not self.training:
             return torch.ones_like(self.present)

@@ -1,8 +1,8 @@
 """EASE: embarrassingly shallow autoencoder (Steck 2019, arXiv:1905.03375).
 
-Learns, in closed form, how much each track a person heard speaks for each other track.
+Learns, in closed form, how much each track a listener heard speaks for each other track.
 Differs from the paper: only the most heard `max_tracks` tracks have scores, which bounds the matrix
-    to invert; solved on the side of the people when they are fewer, with the same result. Powers
+    to invert; solved on the side of the users when they are fewer, with the same result. Powers
     and weights of LinearSettings can be set; 0, as here, is the paper.
 """
 
@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
-from training.data.batches import LearningBatch, UserBatch
-from training.data.dataset import Evidence
-from training.layers.ensemble import Blend, HeadScores, of_only_head
+from training.data.batches import TrainingBatch, UserBatch
+from training.data.dataset import DataView
+from training.layers.ensemble import Ensemble, HeadScores, single_head_scores
 from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
 
 
@@ -38,17 +38,17 @@ class EASE(nn.Module):
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, config: EASEConfig, evidence: Evidence) -> None:
+    def __init__(self, config: EASEConfig, view: DataView) -> None:
         super().__init__()
-        self.blend = Blend(1)
-        self._linear = LinearAutoencoder(evidence.graph, LinearSettings(**asdict(config)))
+        self.ensemble = Ensemble(1)
+        self._linear = LinearAutoencoder(view.graph, LinearSettings(**asdict(config)))
 
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
+    def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
         scores = self._linear.score(batch.users)
-        return HeadScores(scores[None], self._linear.votes(batch.users)[None])
+        return HeadScores(scores[None], self._linear.coverage_mask(batch.users)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        return of_only_head(self.head_scores(batch))
+        return single_head_scores(self.head_scores(batch))

@@ -1,4 +1,4 @@
-"""Item-kNN: tracks like those a person heard (Sarwar et al. 2001, doi:10.1145/371920.372071).
+"""Item-kNN: tracks like those a listener heard (Sarwar et al. 2001, doi:10.1145/371920.372071).
 
 Learns which tracks share listeners: the cosine between their columns of the 0/1 listening matrix,
     kept for each track's nearest neighbours.
@@ -15,10 +15,10 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from training.data.batches import LearningBatch, UserBatch
-from training.data.dataset import Evidence
+from training.data.batches import TrainingBatch, UserBatch
+from training.data.dataset import DataView
 from training.data.graph import csr
-from training.layers.ensemble import Blend, HeadScores
+from training.layers.ensemble import Ensemble, HeadScores
 
 _BLOCK = 1024  # tracks whose neighbours are found at once: bounds the memory at 1,024 x n_tracks
 
@@ -32,18 +32,18 @@ class ItemKNNConfig:
 
 
 class ItemKNN(nn.Module):
-    """score(user, track) = sum of the similarities between the track and the person's tracks."""
+    """score(user, track) = sum of the similarities between the track and the listener's tracks."""
 
     head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, config: ItemKNNConfig, evidence: Evidence) -> None:
+    def __init__(self, config: ItemKNNConfig, view: DataView) -> None:
         super().__init__()
-        self.blend = Blend(1)
-        self._heard = evidence.graph.listen_matrix()
+        self.ensemble = Ensemble(1)
+        self._heard = view.graph.listen_matrix()
         self._similarity = _neighbours(self._heard, config)
 
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
+    def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
 
     def head_scores(self, batch: UserBatch) -> HeadScores:

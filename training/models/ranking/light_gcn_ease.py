@@ -1,7 +1,7 @@
-"""LightGCN and EASE (He et al. 2020, arXiv:2002.02126; Steck 2019, arXiv:1905.03375), blended.
+"""Ensemble of LightGCN and EASE (He et al. 2020, arXiv:2002.02126; Steck 2019, arXiv:1905.03375).
 
-Learns what the two learn, apart; their calibrated scores meet in MM-GNN's weighted mean, with
-weights chosen on validation. It asks whether MM-GNN is more than such a blend.
+Learns the two separately; the ensemble is MM-GNN's weighted mean of calibrated scores, with weights
+selected on validation. It measures whether MM-GNN is more than such an ensemble.
 Differs from the papers: what differs in light_gcn and ease differs here.
 """
 
@@ -14,9 +14,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from training.data.batches import LearningBatch, UserBatch
-from training.data.dataset import Evidence
-from training.layers.ensemble import Blend, HeadScores
+from training.data.batches import TrainingBatch, UserBatch
+from training.data.dataset import DataView
+from training.layers.ensemble import Ensemble, HeadScores
 from training.models.ranking.ease import EASE, EASEConfig
 from training.models.ranking.light_gcn import LightGCN, LightGCNConfig
 
@@ -25,7 +25,7 @@ _GRAPH, _LINEAR = LightGCNConfig(), EASEConfig()
 
 @dataclass(frozen=True, slots=True)
 class LightGCNEASEConfig:
-    """Settings of both, which start as theirs do."""
+    """Settings of both, with the same defaults."""
 
     dim: int = _GRAPH.dim
     n_layers: int = _GRAPH.n_layers
@@ -39,17 +39,17 @@ class LightGCNEASEConfig:
 
 
 class LightGCNEASE(nn.Module):
-    """Two heads: what the graph says and what the linear autoencoder says."""
+    """Two heads: the graph's scores and the linear autoencoder's scores."""
 
     head_names = ("collaborative", "linear")
     node_tables: Mapping[str, str] = MappingProxyType(
         {f"graph.{name}": kind for name, kind in LightGCN.node_tables.items()}
     )
 
-    def __init__(self, config: LightGCNEASEConfig, evidence: Evidence) -> None:
+    def __init__(self, config: LightGCNEASEConfig, view: DataView) -> None:
         super().__init__()
         graph = LightGCNConfig(config.dim, config.n_layers, config.temperature)
-        self.graph = LightGCN(graph, evidence)
+        self.graph = LightGCN(graph, view)
         self.linear = EASE(
             EASEConfig(
                 l2=config.l2,
@@ -59,20 +59,21 @@ class LightGCNEASE(nn.Module):
                 follows_weight=config.follows_weight,
                 tagged_weight=config.tagged_weight,
             ),
-            evidence,
+            view,
         )
-        self.blend = Blend(len(self.head_names))
+        self.ensemble = Ensemble(len(self.head_names))
 
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
-        """The graph's alone: the other was solved when it was made."""
+    def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """The graph's loss only: the linear head is solved in closed form."""
         return self.graph.training_loss(batch)
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
         heads = (self.graph.head_scores(batch), self.linear.head_scores(batch))
         return HeadScores(
-            torch.cat([head.scores for head in heads]), torch.cat([head.votes for head in heads])
+            torch.cat([head.scores for head in heads]),
+            torch.cat([head.coverage_mask for head in heads]),
         )
 
     def score(self, batch: UserBatch) -> Tensor:
-        scores: Tensor = self.blend(self.head_scores(batch))
+        scores: Tensor = self.ensemble(self.head_scores(batch))
         return scores

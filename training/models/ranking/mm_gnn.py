@@ -1,19 +1,20 @@
 """MM-GNN: socially aware music recommendation without fusion (Ziaoddini 2025, arXiv:2511.05497).
 
-Learns one graph encoder per modality (audio, lyrics, cover, tags) and a collaborative one, each
-with its own ranking head, over one graph of people, tracks, artists, tags and albums. The heads
-teach each other by deep mutual learning and meet only in the weighted mean of their calibrated
-scores; a track is scored by the heads whose modality it really has.
+Learns one graph encoder per modality (audio, lyrics, cover, tags), each with its own ranking head,
+over one graph of users, tracks, artists, tags and albums. Two more heads know no modality: a
+collaborative encoder of ids, and a linear autoencoder. The heads teach each other by deep mutual
+learning and meet only in the ensemble, the weighted mean of their calibrated scores; a head scores
+only the tracks that it covers.
 
 Differs from the paper:
 - The paper states no layers, dimensions, loss weights or splits: those in MMGNNConfig are ours.
 - Ranking by softmax over the candidates instead of BPR, over cosines with a temperature.
 - Light propagation (no weights on the way) instead of an unspecified graph network.
-- Two more peers: an encoder of ids, and EASE with follows and tags, which is solved in closed form
-  and so only teaches and votes.
-- Emotion is valence and arousal as heard (audio) or as read (lyrics): input and auxiliary target
-  of that encoder alone.
-- Some tracks of each step are learned by their content as if nobody had heard them yet.
+- The collaborative and the linear peer are additions. The linear one is EASE with follows and tags;
+  it is solved in closed form, so it teaches the others and learns nothing from them.
+- Emotion is valence and arousal from audio or from lyrics: input and auxiliary target of that
+  encoder alone.
+- Cold-start dropout: each step hides the listens and likes of some tracks from content encoders.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.data.batches import LearningBatch, UserBatch
+from training.data.batches import TrainingBatch, UserBatch
 from training.data.content import Modality
-from training.data.dataset import Evidence
+from training.data.dataset import DataView
 from training.data.graph import RelationWeights
-from training.layers.ensemble import Blend, HeadScores
+from training.layers.ensemble import Ensemble, HeadScores
 from training.layers.graph_encoder import EncoderSettings, GraphEncoder, TrackInput
 from training.layers.inputs import mean_and_scale
 from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
@@ -48,7 +49,7 @@ class MMGNNConfig:
     fan_out: int = (
         0  # neighbours drawn of a node for each step of training; 0 takes the whole graph
     )
-    fan_out_by_weight: bool = False  # not all alike: the more often, the more an edge carries
+    weighted_sampling: bool = False  # draw neighbours by edge weight, not uniformly
     temperature: float = 0.15  # of the softmax over cosines; best of .12, .15, .2 on validation
     listened_weight: float = 1.0
     follows_weight: float = 1.0
@@ -56,11 +57,11 @@ class MMGNNConfig:
     tagged_weight: float = 1.0
     liked_weight: float = 1.0
     on_album_weight: float = 1.0
-    listened_power: float = 0.0  # 0 counts every pair alike, 1 by its edge weight
-    mutual_weight: float = 4.0  # sample worlds' validation; with one modality .1, see README.md
-    mutual_temperature: float = 1.0  # of the calibrated scores that heads compare
+    listened_power: float = 0.0  # 0 gives every pair the same weight, 1 its edge weight
+    mutual_weight: float = 4.0  # sample worlds' validation; with one modality .1, see DECISIONS.md
+    mutual_temperature: float = 1.0  # of the calibrated scores that heads are compared by
     emotion_weight: float = 0.1  # 0 takes emotion away altogether, as input too
-    newcomer_rate: float = 0.2  # chance of a track to be learned as if nobody had heard it yet
+    cold_start_rate: float = 0.2  # cold-start dropout: share of tracks without listens in a step
     linear_l2: float = 150.0
     linear_max_tracks: int = 20_000
     linear_listened_power: float = 0.5  # HetRec's validation, with the next line: nDCG@10 .191;
@@ -81,7 +82,7 @@ class MMGNNConfig:
             self.listened_power,
         )
         return EncoderSettings(
-            self.dim, self.n_layers, relations, self.fan_out, self.fan_out_by_weight
+            self.dim, self.n_layers, relations, self.fan_out, self.weighted_sampling
         )
 
     @property
@@ -97,13 +98,13 @@ class MMGNNConfig:
         )
 
 
-def input_per_modality(evidence: Evidence, config: MMGNNConfig) -> dict[str, TrackInput]:
-    """One input, and so one encoder and one head, for each modality: nothing is fused."""
-    return {name: ContentInput(modality, config.dim) for name, modality in evidence.content.items()}
+def input_per_modality(view: DataView, config: MMGNNConfig) -> dict[str, TrackInput]:
+    """One input, and so one encoder and one head, for each modality, without fusion."""
+    return {name: ContentInput(modality, config.dim) for name, modality in view.content.items()}
 
 
 class MMGNN(nn.Module):
-    """Peers over one graph.
+    """One encoder per modality, a collaborative encoder and a linear peer over one graph.
 
     Attributes:
         head_names: the encoders' names, then the linear peer's.
@@ -113,23 +114,23 @@ class MMGNN(nn.Module):
     def __init__(
         self,
         config: MMGNNConfig,
-        evidence: Evidence,
-        inputs: Callable[[Evidence, MMGNNConfig], dict[str, TrackInput]] = input_per_modality,
+        view: DataView,
+        inputs: Callable[[DataView, MMGNNConfig], dict[str, TrackInput]] = input_per_modality,
     ) -> None:
         super().__init__()
         if not config.emotion_weight:
-            evidence = evidence.without_emotion()
-        graph = evidence.graph
+            view = view.without_emotion()
+        graph = view.graph
         self.config = config
         self._encoders = {COLLABORATIVE: GraphEncoder(config.encoder, graph, None)} | {
             name: GraphEncoder(config.encoder, graph, content)
-            for name, content in inputs(evidence, config).items()
+            for name, content in inputs(view, config).items()
         }
         self.heads = nn.ModuleDict(self._encoders)
         self._linear = LinearAutoencoder(graph, config.linear)
         self.head_names = (*self._encoders, LINEAR)
         self._n_tracks = len(graph.nodes.tracks)
-        self.blend = Blend(len(self.head_names))
+        self.ensemble = Ensemble(len(self.head_names))
 
     @property
     def node_tables(self) -> dict[str, str]:
@@ -140,65 +141,67 @@ class MMGNN(nn.Module):
             for kind in encoder.nodes
         }
 
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:
-        """Ranking of each encoder, what it learns from its peers, and emotion: `<loss>.<head>`."""
+    def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Ranking, mutual learning and emotion of each encoder: `<loss>.<head>`."""
         losses: dict[str, Tensor] = {}
         scores: dict[str, Tensor] = {}
-        takes_part: dict[str, Tensor] = {}
-        newcomers = self._learned_as_new(batch.users.device)
+        candidate_masks: dict[str, Tensor] = {}
+        cold_tracks = self._draw_cold_tracks(batch.users.device)
         for name, encoder in self._encoders.items():
-            people, tracks = encoder.of_batch(batch, newcomers)
-            scores[name] = people @ tracks.T  # (batch, candidates)
-            takes_part[name] = encoder.has_track[batch.candidates]
+            users, tracks = encoder.encode_batch(batch, cold_tracks)
+            scores[name] = users @ tracks.T  # (batch, candidates)
+            candidate_masks[name] = encoder.has_track[batch.candidates]
             logits = scores[name] / self.config.temperature
             losses[f"ranking.{name}"] = softmax_ranking(
-                logits, batch.rows, batch.columns, takes_part[name]
+                logits, batch.rows, batch.columns, candidate_masks[name]
             )
             losses |= self._emotion_loss(name, encoder, tracks, batch.candidates)
-        shared = {name: scores[name][:, batch.shared] for name in self._encoders}
-        compared = batch.candidates[batch.shared]
-        shared[LINEAR] = self._linear.score(batch.users, compared)
-        takes_part[LINEAR] = self._linear.covers.to(batch.users.device)[batch.candidates]
+        columns = batch.distillation_candidates
+        distilled = {name: scores[name][:, columns] for name in self._encoders}
+        distilled[LINEAR] = self._linear.score(batch.users, batch.candidates[columns])
+        candidate_masks[LINEAR] = self._linear.covered_tracks.to(batch.users.device)[
+            batch.candidates
+        ]
         return losses | self._mutual_losses(
-            torch.stack([shared[name] for name in self.head_names]),
-            torch.stack([takes_part[name][batch.shared] for name in self.head_names]),
+            torch.stack([distilled[name] for name in self.head_names]),
+            torch.stack([candidate_masks[name][columns] for name in self.head_names]),
         )
 
-    def _learned_as_new(self, device: torch.device) -> Tensor | None:
-        """Tracks that this step learns as on their first day, (n_tracks,) bool; None for none.
+    def _draw_cold_tracks(self, device: torch.device) -> Tensor | None:
+        """Cold-start dropout: tracks without listens in this step, (n_tracks,) bool; None for none.
 
-        Without such tracks every positive would come with its own edge, and content would never be
-        asked what a track is worth to people when nobody has heard it. Drawn on the CPU, whose
-        generator a killed fit gets back; where processes draw neighbours too, each has newcomers
-        of its own.
+        Without it every positive would come with its own edge, and content encoders would never
+        learn to rank an unheard track. Drawn on the CPU, whose generator a resumed fit restores;
+        where processes sample neighbours too, each draws cold tracks of its own.
         """
-        rate = self.config.newcomer_rate
+        rate = self.config.cold_start_rate
         return (torch.rand(self._n_tracks) < rate).to(device) if rate else None
 
     def _emotion_loss(
         self, name: str, encoder: GraphEncoder, vectors: Tensor, tracks: Tensor
     ) -> dict[str, Tensor]:
-        """How badly emotion is told from `vectors`, (n, dim), of tracks at positions; weighted."""
+        """Weighted error of emotion predicted from `vectors`, (n, dim), of these tracks."""
         if encoder.content is None or not bool(encoder.content.has_emotion.any()):
             return {}
         error = encoder.content.emotion_error(vectors, tracks)
         return {f"emotion.{name}": self.config.emotion_weight * error}
 
     def _mutual_losses(self, scores: Tensor, has: Tensor) -> dict[str, Tensor]:
-        """Mean divergence of each encoder from every peer, over the candidates that both have.
+        """Mean divergence of each encoder from every peer, over the candidates that both cover.
 
         Args:
-            scores: shape (heads, batch, shared); the encoders come first, then the linear peer.
-            has: shape (heads, shared) bool.
+            scores: shape (heads, batch, distillation_candidates); the encoders come first, then
+                the linear peer.
+            has: shape (heads, distillation_candidates) bool.
         """
         n_students = len(self._encoders)
-        n_peers = has.any(dim=1).sum().clamp(min=2) - 1  # a head without a candidate is silent
+        n_peers = has.any(dim=1).sum().clamp(min=2) - 1  # a head without a candidate is no peer
         divergences = mutual_divergence(
             scores[:n_students, None],
             scores[None],
             (has[:n_students, None] & has[None])[:, :, None],
             self.config.mutual_temperature,
-        )  # (students, teachers); nobody diverges from itself
+        )  # (students, teachers); a head does not diverge from itself
         means = divergences.sum(dim=1) / n_peers
         return {
             f"mutual.{name}": self.config.mutual_weight * mean
@@ -206,23 +209,23 @@ class MMGNN(nn.Module):
         }
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
-        """Cosines of each encoder, and the linear peer's scores; votes inside the head's graph."""
-        scores, votes = [], []
+        """Cosines of each encoder and the linear peer's scores, and what each head covers."""
+        scores, masks = [], []
         for encoder in self._encoders.values():
-            people, tracks = encoder.encoded()
-            scores.append(people[batch.users] @ tracks.T)  # (batch, n_tracks)
-            votes.append(encoder.has_user[batch.users, None] & encoder.may_vote)
+            users, tracks = encoder.cached_embeddings()
+            scores.append(users[batch.users] @ tracks.T)  # (batch, n_tracks)
+            masks.append(encoder.has_user[batch.users, None] & encoder.scorable_mask)
         scores.append(self._linear.score(batch.users))
-        votes.append(self._linear.votes(batch.users))
-        return HeadScores(torch.stack(scores), torch.stack(votes))
+        masks.append(self._linear.coverage_mask(batch.users))
+        return HeadScores(torch.stack(scores), torch.stack(masks))
 
     def score(self, batch: UserBatch) -> Tensor:
-        scores: Tensor = self.blend(self.head_scores(batch))
+        scores: Tensor = self.ensemble(self.head_scores(batch))
         return scores
 
 
 class ContentInput(nn.Module):
-    """A modality's word on a track: projected features, and its own reading of emotion."""
+    """Input of one modality: projected features, and emotion from this modality."""
 
     mean: Tensor
     scale: Tensor

@@ -1,6 +1,6 @@
-"""Popularity: everybody gets what most people listen to.
+"""Popularity: recommends the tracks with the most listeners to everyone.
 
-Learns nothing about a person; it is the bar that every other family must clear.
+Learns nothing about a listener; it is the baseline that every other family must beat.
 Differs from the paper: there is none.
 """
 
@@ -13,9 +13,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from training.data.batches import LearningBatch, UserBatch
-from training.data.dataset import Evidence
-from training.layers.ensemble import Blend, HeadScores
+from training.data.batches import TrainingBatch, UserBatch
+from training.data.dataset import DataView
+from training.layers.ensemble import Ensemble, HeadScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Popularity(nn.Module):
     node_tables: Mapping[str, str] = MappingProxyType({})
     listeners: Tensor
 
-    def __init__(self, config: PopularityConfig, evidence: Evidence) -> None:  # noqa: ARG002
+    def __init__(self, config: PopularityConfig, view: DataView) -> None:  # noqa: ARG002
         super().__init__()
-        self.blend = Blend(1)
-        self.register_buffer("listeners", evidence.graph.listener_count(), persistent=False)
+        self.ensemble = Ensemble(1)
+        self.register_buffer("listeners", view.graph.listener_count(), persistent=False)
 
-    def training_loss(self, batch: LearningBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
+    def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
 
     def head_scores(self, batch: UserBatch) -> HeadScores:

@@ -1,7 +1,6 @@
-"""What the sample world's start page put before people: a few tracks to whoever listens on a day.
+"""Simulates the start page, which shows a few tracks to each user who listens on a day.
 
-People do not heed it: it changes no listen. Some play a shown track all the same, of which the
-player says that they chose it.
+Impressions change no listen. A shown track may be listened to all the same, as an organic listen.
 """
 
 from __future__ import annotations
@@ -11,34 +10,34 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from jobs.sources.sample_world.behaviour.listening import Listen
-from jobs.sources.sample_world.behaviour.people import Person
+from jobs.sources.sample_world.behaviour.users import User
 from jobs.sources.sample_world.catalogue import Track
 from jobs.sources.sample_world.options import SampleWorld
 from jobs.sources.sample_world.rng import generator
 
-SHOWN_A_DAY = 5
+DRAWS_PER_PAGE = 5  # a track drawn twice is shown once
 
 
 @dataclass(frozen=True, slots=True)
 class Impression:
-    """A track that stood before a person."""
+    """A track that a user's start page showed."""
 
-    person: Person
+    user: User
     track: Track
     shown_at_utc: datetime
 
 
-def start_page(world: SampleWorld, listens: Sequence[Listen], day: date) -> list[Impression]:
-    """What each listener saw as the first listen of the day began.
+def make_impressions(world: SampleWorld, listens: Sequence[Listen], day: date) -> list[Impression]:
+    """The start page of each user at the first of the user's `listens` of the day.
 
-    Tracks of random listens of that day: what is played much is shown much.
+    Its tracks come from random listens of the day, so popular tracks are shown more often.
     """
-    chance = generator(world.seed, "start page", world.day_number(day))
-    first: dict[int, Listen] = {}
+    rng = generator(world.seed, "start page", world.day_number(day))
+    first_listens: dict[int, Listen] = {}
     for listen in listens:
-        first.setdefault(listen.person.index, listen)
+        first_listens.setdefault(listen.user.index, listen)
     return [
-        Impression(listen.person, listens[place].track, listen.listened_at_utc)
-        for listen in first.values()
-        for place in sorted(set(chance.integers(len(listens), size=SHOWN_A_DAY).tolist()))
+        Impression(listen.user, listens[drawn].track, listen.listened_at_utc)
+        for listen in first_listens.values()
+        for drawn in sorted(set(rng.integers(len(listens), size=DRAWS_PER_PAGE).tolist()))
     ]

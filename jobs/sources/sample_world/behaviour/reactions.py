@@ -1,4 +1,4 @@
-"""What people of the sample world do beside listening: likes, hides, second thoughts and tags."""
+"""Simulates explicit feedback (likes, hides and their undoing) and tags after listens."""
 
 from __future__ import annotations
 
@@ -9,76 +9,76 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from jobs.sources.sample_world.behaviour.listening import Listen
-from jobs.sources.sample_world.behaviour.people import Person
+from jobs.sources.sample_world.behaviour.users import User
 from jobs.sources.sample_world.catalogue import Track
 from jobs.sources.sample_world.options import SampleWorld
 from jobs.sources.sample_world.rng import generator
 
-LIKE_RATIO = 0.05  # of finished listens that fit well
-HIDE_RATIO = 0.06  # of skipped listens that fit badly
+LIKE_RATIO = 0.05  # of finished listens above HIGH_AFFINITY
+HIDE_RATIO = 0.06  # of skipped listens below LOW_AFFINITY
 TAG_RATIO = 0.03  # of finished listens
 UNDO_RATIO = 0.08  # of likes and hides
-WELL_FITTING = 4.0
-BADLY_FITTING = 1.5
-_OPPOSITE = {"like": "unlike", "hide": "unhide"}
+HIGH_AFFINITY = 4.0
+LOW_AFFINITY = 1.5
+_UNDO = {"like": "unlike", "hide": "unhide"}
 
 
 @dataclass(frozen=True, slots=True)
-class Button:
+class Feedback:
     """A like, unlike, hide or unhide."""
 
-    person: Person
+    user: User
     track: Track
     action: str
     given_at_utc: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class TagGiven:
-    """A tag that a person gave a track."""
+class TagAssignment:
+    """A tag that a user gave a track."""
 
-    person: Person
+    user: User
     track: Track
     tag: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reactions:
-    """Buttons and tags of one day, in the order of the listens that they follow."""
+    """Feedback and tags of one day, in the order of the listens."""
 
-    buttons: list[Button]
-    tags: list[TagGiven]
+    feedback: list[Feedback]
+    tags: list[TagAssignment]
 
 
-def react(world: SampleWorld, listens: Sequence[Listen], day: date) -> Reactions:
-    """What people pressed and wrote after the listens of a day, on that day."""
-    chance = generator(world.seed, "reactions", world.day_number(day))
-    buttons: list[Button] = []
-    tags: list[TagGiven] = []
+def make_reactions(world: SampleWorld, listens: Sequence[Listen], day: date) -> Reactions:
+    """Feedback and tags that users give on `day` after its `listens`."""
+    rng = generator(world.seed, "reactions", world.day_number(day))
+    feedback: list[Feedback] = []
+    tags: list[TagAssignment] = []
     for listen in listens:
-        buttons += _buttons(listen, day, chance)
-        if listen.is_finished and chance.random() < TAG_RATIO:
-            tag = str(chance.choice(catalogue_tags(listen.track)))
-            tags.append(TagGiven(listen.person, listen.track, tag))
-    return Reactions(buttons, tags)
+        feedback += _make_feedback(listen, day, rng)
+        if listen.is_finished and rng.random() < TAG_RATIO:
+            tag = str(rng.choice(catalogue_tags(listen.track)))
+            tags.append(TagAssignment(listen.user, listen.track, tag))
+    return Reactions(feedback, tags)
 
 
 def catalogue_tags(track: Track) -> list[str]:
-    """The tags that the catalogue itself gives: genre, mood, and whether there is singing."""
+    """Tags from the catalogue: genre, mood, and "instrumental" for a track without singing."""
     tags = [track.artist.genre.name, track.mood]
     return [*tags, "instrumental"] if track.is_instrumental else tags
 
 
-def _buttons(listen: Listen, day: date, chance: np.random.Generator) -> Iterator[Button]:
-    is_liked = listen.is_finished and listen.fit > WELL_FITTING
-    is_hidden = not listen.is_finished and listen.fit < BADLY_FITTING
+def _make_feedback(listen: Listen, day: date, rng: np.random.Generator) -> Iterator[Feedback]:
+    is_liked = listen.is_finished and listen.affinity > HIGH_AFFINITY
+    is_hidden = not listen.is_finished and listen.affinity < LOW_AFFINITY
     ratio = LIKE_RATIO * is_liked + HIDE_RATIO * is_hidden
-    pressed, undone = chance.random(size=2)
-    if pressed >= ratio:
+    given, undone = rng.random(size=2)
+    if given >= ratio:
         return
     action = "like" if is_liked else "hide"
     given_at_utc = listen.listened_at_utc + timedelta(milliseconds=listen.played_ms)
-    yield Button(listen.person, listen.track, action, given_at_utc)
+    yield Feedback(listen.user, listen.track, action, given_at_utc)
     undone_at_utc = given_at_utc + timedelta(minutes=1)
     if undone < UNDO_RATIO and undone_at_utc.date() == day:
-        yield Button(listen.person, listen.track, _OPPOSITE[action], undone_at_utc)
+        yield Feedback(listen.user, listen.track, _UNDO[action], undone_at_utc)

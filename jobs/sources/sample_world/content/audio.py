@@ -1,9 +1,8 @@
-"""Sound of the sample world: chords, bass, a lead voice and drums, made from a track's numbers.
+"""Audio of the sample world: synthesised chords, bass, lead voice and drums.
 
 Genre sets tempo, scale, timbre and drums. Valence picks the bright or the dark scale; arousal
-moves tempo, loudness and drums; style moves brightness, note density and attack. Each voice is one
-periodic wave read from a table, its frequency constant within a step, so that a whole voice is
-one lookup.
+moves tempo, loudness and drums; style moves brightness, note density and attack. Each voice reads
+a periodic wavetable at a frequency that is constant within a step, so one lookup makes a voice.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from jobs.sources.sample_world.catalogue import Track
 from jobs.sources.sample_world.rng import generator
 
-Signal = NDArray[np.float32]  # one value a sample, shape (n_samples,)
-Steps = NDArray[np.float64]  # one value a sixteenth, shape (n_steps,)
+Signal = NDArray[np.float32]  # one value per sample, shape (n_samples,)
+Steps = NDArray[np.float64]  # one value per sixteenth note, shape (n_steps,)
 
 STEPS_PER_BAR = 16
 STEPS_PER_BEAT = 4
@@ -26,12 +25,12 @@ _A2_HZ = 110.0
 _CHORD_DEGREES = (0, 2, 4)  # of the scale, a triad
 _PROGRESSIONS = ((0, 3, 4, 0), (0, 5, 3, 4), (0, 4, 5, 3), (0, 2, 3, 4))
 _FADE_S = 0.02
-_LONG_AGO_STEPS = 10_000  # any envelope has died away after so many
+_LONG_AGO_STEPS = 10_000  # no envelope lasts that long
 
 
 @dataclass(frozen=True, slots=True)
 class _Score:
-    """What is played when: the grid of sixteenth steps and the notes on it."""
+    """The grid of sixteenth-note steps and the chord of each step."""
 
     step_of_sample: NDArray[np.int64]  # (n_samples,)
     age_s: Signal  # seconds since the step began
@@ -43,41 +42,41 @@ class _Score:
 
 
 def synthesise(track: Track, *, seed: int, clip_s: float, sample_rate_hz: int) -> Signal:
-    """The track's clip, mono, shape (round(clip_s * sample_rate_hz),), peak below 1."""
-    chance = generator(seed, "audio", track.position)
-    score = _write_score(track, chance, round(clip_s * sample_rate_hz), sample_rate_hz)
+    """A mono clip of the track, shape (round(clip_s * sample_rate_hz),), peak below 1."""
+    rng = generator(seed, "audio", track.position)
+    score = _write_score(track, rng, round(clip_s * sample_rate_hz), sample_rate_hz)
     energy = (track.arousal + 1) / 2
-    mix = 0.5 * _chords(track, score) + 0.5 * _bass(score) + 0.7 * _lead(track, score, chance)
+    mix = 0.5 * _chords(track, score) + 0.5 * _bass(score) + 0.7 * _lead(track, score, rng)
     drum_level = track.artist.genre.drum_level * (0.5 + energy)
     if drum_level > 0:
-        mix += drum_level * _drums(track, score, chance)
-    return _mastered(mix, level=0.15 + 0.6 * energy, sample_rate_hz=sample_rate_hz)
+        mix += drum_level * _drums(track, score, rng)
+    return _master(mix, level=0.15 + 0.6 * energy, sample_rate_hz=sample_rate_hz)
 
 
 def _write_score(
-    track: Track, chance: np.random.Generator, n_samples: int, sample_rate_hz: int
+    track: Track, rng: np.random.Generator, n_samples: int, sample_rate_hz: int
 ) -> _Score:
     genre = track.artist.genre
-    tempo_bpm = genre.tempo_bpm * (1 + 0.12 * track.arousal + 0.03 * chance.normal())
+    tempo_bpm = genre.tempo_bpm * (1 + 0.12 * track.arousal + 0.03 * rng.normal())
     step_s = 60 / tempo_bpm / STEPS_PER_BEAT
     seconds = np.arange(n_samples) / sample_rate_hz
     step_of_sample = (seconds / step_s).astype(np.int64)
     n_steps = int(step_of_sample[-1]) + 1
-    progression = np.array(_PROGRESSIONS[int(chance.integers(len(_PROGRESSIONS)))])
+    progression = np.array(_PROGRESSIONS[int(rng.integers(len(_PROGRESSIONS)))])
     bars = np.arange(n_steps) // STEPS_PER_BAR
     return _Score(
         step_of_sample=step_of_sample,
         age_s=(seconds - step_of_sample * step_s).astype(np.float32),
         step_s=step_s,
         n_steps=n_steps,
-        root_hz=_A2_HZ * 2 ** (int(chance.integers(-5, 7)) / 12),
+        root_hz=_A2_HZ * 2 ** (int(rng.integers(-5, 7)) / 12),
         scale=genre.bright_scale if track.valence >= 0 else genre.dark_scale,
         chord_of_step=progression[bars % len(progression)],
     )
 
 
 def _chords(track: Track, score: _Score) -> Signal:
-    """A soft triad through each bar."""
+    """A soft triad held through each bar."""
     table = _wave_table((1.0, 0.4, 0.2, 0.1), brightness=float(track.style[0]))
     voices = [
         _wave(table, _hz_of_degrees(score, score.chord_of_step + degree), score)
@@ -88,35 +87,35 @@ def _chords(track: Track, score: _Score) -> Signal:
 
 
 def _bass(score: _Score) -> Signal:
-    """The chord's root an octave below, struck on every beat."""
+    """The chord's root an octave lower, on every beat."""
     table = _wave_table((1.0, 0.3, 0.1), brightness=0.0)
     hertz = _hz_of_degrees(score, score.chord_of_step) / 2
     on_beat = np.arange(score.n_steps) % STEPS_PER_BEAT == 0
     since_hit_s = _since_hit_s(on_beat, score)
     envelope = np.exp(-since_hit_s / (2 * score.step_s))
-    struck: Signal = _wave(table, hertz, score) * envelope
-    return struck
+    bass: Signal = _wave(table, hertz, score) * envelope
+    return bass
 
 
-def _lead(track: Track, score: _Score, chance: np.random.Generator) -> Signal:
-    """A walk over the scale around the chord; density says on how many steps a note begins."""
+def _lead(track: Track, score: _Score, rng: np.random.Generator) -> Signal:
+    """A random walk over the scale around the chord; `density` sets how often a note starts."""
     genre = track.artist.genre
     brightness, density, softness = (float(value) for value in track.style)
-    begins = chance.random(score.n_steps) < 1 / (1 + np.exp(0.8 - 0.6 * density))
-    begins[0] = True
-    walk = np.cumsum(chance.integers(-2, 3, size=score.n_steps)) % 8
-    last_begin = np.maximum.accumulate(np.where(begins, np.arange(score.n_steps), 0))
-    degrees = score.chord_of_step[last_begin] + walk[last_begin]
-    since_hit_s = _since_hit_s(begins, score)
+    is_onset = rng.random(score.n_steps) < 1 / (1 + np.exp(0.8 - 0.6 * density))
+    is_onset[0] = True
+    walk = np.cumsum(rng.integers(-2, 3, size=score.n_steps)) % 8
+    last_onset = np.maximum.accumulate(np.where(is_onset, np.arange(score.n_steps), 0))
+    degrees = score.chord_of_step[last_onset] + walk[last_onset]
+    since_hit_s = _since_hit_s(is_onset, score)
     attack_s = float(genre.attack_s * np.exp(0.5 * softness))
     envelope: Signal = np.minimum(since_hit_s / attack_s, 1) * np.exp(-since_hit_s / genre.decay_s)
     table = _wave_table(genre.harmonics, brightness)
     return _wave(table, 2 * _hz_of_degrees(score, degrees), score) * envelope
 
 
-def _drums(track: Track, score: _Score, chance: np.random.Generator) -> Signal:
+def _drums(track: Track, score: _Score, rng: np.random.Generator) -> Signal:
     genre = track.artist.genre
-    noise = chance.standard_normal(len(score.age_s), dtype=np.float32)
+    noise = rng.standard_normal(len(score.age_s), dtype=np.float32)
     kick_s = _since_hit_s(_pattern(genre.kick, score), score)
     snare_s = _since_hit_s(_pattern(genre.snare, score), score)
     hat_s = _since_hit_s(_pattern(genre.hat, score), score)
@@ -124,19 +123,19 @@ def _drums(track: Track, score: _Score, chance: np.random.Generator) -> Signal:
     kick_cycles = 50 * kick_s + 100 * 0.03 * (1 - np.exp(-kick_s / 0.03))
     kick = np.sin(2 * np.pi * kick_cycles) * np.exp(-kick_s / 0.12)
     snare = noise * np.exp(-snare_s / 0.07)
-    bright_noise = noise - np.roll(noise, 1)  # the difference leaves the high frequencies
+    bright_noise = noise - np.roll(noise, 1)  # a high-pass filter
     hat = bright_noise * np.exp(-hat_s / 0.02)
     drums: Signal = kick + 0.3 * snare + 0.15 * hat
     return drums
 
 
 def _pattern(pattern: str, score: _Score) -> NDArray[np.bool_]:
-    hits = np.array([sign == "x" for sign in pattern])
+    hits = np.array([step == "x" for step in pattern])
     return hits[np.arange(score.n_steps) % STEPS_PER_BAR]
 
 
 def _since_hit_s(hits: NDArray[np.bool_], score: _Score) -> Signal:
-    """Seconds since the last hit step began; very long before the first."""
+    """Seconds since the last hit began; very long before the first hit."""
     steps = np.arange(score.n_steps)
     last_hit = np.maximum.accumulate(np.where(hits, steps, -_LONG_AGO_STEPS))
     since_hit_s = ((steps - last_hit) * score.step_s).astype(np.float32)
@@ -144,7 +143,7 @@ def _since_hit_s(hits: NDArray[np.bool_], score: _Score) -> Signal:
 
 
 def _hz_of_degrees(score: _Score, degrees: NDArray[np.int64]) -> Steps:
-    """Frequencies of scale degrees counted from the root, shape as `degrees`."""
+    """Frequencies of scale degrees counted from the root, same shape as `degrees`."""
     octaves, within = np.divmod(degrees, len(score.scale))
     semitones = 12 * octaves + np.array(score.scale)[within]
     hertz: Steps = score.root_hz * 2 ** (semitones / 12)
@@ -152,7 +151,7 @@ def _hz_of_degrees(score: _Score, degrees: NDArray[np.int64]) -> Steps:
 
 
 def _wave_table(harmonics: tuple[float, ...], brightness: float) -> Signal:
-    """One period of a sum of partials; brightness strengthens the upper ones."""
+    """One period of a sum of partials; brightness strengthens the upper partials."""
     partials = np.arange(1, len(harmonics) + 1)
     amplitudes = np.array(harmonics) * partials ** (0.5 * np.tanh(brightness))
     phase = np.arange(_TABLE_SIZE) / _TABLE_SIZE
@@ -162,15 +161,15 @@ def _wave_table(harmonics: tuple[float, ...], brightness: float) -> Signal:
 
 
 def _wave(table: Signal, hz_of_step: Steps, score: _Score) -> Signal:
-    """The table read at each step's frequency; a step goes on in the phase where the last ended."""
+    """The wavetable read at each step's frequency, with continuous phase between steps."""
     cycles_before = np.concatenate([[0.0], np.cumsum(hz_of_step * score.step_s)[:-1]])
-    begins_at = (cycles_before % 1).astype(np.float32)[score.step_of_sample]
-    cycles = begins_at + hz_of_step.astype(np.float32)[score.step_of_sample] * score.age_s
+    start_phase = (cycles_before % 1).astype(np.float32)[score.step_of_sample]
+    cycles = start_phase + hz_of_step.astype(np.float32)[score.step_of_sample] * score.age_s
     return table[(cycles * _TABLE_SIZE).astype(np.int32) % _TABLE_SIZE]
 
 
-def _mastered(mix: Signal, level: float, sample_rate_hz: int) -> Signal:
-    """Scaled to its peak, softly limited, with short fades against clicks."""
+def _master(mix: Signal, level: float, sample_rate_hz: int) -> Signal:
+    """The mix scaled to its peak and softly limited, with short fades against clicks."""
     n_fade = min(round(_FADE_S * sample_rate_hz), len(mix) // 2)
     fade = np.ones(len(mix), dtype=np.float32)
     fade[:n_fade] = np.linspace(0, 1, n_fade)

@@ -1,4 +1,4 @@
-"""Audio files of the sample world: the same samples always give the same bytes."""
+"""Encodes samples as audio files; equal samples give equal bytes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _FORMATS = {
 }
 
 
-def encode(samples: NDArray[np.float32], *, codec: str, sample_rate_hz: int) -> bytes:
-    """A file of one of "flac", "ogg", "mp3" with mono samples in [-1, 1]."""
+def encode_audio(samples: NDArray[np.float32], *, codec: str, sample_rate_hz: int) -> bytes:
+    """An audio file of mono samples in [-1, 1]; `codec` is "flac", "ogg" or "mp3"."""
     container, subtype = _FORMATS[codec]
     sink = io.BytesIO()
     soundfile.write(sink, samples, sample_rate_hz, format=container, subtype=subtype)
@@ -26,16 +26,16 @@ def encode(samples: NDArray[np.float32], *, codec: str, sample_rate_hz: int) -> 
 
 
 def _with_fixed_serial(ogg: bytes) -> bytes:
-    """The same stream under serial number 1.
+    """The same OGG stream with serial number 1.
 
-    The encoder draws the number from the clock, and it stands in every page: two encodings of the
-    same samples would differ, and with them the content hash.
+    libsndfile draws the serial number of every page from the clock, so two encodings of the same
+    samples would have different content hashes.
     """
     source = io.BytesIO(ogg)
     pages = []
     while source.tell() < len(ogg):
         page = OggPage(source)  # type: ignore[no-untyped-call]  # mutagen has no types
         page.serial = 1
-        # Writing renews the checksum of the page.
+        # write() recomputes the page's checksum.
         pages.append(page.write())  # type: ignore[no-untyped-call]  # mutagen has no types
     return b"".join(pages)

@@ -1,4 +1,4 @@
-"""Lyrics of the sample world: lines by mood, about the genre's things, in verses and a chorus."""
+"""Lyrics of the sample world: verses and a chorus, by mood and genre."""
 
 from __future__ import annotations
 
@@ -15,34 +15,31 @@ LINES_PER_CHORUS = 2
 
 
 def write_lyrics(track: Track, seed: int) -> str:
-    """The words of a track that has some: verses with a chorus after each.
+    """Lyrics of a track: verses, each followed by the same chorus.
 
-    A chorus comes back unchanged; a verse may borrow a line from another mood where the track's
-    own valence is weak, so that words tell the mood of most tracks and not of all.
+    The nearer a track's valence is to 0, the more lines of its verses come from other moods, so
+    lyrics reveal the mood of most tracks but not of all.
     """
-    chance = generator(seed, "lyrics", track.position)
-    chorus = [_line(track.mood, track.artist.genre, chance) for _ in range(LINES_PER_CHORUS)]
+    rng = generator(seed, "lyrics", track.position)
+    chorus = [_line(track.mood, track.artist.genre, rng) for _ in range(LINES_PER_CHORUS)]
     verses = [
-        [
-            _line(_mood_of_line(track, chance), track.artist.genre, chance)
-            for _ in range(LINES_PER_VERSE)
-        ]
+        [_line(_mood_of_line(track, rng), track.artist.genre, rng) for _ in range(LINES_PER_VERSE)]
         for _ in range(N_VERSES)
     ]
     return "\n\n".join("\n".join(part) for verse in verses for part in (verse, chorus)) + "\n"
 
 
-def _mood_of_line(track: Track, chance: np.random.Generator) -> str:
+def _mood_of_line(track: Track, rng: np.random.Generator) -> str:
     own_share = 0.6 + 0.4 * abs(track.valence)
-    if chance.random() < own_share:
+    if rng.random() < own_share:
         return track.mood
-    return str(chance.choice(list(LINES)))
+    return str(rng.choice(list(LINES)))
 
 
-def _line(mood: str, genre: Genre, chance: np.random.Generator) -> str:
-    return str(chance.choice(LINES[mood])).format(
-        adjective=chance.choice(ADJECTIVES[mood]),
-        feeling=chance.choice(FEELINGS[mood]),
-        noun=chance.choice(genre.nouns),
-        place=chance.choice(genre.places),
+def _line(mood: str, genre: Genre, rng: np.random.Generator) -> str:
+    return str(rng.choice(LINES[mood])).format(
+        adjective=rng.choice(ADJECTIVES[mood]),
+        feeling=rng.choice(FEELINGS[mood]),
+        noun=rng.choice(genre.nouns),
+        place=rng.choice(genre.places),
     )

@@ -1,4 +1,4 @@
-"""The words of the sample world by mood; what a track is about comes from its genre."""
+"""Vocabulary of lyrics and titles by mood; nouns and places come from the genre."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ LINES = {
 
 
 def mood_of(valence: float, arousal: float) -> str:
-    """The quadrant of the valence-arousal plane that a point lies in, as a word of MOODS."""
+    """The word of MOODS for a quadrant of the valence-arousal plane."""
     if valence >= 0:
         return "happy" if arousal >= 0 else "calm"
     return "angry" if arousal >= 0 else "sad"

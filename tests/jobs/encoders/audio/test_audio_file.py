@@ -1,4 +1,4 @@
-"""Decoding: what comes out of good bytes, and the reason for bad ones."""
+"""Audio files decode to mono samples at 16 kHz, or fail with a reason."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from jobs.encoders.audio import audio_file
-from jobs.encoders.failure_reasons import Reason, UnusableContent
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 
 
-def encoded(samples: np.ndarray, rate_hz: int = 16_000, **how: str) -> bytes:
+def encoded(samples: np.ndarray, rate_hz: int = 16_000, **options: str) -> bytes:
     file = io.BytesIO()
-    soundfile.write(file, samples, rate_hz, **({"format": "WAV", "subtype": "FLOAT"} | how))
+    soundfile.write(file, samples, rate_hz, **({"format": "WAV", "subtype": "FLOAT"} | options))
     return file.getvalue()
 
 
@@ -45,15 +45,15 @@ def test_another_rate_is_resampled_to_16_khz():
 
 
 @pytest.mark.parametrize(
-    "how",
+    "options",
     [
         {"format": "FLAC", "subtype": "PCM_16"},
         {"format": "OGG", "subtype": "VORBIS"},
         {"format": "MP3", "subtype": "MPEG_LAYER_III"},
     ],
 )
-def test_every_format_that_arrives_is_decoded(how):
-    samples = audio_file.decode(encoded(sine(500, 1.0), **how), 60)
+def test_every_supported_format_is_decoded(options):
+    samples = audio_file.decode(encoded(sine(500, 1.0), **options), 60)
     assert np.sqrt(np.mean(samples**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
 
 
@@ -63,29 +63,29 @@ FLAC = encoded(sine(440, 1.0), format="FLAC", subtype="PCM_16")
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", Reason.EMPTY),
-        (b"this is no audio at all", Reason.UNREADABLE),
-        (FLAC[:30], Reason.UNREADABLE),
-        (encoded(np.zeros(0)), Reason.EMPTY),
-        (encoded(sine(440, 0.49)), Reason.TOO_SHORT),
-        (encoded(np.full(16_000, np.nan)), Reason.NOT_FINITE),
+        (b"", FailureReason.EMPTY),
+        (b"this is no audio at all", FailureReason.UNREADABLE),
+        (FLAC[:30], FailureReason.UNREADABLE),
+        (encoded(np.zeros(0)), FailureReason.EMPTY),
+        (encoded(sine(440, 0.49)), FailureReason.TOO_SHORT),
+        (encoded(np.full(16_000, np.nan)), FailureReason.NOT_FINITE),
     ],
 )
-def test_bad_bytes_have_a_reason(content, reason):
-    with pytest.raises(UnusableContent) as unusable:
+def test_undecodable_bytes_fail_with_a_reason(content, reason):
+    with pytest.raises(ContentFailure) as raised:
         audio_file.decode(content, 60)
-    assert unusable.value.reason is reason
+    assert raised.value.reason is reason
 
 
 def test_half_a_second_is_enough():
-    """The border itself is inside."""
+    """MIN_S itself is long enough."""
     assert len(audio_file.decode(encoded(sine(440, 0.5)), 60)) == 8_000
 
 
-def test_a_flac_file_that_breaks_off_is_unreadable():
-    """Half a recording is not taken for the whole."""
+def test_a_truncated_flac_file_is_unreadable():
+    """Half a recording must not pass for a whole one."""
     noise = np.random.default_rng(7).uniform(-0.5, 0.5, 32_000)
     whole = encoded(noise, format="FLAC", subtype="PCM_16")
-    with pytest.raises(UnusableContent) as unusable:
+    with pytest.raises(ContentFailure) as raised:
         audio_file.decode(whole[: len(whole) // 2], 60)
-    assert unusable.value.reason is Reason.UNREADABLE
+    assert raised.value.reason is FailureReason.UNREADABLE

@@ -34,17 +34,17 @@ def test_half_the_amplitude_is_6_db_less():
     assert signal.loudness_db(np.full(100, 0.5)) == pytest.approx(-6.02, abs=0.01)
 
 
-def test_silence_has_a_stated_floor():
+def test_silence_has_the_floor_loudness():
     assert signal.loudness_db(np.zeros(100)) == pytest.approx(-120.0)
 
 
 @pytest.mark.parametrize("bpm", [72, 97, 120, 151])
-def test_a_metronome_has_its_tempo(bpm):
+def test_clicks_have_their_tempo(bpm):
     assert signal.measure(clicks(bpm, 9)).tempo_bpm == pytest.approx(bpm, rel=0.01)
 
 
-def test_a_very_fast_pulse_is_counted_at_its_half():
-    """People tap every second beat of 174 bpm."""
+def test_a_very_fast_pulse_is_reported_at_half_its_tempo():
+    """The prior prefers 87 to 174 bpm."""
     assert signal.measure(clicks(174, 9)).tempo_bpm == pytest.approx(87, rel=0.01)
 
 

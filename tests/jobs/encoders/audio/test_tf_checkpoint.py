@@ -1,4 +1,4 @@
-"""The bundle reader, on bytes laid out by hand after the format's description."""
+"""The checkpoint reader, on bundles built by hand from the description of the format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NUMBERS = np.array([1.5, -2.0, 3.0, 4.0, 5.0], dtype="<f4").tobytes()
 
 
 def block(*entries: tuple[int, bytes, bytes]) -> bytes:
-    """Entries (characters shared with the key before, rest of the key, value), one restart, trailer."""
+    """Entries (length of the prefix shared with the key before, rest of key, value) and a trailer."""
     body = b"".join(
         bytes([shared, len(rest), len(value)]) + rest + value for shared, rest, value in entries
     )
@@ -78,7 +78,7 @@ def test_a_file_that_is_no_table_is_an_error(written):
         written(table()[:-1] + b"\x00")
 
 
-def test_integers_are_refused_and_not_read_as_floats(written):
+def test_an_integer_tensor_is_refused(written):
     """Data type 9 is int64."""
     with pytest.raises(CheckpointError, match="found data type 9 in shard 0"):
         written(table(bytes([0x08, 9]) + BIAS[2:]))

@@ -1,11 +1,11 @@
-"""MiniLM: equal to transformers, windows at line ends, one direction per text."""
+"""MiniLM equals transformers and packs lines into windows."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from jobs.encoders.failure_reasons import Reason, UnusableContent
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.text import minilm
 
 
@@ -34,7 +34,7 @@ def test_it_equals_transformers(encoder):
     np.testing.assert_allclose([*encoded[:4], *encoded[-3:]], expected, atol=1e-5)
 
 
-def test_texts_of_like_meaning_lie_closer(encoder):
+def test_texts_of_similar_meaning_are_closer(encoder):
     joyful, glad, funeral = (
         encoder.encode(text)
         for text in (
@@ -46,7 +46,7 @@ def test_texts_of_like_meaning_lie_closer(encoder):
     assert joyful @ glad > joyful @ funeral + 0.2
 
 
-def test_a_text_means_the_same_whatever_was_read_before(encoder):
+def test_an_embedding_does_not_depend_on_earlier_texts(encoder):
     """Bit for bit: feature rows are compared by hash."""
     first = encoder.encode("the same words")
     encoder.encode("other words\n" * 90)
@@ -66,18 +66,21 @@ def test_long_lyrics_are_the_mean_of_their_windows(encoder):
     ("lines", "windows"),
     [
         ([[1, 2], [3], [4, 5]], [[1, 2, 3], [4, 5]]),  # the third line would make five tokens
-        ([[1, 2], [3, 4]], [[1, 2], [3, 4]]),  # a line is not torn for one free place
-        ([[1, 2, 3, 4, 5, 6, 7]], [[1, 2, 3], [4, 5, 6], [7]]),  # but a longer one is
-        ([[], [1], []], [[1]]),  # an empty line takes no place
+        ([[1, 2], [3, 4]], [[1, 2], [3, 4]]),  # a line is not split to fill a window
+        (
+            [[1, 2, 3, 4, 5, 6, 7]],
+            [[1, 2, 3], [4, 5, 6], [7]],
+        ),  # but a line longer than a window is
+        ([[], [1], []], [[1]]),  # an empty line takes no token
     ],
 )
 def test_whole_lines_are_packed_into_windows(lines, windows):
     """Windows of three tokens."""
-    assert minilm.windows_of(lines, 3) == windows
+    assert minilm.pack_windows(lines, 3) == windows
 
 
 @pytest.mark.parametrize("text", ["", "   \n\n", "♪ ... ♪\n123"])
-def test_a_text_without_a_letter_has_a_reason(encoder, text):
-    with pytest.raises(UnusableContent) as unusable:
+def test_a_text_without_a_letter_fails_with_a_reason(encoder, text):
+    with pytest.raises(ContentFailure) as raised:
         encoder.encode(text)
-    assert unusable.value.reason is Reason.NO_WORDS
+    assert raised.value.reason is FailureReason.NO_WORDS

@@ -32,13 +32,13 @@ CASES = {
 
 
 @pytest.fixture(scope="session")
-def heard(spark):
+def estimates(spark):
     """Valence and arousal of each case, by its name; one job for all."""
     rows = []
     for name, (cues, _, _) in CASES.items():
         tags = [cues.get(tag, 0.0) for tag in musicnn.TAGS]
         rows.append((name, *(cues.get(cue, centre) for cue, centre in CENTRE.items()), tags))
-    found = emotion.as_heard(*(F.col(name) for name in (*CENTRE, "tags")))
+    found = emotion.from_audio(*(F.col(name) for name in (*CENTRE, "tags")))
     frame = spark.createDataFrame(rows, f"name string, {SCHEMA}")
     return {
         row[0]: (row[1], row[2])
@@ -47,15 +47,15 @@ def heard(spark):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_cue_moves_its_own_axes(heard, name):
+def test_each_cue_moves_its_own_axes(estimates, name):
     _, valence, arousal = CASES[name]
-    assert heard[name] == pytest.approx((valence, arousal))
+    assert estimates[name] == pytest.approx((valence, arousal))
 
 
 def test_lyrics_take_vader_s_compound_and_load(spark):
     """(0.365 - 0.165) / 0.4 = 0.5; a load of nothing is (0 - 0.165) / 0.4 = -0.4125."""
     rows = spark.createDataFrame([(-0.6, 0.365), (0.25, 0.0)], "compound double, load double")
-    found = emotion.as_read(F.col("compound"), F.col("load"))
+    found = emotion.from_lyrics(F.col("compound"), F.col("load"))
     estimates = [tuple(row) for row in rows.select(found.valence, found.arousal).collect()]
     assert estimates == [pytest.approx((-0.6, 0.5)), pytest.approx((0.25, -0.4125))]
 

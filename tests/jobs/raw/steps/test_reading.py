@@ -1,4 +1,4 @@
-"""Landing files of every shape become rows of one shape; what cannot be read says so."""
+"""Landing files of any schema become rows in the contract's types; failures carry a reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pytest
 
 from feature_store.lake.storage import open_storage, sha256_of
 from jobs.inputs import Slice
-from jobs.landing.manifests import LandingError, LandingWriter, close_days
+from jobs.landing.layout import LandingError
+from jobs.landing.manifests import close_days
+from jobs.landing.writer import LandingWriter
 from jobs.raw.steps.reading import read_landing
 
 FEB_28, FEB_29, MAR_1, MAR_2 = (
@@ -34,10 +36,10 @@ def read(spark, writer, source, first=FEB_29, end=MAR_1):
     return read_landing(spark, str(writer.storage.root), source, Slice(first, end))
 
 
-def test_a_row_knows_its_file_its_place_and_its_day(spark, writer):
-    """Two files of one day; rows count from 0 in each. Odd characters in a name do no harm."""
-    writer.rows("users", FEB_29, pa.table({"user_id": ["ada", "bo"]}))
-    writer.rows("users", FEB_29, pa.table({"user_id": ["cy"]}), "a+b [1] ü%20")
+def test_a_row_keeps_its_file_its_row_number_and_its_arrival_date(spark, writer):
+    """Two files of one day; row numbers start at 0 in each; a file name may hold odd characters."""
+    writer.write_rows("users", FEB_29, pa.table({"user_id": ["ada", "bo"]}))
+    writer.write_rows("users", FEB_29, pa.table({"user_id": ["cy"]}), "a+b [1] ü%20")
 
     rows = read(spark, writer, "users").orderBy("user_id").collect()
 
@@ -49,13 +51,13 @@ def test_a_row_knows_its_file_its_place_and_its_day(spark, writer):
     ]
 
 
-def test_only_the_days_of_the_slice_are_read_and_late_files_on_their_counting_day(spark, writer):
-    """[29 February, 1 March) leaves out the 28th, and takes the file that came late for it."""
-    writer.rows("users", FEB_28, pa.table({"user_id": ["early"]}))
+def test_only_the_days_of_the_slice_are_read_with_late_files_on_their_arrival_date(spark, writer):
+    """[29 February, 1 March) excludes the 28th and includes the late file of the 28th."""
+    writer.write_rows("users", FEB_28, pa.table({"user_id": ["early"]}))
     close_days(writer.storage, FEB_28)
-    writer.rows("users", FEB_28, pa.table({"user_id": ["late"]}), "late")
-    writer.rows("users", FEB_29, pa.table({"user_id": ["in_time"]}))
-    writer.rows("users", MAR_1, pa.table({"user_id": ["next"]}))
+    writer.write_rows("users", FEB_28, pa.table({"user_id": ["late"]}), "late")
+    writer.write_rows("users", FEB_29, pa.table({"user_id": ["in_time"]}))
+    writer.write_rows("users", MAR_1, pa.table({"user_id": ["next"]}))
 
     rows = read(spark, writer, "users").collect()
 
@@ -65,9 +67,9 @@ def test_only_the_days_of_the_slice_are_read_and_late_files_on_their_counting_da
     }
 
 
-def test_a_day_without_files_gives_no_row_in_the_same_shape(spark, writer):
-    writer.rows("users", FEB_28, pa.table({"user_id": ["ada"]}))
-    writer.rows("listens", FEB_28, pa.table({"user_id": ["ada"]}))
+def test_a_day_without_files_gives_an_empty_frame_with_the_same_columns(spark, writer):
+    writer.write_rows("users", FEB_28, pa.table({"user_id": ["ada"]}))
+    writer.write_rows("listens", FEB_28, pa.table({"user_id": ["ada"]}))
 
     empty = read(spark, writer, "listens", FEB_29, MAR_2)
 
@@ -76,9 +78,9 @@ def test_a_day_without_files_gives_no_row_in_the_same_shape(spark, writer):
     assert read(spark, writer, "audio", FEB_29, MAR_2).count() == 0
 
 
-def test_files_with_other_columns_and_types_meet_in_the_contracts_types(spark, writer):
-    """The second file has numbers for ids, text for times, no duration_ms, and a column more."""
-    writer.rows(
+def test_files_with_different_columns_and_types_are_cast_to_the_contracts_types(spark, writer):
+    """The second file has numbers for ids, text for times, no duration_ms, and an extra column."""
+    writer.write_rows(
         "listens",
         FEB_29,
         pa.table(
@@ -91,7 +93,7 @@ def test_files_with_other_columns_and_types_meet_in_the_contracts_types(spark, w
             }
         ),
     )
-    writer.rows(
+    writer.write_rows(
         "listens",
         FEB_29,
         pa.table(
@@ -118,9 +120,9 @@ def test_files_with_other_columns_and_types_meet_in_the_contracts_types(spark, w
 
 
 @pytest.mark.parametrize("value", ["soon", True, [5]])
-def test_a_value_of_another_type_is_named_and_not_replaced(spark, writer, value):
-    """A word, a truth value or a list is no number of milliseconds."""
-    writer.rows("listens", FEB_29, pa.table({"user_id": ["ada"], "played_ms": [value]}))
+def test_a_value_that_cannot_be_cast_becomes_null_with_a_reason(spark, writer, value):
+    """A word, a boolean or a list is no number of milliseconds."""
+    writer.write_rows("listens", FEB_29, pa.table({"user_id": ["ada"], "played_ms": [value]}))
 
     [row] = read(spark, writer, "listens").collect()
 
@@ -129,18 +131,18 @@ def test_a_value_of_another_type_is_named_and_not_replaced(spark, writer, value)
     assert row.reading_detail.endswith("which is no BIGINT")
 
 
-def test_a_count_of_seconds_is_not_taken_for_a_time(spark, writer):
-    """1,709,208,000 may be seconds, or milliseconds of 1970: the source must say."""
-    writer.rows("listens", FEB_29, pa.table({"listened_at_utc": [1_709_208_000]}))
+def test_a_count_of_seconds_is_not_read_as_a_time(spark, writer):
+    """1,709,208,000 may be seconds or milliseconds, so the source must send a time."""
+    writer.write_rows("listens", FEB_29, pa.table({"listened_at_utc": [1_709_208_000]}))
 
     [row] = read(spark, writer, "listens").collect()
 
     assert (row.listened_at_utc, row.reading_reason) == (None, "wrong_type")
 
 
-def test_an_unreadable_file_is_one_row_with_its_head_and_the_others_are_read(spark, writer):
-    """Text with a Parquet ending, and a file cut off in the middle."""
-    writer.rows("users", FEB_29, pa.table({"user_id": ["ada"]}))
+def test_an_unreadable_file_becomes_one_row_and_other_files_are_read(spark, writer):
+    """A text file with a Parquet extension, and a truncated Parquet file; each row has the head."""
+    writer.write_rows("users", FEB_29, pa.table({"user_id": ["ada"]}))
     whole = writer.storage.read("landing/users/2024-02-29/part-0.parquet")
     writer.storage.write("landing/users/2024-02-29/cut.parquet", whole[: len(whole) // 2])
     writer.storage.write("landing/users/2024-02-29/text.parquet", b"user_id\nbo\n")
@@ -158,8 +160,8 @@ def test_an_unreadable_file_is_one_row_with_its_head_and_the_others_are_read(spa
     assert rows["cut.parquet"].reading_reason == "unreadable_file"
 
 
-def test_a_type_that_spark_does_not_have_makes_the_file_unreadable(spark, writer):
-    """Parquet's nanoseconds stop Spark; the file is rejected, the night goes on."""
+def test_a_parquet_type_that_spark_lacks_makes_the_file_unreadable(spark, writer):
+    """Spark fails on Parquet nanoseconds; the file becomes a row, and the night goes on."""
     sink = io.BytesIO()
     at = pa.array([NOON], pa.timestamp("ns", "UTC"))
     pq.write_table(pa.table({"user_id": ["ada"], "listened_at_utc": at}), sink)
@@ -171,8 +173,10 @@ def test_a_type_that_spark_does_not_have_makes_the_file_unreadable(spark, writer
     assert "NANOS" in row.reading_detail
 
 
-def test_bytes_are_kept_as_base64_in_the_original(spark, writer):
-    writer.rows("lyrics", FEB_29, pa.table({"track_id": ["hymn"], "lyrics_bytes": [b"\xff\xfe"]}))
+def test_original_text_holds_bytes_as_base64(spark, writer):
+    writer.write_rows(
+        "lyrics", FEB_29, pa.table({"track_id": ["hymn"], "lyrics_bytes": [b"\xff\xfe"]})
+    )
 
     [row] = read(spark, writer, "lyrics").collect()
 
@@ -180,9 +184,9 @@ def test_bytes_are_kept_as_base64_in_the_original(spark, writer):
     assert bytes(row.lyrics_bytes) == b"\xff\xfe"
 
 
-def test_a_file_source_gives_hash_size_and_the_track_in_the_name(spark, writer):
-    """The name's percent-encoding is undone; the hash is that of the bytes."""
-    writer.file("audio", FEB_29, "a/b. c", "flac", b"sound")
+def test_a_file_source_gives_hash_size_and_track_id(spark, writer):
+    """The track id is the percent-decoded file name; the hash is of the bytes."""
+    writer.write_file("audio", FEB_29, "a/b. c", "flac", b"sound")
 
     [row] = read(spark, writer, "audio").collect()
 
@@ -198,8 +202,8 @@ def test_a_file_source_gives_hash_size_and_the_track_in_the_name(spark, writer):
     }
 
 
-def test_a_listed_file_that_is_gone_stops_the_reading(spark, writer):
-    path = writer.rows("users", FEB_29, pa.table({"user_id": ["ada"]}))
+def test_a_missing_listed_file_raises(spark, writer):
+    path = writer.write_rows("users", FEB_29, pa.table({"user_id": ["ada"]}))
     close_days(writer.storage, FEB_29)
     writer.storage.delete(path)
 

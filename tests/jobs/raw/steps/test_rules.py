@@ -1,4 +1,4 @@
-"""Bad landing rows: each is refused with its reason, and every row is either kept or refused."""
+"""Reject rules: each bad row gets its reason, and every row is either kept or rejected."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from jobs.raw import (
     tracks,
     users,
 )
-from jobs.raw.steps.reading import READING_COLUMNS
-from jobs.raw.steps.rules import ROW_SOURCES
+from jobs.raw.steps.landing_schema import READING_COLUMNS
+from jobs.raw.steps.rules import SOURCE_CONTRACTS
 from tests.jobs.core.frames import FEB_29, MAR_1, at, frame, rows_of
 
 JOBS = {
@@ -68,7 +68,7 @@ GOOD = {
     "impressions": {"user_id": "ada", "track_id": "hymn", "shown_at_utc": at(FEB_29, "23:59:59")},
     "lyrics": {"track_id": "hymn", "lyrics_bytes": "für Elise".encode()},
 }
-"""A good row of every source, at the edge of what its rules allow, arrived on 29 February."""
+"""A valid row of every source at the limits of its rules; each arrived on 29 February."""
 
 BAD = [
     ("listens", {"played_ms": -1}, "negative_duration", "played_ms = -1"),
@@ -124,9 +124,9 @@ BAD = [
 
 
 def landing(spark, source, *changes):
-    """The source's good row, once for each dict of changes; as reading.py would give it."""
+    """The source's valid row, once for each dict of changes, in the shape that reading.py gives."""
     columns = [
-        *ROW_SOURCES[source].columns,
+        *SOURCE_CONTRACTS[source].columns,
         *READING_COLUMNS,
         SOURCE_FILE,
         SOURCE_ROW,
@@ -140,25 +140,25 @@ def landing(spark, source, *changes):
     return spark.createDataFrame(pa.Table.from_pylist(rows, schema))
 
 
-def rejected(spark, night, landed, announced=(("hymn", FEB_29),)):
-    """What raw_rejects holds after `landed`, a dict from source to frame."""
-    known = frame(spark, RAW_TRACKS, "track_id arrival_date", *announced)
+def rejected(spark, night, landed, catalogue=(("hymn", FEB_29),)):
+    """The rows of raw_rejects for `landed`, a dict from source to frame."""
+    tracks_history = frame(spark, RAW_TRACKS, "track_id arrival_date", *catalogue)
     sources = [item.source for item in rejects.INPUTS[:-1]]
     frames = [landed.get(source, landing(spark, source)) for source in sources]
-    return rejects.build(*frames, known, night=night)
+    return rejects.build(*frames, tracks_history, night=night)
 
 
 @pytest.fixture(scope="module")
 def bad_rows(spark):
-    """Every case of BAD in one frame for each source; row 0 is the source's good row."""
+    """Every case of BAD in one frame for each source; row 0 is the source's valid row."""
     return {
         source: landing(spark, source, {}, *[case[1] for case in BAD if case[0] == source])
         for source in GOOD
     }
 
 
-def test_each_bad_row_is_refused_with_its_reason_and_value(spark, night, bad_rows):
-    """All cases at once: table, row, reason, the value shown, the original text."""
+def test_each_bad_row_is_rejected_with_its_reason_and_value(spark, night, bad_rows):
+    """All cases at once: table, row, reason, the quoted value, the original text."""
     found = {
         (row.table_name, row.source_row): row for row in rejected(spark, night, bad_rows).collect()
     }
@@ -175,8 +175,8 @@ def test_each_bad_row_is_refused_with_its_reason_and_value(spark, night, bad_row
 
 
 @pytest.mark.parametrize("source", JOBS)
-def test_the_raw_table_keeps_exactly_the_good_row(night, bad_rows, source):
-    """A row at the very edge of every rule is kept; none of the bad ones is."""
+def test_the_raw_table_keeps_only_the_valid_row(night, bad_rows, source):
+    """The row at the limits of every rule is kept; no bad row is."""
     job = JOBS[source]
 
     kept = job.build(bad_rows[source], night=night)
@@ -186,7 +186,7 @@ def test_the_raw_table_keeps_exactly_the_good_row(night, bad_rows, source):
 
 
 @pytest.mark.parametrize(
-    ("source", "column", "meaning"),
+    ("source", "column", "default"),
     [
         ("listens", "is_organic", True),
         ("follows", "is_active", True),
@@ -195,16 +195,16 @@ def test_the_raw_table_keeps_exactly_the_good_row(night, bad_rows, source):
         ("users", "is_named_to_others", False),
     ],
 )
-def test_what_a_source_may_leave_out_has_a_stated_meaning(spark, night, source, column, meaning):
-    """Absent, it means so; given, it is taken as given."""
-    landed = landing(spark, source, {column: None}, {column: not meaning})
+def test_an_optional_column_that_is_absent_gets_its_default(spark, night, source, column, default):
+    """An absent value becomes the default; a given value stays."""
+    landed = landing(spark, source, {column: None}, {column: not default})
 
     kept = JOBS[source].build(landed, night=night)
 
-    assert rows_of(kept, f"source_row {column}") == [(0, meaning), (1, not meaning)]
+    assert rows_of(kept, f"source_row {column}") == [(0, default), (1, not default)]
 
 
-def test_tags_are_kept_in_one_spelling(spark, night):
+def test_tags_are_lower_cased_and_trimmed(spark, night):
     kept = tags.build(landing(spark, "tags", {}), night=night)
 
     assert rows_of(kept, "tag user_id") == [("slow air", None)]
@@ -219,19 +219,19 @@ def test_lyrics_are_kept_as_text_with_the_hash_of_their_bytes(spark, night):
     ]
 
 
-def test_rows_about_unknown_tracks_are_kept_and_reported(spark, night):
-    """A listen, a count, a like and an impression of a track announced a day later; then it is known."""
+def test_rows_about_unknown_tracks_are_kept_and_rejected(spark, night):
+    """A listen, a like and an impression of a track that arrives a day later, and a count of none."""
     landed = {
         "listens": landing(spark, "listens", {}, {"track_id": "later"}),
         "listen_counts": landing(spark, "listen_counts", {}, {"track_id": "never"}),
         "feedback": landing(spark, "feedback", {}, {"track_id": "later"}),
         "impressions": landing(spark, "impressions", {}, {"track_id": "later"}),
     }
-    announced = (("hymn", FEB_29), ("hymn", MAR_1), ("later", MAR_1))
+    catalogue = (("hymn", FEB_29), ("hymn", MAR_1), ("later", MAR_1))
 
-    refused = rejected(spark, night, landed, announced)
+    found = rejected(spark, night, landed, catalogue)
 
-    assert rows_of(refused, "table_name source_row reject_reason") == [
+    assert rows_of(found, "table_name source_row reject_reason") == [
         ("raw_feedback", 1, "unknown_track"),
         ("raw_impressions", 1, "unknown_track"),
         ("raw_listen_counts", 1, "unknown_track"),
@@ -243,25 +243,25 @@ def test_rows_about_unknown_tracks_are_kept_and_reported(spark, night):
     ]
 
 
-def test_a_bad_row_about_an_unknown_track_is_reported_once_by_its_own_fault(spark, night):
+def test_a_bad_row_about_an_unknown_track_is_rejected_once_by_its_own_rule(spark, night):
     landed = {"listens": landing(spark, "listens", {"track_id": "never", "played_ms": -1})}
 
-    refused = rejected(spark, night, landed)
+    found = rejected(spark, night, landed)
 
-    assert rows_of(refused, "reject_reason") == [("negative_duration",)]
-
-
-def test_every_reason_a_rule_gives_is_documented():
-    given = {rule.reason for source in ROW_SOURCES.values() for rule in source.all_rules}
-
-    assert given < set(REJECT_REASONS)
-    assert set(REJECT_REASONS) - given == {"unreadable_file", "wrong_type", "unknown_track"}
+    assert rows_of(found, "reject_reason") == [("negative_duration",)]
 
 
-def test_every_column_without_null_is_required_or_has_a_meaning():
-    """Otherwise a null would pass the rules and break the table's constraint, which stops a night."""
-    for source in ROW_SOURCES.values():
+def test_every_reason_of_a_rule_is_documented():
+    used = {rule.reason for source in SOURCE_CONTRACTS.values() for rule in source.all_rules}
+
+    assert used < set(REJECT_REASONS)
+    assert set(REJECT_REASONS) - used == {"unreadable_file", "wrong_type", "unknown_track"}
+
+
+def test_every_not_null_column_is_required_or_has_a_default():
+    """Otherwise a null would pass the rules, break the table's constraint and fail the night."""
+    for source in SOURCE_CONTRACTS.values():
         landed = {column.name: column for column in source.columns}
-        needed = {rule.shown for rule in source.all_rules if rule.reason == "missing_value"}
+        required = {rule.column for rule in source.all_rules if rule.reason == "missing_value"}
         for name, column in landed.items():
-            assert column.is_nullable or name in needed or name in source.defaults
+            assert column.is_nullable or name in required or name in source.defaults

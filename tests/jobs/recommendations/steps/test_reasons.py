@@ -1,4 +1,4 @@
-"""Reasons from people followed: named with consent, counted from two on, and otherwise not given."""
+"""Reasons from followed users: named with consent, counted from two on, and otherwise not given."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ LONG_AGO = date(2020, 1, 1)
 
 @pytest.fixture
 def reason_of(spark, night):
-    """The reason that `reader` sees for track t, which those of `followed` play who are given."""
+    """A function that returns the reason for track t in the list of user `reader`."""
 
     def reason(*followed: str, consenting: tuple[str, ...] = ()):
         def frame(rows, ddl):
             return spark.createDataFrame(rows, ddl)
 
-        people = [(name, name in consenting) for name in ("reader", *followed)]
+        users = [(name, name in consenting) for name in ("reader", *followed)]
         reasoned = with_reasons(
             frame([("reader", "t", "a", "Artist", LONG_AGO, "social")], "user_id STRING, track_id STRING, artist_id STRING, artist_name STRING, released_date DATE, tier STRING"),
-            frame(people, "user_id STRING, is_named_to_others BOOLEAN"),
+            frame(users, "user_id STRING, is_named_to_others BOOLEAN"),
             frame([("t", "a")], "track_id STRING, artist_id STRING"),
             frame([(name, "t", 1) for name in followed], "user_id STRING, track_id STRING, listen_count BIGINT"),
             frame([("reader", name) for name in followed], "user_id STRING, followed_user_id STRING"),
@@ -35,15 +35,15 @@ def reason_of(spark, night):
     return reason
 
 
-def test_one_who_agreed_is_named(reason_of):
+def test_a_followed_user_with_consent_is_named(reason_of):
     assert reason_of("ann", consenting=("ann",)) == ("followed_listen", "ann", "ann, whom you follow, plays this")  # fmt: skip
 
 
-def test_one_who_did_not_agree_gives_no_reason_that_tells_of_anybody(reason_of):
-    """A single unnamed person would be known to be that one."""
+def test_one_followed_user_without_consent_gives_no_followed_reason(reason_of):
+    """The listener could guess a single unnamed user."""
     assert reason_of("ann") == ("popular", None, "Many listeners play this")
 
 
-def test_two_are_counted_and_nobody_is_named(reason_of):
+def test_two_followed_users_are_counted_and_not_named(reason_of):
     assert reason_of("ann", "bob") == ("followed_listen", None, "2 people you follow play this")
     assert reason_of("ann", "bob", consenting=("ann",)) == ("followed_listen", None, "2 people you follow play this")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Trends over the nights: one run a day, its newest tasks, nothing later than the run."""
+"""Trends count one run a day with its newest tasks, and nothing later than the run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from feature_store.lake import arrow_io
 from feature_store.settings import Night
 from feature_store.tables.runs import RUN_METRICS
-from jobs.report.lake import view_of
-from jobs.report.sections.trends import trends_of
+from jobs.report.lake import open_run
+from jobs.report.sections.trends import read_trends
 
 MARCH_3 = date(2026, 3, 3)
 BEFORE, TOMORROW = MARCH_3 - timedelta(days=1), MARCH_3 + timedelta(days=1)
@@ -19,7 +19,7 @@ BEFORE, TOMORROW = MARCH_3 - timedelta(days=1), MARCH_3 + timedelta(days=1)
 
 @pytest.fixture
 def recorded(settings):
-    """Gives the trends of run r3 of 3 March over these rows: (run, day, task, minutes, rows, hour)."""
+    """Trends of run r3 of 3 March over rows (run, day, task, minutes, rows, hour)."""
 
     def trends(*rows):
         table = [
@@ -40,7 +40,7 @@ def recorded(settings):
         arrow_io.append(
             settings.lake, RUN_METRICS, pa.Table.from_pylist(table, schema=RUN_METRICS.arrow_schema)
         )
-        return trends_of(view_of(Night(MARCH_3, "r3", settings)))
+        return read_trends(open_run(Night(MARCH_3, "r3", settings)))
 
     return trends
 
@@ -49,8 +49,8 @@ def last_values(chart):
     return {line.name: line.last for line in chart.lines}
 
 
-def test_the_runs_own_tasks_stand_for_its_day_and_a_later_day_is_not_seen(recorded):
-    """r3 took 2 + 3 minutes; rec_topk was tried twice and the newest try (2) counts."""
+def test_this_run_counts_for_its_day_and_later_days_do_not_count(recorded):
+    """r3 took 2 + 3 minutes: of the two tries of rec_topk the newest (2) counts."""
     trends = recorded(
         ("r2", BEFORE, "rec_topk", 1, 10, 1),
         ("r3", MARCH_3, "rec_topk", 50, 5, 2),
@@ -60,13 +60,13 @@ def test_the_runs_own_tasks_stand_for_its_day_and_a_later_day_is_not_seen(record
         ("r4", TOMORROW, "rec_topk", 70, 70, 5),
     )
 
-    assert trends.n_nights == 2
+    assert trends.n_days == 2
     assert last_values(trends.minutes) == {"recommendations": 5.0}
     assert last_values(trends.rows) == {"rec_topk": 20}
 
 
-def test_of_an_earlier_day_the_newest_run_counts(recorded):
-    """The day before was run twice, 10 and then 12 rows: the line goes from 12 up to 12, level."""
+def test_the_newest_run_of_an_earlier_day_counts(recorded):
+    """The day before has two runs, of 10 and then 12 rows: the line is level, from 12 to 12."""
     trends = recorded(
         ("first", BEFORE, "rec_topk", 1, 10, 1),
         ("again", BEFORE, "rec_topk", 1, 12, 2),
@@ -81,4 +81,4 @@ def test_of_an_earlier_day_the_newest_run_counts(recorded):
 def test_one_night_is_no_trend(recorded):
     trends = recorded(("r3", MARCH_3, "rec_topk", 1, 12, 3))
 
-    assert (trends.n_nights, trends.minutes, trends.rows, trends.quality) == (1, None, None, None)
+    assert (trends.n_days, trends.minutes, trends.rows, trends.quality) == (1, None, None, None)

@@ -1,0 +1,111 @@
+"""Airflow tasks of the DAGs that people trigger: rollback, waiver, manual publication, erasure."""
+
+from __future__ import annotations
+
+import pkgutil
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from dags.operators.assets import PUBLISHED_ASSETS
+from dags.operators.run_context import current_settings
+
+ROLLBACK = "feature_store.publishing.publish:rollback"
+WAIVE = "feature_store.publishing.waivers:waive"
+PUBLISH_STAGED_RUN = "feature_store.publishing.manual_publication:publish_staged_run"
+
+
+def rollback_task() -> Any:
+    """Task that makes an earlier published run current again and updates the published assets.
+
+    A run that cannot be restored fails the task without retry: a later try would fail too.
+    """
+
+    @task(task_id="published_runs", pool="published_runs", outlets=PUBLISHED_ASSETS)
+    def roll_back(**context: Any) -> None:
+        from feature_store.publishing.publish import CurrentMoved
+
+        try:
+            _call_for_run(context, ROLLBACK)
+        except (LookupError, CurrentMoved) as error:
+            raise AirflowFailException(str(error)) from error
+
+    return roll_back()
+
+
+def waiving_task() -> Any:
+    """Task that waives one population rule for the run; skipped when no rule is named.
+
+    A rule that is absolute or does not stop the run fails the task without retry.
+    """
+
+    @task(task_id="run_waivers", pool="run_waivers")
+    def waive(**context: Any) -> None:
+        from feature_store.publishing.waivers import WaiverRefused
+
+        rule = context["params"]["waived_rule"]
+        if not rule:
+            raise AirflowSkipException("no rule is waived")
+        try:
+            _call_for_run(context, WAIVE, rule)
+        except WaiverRefused as error:
+            raise AirflowFailException(str(error)) from error
+
+    return waive()
+
+
+def manual_publishing_task() -> Any:
+    """Task that publishes a staged run and updates the published assets.
+
+    A run that cannot be published fails the task without retry: a person must look at the cause.
+    """
+
+    @task(
+        task_id="published_runs",
+        pool="published_runs",
+        outlets=PUBLISHED_ASSETS,
+        trigger_rule="none_failed",
+    )
+    def publish(**context: Any) -> None:
+        from feature_store.publishing.gates import GateFailed
+        from feature_store.publishing.publish import CurrentMoved, ReadBackMismatch
+
+        try:
+            _call_for_run(context, PUBLISH_STAGED_RUN)
+        except (LookupError, GateFailed, CurrentMoved, ReadBackMismatch) as error:
+            raise AirflowFailException(str(error)) from error
+
+    return publish()
+
+
+def erasing_task(task_id: str, function: str) -> Any:
+    """Task that runs one step of an erasure; its parameter is the request's id, never a user id.
+
+    An unknown request fails the task without retry.
+    """
+
+    @task(task_id=task_id, pool="erasure")
+    def erase(**context: Any) -> None:
+        from feature_store.privacy.requests import UnknownRequest
+
+        try:
+            pkgutil.resolve_name(function)(current_settings(), context["params"]["request_id"])
+        except UnknownRequest as error:
+            raise AirflowFailException(str(error)) from error
+
+    return erase()
+
+
+def _call_for_run(context: Any, function: str, *arguments: Any) -> None:
+    """Call `function` for the run in the parameters; the actor is the triggering user."""
+    params = context["params"]
+    pkgutil.resolve_name(function)(
+        current_settings().lake,
+        params["run_id"],
+        *arguments,
+        actor=f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}",
+        reason=params["reason"],
+        now=datetime.now(UTC),
+    )

@@ -1,0 +1,43 @@
+"""The Night, run id and settings of an Airflow task instance.
+
+Tasks read the settings when they run: Airflow parses DAG files all the time and never needs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+if TYPE_CHECKING:
+    from feature_store.settings import Night, Settings
+
+
+def night_of(context: Any) -> Night:
+    """Return the Night of a task instance; as_of is the date of its data interval's start.
+
+    Raises:
+        AirflowFailException: the run was triggered without a date.
+    """
+    from feature_store.settings import Night
+
+    if context.get("data_interval_start") is None:
+        raise AirflowFailException(
+            f"{context['run_id']}: a night needs a date: trigger it with a logical date, or run a "
+            "backfill of that date"
+        )
+    as_of = context["data_interval_start"].date()
+    return Night(as_of, run_id_of(as_of.isoformat(), context["run_id"]), current_settings())
+
+
+def run_id_of(as_of: str, dag_run_id: str) -> str:
+    """Return our run id: the day and a hash of Airflow's run id, equal for every try of a run."""
+    return f"{as_of}-{hashlib.sha256(dag_run_id.encode()).hexdigest()[:8]}"
+
+
+def current_settings() -> Settings:
+    """Load the settings of this process."""
+    from feature_store.settings import load_settings
+
+    return load_settings()

@@ -1,0 +1,80 @@
+"""Content hashes of tables, independent of the order of rows: one for Spark, one for Arrow.
+
+The two hashes of one table differ, so each table has one kind of writer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import Column, DataFrame, Observation
+
+    from feature_store.contract import Table
+
+_ROW_HASH = "_row_hash"
+_HASH_PARTS = 4
+_HEX_DIGITS_A_PART = 15  # 60 bits: fits a signed 64-bit integer, and sums of them a DECIMAL(38, 0)
+
+
+def spark_fingerprint(frame: DataFrame, table: Table) -> tuple[int, str]:
+    """Number of rows, and the hash of their content columns."""
+    totals = _with_row_hash(frame, table).agg(*_totals()).first()
+    if totals is None:  # an aggregate without groups always has its one row
+        raise AssertionError
+    return totals["row_count"], _digest(totals.asDict())
+
+
+def observe_fingerprint(frame: DataFrame, table: Table, observation: Observation) -> DataFrame:
+    """`frame`, whose write computes its fingerprint into `observation` within the same job."""
+    return _with_row_hash(frame, table).observe(observation, *_totals()).drop(_ROW_HASH)
+
+
+def observed_fingerprint(observation: Observation) -> tuple[int, str]:
+    """What `spark_fingerprint` gives for the written rows; waits for the end of the write."""
+    totals = observation.get
+    return int(totals["row_count"]), _digest(totals)
+
+
+def arrow_content_sha256(table: Table, rows: pa.Table) -> str:
+    """SHA-256 of the content columns as an Arrow stream, in key order."""
+    import polars as pl
+    import pyarrow as pa
+
+    ordered = pl.DataFrame(rows).sort(list(table.key)).to_arrow()
+    content = ordered.cast(table.arrow_schema).select(table.content_columns).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, content.schema) as stream:
+        stream.write_table(content)
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def _with_row_hash(frame: DataFrame, table: Table) -> DataFrame:
+    """`frame` with the SHA-256 of each row's content as JSON."""
+    from pyspark.sql import functions as F
+
+    content = F.struct(*[frame[name] for name in table.content_columns])
+    as_json = F.to_json(content, {"ignoreNullFields": "false"})
+    return frame.withColumn(_ROW_HASH, F.sha2(as_json, 256))
+
+
+def _totals() -> Sequence[Column]:
+    """Row count, and sums of the parts of the row hashes; integer sums have no order."""
+    from pyspark.sql import functions as F
+
+    starts = range(1, 1 + _HASH_PARTS * _HEX_DIGITS_A_PART, _HEX_DIGITS_A_PART)
+    parts = [
+        F.sum(
+            F.conv(F.substring(_ROW_HASH, start, _HEX_DIGITS_A_PART), 16, 10).cast("decimal(20,0)")
+        ).alias(f"part_{number}")
+        for number, start in enumerate(starts)
+    ]
+    return [F.count(F.lit(1)).alias("row_count"), *parts]
+
+
+def _digest(totals: dict[str, object]) -> str:
+    parts = [str(totals[f"part_{part}"] or 0) for part in range(_HASH_PARTS)]
+    return hashlib.sha256(":".join([str(totals["row_count"]), *parts]).encode()).hexdigest()

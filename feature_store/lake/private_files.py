@@ -1,0 +1,22 @@
+"""Local files that only their owner may read: secrets, passwords, erasure requests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+OWNER_ONLY = 0o600
+
+
+def write_private_file(path: Path, text: str) -> None:
+    """Replace `path` with a file of mode 0600; at no moment could another user read its text.
+
+    Folders above it are made. A reader sees the earlier content or the new one, never a part.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}-{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(text)
+    partial.replace(path)

@@ -1,0 +1,234 @@
+"""Groups of settings: Spark, lists, graph, gates, training, encoders, maintenance, privacy.
+
+`Settings` holds one of each. A group's field is the variable EVENSONG_<GROUP>__<FIELD>.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class SparkSettings(BaseModel):
+    """Options of the SparkSession and of the Java that runs it."""
+
+    model_config = _FROZEN
+
+    master: str = "local[2]"
+    submit: bool = Field(
+        default=False,
+        description="Run each job through spark-submit, not in the task's own process.",
+    )
+    driver_host: str = Field(
+        "",
+        description="Address where executors reach the driver; a local master needs none.",
+    )
+    driver_memory: str = "3g"
+    shuffle_partitions: int = Field(2, ge=1, description="At least the number of cores.")
+    quick_start: bool = Field(
+        default=True,
+        description="Skip code generation: faster for nights of minutes on one machine, slower "
+        "on a cluster.",
+    )
+    preload: tuple[str, ...] = Field(
+        ("pandas", "torch"),
+        description="Modules that the Python daemon imports once, before it forks workers.",
+    )
+    gateway: str = Field(
+        "",
+        description="File with the address of the Java that `evensong up` shares among its tasks; "
+        "empty: each process starts its own.",
+    )
+    packages_from: str = Field(
+        "", description="Maven repository for the jars; empty for Maven Central."
+    )
+
+
+class ListSettings(BaseModel):
+    """Length and filters of the published lists."""
+
+    model_config = _FROZEN
+
+    length: int = Field(20, ge=1, le=1000, description="Tracks in a listener's list.")
+    similar_length: int = Field(
+        10, ge=1, le=1000, description="Tracks in a list of similar tracks."
+    )
+    max_per_artist: int = Field(2, ge=1, description="Tracks of one artist in one list.")
+    exclude_heard_days: int = Field(
+        30,
+        ge=0,
+        description="Lists exclude tracks heard in the last so many days; 0 excludes none.",
+    )
+    personal_min_listens: int = Field(
+        20,
+        ge=1,
+        description="Listens from which on a listener's list is personal, not warm.",
+    )
+    candidates: int = Field(
+        200, ge=1, description="Scored tracks kept per listener, before filters."
+    )
+
+
+class GraphSettings(BaseModel):
+    """Which edges the graph has; the graph_ tables and training apply the same rules.
+
+    Listen counts without times have no day, so no window excludes them.
+    """
+
+    model_config = _FROZEN
+
+    listened_window_days: int | None = Field(
+        None,
+        ge=1,
+        description="Only listens of the last so many days make an edge; all when it is not set.",
+    )
+    min_listen_count: int = Field(
+        1, ge=1, description="Listens in the window that an edge of a listener and a track needs."
+    )
+    organic_only: bool = Field(
+        default=False,
+        description="Only listens that the listener chose; excluding those that a recommendation "
+        "started prevents a feedback loop.",
+    )
+    min_tagger_count: int = Field(
+        1,
+        ge=1,
+        description="Listeners who must give a track the same tag before it becomes an edge; "
+        "feat_track_tags excludes rarer tags too.",
+    )
+
+
+class GateSettings(BaseModel):
+    """Thresholds of the population rules; row rules are absolute and have no threshold."""
+
+    model_config = _FROZEN
+
+    min_full_list_ratio: float = Field(
+        0.999, ge=0, le=1, description="Share of listeners whose list has every rank filled."
+    )
+    max_popular_tier_ratio: float = Field(
+        0.6, ge=0, le=1, description="Share of rows that rest on popularity alone."
+    )
+    max_tier_shift_ratio: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of rows that moved to another tier since the current run.",
+    )
+    max_churn_ratio: float = Field(
+        0.95, ge=0, le=1, description="Share of rows that entered since the compared run."
+    )
+    min_catalogue_coverage_ratio: float = Field(
+        0.01, ge=0, le=1, description="Share of tracks that appear in any list."
+    )
+    min_modality_coverage_ratio: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of tracks with content of a modality whose features could be computed.",
+    )
+    max_isolated_user_ratio: float = Field(
+        0.9, ge=0, le=1, description="Share of the graph's listeners without any edge."
+    )
+    max_degree_shift_ratio: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Kolmogorov-Smirnov distance of tracks per listener from the current run's.",
+    )
+    max_days_without_arrivals: int = Field(3, ge=0, description="Days since anything arrived.")
+    max_row_drop_ratio: float = Field(
+        0.5, ge=0, le=1, description="Share of rows lost since the current run."
+    )
+
+
+class TrainingSettings(BaseModel):
+    """Which model families to train, when, and on what hardware."""
+
+    model_config = _FROZEN
+
+    family: str = Field(
+        "mm_gnn", description="Model family that makes the lists until another one is promoted."
+    )
+    challengers: tuple[str, ...] = Field(
+        (), description="Families that replace it when a training shows them to be better."
+    )
+    max_model_age_days: int = Field(7, ge=0, description="A night retrains an older model.")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    n_threads: int = Field(2, ge=1, description="CPU threads of each process.")
+    launcher: Literal["in_process", "torchrun"] = Field(
+        "in_process",
+        description="Train in the task's own process, or in several that share each batch.",
+    )
+    n_processes: int = Field(
+        1, ge=1, description="Processes that torchrun starts on this machine; one for each GPU."
+    )
+
+    @model_validator(mode="after")
+    def _check_launcher(self) -> TrainingSettings:
+        if self.n_processes > 1 and self.launcher != "torchrun":
+            raise ValueError(f"n_processes = {self.n_processes} needs launcher = torchrun")
+        return self
+
+
+class EncoderSettings(BaseModel):
+    """Which encoder embeds each modality: an id in the encoder registry of jobs.
+
+    A night records the identity of each of these encoders in feat_encoders, and readers of feature
+    tables keep only the rows of that identity (see lake/encoder_rows.py).
+    """
+
+    model_config = _FROZEN
+
+    audio: str = Field("musicnn-mtt-v1", description="encoder_id of feat_audio.")
+    lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics and feat_tags.")
+    cover: str = Field("efficientnet-lite0-v1", description="encoder_id of feat_cover.")
+    max_audio_s: float = Field(
+        60.0, gt=0, description="Seconds of each recording that the encoder reads, from its middle."
+    )
+
+
+class MaintenanceSettings(BaseModel):
+    """Retention and compaction; files that the current run pins stay at any age."""
+
+    model_config = _FROZEN
+
+    restorable_days: int = Field(
+        30,
+        ge=1,
+        description="Runs published or staged in the last so many days can be made current again.",
+    )
+    slice_days: int = Field(
+        400,
+        ge=1,
+        description="Maintenance deletes older as_of slices of graph_, score_ and rec_ tables.",
+    )
+    raw_days: int | None = Field(
+        None,
+        ge=1,
+        description="Maintenance deletes older rows about listeners in raw_ tables; none when "
+        "it is not set. A backfill of such a day reads them from landing again, if still there.",
+    )
+    landing_days: int | None = Field(
+        None, ge=1, description="Maintenance deletes older landing files; none when it is not set."
+    )
+    max_files: int = Field(
+        200,
+        ge=2,
+        description="Maintenance compacts the small files of a table that has more files.",
+    )
+
+
+class PrivacySettings(BaseModel):
+    """How an erasure removes a person."""
+
+    model_config = _FROZEN
+
+    reader_grace_s: float = Field(
+        60.0,
+        ge=0,
+        description="Seconds that an erasure waits for readers before it removes the old files.",
+    )

@@ -1,0 +1,110 @@
+"""The layout of the landing zone: sources, folders dated by arrival, and the files in them.
+
+    landing/listens/2026-03-01/part-0.parquet    rows: all of ROW_SOURCES look like this
+    landing/audio/2026-03-01/<track id>.flac     files: audio, covers; the id is percent-encoded
+    landing/_manifests/2026-03-01.json           the files that count as arrived on that day
+
+A row file has the columns of its raw_ table without source_file, source_row and arrival_date.
+Lyrics have `track_id` and `lyrics_bytes`, because the raw stage checks their encoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from feature_store.lake.storage import Storage, StoredFile
+
+ROW_SOURCES = (
+    "tracks",
+    "users",
+    "listens",
+    "listen_counts",
+    "follows",
+    "tags",
+    "feedback",
+    "impressions",
+    "lyrics",
+)
+FILE_SOURCES = ("audio", "covers")
+
+LANDING = "landing"
+_LAYOUT = "landing/<source>/<YYYY-MM-DD>/<file>"
+
+
+class LandingError(ValueError):
+    """The landing folder is empty, breaks the layout, or differs from a manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class LandingFile:
+    """A landing file, as found in the lake or as listed in a manifest.
+
+    Attributes:
+        folder_date: the day of its folder; earlier than the manifest's for a late file.
+        written_at_utc: when it was last written, for the operator who looks into a changed file.
+    """
+
+    path: str
+    source: str
+    folder_date: date
+    byte_count: int
+    written_at_utc: datetime
+
+
+def row_file_path(source: str, arrival_date: date, part: str) -> str:
+    """Path of a Parquet file of a row source.
+
+    Raises:
+        ValueError: `source` is no row source.
+    """
+    if source not in ROW_SOURCES:
+        raise ValueError(f"landing: {source!r} is no row source; there are {ROW_SOURCES}")
+    return f"{LANDING}/{source}/{arrival_date:%Y-%m-%d}/{part}.parquet"
+
+
+def content_file_path(source: str, arrival_date: date, track_id: str, extension: str) -> str:
+    """Path of an audio file or a cover; `extension` comes without its dot.
+
+    Raises:
+        ValueError: `source` is no file source.
+    """
+    if source not in FILE_SOURCES:
+        raise ValueError(f"landing: {source!r} is no file source; there are {FILE_SOURCES}")
+    return f"{LANDING}/{source}/{arrival_date:%Y-%m-%d}/{quote(track_id, safe='')}.{extension}"
+
+
+def landing_files(storage: Storage) -> Iterator[LandingFile]:
+    """Every landing file; a leading dot or underscore marks temporary files and bookkeeping.
+
+    Raises:
+        LandingError: a file lies outside the layout.
+    """
+    for found in storage.list(LANDING):
+        if not any(part.startswith((".", "_")) for part in found.path.split("/")):
+            yield _parse(found)
+
+
+def _parse(found: StoredFile) -> LandingFile:
+    parts = found.path.split("/")
+    try:
+        _, source, folder, _ = parts
+        folder_date = date.fromisoformat(folder)
+    except ValueError as error:
+        raise LandingError(_misplaced_message(found.path)) from error
+    if source not in ROW_SOURCES + FILE_SOURCES or folder != f"{folder_date:%Y-%m-%d}":
+        raise LandingError(_misplaced_message(found.path))
+    return LandingFile(found.path, source, folder_date, found.byte_count, found.written_at_utc)
+
+
+def _misplaced_message(path: str) -> str:
+    sources = ", ".join(ROW_SOURCES + FILE_SOURCES)
+    return (
+        f"landing: {path} is not {_LAYOUT} with a source of {sources}; nothing would ever read it: "
+        "move it or remove it"
+    )

@@ -1,0 +1,115 @@
+"""Coverage section: how many tracks have usable audio, lyrics, covers and tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from feature_store.tables.core import CORE_TRACKS
+from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS, FEAT_TRACK_TAGS
+from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
+
+if TYPE_CHECKING:
+    from feature_store.contract import Table
+    from jobs.report.lake import RunView
+
+_NO_READABLE_TAG = "no_readable_tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Available tracks by the state of one modality.
+
+    Attributes:
+        failures: (failure reason, tracks), most tracks first.
+        not_encoded: tracks with content for which the encoder has no row yet.
+    """
+
+    modality: str
+    encoder_id: str
+    n_tracks: int
+    usable: int
+    failures: tuple[tuple[str, int], ...]
+    not_encoded: int
+
+    @property
+    def failed(self) -> int:
+        """Tracks whose content is unusable."""
+        return sum(n_tracks for _, n_tracks in self.failures)
+
+    @property
+    def missing(self) -> int:
+        """Tracks without content of this modality."""
+        return self.n_tracks - self.usable - self.failed - self.not_encoded
+
+
+def read_coverage(view: RunView) -> tuple[Coverage, ...]:
+    """Coverage of audio, lyrics, cover and tags; empty when no track is available."""
+    tracks = view.rows(
+        CORE_TRACKS, ["track_id", "is_available", "audio_hash", "lyrics_hash", "cover_hash"]
+    ).filter("is_available")
+    encoders = view.night.settings.encoders
+    modalities = (
+        ("audio", FEAT_AUDIO, encoders.audio),
+        ("lyrics", FEAT_LYRICS, encoders.lyrics),
+        ("cover", FEAT_COVER, encoders.cover),
+    )
+    if tracks.is_empty():
+        return ()
+    return (
+        *(_coverage(view, tracks, *modality) for modality in modalities),
+        _tags_coverage(view, tracks, encoders.lyrics),
+    )
+
+
+def read_features(view: RunView, table: Table, encoder_id: str, columns: list[str]) -> pl.DataFrame:
+    """Rows of the named encoder, one for each content hash.
+
+    New weights or preprocessing under the same encoder_id leave the earlier rows in place. Any of
+    them serves for an overview of the catalogue, so the first in key order is taken.
+    """
+    rows = view.rows(table, ["content_hash", "encoder_id", *columns])
+    of_encoder = rows.filter(pl.col("encoder_id") == encoder_id)
+    return of_encoder.unique(subset=["content_hash"], keep="first", maintain_order=True)
+
+
+def _coverage(
+    view: RunView, tracks: pl.DataFrame, modality: str, table: Table, encoder_id: str
+) -> Coverage:
+    features = read_features(view, table, encoder_id, ["failure_reason"])
+    with_content = tracks.filter(pl.col(f"{modality}_hash").is_not_null())
+    joined = with_content.join(
+        features, how="left", left_on=f"{modality}_hash", right_on="content_hash"
+    )
+    encoded = joined.filter(pl.col("encoder_id").is_not_null())
+    failed = encoded.filter(pl.col("failure_reason").is_not_null())
+    failures = (
+        failed.group_by("failure_reason")
+        .len()
+        .sort(["len", "failure_reason"], descending=[True, False])
+    )
+    return Coverage(
+        modality=modality,
+        encoder_id=encoder_id,
+        n_tracks=tracks.height,
+        usable=encoded.height - failed.height,
+        failures=tuple(failures.iter_rows()),
+        not_encoded=with_content.height - encoded.height,
+    )
+
+
+def _tags_coverage(view: RunView, tracks: pl.DataFrame, encoder_id: str) -> Coverage:
+    """Tags become a vector of the track; a tagged track without a vector counts as failed."""
+    tagged = tracks.join(view.rows(GRAPH_TRACK_HAS_TAG, ["track_id"]), on="track_id", how="semi")
+    usable = tagged.join(view.rows(FEAT_TRACK_TAGS, ["track_id"]), on="track_id", how="semi")
+    failed = tagged.height - usable.height
+    return Coverage(
+        modality="tags",
+        encoder_id=encoder_id,
+        n_tracks=tracks.height,
+        usable=usable.height,
+        failures=((_NO_READABLE_TAG, failed),) if failed else (),
+        not_encoded=0,
+    )

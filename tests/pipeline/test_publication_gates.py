@@ -1,0 +1,145 @@
+"""Gates block a night, run again after a race, and state which of them are absolute."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pyspark.sql import functions as F
+
+from feature_store.lake import spark_io
+from feature_store.publishing import gates, publish
+from feature_store.publishing.gates import GateFailed
+from feature_store.publishing.snapshot import events, open_snapshot
+from feature_store.runs.run_log import record_task
+from feature_store.settings import Night, load_settings
+from feature_store.tables import table_called
+from feature_store.tables.recommendations import REC_TOPK
+from jobs.publishing import publication
+from jobs.publishing.population_rules import list_metrics, tier_shift
+from jobs.publishing.publication import publish_night
+from tests.support import toy_dataset
+
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
+
+
+def test_a_broken_population_gate_blocks_the_night_and_readers_keep_their_snapshot(
+    nights, spark, tmp_path
+):
+    """The cold-start user's list is popular; a gate that allows no such list blocks publication."""
+    lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
+    strict = load_settings(lake=lake, state=tmp_path, gates={"max_popular_tier_ratio": 0.0})
+    night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], strict)
+
+    with pytest.raises(
+        GateFailed, match=r"rec_topk: popular_tier_ratio is 0\.\d+, must be at most 0"
+    ):
+        publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
+
+    assert (events(lake)[-1].action, events(lake)[-1].reason) == ("blocked", "popular_tier_ratio")
+    assert open_snapshot(lake).event.event_number == 2
+
+
+def test_a_row_that_breaks_an_absolute_gate_blocks_the_night_by_name(nights, spark, tmp_path):
+    """The gate finds a hidden track in a staged list and shows its row as the example."""
+    lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
+    settings = load_settings(lake=lake, state=tmp_path, lists={"length": 3})
+    night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], settings)
+    staged = spark_io.read(spark, lake, REC_TOPK, as_of=toy_dataset.NEXT_DAY)
+    is_first_of_hider = (staged["user_id"] == toy_dataset.HIDER) & (staged["rank"] == 1)
+    with_hidden_track = staged.withColumn(
+        "track_id", F.when(is_first_of_hider, "r1").otherwise(staged["track_id"])
+    )
+    written = spark_io.write(
+        with_hidden_track,
+        lake,
+        REC_TOPK,
+        first=toy_dataset.NEXT_DAY,
+        end=toy_dataset.NEXT_DAY + timedelta(days=1),
+    )
+    record_task(night, written, {}, elapsed_s=0, now=datetime.now(UTC))
+
+    with pytest.raises(GateFailed, match=r'hidden_tracks_topk is 1, .*"user_id":"rock-1"'):
+        publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
+
+
+@pytest.mark.parametrize(("n_races", "is_published"), [(1, True), (3, False)])
+def test_gates_run_again_when_another_event_becomes_current_meanwhile(
+    nights, spark, tmp_path, monkeypatch, n_races, is_published
+):
+    """Another event becomes current during the first check of the gates, or during each of three checks."""
+    lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
+    settings = load_settings(lake=lake, state=tmp_path, lists={"length": 3})
+    night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], settings)
+    other_events, judged = [], []
+
+    def judge_during_race(found):
+        current = open_snapshot(lake).event
+        if len(judged) < n_races:
+            other = replace(
+                current, run_id=f"other-{len(judged)}", replaces_event=current.event_number
+            )
+            other_events.append(publish.append_event(lake, other).event_number)
+        judged.append(current.event_number)
+        return gates.evaluate_gates(found)
+
+    monkeypatch.setattr(publication, "evaluate_gates", judge_during_race)
+    if is_published:
+        event = publish_night(night, mode="make_current", actor="test", now=NOON, spark=spark)
+        assert event.replaces_event == other_events[-1]
+        assert open_snapshot(lake).event == event
+    else:
+        with pytest.raises(publish.CurrentMoved, match="this run was to replace"):
+            publish_night(night, mode="make_current", actor="test", now=NOON, spark=spark)
+
+    assert len(judged) == min(n_races + 1, 3)
+    assert judged == sorted(set(judged))
+
+
+def test_gates_about_rows_are_absolute_and_gates_about_the_population_are_not(nights):
+    """Operators may not waive absolute gates: these protect people and readers' columns."""
+    newest = [event for event in events(nights.lake) if event.action == "publish"][-1]
+
+    absolute = {gate["rule"] for gate in newest.gates if gate["is_absolute"]}
+
+    assert absolute == {
+        "duplicate_keys_topk", "duplicate_keys_similar", "rank_holes_topk", "rank_holes_similar",
+        "unavailable_tracks_topk", "unavailable_tracks_similar", "hidden_tracks_topk",
+        "opted_out_or_unknown_people", "erased_people_topk", "tracks_over_artist_limit",
+        "columns_lost", "dangling_edges",
+    }  # fmt: skip
+    assert len(newest.gates) - len(absolute) == 14
+
+
+def test_a_night_without_lists_breaks_gates_and_does_not_raise(nights, spark):
+    """A night without any list must end as a blocked event whose gates name the cause."""
+    settings = load_settings(lake=nights.lake)
+    nothing = spark.createDataFrame([], REC_TOPK.spark_schema())
+    tracks = spark_io.read(
+        spark, nights.lake, table_called("core_tracks"), as_of=toy_dataset.LAST_DAY
+    )
+    people = spark.createDataFrame([("ann",)], "user_id string")
+    shorter = settings.model_copy(update={"lists": settings.lists.model_copy(update={"length": 3})})
+
+    found = list_metrics(nothing, people, tracks, Night(toy_dataset.LAST_DAY, "empty", shorter))
+
+    assert {one.rule: one.value for one in found} == {
+        "full_list_ratio": 0, "popular_tier_ratio": 1, "catalogue_coverage_ratio": 0,
+    }  # fmt: skip
+
+
+def test_lists_that_change_their_tiers_overnight_break_a_gate(nights, spark):
+    """Five popular rows replace three personal and two warm ones of ten: half have moved."""
+    night = Night(toy_dataset.LAST_DAY, "r", load_settings(lake=nights.lake))
+    before = spark.createDataFrame(
+        [(tier,) for tier in 8 * ["personal"] + 2 * ["warm"]], "tier string"
+    )
+    now = spark.createDataFrame(
+        [(tier,) for tier in 5 * ["personal"] + 5 * ["popular"]], "tier string"
+    )
+
+    assert tier_shift(now, before, night).value == pytest.approx(0.5)
+    assert tier_shift(now, None, night).value == 0
+    assert tier_shift(before.limit(0), before, night).value == pytest.approx(0.5)

@@ -1,0 +1,168 @@
+"""Tiny datasets for training's tests, drawn here, with answers that can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import torch
+
+from feature_store.setting_groups import GraphSettings
+from training.data.content import Modality, Vectors
+from training.data.dataset import Dataset, DataView, DatedEdges
+from training.data.graph import Edges, SocialGraph
+from training.data.interactions import Listens, Pairs, day_number, listens_of
+from training.data.nodes import IdList, Nodes
+
+CPU = torch.device("cpu")
+WITHHELD = "a6"
+LISTENER = "ann"
+
+
+def ids(prefix: str, n: int) -> list[str]:
+    return [f"{prefix}{number}" for number in range(n)]
+
+
+def nodes_of(users: Sequence[str], tracks: Sequence[str]) -> Nodes:
+    return Nodes(
+        IdList.of("user", users),
+        IdList.of("track", tracks),
+        IdList.of("artist", ["x", "y"]),
+        IdList.of("tag", ["t"]),
+        IdList.of("album", ["m"]),
+    )
+
+
+def edges(pairs: Sequence[tuple[int, int]]) -> Edges:
+    source, target = torch.tensor(list(pairs), dtype=torch.int64).reshape(-1, 2).T
+    return Edges(source, target)
+
+
+def pairs_of(pairs: Sequence[tuple[int, int]]) -> Pairs:
+    together = edges(sorted(pairs))
+    return Pairs(together.source, together.target, torch.ones(len(together)))
+
+
+def graph_with(
+    nodes: Nodes,
+    listened: Pairs,
+    *,
+    follows: Sequence[tuple[int, int]] = (),
+    made_by: Sequence[tuple[int, int]] = (),
+    tagged: Sequence[tuple[int, int]] = (),
+    liked: Sequence[tuple[int, int]] = (),
+    on_album: Sequence[tuple[int, int]] = (),
+) -> SocialGraph:
+    """A graph whose further edges are pairs of positions."""
+    return SocialGraph(
+        nodes,
+        listened,
+        edges(follows),
+        edges(made_by),
+        edges(tagged),
+        edges(liked),
+        edges(on_album),
+    )
+
+
+def two_taste_view(content: dict[str, Modality] | None = None) -> DataView:
+    """12 listeners hear a0..a6 and 6 hear b0..b5; ann, of the first taste, has not heard a6.
+
+    a6 has 11 listeners, each b track 6: of what ann has not heard, a6 is first by taste and by popularity.
+    """
+    first, second = [LISTENER, *ids("amy", 11)], ids("bob", 6)
+    a_tracks, b_tracks = ids("a", 7), ids("b", 6)
+    nodes = nodes_of(first + second, a_tracks + b_tracks)
+    heard = [
+        (user, track)
+        for user in first
+        for track in a_tracks
+        if (user, track) != (LISTENER, WITHHELD)
+    ]
+    heard += [(user, track) for user in second for track in b_tracks]
+    places = list(
+        zip(
+            nodes.users.positions([user for user, _ in heard], "test").tolist(),
+            nodes.tracks.positions([track for _, track in heard], "test").tolist(),
+            strict=True,
+        )
+    )
+    graph = graph_with(
+        nodes,
+        pairs_of(places),
+        follows=[(0, 1), (12, 13)],
+        made_by=[(0, 0), (1, 0)],
+        liked=[(2, 1), (14, 9)],
+        on_album=[(2, 0), (3, 0)],
+    )
+    return DataView(graph, content or {})
+
+
+def modality(n_tracks: int, dim: int, seed: int, lacking: Sequence[int] = ()) -> Modality:
+    """Random vectors; the tracks at `lacking` have none."""
+    generator = torch.Generator().manual_seed(seed)
+    has = torch.ones(n_tracks, dtype=torch.bool)
+    has[list(lacking)] = False
+    return Modality(
+        encoder=f"encoder-{seed}",
+        embedding=torch.randn(n_tracks, dim, generator=generator) * has[:, None],
+        has=has,
+        emotion=torch.rand(n_tracks, 2, generator=generator) * has[:, None],
+        has_emotion=has.clone(),
+    )
+
+
+def three_modalities(n_tracks: int, lacking_lyrics: Sequence[int] = ()) -> dict[str, Modality]:
+    return {
+        "audio": modality(n_tracks, 5, 1),
+        "lyrics": modality(n_tracks, 4, 2, lacking_lyrics),
+        "cover": modality(n_tracks, 3, 3),
+    }
+
+
+def listens_on(rows: Sequence[tuple[int, int, date]]) -> Listens:
+    """One full listen per row: user, track, day."""
+    users, tracks = (
+        edges([(user, track) for user, track, _ in rows]).source,
+        edges([(user, track) for user, track, _ in rows]).target,
+    )
+    days = torch.tensor([day_number(day) for *_, day in rows], dtype=torch.int64)
+    ones = torch.ones(len(rows), dtype=torch.int64)
+    return listens_of(users, tracks, days, ones, 1000 * ones)
+
+
+def dated_edges(rows: Sequence[tuple[int, int, date | None]]) -> DatedEdges:
+    """Edges that their source made: source, target, and the day where it is known."""
+    made = edges([(source, target) for source, target, _ in rows])
+    days = [0 if day is None else day_number(day) for *_, day in rows]
+    return DatedEdges(
+        made,
+        made.source,
+        torch.tensor(days, dtype=torch.int64),
+        torch.tensor([day is not None for *_, day in rows], dtype=torch.bool),
+    )
+
+
+def dataset_of(
+    nodes: Nodes, listens: Listens, as_of: date, content: dict[str, Modality] | None = None
+) -> Dataset:
+    """A dataset with listens and content, and without any other edge."""
+    nothing = edges([])
+    n_tracks = len(nodes.tracks)
+    return Dataset(
+        as_of=as_of,
+        nodes=nodes,
+        rules=GraphSettings(),
+        listens=listens,
+        follows=dated_edges([]),
+        liked=dated_edges([]),
+        made_by=nothing,
+        on_album=nothing,
+        tagged=nothing,
+        tagger_count=nothing.source,
+        tag_events=dated_edges([]),
+        content=content or three_modalities(n_tracks),
+        tag_vectors=Vectors("", torch.zeros(len(nodes.tags), 0), torch.zeros(len(nodes.tags)) > 0),
+        available_from=torch.zeros(n_tracks, dtype=torch.int64),
+        is_available=torch.ones(n_tracks, dtype=torch.bool),
+    )
