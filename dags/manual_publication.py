@@ -21,11 +21,10 @@ files are deleted.
 
 **When late:** the DAG takes seconds. Readers with an open snapshot keep it.
 
-**When red:** the message lists the runs that can be restored, or names the run that was published
+**When red:** the message lists the runs that can be restored, or names the event that was published
 meanwhile. Nothing has changed.
 
-**To re-run:** clear the task. If another run was published meanwhile, look at `evensong published`
-first.
+**To re-run:** clear the task. After a publication meanwhile, look at `evensong published` first.
 
 **To backfill:** does not apply; the DAG has no schedule.
 
@@ -43,11 +42,11 @@ row of any other table.
 
 **When late:** the DAG takes seconds. Readers with an open snapshot keep it.
 
-**When red:** the message names the rule that stops the run, or the run that was published
+**When red:** the message names the rule that stops the run, or the event that was published
 meanwhile. Nothing has changed.
 
-**To re-run:** clear the failed task. If another run was published meanwhile, look at `evensong
-published` first.
+**To re-run:** clear the failed task. After a publication meanwhile, look at `evensong published`
+first.
 
 **To backfill:** does not apply; the DAG has no schedule.
 
@@ -58,9 +57,9 @@ rule that stops it: a population rule can be waived for this one run, a rule abo
 
 
 def manual_dag(
-    dag_id: str, description: str, manual: str, run_id_title: str, **params: Param
+    dag_id: str, description: str, manual: str, *, run_id_title: str, more_params: dict[str, Param]
 ) -> DAG:
-    """A DAG without schedule for publishers; its parameters are run_id, reason and `params`."""
+    """A DAG without schedule that a publisher triggers with run_id, reason and `more_params`."""
     return DAG(
         dag_id,
         schedule=None,
@@ -75,7 +74,7 @@ def manual_dag(
         params={
             "run_id": Param(**RUN_ID_PARAM, title=run_id_title),
             "reason": Param(**REASON_PARAM),
-            **params,
+            **more_params,
         },
     )
 
@@ -84,7 +83,8 @@ with manual_dag(
     "evensong_rollback",
     "Show readers an earlier published run again.",
     ROLLBACK_MANUAL,
-    "Run to return to",
+    run_id_title="Run to return to",
+    more_params={},
 ) as rollback_dag:
     rollback_task()
 
@@ -92,12 +92,14 @@ with manual_dag(
     "evensong_publish",
     "Show readers a staged run, or a blocked one with its rule waived.",
     PUBLISH_MANUAL,
-    "Run to publish",
-    waived_rule=Param(
-        "",
-        type="string",
-        title="Rule to waive",
-        description="The population rule that stops a blocked run. Empty for none.",
-    ),
+    run_id_title="Run to publish",
+    more_params={
+        "waived_rule": Param(
+            "",
+            type="string",
+            title="Rule to waive",
+            description="The population rule that stops a blocked run. Empty for none.",
+        ),
+    },
 ) as publish_dag:
     chain(waiving_task(), manual_publishing_task())

@@ -148,7 +148,7 @@ class OneOf:
         return f"{self.column} IN ({listed})"
 
 
-Gate = Within | OneOf
+Constraint = Within | OneOf
 
 
 class ContractError(ValueError):
@@ -163,7 +163,7 @@ class Table:
         key: columns that identify a row in the whole table.
         entity: for `Time.KNOWN`, the columns that identify an entity; a reader as of a day gets the
             newest row of each entity. Empty for events, which never change.
-        gates: rules that hold for every row; Delta enforces them as CHECK constraints.
+        constraints: rules that hold for every row; Delta enforces them as CHECK constraints.
     """
 
     name: str
@@ -171,7 +171,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     time: Time
-    gates: tuple[Gate, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
     entity: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -179,12 +179,12 @@ class Table:
         names = self.column_names
         if len(set(names)) != len(names):
             raise ContractError(f"{self.name}: a column is declared twice: {sorted(names)}")
-        used = {*self.key, *self.entity, *(gate.column for gate in self.gates)}
+        used = {*self.key, *self.entity, *(rule.column for rule in self.constraints)}
         if self.time is not Time.NONE:
             used.add(self.time.column)
         if unknown := used - set(names):
             raise ContractError(
-                f"{self.name}: key, entity, time or gate names no column: {sorted(unknown)}"
+                f"{self.name}: key, entity, time or constraint names no column: {sorted(unknown)}"
             )
         if not self.key:
             raise ContractError(f"{self.name}: a table needs a key")
@@ -256,18 +256,19 @@ class Table:
 
     @property
     def checks(self) -> dict[str, str]:
-        """CHECK constraints of the gates, by name; nullable columns accept null.
+        """CHECK constraints by name; nullable columns accept null.
 
         Unlike SQL, Delta treats a constraint that evaluates to null as broken.
         """
         return {
-            f"{gate.column}_{type(gate).__name__.lower()}": self._check(gate) for gate in self.gates
+            f"{rule.column}_{type(rule).__name__.lower()}": self._check(rule)
+            for rule in self.constraints
         }
 
-    def _check(self, gate: Gate) -> str:
-        if self.column(gate.column).is_nullable:
-            return f"{gate.column} IS NULL OR ({gate.predicate})"
-        return gate.predicate
+    def _check(self, rule: Constraint) -> str:
+        if self.column(rule.column).is_nullable:
+            return f"{rule.column} IS NULL OR ({rule.predicate})"
+        return rule.predicate
 
     @property
     def markdown(self) -> str:
@@ -280,10 +281,10 @@ class Table:
         for column in self.columns:
             kind = column.kind.sql.lower() + (" (nullable)" if column.is_nullable else "")
             lines.append(f"| {column.name} | {kind} | {column.unit} | {column.meaning} |")
-        if self.gates:
+        if self.constraints:
             lines += [
                 "",
-                "Every row: " + "; ".join(f"`{gate.predicate}`" for gate in self.gates) + ".",
+                "Every row: " + "; ".join(f"`{rule.predicate}`" for rule in self.constraints) + ".",
             ]
         return "\n".join(lines) + "\n"
 

@@ -57,7 +57,7 @@ class ListSettings(BaseModel):
         10, ge=1, le=1000, description="Tracks in a list of similar tracks."
     )
     max_per_artist: int = Field(2, ge=1, description="Tracks of one artist in one list.")
-    exclude_heard_days: int = Field(
+    exclude_listened_days: int = Field(
         30,
         ge=0,
         description="Lists exclude tracks heard in the last so many days; 0 excludes none.",

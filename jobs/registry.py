@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from jobs.inputs import Input
 
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job's three parts: what it reads, what it writes, and the pure function between."""

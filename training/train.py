@@ -60,8 +60,7 @@ from training.evaluation.splits import Unsplit
 
 LOG = structlog.get_logger()
 
-BASELINES = ("popularity", "item_knn")
-"""Families that every training evaluates as well, on the same split."""
+BASELINES = ("popularity", "item_knn")  # every training evaluates them too, on the same split
 
 Retrain = Literal["auto", "always", "never"]
 
@@ -129,8 +128,7 @@ class _Inputs:
     Attributes:
         table_versions: of the tables read, for the lineage.
         check_no_erasure: raises when a person was erased after the tables were read.
-        competing: recipes of the champion and its challengers.
-        baselines: recipes that are evaluated only.
+        competing, baselines: recipes of champion and challengers, and of families to evaluate.
         model_versions: of each of these families.
     """
 
@@ -195,11 +193,9 @@ def _read_inputs(night: Night, competing: Sequence[Recipe]) -> _Inputs:
 
 def _resume_folders(night: Night, inputs: _Inputs) -> dict[str, Path]:
     """Folders of the resume files, by family."""
-    state = night.settings.state
+    state, versions = night.settings.state, inputs.model_versions
     return {
-        recipe.family: resume.resume_folder(
-            state, recipe.family, inputs.model_versions[recipe.family]
-        )
+        recipe.family: resume.resume_folder(state, recipe.family, versions[recipe.family])
         for recipe in inputs.competing
     }
 

@@ -77,5 +77,5 @@ def _application() -> str:
 
     found = find_spec("jobs.run")
     if found is None or found.origin is None:
-        raise FileNotFoundError("jobs.run: not installed beside the DAGs; install the project")
+        raise FileNotFoundError("jobs.run: not installed with the DAGs; install the project")
     return found.origin

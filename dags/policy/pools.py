@@ -1,6 +1,6 @@
 """Airflow pools: one slot for each table, so that tasks of two runs queue in Airflow.
 
-Without pools a task of a second run (a night beside a backfill) would wait for the table's lease
+Without pools a task of a second run (a backfill during a night) would wait for the table's lease
 with its Spark session open.
 """
 

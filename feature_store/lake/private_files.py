@@ -19,4 +19,6 @@ def write_private_file(path: Path, text: str) -> None:
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())  # a power failure must not lose a request whose id was printed
     partial.replace(path)

@@ -88,7 +88,7 @@ def load_suppression_list(settings: Settings) -> SuppressionList:
 
 
 def reader_suppression_list(settings: Settings) -> SuppressionList:
-    """As `load_suppression_list`, but empty for a reader without a key (feature_store/DECISIONS)."""
+    """As `load_suppression_list`, but empty for a reader without a key; feature_store/DECISIONS."""
     if _key(settings) is None:
         return SuppressionList(frozenset(), b"")
     return load_suppression_list(settings)

@@ -114,12 +114,7 @@ def publish(
     )
     appended = append_event(night.settings.lake, event)
     if blocking:
-        kept = f"event {current.event_number} stays current" if current else "nothing is published"
-        raise GateFailed(
-            f"{'; '.join(str(gate) for gate in blocking)} (event {appended.event_number}, "
-            f"blocked); {kept}; correct the data or the rule's setting and clear the task, or look "
-            f"at `evensong waive --help`"
-        )
+        raise GateFailed(_blocked_message(blocking, appended, current))
     return appended
 
 
@@ -248,6 +243,15 @@ def _newer_publication(night: Night) -> Event | None:
     newest = current_event(events(night.settings.lake))
     is_later = newest is not None and newest.action == "publish" and newest.as_of > night.as_of
     return newest if is_later else None
+
+
+def _blocked_message(blocking: Sequence[GateResult], blocked: Event, current: Event | None) -> str:
+    kept = f"event {current.event_number} stays current" if current else "nothing is published"
+    return (
+        f"{'; '.join(str(gate) for gate in blocking)} (event {blocked.event_number}, blocked); "
+        f"{kept}; correct the data or the rule's setting and clear the task, or look at "
+        "`evensong waive --help`"
+    )
 
 
 def _action(night: Night, current: Event | None, mode: Mode) -> str:

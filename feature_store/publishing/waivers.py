@@ -38,7 +38,7 @@ def waive(
         )
     if gate.is_absolute:
         raise WaiverRefused(
-            f"{gate}; it protects people and cannot be waived: correct the rows, then clear the "
+            f"{gate}; an absolute rule cannot be waived: correct the rows, then clear the "
             "task that writes the table"
         )
     row = {

@@ -97,7 +97,7 @@ IS_ORGANIC = Column(
 SESSION_ID = Column(
     "session_id",
     Kind.STRING,
-    "Consecutive listens of a listener with gaps under 1,200 s share a session.",
+    "Consecutive listens that start less than 1,200 s after one another share a session.",
 )
 LISTEN_COUNT = Column("listen_count", Kind.LONG, "Number of listens.")
 COMPLETION_PERMILLE = Column(
@@ -115,8 +115,10 @@ LAST_LISTENED_DATE = Column(
     "last_listened_date", Kind.DATE, "UTC day of the newest listen."
 ).or_null("when the source has counts and no times")
 EDGE_WEIGHT = Column("edge_weight", Kind.DOUBLE, "Strength of the edge, rounded to 6 decimals.")
-FEEDBACK_ACTION = Column("feedback_action", Kind.STRING, "The button: like, unlike, hide, unhide.")
-GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When the button was pressed.", "UTC")
+FEEDBACK_ACTION = Column(
+    "feedback_action", Kind.STRING, "Feedback action: like, unlike, hide, unhide."
+)
+GIVEN_AT_UTC = Column("given_at_utc", Kind.TIMESTAMP, "When the listener gave the feedback.", "UTC")
 SHOWN_AT_UTC = Column(
     "shown_at_utc", Kind.TIMESTAMP, "When the track was shown to the listener.", "UTC"
 )
@@ -187,8 +189,8 @@ EMOTIONAL_LOAD_RATIO = Column(
     "Share of words that carry emotion by VADER, mean over lines.",
     "0..1",
 ).or_null("when the lyrics hold no word")
-COVER_EMBEDDING = Column("cover_embedding", Kind.FLOATS, "Pooled features of the picture.").or_null(
-    "when the picture could not be read"
+COVER_EMBEDDING = Column("cover_embedding", Kind.FLOATS, "Pooled features of the image.").or_null(
+    "when the image could not be read"
 )
 TAG_EMBEDDING = Column("tag_embedding", Kind.FLOATS, "Sentence embedding of the tag.").or_null(
     "when the tag holds no letter"
@@ -221,7 +223,9 @@ NODE_INDEX = Column(
 # --- models, scores, lists ---------------------------------------------------------------------
 FAMILY = Column("family", Kind.STRING, "Model family, a name in training's registry.")
 MODEL_VERSION = Column(
-    "model_version", Kind.STRING, "Hash of data, configuration, code of the family and seed."
+    "model_version",
+    Kind.STRING,
+    "Hash of data, configuration, code, seed, torch version, processes, threads and device.",
 )
 TRAINED_AS_OF_DATE = Column("trained_as_of_date", Kind.DATE, "Last day of the training data.")
 PROMOTED_AS_OF_DATE = Column(
@@ -313,7 +317,9 @@ GATES = Column(
     Kind.GATE_RESULTS,
     "Every gate with value and threshold, and examples of rows that broke it.",
 )
-INPUT_PINS = Column("inputs", Kind.PINS, "Version of every table that the run read.")
+INPUT_PINS = Column(
+    "inputs", Kind.PINS, "Version, rows and content hash of every other table that the run wrote."
+)
 MODEL_VERSIONS = Column("model_versions", Kind.STRINGS, "Models that scored, as family:version.")
 CODE_VERSION = Column("code_version", Kind.STRING, "Version of this project.")
 CONTRACT_VERSION = Column(

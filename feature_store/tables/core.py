@@ -76,7 +76,7 @@ CORE_LISTENS = Table(
     ),
     key=("listen_id",),
     time=Time.KNOWN,
-    gates=(Within("completion_ratio", 0, 1), Within("played_ms", 0, 86_400_000)),
+    constraints=(Within("completion_ratio", 0, 1), Within("played_ms", 0, 86_400_000)),
 )
 
 CORE_IMPRESSIONS = Table(
@@ -102,7 +102,7 @@ CORE_DAILY_LISTENS = Table(
     ),
     key=("user_id", "track_id", "listened_date", "known_from_date"),
     time=Time.KNOWN,
-    gates=(Within("listen_count", 1, 2**53),),
+    constraints=(Within("listen_count", 1, 2**53),),
 )
 
 CORE_LISTEN_COUNTS = Table(
@@ -113,7 +113,7 @@ CORE_LISTEN_COUNTS = Table(
     key=("user_id", "track_id", "known_from_date"),
     entity=("user_id", "track_id"),
     time=Time.KNOWN,
-    gates=(Within("listen_count", 1, 2**53),),
+    constraints=(Within("listen_count", 1, 2**53),),
 )
 
 CORE_FOLLOWS = Table(
@@ -132,7 +132,7 @@ CORE_FEEDBACK = Table(
     columns=(c.USER_ID, c.TRACK_ID, c.FEEDBACK_ACTION, c.GIVEN_AT_UTC, c.KNOWN_FROM_DATE),
     key=("user_id", "track_id", "feedback_action", "known_from_date"),
     time=Time.KNOWN,
-    gates=(OneOf("feedback_action", FEEDBACK_ACTIONS),),
+    constraints=(OneOf("feedback_action", FEEDBACK_ACTIONS),),
 )
 
 TABLES = (

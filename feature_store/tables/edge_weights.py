@@ -41,7 +41,7 @@ def edge_weight(
         arithmetic: of the engine.
         listen_count: listens of the pair, at least 1.
         completion_permille: sum of the listens' completion in thousandths.
-        age_days: days since the last listen; 0 for counts without times.
+        age_days: days since the pair's last listen; 0 for a pair of counts without times alone.
     """
     mean_completion = completion_permille / (1000 * listen_count)
     decay = arithmetic.exp(-math.log(2) * age_days / RECENCY_HALF_LIFE_DAYS)

@@ -56,7 +56,7 @@ FEAT_LYRICS = Table(
     ),
     key=_ENCODED_KEY,
     time=Time.NONE,
-    gates=(Within("sentiment_compound", -1, 1), Within("emotional_load_ratio", 0, 1)),
+    constraints=(Within("sentiment_compound", -1, 1), Within("emotional_load_ratio", 0, 1)),
 )
 
 FEAT_COVER = Table(
@@ -105,7 +105,7 @@ FEAT_TRACK_EMOTION = Table(
     ),
     key=("as_of_date", "track_id", "emotion_source"),
     time=Time.AS_OF,
-    gates=(
+    constraints=(
         OneOf("emotion_source", EMOTION_SOURCES),
         Within("valence", -1, 1),
         Within("arousal", -1, 1),

@@ -15,15 +15,15 @@ GRAPH_NODES = Table(
     columns=(c.AS_OF_DATE, c.NODE_KIND, c.NODE_ID, c.NODE_INDEX),
     key=("as_of_date", "node_kind", "node_id"),
     time=Time.AS_OF,
-    gates=(OneOf("node_kind", NODE_KINDS), Within("node_index", 1, 2**53)),
+    constraints=(OneOf("node_kind", NODE_KINDS), Within("node_index", 1, 2**53)),
 )
 
 GRAPH_USER_LISTENED_TRACK = Table(
     name="graph_user_listened_track",
     meaning="A listener and a track with listens. edge_weight = ln(1 + listen_count) x mean "
     f"completion x 0.5 ^ (days since the last listen / {RECENCY_HALF_LIFE_DAYS}); counts without "
-    "times have completion 1 and no decay. Windows and minimum counts of all edges: settings "
-    "`graph.…`.",
+    "times have completion 1, and no decay unless the pair also has listens. Windows and "
+    "minimum counts of all edges: settings `graph.…`.",
     columns=(
         c.AS_OF_DATE,
         c.USER_ID,
@@ -35,7 +35,7 @@ GRAPH_USER_LISTENED_TRACK = Table(
     ),
     key=("as_of_date", "user_id", "track_id"),
     time=Time.AS_OF,
-    gates=(Within("listen_count", 1, 2**53), Within("edge_weight", 0, 100)),
+    constraints=(Within("listen_count", 1, 2**53), Within("edge_weight", 0, 100)),
 )
 
 GRAPH_USER_LIKED_TRACK = Table(
@@ -76,7 +76,7 @@ GRAPH_TRACK_HAS_TAG = Table(
     columns=(c.AS_OF_DATE, c.TRACK_ID, c.TAG, c.TAGGER_COUNT),
     key=("as_of_date", "track_id", "tag"),
     time=Time.AS_OF,
-    gates=(Within("tagger_count", 1, 2**53),),
+    constraints=(Within("tagger_count", 1, 2**53),),
 )
 
 EDGE_TABLES = (

@@ -27,7 +27,7 @@ RAW_LISTENS = Table(
     ),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
-    gates=(Within("played_ms", 0, 86_400_000), Within("duration_ms", 1, 86_400_000)),
+    constraints=(Within("played_ms", 0, 86_400_000), Within("duration_ms", 1, 86_400_000)),
 )
 
 RAW_LISTEN_COUNTS = Table(
@@ -37,7 +37,7 @@ RAW_LISTEN_COUNTS = Table(
     columns=(c.USER_ID, c.TRACK_ID, c.LISTEN_COUNT, *_ORIGIN),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
-    gates=(Within("listen_count", 1, 2**53),),
+    constraints=(Within("listen_count", 1, 2**53),),
 )
 
 RAW_FOLLOWS = Table(
@@ -76,7 +76,7 @@ RAW_TRACKS = Table(
     ),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
-    gates=(Within("track_duration_ms", 1, 86_400_000),),
+    constraints=(Within("track_duration_ms", 1, 86_400_000),),
 )
 
 RAW_TAGS = Table(
@@ -127,7 +127,7 @@ RAW_FEEDBACK = Table(
     columns=(c.USER_ID, c.TRACK_ID, c.FEEDBACK_ACTION, c.GIVEN_AT_UTC, *_ORIGIN),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
-    gates=(OneOf("feedback_action", FEEDBACK_ACTIONS),),
+    constraints=(OneOf("feedback_action", FEEDBACK_ACTIONS),),
 )
 
 RAW_IMPRESSIONS = Table(
@@ -155,7 +155,7 @@ class RejectReason(StrEnum):
 
 
 REJECT_REASONS: dict[str, str] = {
-    RejectReason.UNREADABLE_FILE: "The file is not readable as Parquet; one row stands for the file.",
+    RejectReason.UNREADABLE_FILE: "The file is not readable as Parquet; it has one row here.",
     RejectReason.WRONG_TYPE: "A value cannot be read as the column's type.",
     RejectReason.MISSING_VALUE: "A column that must hold a value is absent, null or blank.",
     RejectReason.NEGATIVE_DURATION: "A listen lasted less than no time.",
@@ -164,7 +164,7 @@ REJECT_REASONS: dict[str, str] = {
     RejectReason.FUTURE_TIME: "It happened after the day on which it arrived.",
     RejectReason.SELF_FOLLOW: "A person follows himself or herself.",
     RejectReason.NOT_UTF8: "The lyrics are not UTF-8; their encoding is not guessed.",
-    RejectReason.UNKNOWN_TRACK: "The catalogue has no such track yet; the row waits in its raw_ table.",
+    RejectReason.UNKNOWN_TRACK: "The catalogue lacks the track; the row waits in its raw_ table.",
 }
 
 RAW_REJECTS = Table(
@@ -180,7 +180,7 @@ RAW_REJECTS = Table(
     ),
     key=("table_name", *_ORIGIN_KEY),
     time=Time.ARRIVAL,
-    gates=(OneOf("reject_reason", tuple(REJECT_REASONS)),),
+    constraints=(OneOf("reject_reason", tuple(REJECT_REASONS)),),
 )
 
 USER_TABLES = (

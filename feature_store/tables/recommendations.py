@@ -47,7 +47,7 @@ REC_TOPK = Table(
     ),
     key=("as_of_date", "user_id", "rank"),
     time=Time.AS_OF,
-    gates=(OneOf("tier", TIERS), OneOf("reason_kind", REASON_KINDS), Within("rank", 1, 1000)),
+    constraints=(OneOf("tier", TIERS), OneOf("reason_kind", REASON_KINDS), Within("rank", 1, 1000)),
 )
 
 REC_SIMILAR_TRACKS = Table(
@@ -72,7 +72,7 @@ REC_SIMILAR_TRACKS = Table(
     ),
     key=("as_of_date", "track_id", "rank"),
     time=Time.AS_OF,
-    gates=(Within("rank", 1, 1000), Within("score", -1, 1)),
+    constraints=(Within("rank", 1, 1000), Within("score", -1, 1)),
 )
 
 REC_CHANGES = Table(
@@ -92,7 +92,7 @@ REC_CHANGES = Table(
     ),
     key=("as_of_date", "user_id", "track_id"),
     time=Time.AS_OF,
-    gates=(OneOf("change", CHANGES),),
+    constraints=(OneOf("change", CHANGES),),
 )
 
 TABLES = (REC_TOPK, REC_SIMILAR_TRACKS, REC_CHANGES)

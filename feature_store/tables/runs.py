@@ -28,7 +28,7 @@ RUN_METRICS = Table(
 
 RUN_QUALITY = Table(
     name="run_quality",
-    meaning="Metrics of models and lists: offline metrics on the held-out tail, and the hit rate "
+    meaning="Metrics of models and lists: offline metrics on held-out listens, and the hit rate "
     "of yesterday's published lists among today's listens.",
     columns=QUALITY_COLUMNS,
     key=("as_of_date", "subject", "split", "metric"),
@@ -92,7 +92,7 @@ PUBLISHED_RUNS = Table(
     ),
     key=("event_number",),
     time=Time.NONE,
-    gates=(OneOf("action", ACTIONS),),
+    constraints=(OneOf("action", ACTIONS),),
 )
 
 RUN_ERASURES = Table(

@@ -20,7 +20,7 @@ SCORE_CANDIDATES = Table(
     ),
     key=("as_of_date", "user_id", "rank"),
     time=Time.AS_OF,
-    gates=(Within("rank", 1, 100_000),),
+    constraints=(Within("rank", 1, 100_000),),
 )
 
 QUALITY_COLUMNS = (
@@ -36,7 +36,7 @@ QUALITY_COLUMNS = (
 
 SCORE_EVALUATION = Table(
     name="score_evaluation",
-    meaning="Offline metrics of each family on the held-out tail, written by training.",
+    meaning="Offline metrics of each family on the held-out listens, written by training.",
     columns=QUALITY_COLUMNS,
     key=("as_of_date", "subject", "split", "metric"),
     time=Time.AS_OF,

@@ -2,6 +2,8 @@
 
 New listens bound the read of earlier ones. A duplicate, or the listen from which a session goes on,
 became known no earlier than the day before the oldest new listen.
+
+Skips stay: a skip is a listen with a low completion_ratio, which weakens the edge of its track.
 """
 
 from __future__ import annotations

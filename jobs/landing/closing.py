@@ -7,8 +7,8 @@ import structlog
 from feature_store.lake.storage import open_storage
 from feature_store.privacy.suppression import erasure_guard, load_suppression_list
 from feature_store.settings import Night
+from jobs.landing.erasure import remove_suppressed
 from jobs.landing.manifests import close_days
-from jobs.privacy.landing import remove_suppressed
 
 LOG = structlog.get_logger()
 

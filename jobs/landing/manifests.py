@@ -1,7 +1,7 @@
 """Manifests of the landing zone: each closed day lists the files that count as arrived on it.
 
 A manifest never changes, except for the sizes of files from which an erasure removed a person
-(jobs/privacy/landing.py). When a file arrives in the folder of a closed day, the next day that is
+(jobs/landing/erasure.py). When a file arrives in the folder of a closed day, the next day that is
 closed lists it. So every night, and every backfill of that night, reads the same files.
 """
 

@@ -38,7 +38,7 @@ from feature_store.publishing.snapshot import Event, Pin, current_event, events
 from feature_store.spark.session import make_spark
 from feature_store.tables import PUBLISHED_TABLES, TABLES
 from feature_store.tables.runs import PUBLISHED_RUNS, RUN_ERASURES
-from jobs.privacy.landing import erase_from_landing, matching_landing_rows
+from jobs.landing.erasure import erase_from_landing, matching_landing_rows
 from jobs.privacy.reports import delete_reports, redact_lineage, rewrite_current_report
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from feature_store.privacy.person_filter import Person
 from feature_store.privacy.personal_data import has_personal_data
 from feature_store.privacy.table_rewrite import read_matching_rows
 from feature_store.tables import TABLES
-from jobs.privacy.landing import matching_landing_rows
+from jobs.landing.erasure import matching_landing_rows
 
 if TYPE_CHECKING:
     from feature_store.settings import Settings

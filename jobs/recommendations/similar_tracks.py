@@ -65,9 +65,11 @@ def build(
     blocks = _blocks(_vectors(available, embedded))
     length = night.settings.lists.similar_length
     nearest = _nearest(blocks, length)
-    shown = available.select(F.col("track_id").alias("similar_track_id"), *TRACK_METADATA_COLUMNS)
+    metadata = available.select(
+        F.col("track_id").alias("similar_track_id"), *TRACK_METADATA_COLUMNS
+    )
     return (
-        nearest.join(shown, on="similar_track_id", how="inner")
+        nearest.join(metadata, on="similar_track_id", how="inner")
         .withColumn("as_of_date", F.lit(night.as_of))
         .withColumn("run_id", F.lit(night.run_id))
         .select(*OUTPUT.column_names)
@@ -85,8 +87,10 @@ def _vectors(available: DataFrame, embedded: Mapping[str, tuple[DataFrame, str]]
     for modality, (features, key) in embedded.items():
         # Only this catalogue's content: with content that arrives later in the mean, a backfill of
         # an older date would give other scores.
-        known = features.where(F.col(modality).isNotNull()).join(available, on=key, how="left_semi")
-        vectors = vectors.join(_centred(known, modality, key), on=key, how="left")
+        in_catalogue = features.where(F.col(modality).isNotNull()).join(
+            available, on=key, how="left_semi"
+        )
+        vectors = vectors.join(_centred(in_catalogue, modality, key), on=key, how="left")
     has_any = F.coalesce(*embedded).isNotNull()
     return vectors.select("track_id", *embedded).where(has_any)
 
@@ -110,9 +114,9 @@ def _centred(features: DataFrame, modality: str, key: str) -> DataFrame:
 
 
 def _blocks(vectors: DataFrame) -> DataFrame:
-    """One row a block: its track ids in order, and its unit vectors as bytes."""
+    """One row per block: its track ids in order, and its unit vectors as bytes."""
     numbered = vectors.withColumn("block", F.pmod(F.xxhash64("track_id"), F.lit(N_BLOCKS)))
-    return numbered.groupBy("block").applyInArrow(similarity.packed_block, similarity.BLOCK_DDL)
+    return numbered.groupBy("block").applyInArrow(similarity.pack_block, similarity.BLOCK_DDL)
 
 
 def _nearest(blocks: DataFrame, length: int) -> DataFrame:

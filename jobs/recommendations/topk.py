@@ -29,7 +29,6 @@ from feature_store.tables.scores import SCORE_CANDIDATES
 from jobs.inputs import AsOf, History
 from jobs.recommendations.steps.candidates import from_followed, from_model, from_popularity
 from jobs.recommendations.steps.filters import (
-    TRACK_METADATA_COLUMNS,
     eligible_users,
     filter_candidates,
     recently_listened,
@@ -86,20 +85,13 @@ def build(
     )
     lists = _best(chosen.unionByName(_not_yet_in(popular, chosen)), settings)
     reasoned = with_reasons(lists, users, tracks, listened, follows, tags, night)
-    return reasoned.select(
-        F.lit(night.as_of).alias("as_of_date"),
-        "user_id",
-        "rank",
-        "track_id",
-        *TRACK_METADATA_COLUMNS,
-        F.round("score", 6).alias("score"),
-        "tier",
-        "reason_kind",
-        "reason_subject",
-        "reason_text",
-        "model_version",
-        F.lit(night.run_id).alias("run_id"),
-    )
+    return reasoned.withColumns(
+        {
+            "as_of_date": F.lit(night.as_of),
+            "score": F.round("score", 6),
+            "run_id": F.lit(night.run_id),
+        }
+    ).select(*OUTPUT.column_names)
 
 
 def _best(candidates: DataFrame, settings: ListSettings) -> DataFrame:

@@ -193,7 +193,7 @@ def network(
 ) -> Network:
     """Force-directed layout: connected nodes lie near each other (Fruchterman and Reingold 1991).
 
-    The layout starts from a spiral in the order of `names` and draws no random number, so equal
+    The layout starts from a spiral in the order of `names` and uses no random number, so equal
     graphs give equal pictures. (From a circle the symmetric forces cannot part two crossing edges.)
     """
     index = {name: number for number, name in enumerate(names)}

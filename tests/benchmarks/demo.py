@@ -1,4 +1,4 @@
-"""Benchmark: what a newcomer's first `evensong demo` takes in time and disk.
+"""Benchmark: what a first `evensong demo` takes in time and disk.
 
     python -m tests.benchmarks.demo [--record]
 

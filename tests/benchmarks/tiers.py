@@ -91,7 +91,7 @@ def measure(seed: int, settings: Settings, *, quick: bool) -> pl.DataFrame:
     options = options_of(seed, quick=quick)
     as_of = options.last_day - timedelta(days=DAYS_AFTER)
     # Lists exclude every heard track that the night knows of, and none of those is relevant.
-    lists_settings = settings.lists.model_copy(update={"exclude_heard_days": options.n_days})
+    lists_settings = settings.lists.model_copy(update={"exclude_listened_days": options.n_days})
     settings = settings.model_copy(update={"lists": lists_settings})
     folder = settings.state / "benchmarks" / "tiers" / f"{seed}-{_cache_key(options, settings)}"
     land = partial(hidden_history.land, options, as_of)

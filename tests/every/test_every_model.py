@@ -12,7 +12,8 @@ from training.data.batches import TrainingBatches, UserBatch
 from training.data.dataset import DataView
 from training.engine.loop import deterministic, eval_mode, fit
 from training.evaluation.top_k import top_k_tracks
-from training.models.registry import FAMILIES, Recommender
+from training.models.protocols import Recommender
+from training.models.registry import FAMILIES
 
 N_TRACKS = 13
 

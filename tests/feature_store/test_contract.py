@@ -27,7 +27,7 @@ def declared(**changes: object) -> Table:
     [
         ({"columns": (DAY, LOUDNESS, MOOD, MOOD)}, "declared twice"),
         ({"key": ("as_of_date", "tempo_bpm")}, r"names no column: \['tempo_bpm'\]"),
-        ({"gates": (Within("valence", -1, 1),)}, r"names no column: \['valence'\]"),
+        ({"constraints": (Within("valence", -1, 1),)}, r"names no column: \['valence'\]"),
         ({"entity": ("track_id",)}, r"names no column: \['track_id'\]"),
         ({"time": Time.ARRIVAL}, r"names no column: \['arrival_date'\]"),
         ({"key": ()}, "needs a key"),
@@ -40,8 +40,8 @@ def test_a_declaration_that_contradicts_itself_is_refused(changes, message):
 
 
 def test_one_declaration_renders_ddl_arrow_and_checks():
-    """NOT NULL follows nullability, and every gate becomes a named CHECK."""
-    table = declared(gates=(Within("loudness_db", -90, 0), OneOf("mood", ("calm", "wild"))))
+    """NOT NULL follows nullability, and every constraint becomes a named CHECK."""
+    table = declared(constraints=(Within("loudness_db", -90, 0), OneOf("mood", ("calm", "wild"))))
 
     assert table.ddl == "as_of_date DATE NOT NULL, loudness_db FLOAT NOT NULL, mood STRING"
     assert [field.nullable for field in table.arrow_schema] == [False, False, True]

@@ -192,9 +192,9 @@ def test_the_person_stays_erased_when_rows_land_again_and_old_dates_run_again(er
 
     assert files_containing_id(lake.parent, ERASED) == []
     backfilled = [event for event in events(str(lake)) if event.action == "stage_only"][-1]
-    people = set(Snapshot(str(lake), backfilled).read("rec_topk")["user_id"].to_pylist())
-    assert ERASED not in people
-    assert people == {row["user_id"] for row in erasure.lists_after}
+    user_ids = set(Snapshot(str(lake), backfilled).read("rec_topk")["user_id"].to_pylist())
+    assert ERASED not in user_ids
+    assert user_ids == {row["user_id"] for row in erasure.lists_after}
     for table in TABLES.values():
         if has_personal_data(table) and exists(str(lake), table):
             assert count_matching_rows(str(lake), table, Person(ERASED)) == 0, table.name

@@ -56,8 +56,12 @@ def test_after_five_nights_and_a_backfill_nothing_names_an_erased_person(
     assert events(str(lake))[-1].action == "stage_only"
     assert files_containing_id(tmp_path, ERASED) == []
     assert files_containing_id(Path(os.environ["AIRFLOW_HOME"]), f'"{ERASED}"') == []
-    people = set(open_snapshot(str(lake)).read("rec_topk")["user_id"].to_pylist())
-    assert people == {*toy_dataset.LISTENERS, toy_dataset.FOLLOWER, toy_dataset.COLD_START_USER} - {
+    user_ids = set(open_snapshot(str(lake)).read("rec_topk")["user_id"].to_pylist())
+    assert user_ids == {
+        *toy_dataset.LISTENERS,
+        toy_dataset.FOLLOWER,
+        toy_dataset.COLD_START_USER,
+    } - {
         ERASED,
         toy_dataset.OPTED_OUT,
     }

@@ -64,7 +64,7 @@ def test_a_cold_start_user_gets_popular_tracks_at_most_two_per_artist(lists):
     assert {row["model_version"] for row in mine} == {None}
 
 
-def test_hidden_withdrawn_and_recently_heard_tracks_are_in_no_list(lists):
+def test_hidden_withdrawn_and_recent_tracks_are_in_no_list(lists):
     everything = {(user, row["track_id"]) for user, mine in lists.items() for row in mine}
 
     assert (toy_dataset.HIDER, toy_dataset.withheld_track(toy_dataset.HIDER)) not in everything

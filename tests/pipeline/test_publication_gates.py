@@ -120,10 +120,10 @@ def test_a_night_without_lists_breaks_gates_and_does_not_raise(nights, spark):
     tracks = spark_io.read(
         spark, nights.lake, table_called("core_tracks"), as_of=toy_dataset.LAST_DAY
     )
-    people = spark.createDataFrame([("ann",)], "user_id string")
+    users = spark.createDataFrame([("ann",)], "user_id string")
     shorter = settings.model_copy(update={"lists": settings.lists.model_copy(update={"length": 3})})
 
-    found = list_metrics(nothing, people, tracks, Night(toy_dataset.LAST_DAY, "empty", shorter))
+    found = list_metrics(nothing, users, tracks, Night(toy_dataset.LAST_DAY, "empty", shorter))
 
     assert {one.rule: one.value for one in found} == {
         "full_list_ratio": 0, "popular_tier_ratio": 1, "catalogue_coverage_ratio": 0,

@@ -30,7 +30,7 @@ def test_training_and_the_feature_table_have_the_same_tag_embeddings(spark, nigh
     lake = night.settings.lake
     sample.fill(lake, night.as_of)
     _write_tags(lake, night.as_of)
-    for table in ("graph_track_has_tag", "feat_tags", "feat_track_tags"):
+    for table in ("graph_track_has_tag", "feat_encoders", "feat_tags", "feat_track_tags"):
         run_job(table, night, spark)
 
     dataset = read_dataset(lake, night.as_of, night.settings.graph)

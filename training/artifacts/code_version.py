@@ -14,19 +14,29 @@ def family_code_version(module: str) -> str:
     """Hash of the code of training that a family's fit goes through, and of no other family's.
 
     Args:
-        module: file of the family in training/models/ranking, without its ending.
+        module: dotted name of the family's file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
     """
-    to_visit = [f"training.models.ranking.{module}", "training.engine.model_selection"]
+    to_visit = [module, "training.engine.model_selection"]
+    for name in to_visit:
+        if not _file_of(name).is_file():
+            raise FileNotFoundError(f"{name}: no file {_file_of(name)}; its code has no version")
     sources: dict[str, bytes] = {}
     while to_visit:
         name = to_visit.pop()
-        file = SOURCES / f"{name.replace('.', '/')}.py"
+        file = _file_of(name)
         # The registry imports every family, and none of them changes the fit of another one.
         if name in sources or name == "training.models.registry" or not file.is_file():
             continue
         sources[name] = file.read_bytes()
         to_visit += _imported_from_training(sources[name])
     return sha256_of("".join(sha256_of(sources[name]) for name in sorted(sources)).encode())
+
+
+def _file_of(name: str) -> Path:
+    return SOURCES / f"{name.replace('.', '/')}.py"
 
 
 def _imported_from_training(source: bytes) -> list[str]:

@@ -119,18 +119,19 @@ class Listens:
         return self.where(~self.is_dated | (self.day >= day_number(end) - n_days))
 
     def pairs(self, end: date, n_tracks: int, *, at_least: int = 1) -> Pairs:
-        """Distinct pairs of so many listens, weighted as in graph_user_listened_track.
+        """Distinct pairs with `at_least` listens, with the weights of graph_user_listened_track.
 
-        The weight is that of the day before `end`.
-
-        Undated rows do not age. The formula is edge_weight in feature_store/tables/edge_weights.py.
+        The weight is that of the day before `end`, by the formula in
+        feature_store/tables/edge_weights.py. A pair's last dated row gives its age; a pair of
+        undated rows alone has age 0.
         """
         keys, group = torch.unique(self.users * n_tracks + self.tracks, return_inverse=True)
         count = _sum_by(group, self.listen_count, len(keys))
         completion = _sum_by(group, self.completion_permille, len(keys))
-        age_days = torch.where(self.is_dated, day_number(end) - 1 - self.day, 0)
-        newest = torch.full((len(keys),), torch.iinfo(torch.int64).max)
-        newest = newest.scatter_reduce(0, group, age_days, "amin")
+        undated = torch.iinfo(torch.int64).max
+        age_days = torch.where(self.is_dated, day_number(end) - 1 - self.day, undated)
+        newest = torch.full((len(keys),), undated).scatter_reduce(0, group, age_days, "amin")
+        newest = torch.where(newest == undated, 0, newest)
         weight = edge_weight(TORCH, count, completion, newest.double())
         pairs = Pairs(keys // n_tracks, keys % n_tracks, weight.float())
         return pairs.where(count >= at_least)

@@ -65,6 +65,7 @@ def read_dataset(lake: str, as_of: date, rules: GraphSettings) -> Dataset:
         rules: those under which the night's graph_ tables were written.
     """
     nodes = _read_nodes(lake, as_of)
+    track = ("track_id", nodes.tracks)
     tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
     available_from, is_available = _read_catalogue(lake, as_of, nodes.tracks)
     return Dataset(
@@ -85,24 +86,14 @@ def read_dataset(lake: str, as_of: date, rules: GraphSettings) -> Dataset:
             GRAPH_USER_LIKED_TRACK,
             as_of,
             source=("user_id", nodes.users),
-            target=("track_id", nodes.tracks),
+            target=track,
             day="liked_date",
         ),
-        made_by=_edges(
-            read_table(lake, GRAPH_TRACK_BY_ARTIST, as_of=as_of),
-            GRAPH_TRACK_BY_ARTIST.name,
-            ("track_id", nodes.tracks),
-            ("artist_id", nodes.artists),
+        made_by=_read_edges(
+            lake, GRAPH_TRACK_BY_ARTIST, as_of, track, ("artist_id", nodes.artists)
         ),
-        on_album=_edges(
-            read_table(lake, GRAPH_TRACK_ON_ALBUM, as_of=as_of),
-            GRAPH_TRACK_ON_ALBUM.name,
-            ("track_id", nodes.tracks),
-            ("album_id", nodes.albums),
-        ),
-        tagged=_edges(
-            tagged, GRAPH_TRACK_HAS_TAG.name, ("track_id", nodes.tracks), ("tag", nodes.tags)
-        ),
+        on_album=_read_edges(lake, GRAPH_TRACK_ON_ALBUM, as_of, track, ("album_id", nodes.albums)),
+        tagged=_edges(tagged, GRAPH_TRACK_HAS_TAG.name, track, ("tag", nodes.tags)),
         tagger_count=_integers(tagged, "tagger_count"),
         tag_events=_read_tag_events(lake, as_of, nodes),
         content=read_content(lake, as_of, nodes.tracks),
@@ -192,6 +183,13 @@ def _read_dated(
     rows = read_table(lake, table, as_of=as_of)
     edges = _edges(rows, table.name, source, target)
     return DatedEdges(edges, edges.source, *_days_or_none(rows, day))
+
+
+def _read_edges(
+    lake: str, table: Table, as_of: date, source: tuple[str, IdList], target: tuple[str, IdList]
+) -> Edges:
+    """Edges between two id columns of a table."""
+    return _edges(read_table(lake, table, as_of=as_of), table.name, source, target)
 
 
 def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:

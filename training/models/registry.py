@@ -1,6 +1,6 @@
 """Registry of model families: for each name its configuration, its constructor and its file.
 
-Only this module imports the families; everything else finds them here by name.
+Outside the families' own folders only this module imports families; other modules find them by name.
 """
 
 from __future__ import annotations
@@ -36,22 +36,26 @@ ModelConfig = (
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A configuration, how a model is made from it, and the file that holds both."""
+    """A configuration, and how a model is made from it; one file holds both."""
 
     config: type[ModelConfig]
     model: Callable[..., Recommender]
-    module: str
+
+    @property
+    def module(self) -> str:
+        """Dotted name of the family's file."""
+        return self.config.__module__
 
 
 FAMILIES: dict[str, Family] = {
-    "popularity": Family(PopularityConfig, Popularity, "popularity"),
-    "item_knn": Family(ItemKNNConfig, ItemKNN, "item_knn"),
-    "ease": Family(EASEConfig, EASE, "ease"),
-    "ials": Family(IALSConfig, IALS, "ials"),
-    "bpr": Family(BPRConfig, BPR, "bpr"),
-    "light_gcn": Family(LightGCNConfig, LightGCN, "light_gcn"),
-    "light_gcn_ease": Family(LightGCNEASEConfig, LightGCNEASE, "light_gcn_ease"),
-    "mhcn": Family(MHCNConfig, MHCN, "mhcn"),
-    "concat_twin": Family(ConcatTwinConfig, concat_twin, "concat_twin"),
-    "mm_gnn": Family(MMGNNConfig, MMGNN, "mm_gnn"),
+    "popularity": Family(PopularityConfig, Popularity),
+    "item_knn": Family(ItemKNNConfig, ItemKNN),
+    "ease": Family(EASEConfig, EASE),
+    "ials": Family(IALSConfig, IALS),
+    "bpr": Family(BPRConfig, BPR),
+    "light_gcn": Family(LightGCNConfig, LightGCN),
+    "light_gcn_ease": Family(LightGCNEASEConfig, LightGCNEASE),
+    "mhcn": Family(MHCNConfig, MHCN),
+    "concat_twin": Family(ConcatTwinConfig, concat_twin),
+    "mm_gnn": Family(MMGNNConfig, MMGNN),
 }

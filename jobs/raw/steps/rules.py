@@ -61,7 +61,7 @@ class SourceContract:
     @property
     def all_rules(self) -> tuple[Rule, ...]:
         """Rules in the order of checking; a reject names the first rule that its row breaks."""
-        return (*self._required, *self.rules, *self._gates)
+        return (*self._required, *self.rules, *self._constraints)
 
     @property
     def _required(self) -> tuple[Rule, ...]:
@@ -72,16 +72,16 @@ class SourceContract:
         )
 
     @property
-    def _gates(self) -> tuple[Rule, ...]:
+    def _constraints(self) -> tuple[Rule, ...]:
         return tuple(
             Rule(
                 RejectReason.UNKNOWN_ACTION
-                if isinstance(gate, OneOf)
+                if isinstance(rule, OneOf)
                 else RejectReason.OUT_OF_RANGE,
-                f"NOT ({gate.predicate})",
-                gate.column,
+                f"NOT ({rule.predicate})",
+                rule.column,
             )
-            for gate in self.table.gates
+            for rule in self.table.constraints
         )
 
 

@@ -59,11 +59,11 @@ def hidden_tracks(feedback: DataFrame) -> DataFrame:
 def recently_listened(
     daily_listens: DataFrame, listen_counts: DataFrame, night: Night
 ) -> DataFrame:
-    """Tracks listened to in the last `lists.exclude_heard_days`; columns user_id, track_id.
+    """Tracks listened to in the last `lists.exclude_listened_days`; columns user_id, track_id.
 
     Core tables decide and not the graph, because graph settings may leave edges out.
     """
-    days = night.settings.lists.exclude_heard_days
+    days = night.settings.lists.exclude_listened_days
     oldest = night.as_of - timedelta(days=days)
     timed = daily_listens.where(F.col("listened_date") > F.lit(oldest))
     # A count has no day and may be from yesterday, so it counts as recent.

@@ -1,4 +1,4 @@
-"""Nearest neighbours by blocks: Arrow batches in, Arrow batches out, NumPy between."""
+"""Exact nearest-neighbour search over blocks of tracks, in NumPy on Arrow batches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NEAREST_SCHEMA = pa.schema(
     ]
 )
 _DECIMALS = 4
-_NOTHING_SHARED = -2.0  # below every cosine
+_NO_COMMON_MODALITY = -2.0  # below every cosine
 
 
 def mean_vector(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -47,10 +47,10 @@ def mean_vector(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays([mean], names=["mean"])
 
 
-def packed_block(rows: pa.Table) -> pa.Table:
-    """One block's tracks in id order.
+def pack_block(rows: pa.Table) -> pa.Table:
+    """One row: the block's track ids in order, and per modality float32 bytes of unit vectors.
 
-    Vectors of unit length as float32 bytes, zeros where there is none.
+    A track without a vector has zeros.
     """
     ordered = rows.sort_by("track_id").combine_chunks()
     packed = {
@@ -63,29 +63,28 @@ def packed_block(rows: pa.Table) -> pa.Table:
 
 
 def nearest_in_blocks(batches: Iterator[pa.RecordBatch], length: int) -> Iterator[pa.RecordBatch]:
-    """Nearest tracks, for each pair of blocks.
-
-    The `length` tracks of the second block that are nearest to each track of the first.
-    """
+    """For each pair of blocks, the `length` nearest tracks of the second to each of the first."""
     for batch in batches:
         for row in batch.to_pylist():
-            yield _nearest_in_pair(row, length)
+            yield _nearest_in_block_pair(row, length)
 
 
-def _nearest_in_pair(row: dict[str, object], length: int) -> pa.RecordBatch:
+def _nearest_in_block_pair(row: dict[str, object], length: int) -> pa.RecordBatch:
     left = np.array(row["track_ids"], dtype=object)
     right = np.array(row["other_track_ids"], dtype=object)
-    cosines, shared = _cosines(row, len(left), len(right))
-    n_shared = shared.sum(axis=0)  # (left, right)
-    mean = np.where(n_shared > 0, cosines.sum(axis=0) / np.maximum(n_shared, 1), _NOTHING_SHARED)
+    cosines, both_have = _cosines(row, len(left), len(right))
+    n_common = both_have.sum(axis=0)  # (left, right)
+    mean = np.where(
+        n_common > 0, cosines.sum(axis=0) / np.maximum(n_common, 1), _NO_COMMON_MODALITY
+    )
     mean = np.round(mean.astype(np.float64), _DECIMALS)
-    mean[left[:, None] == right[None, :]] = _NOTHING_SHARED  # nobody is his own neighbour
-    # Stable, over ids in order: equal scores come in id order, whatever the block's size.
+    mean[left[:, None] == right[None, :]] = _NO_COMMON_MODALITY  # a track is not its own neighbour
+    # A stable sort over ids in order: equal scores come in id order for every block size.
     best = np.argsort(-mean, axis=1, kind="stable")[:, :length]
-    rows, columns = np.nonzero(np.take_along_axis(mean, best, axis=1) > _NOTHING_SHARED)
+    rows, columns = np.nonzero(np.take_along_axis(mean, best, axis=1) > _NO_COMMON_MODALITY)
     others = best[rows, columns]
-    named = [
-        [name for name, has in zip(MODALITIES, shared[:, i, j], strict=True) if has]
+    modalities = [
+        [name for name, has in zip(MODALITIES, both_have[:, i, j], strict=True) if has]
         for i, j in zip(rows, others, strict=True)
     ]
     return pa.RecordBatch.from_arrays(
@@ -93,32 +92,32 @@ def _nearest_in_pair(row: dict[str, object], length: int) -> pa.RecordBatch:
             pa.array(left[rows].tolist(), pa.string()),
             pa.array(right[others].tolist(), pa.string()),
             pa.array(np.clip(mean[rows, others], -1.0, 1.0)),
-            pa.array(named, pa.list_(pa.string())),
+            pa.array(modalities, pa.list_(pa.string())),
         ],
         schema=_NEAREST_SCHEMA,
     )
 
 
 def _cosines(row: dict[str, object], n_left: int, n_right: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per modality: cosines (0 where one has none), and whether both have it.
+    """Cosines (0 where a track lacks the modality), and whether both tracks have the modality.
 
-    Each (2, left, right).
+    Both have the shape (modality, left, right).
     """
-    cosines, shared = [], []
+    cosines, both_have = [], []
     for modality in MODALITIES:
         left = _from_bytes(row[modality], n_left)
         right = _from_bytes(row[f"other_{modality}"], n_right)
         if left.shape[1] and right.shape[1]:
             cosines.append(left @ right.T)
-            shared.append(np.logical_and.outer(_has_vector(left), _has_vector(right)))
+            both_have.append(np.logical_and.outer(_has_vector(left), _has_vector(right)))
         else:
             cosines.append(np.zeros((n_left, n_right), np.float32))
-            shared.append(np.zeros((n_left, n_right), bool))
-    return np.stack(cosines), np.stack(shared)
+            both_have.append(np.zeros((n_left, n_right), bool))
+    return np.stack(cosines), np.stack(both_have)
 
 
 def _has_vector(vectors: np.ndarray) -> np.ndarray:
-    """Which rows are not the zeros that stand for none, (n,)."""
+    """True for rows that are not all zeros, which mean no vector; shape (n,)."""
     return np.asarray(np.linalg.norm(vectors, axis=1) > 0)
 
 
@@ -128,19 +127,19 @@ def _from_bytes(content: object, n_rows: int) -> np.ndarray:
 
 
 def _unit_vectors(column: pa.ChunkedArray) -> np.ndarray:
-    """Rows of unit length, (n, dim); a null or a zero vector gives zeros."""
+    """Rows of unit length, shape (n, dim); a null or zero vector gives zeros."""
     listed = column.combine_chunks()
-    known = np.flatnonzero(listed.is_valid())
-    if not len(known):
+    valid = np.flatnonzero(listed.is_valid())
+    if not len(valid):
         return np.zeros((len(listed), 0), np.float32)
     vectors = _matrix(listed.drop_null())
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.zeros((len(listed), vectors.shape[1]), np.float32)
-    unit[known] = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    unit[valid] = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return unit
 
 
 def _matrix(lists: pa.Array) -> np.ndarray:
-    """(n, dim) float32 of a column of equally long lists without nulls."""
+    """A float32 matrix (n, dim) of a column of equally long lists without nulls."""
     values = np.asarray(lists.flatten(), dtype=np.float32)
     return values.reshape(len(lists), -1)

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, arrow_rows
 from feature_store.tables.core import CORE_TRACKS
-from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS, FEAT_TRACK_TAGS
+from feature_store.tables.features import (
+    FEAT_AUDIO,
+    FEAT_COVER,
+    FEAT_ENCODERS,
+    FEAT_LYRICS,
+    FEAT_TRACK_TAGS,
+)
 from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
 
 if TYPE_CHECKING:
@@ -64,21 +71,17 @@ def read_coverage(view: RunView) -> tuple[Coverage, ...]:
     )
 
 
-def read_features(view: RunView, table: Table, encoder_id: str, columns: list[str]) -> pl.DataFrame:
-    """Rows of the named encoder, one for each content hash.
-
-    New weights or preprocessing under the same encoder_id leave the earlier rows in place. Any of
-    them serves for an overview of the catalogue, so the first in key order is taken.
-    """
-    rows = view.rows(table, ["content_hash", "encoder_id", *columns])
-    of_encoder = rows.filter(pl.col("encoder_id") == encoder_id)
-    return of_encoder.unique(subset=["content_hash"], keep="first", maintain_order=True)
+def read_features(view: RunView, table: Table, columns: list[str]) -> pl.DataFrame:
+    """Rows of the encoder that the night reads from a feature table, one for each content hash."""
+    features = view.rows(table, ["content_hash", *IDENTITY_COLUMNS, *columns])
+    encoders = view.rows(FEAT_ENCODERS)
+    return pl.DataFrame(arrow_rows(features.to_arrow(), encoders.to_arrow(), table))
 
 
 def _coverage(
     view: RunView, tracks: pl.DataFrame, modality: str, table: Table, encoder_id: str
 ) -> Coverage:
-    features = read_features(view, table, encoder_id, ["failure_reason"])
+    features = read_features(view, table, ["failure_reason"])
     with_content = tracks.filter(pl.col(f"{modality}_hash").is_not_null())
     joined = with_content.join(
         features, how="left", left_on=f"{modality}_hash", right_on="content_hash"

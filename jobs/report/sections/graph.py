@@ -99,7 +99,7 @@ def _degrees(name: str, edges: pl.DataFrame, column: str) -> Degrees | None:
 
 
 def _follow_pairs(follows: pl.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of users of whom at least one follows the other, each pair once, sorted."""
+    """Pairs of users with a follow in either direction, each pair once, sorted."""
     return sorted({(min(one, other), max(one, other)) for one, other in follows.rows()})
 
 

@@ -14,10 +14,10 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.sources.sample_world.content.words import ADJECTIVES, mood_of
 from jobs.sources.sample_world.genres import GENRES, Genre
 from jobs.sources.sample_world.options import SampleWorld
 from jobs.sources.sample_world.rng import generator
+from jobs.sources.sample_world.words import ADJECTIVES, mood_of
 
 N_STYLES = 3
 NEIGHBOUR_GENRE_WEIGHT = 0.4  # of the next genre in each: its lovers half like the next one

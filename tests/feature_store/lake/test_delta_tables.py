@@ -58,7 +58,7 @@ def test_a_change_that_would_break_readers_is_refused(lake, columns, message):
 
 def test_concurrent_creators_make_one_table_with_all_constraints(settings):
     """Delta refuses the second of two concurrent schema changes, which must not fail a night."""
-    ruled = replace(LISTENERS, gates=(Within("listen_count", 0, 9),))
+    ruled = replace(LISTENERS, constraints=(Within("listen_count", 0, 9),))
 
     with ThreadPoolExecutor(6) as pool:
         created = list(pool.map(lambda _: ensure_table(settings.lake, ruled), range(6)))
@@ -73,8 +73,8 @@ def test_concurrent_creators_make_one_table_with_all_constraints(settings):
 
 def test_a_changed_rule_of_the_contract_replaces_the_constraint(settings):
     """Up to 9 becomes up to 10: Delta accepts 10 and refuses 11; a second call changes nothing."""
-    ensure_table(settings.lake, replace(LISTENERS, gates=(Within("listen_count", 0, 9),)))
-    wider = replace(LISTENERS, gates=(Within("listen_count", 0, 10),))
+    ensure_table(settings.lake, replace(LISTENERS, constraints=(Within("listen_count", 0, 9),)))
+    wider = replace(LISTENERS, constraints=(Within("listen_count", 0, 10),))
     ten, eleven = (
         pa.table({"name": ["ann"], "listen_count": [count]}, wider.arrow_schema)
         for count in (10, 11)

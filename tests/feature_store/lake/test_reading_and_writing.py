@@ -24,7 +24,7 @@ MOODS = Table(
     columns=(c.AS_OF_DATE, c.TRACK_ID, MOOD, c.RUN_ID),
     key=("as_of_date", "track_id"),
     time=Time.AS_OF,
-    gates=(OneOf("mood", ("calm", "wild")),),
+    constraints=(OneOf("mood", ("calm", "wild")),),
 )
 TITLES = Table(
     name="core_titles",

@@ -1,4 +1,4 @@
-"""rec_similar_tracks: cosines by hand, over the modalities that both tracks have."""
+"""rec_similar_tracks: cosines by hand over the modalities that both tracks have."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def neighbours(spark, night, *, audio, tags, more_audio=()):
     return rows
 
 
-def test_tracks_without_content_are_alike_by_their_tags(spark, night):
-    """The available tracks' mean is (2/3, 2/3), whatever the withdrawn one is called.
+def test_tracks_without_content_are_compared_by_their_tags(spark, night):
+    """The available tracks' mean is (2/3, 2/3); tags of the withdrawn track do not count.
 
-    Less it they are (1, -2) / 3, (-2, 1) / 3, (1, 1) / 3: cosines -4/5 and twice -1/sqrt(10).
+    Centred vectors are (1, -2) / 3, (-2, 1) / 3, (1, 1) / 3: cosines -4/5 and twice -1/sqrt(10).
     """
     found = neighbours(spark, night, audio={}, tags=TAGS)
 
@@ -57,8 +57,8 @@ def test_tracks_without_content_are_alike_by_their_tags(spark, night):
     }
 
 
-def test_the_score_is_the_mean_over_what_both_have(spark, night):
-    """Two recordings less their mean are opposite: (-1 - .8) / 2; t2 has tags only."""
+def test_the_score_is_the_mean_over_modalities_that_both_tracks_have(spark, night):
+    """Two centred recordings are opposite: (-1 - .8) / 2; t2 has tags only."""
     found = neighbours(spark, night, audio={"t0": [1.0, 0.0], "t1": [0.0, 1.0]}, tags=TAGS)
 
     assert found["t0", "t1"] == (pytest.approx(-0.9, abs=1e-4), ["audio", "tags"])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from training.artifacts import code_version
+from training.models.registry import FAMILIES
 
 
 def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypatch):
@@ -14,7 +17,7 @@ def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypat
 
     def hashes() -> list[str]:
         return [
-            code_version.family_code_version(family)
+            code_version.family_code_version(FAMILIES[family].module)
             for family in ("bpr", "light_gcn", "light_gcn_ease")
         ]
 
@@ -28,3 +31,8 @@ def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypat
     assert changed("layers/propagation.py") == [False, True, True]
     assert changed("models/ranking/ease.py") == [False, False, True]
     assert changed("evaluation/splits.py") == [True, True, True]
+
+
+def test_a_family_without_a_file_has_no_version():
+    with pytest.raises(FileNotFoundError, match=r"training\.models\.ranking\.nothing: no file"):
+        code_version.family_code_version("training.models.ranking.nothing")

@@ -29,8 +29,9 @@ from training.data.graph import RelationWeights, adjacency
 from training.data.neighbours import NeighbourSampler, uniform_sampling
 from training.engine.loop import FitHistory, LoopConfig, deterministic, eval_mode, fit
 from training.engine.model_selection import fit_champion
+from training.models.protocols import Recommender
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
-from training.models.registry import FAMILIES, Recommender
+from training.models.registry import FAMILIES
 
 UNIFORM = RelationWeights(
     listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0

@@ -7,8 +7,8 @@ import torch
 
 from tests.training.datasets import graph_with, nodes_of, pairs_of
 from training.data.graph import RelationWeights, SocialGraph, adjacency
+from training.data.graph_export import to_dgl, to_pyg
 from training.data.interactions import Pairs
-from training.data.views import to_dgl, to_pyg
 from training.layers.propagation import propagate
 
 TOLERANCE = 1e-6

@@ -20,16 +20,17 @@ from training import train
 from training.artifacts import model_registry
 from training.config import load_recipe
 from training.data.batches import TrainingBatch, TrainingBatches
+from training.engine.data_parallel import data_parallel_loss
 from training.engine.distributed import (
     ProcessesDifferError,
     check_same_in_all_processes,
-    data_parallel_loss,
     mean_denominator,
     mean_over_batch,
     shard,
 )
 from training.engine.loop import LoopConfig, deterministic, fit
-from training.models.registry import FAMILIES, Recommender
+from training.models.protocols import Recommender
+from training.models.registry import FAMILIES
 
 N_TRACKS = 13
 GRADIENT_TOLERANCE = 1e-6  # sums of float32 in another order; gradients here are about 1e-2

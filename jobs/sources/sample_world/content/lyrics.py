@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.sources.sample_world.catalogue import Track
-from jobs.sources.sample_world.content.words import ADJECTIVES, FEELINGS, LINES
 from jobs.sources.sample_world.genres import Genre
 from jobs.sources.sample_world.rng import generator
+from jobs.sources.sample_world.words import ADJECTIVES, FEELINGS, LINES
 
 N_VERSES = 3
 LINES_PER_VERSE = 4

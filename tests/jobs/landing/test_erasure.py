@@ -13,10 +13,10 @@ from feature_store.lake.storage import open_storage
 from feature_store.privacy import suppression
 from feature_store.privacy.person_filter import Person
 from jobs.landing.closing import close_landing
+from jobs.landing.erasure import correct_manifests, erase_from_landing, remove_suppressed
 from jobs.landing.layout import LandingError
 from jobs.landing.manifests import arrived_files, close_days, read_manifest
 from jobs.landing.writer import LandingWriter
-from jobs.privacy.landing import correct_manifests, erase_from_landing, remove_suppressed
 
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
 ADA = Person("ada")
