@@ -1,6 +1,6 @@
 """Registry of model families: for each name its configuration, its constructor and its file.
 
-Outside the families' own folders only this module imports families; other modules find them by name.
+Only this module imports families from outside; other modules find them by name.
 """
 
 from __future__ import annotations
