@@ -37,8 +37,8 @@ def build(
     in_order = F.array_sort(F.collect_list(F.struct("tag", "tagger_count", "tag_embedding")))
     return (
         weighted.groupBy("track_id", *IDENTITY_COLUMNS)
-        .agg(in_order.alias("tags"), F.sum("tagger_count").alias("taggers"))
-        .withColumn("mean_tag_embedding", _weighted_mean(F.col("tags"), F.col("taggers")))
+        .agg(in_order.alias("tags"), F.sum("tagger_count").alias("weight_sum"))
+        .withColumn("mean_tag_embedding", _weighted_mean(F.col("tags"), F.col("weight_sum")))
         .withColumn("as_of_date", F.lit(night.as_of))
         .select(*OUTPUT.column_names)
     )

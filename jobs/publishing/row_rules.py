@@ -29,15 +29,17 @@ def row_violations(
 ) -> dict[tuple[str, str], DataFrame]:
     """For each row rule, as (rule, table): the rows that break it."""
     available = tracks.where("is_available").select("track_id")
-    topk, alike = REC_TOPK.name, REC_SIMILAR_TRACKS.name
+    topk, similar_name = REC_TOPK.name, REC_SIMILAR_TRACKS.name
     neighbours = similar.select(F.col("similar_track_id").alias("track_id"))
     return {
         ("duplicate_keys_topk", topk): _duplicates(lists, ["user_id", "track_id"]),
-        ("duplicate_keys_similar", alike): _duplicates(similar, ["track_id", "similar_track_id"]),
+        ("duplicate_keys_similar", similar_name): _duplicates(
+            similar, ["track_id", "similar_track_id"]
+        ),
         ("rank_holes_topk", topk): _rank_holes(lists, "user_id"),
-        ("rank_holes_similar", alike): _rank_holes(similar, "track_id"),
+        ("rank_holes_similar", similar_name): _rank_holes(similar, "track_id"),
         ("unavailable_tracks_topk", topk): _not_in(lists, available, ["track_id"]),
-        ("unavailable_tracks_similar", alike): _not_in(neighbours, available, ["track_id"]),
+        ("unavailable_tracks_similar", similar_name): _not_in(neighbours, available, ["track_id"]),
         ("hidden_tracks_topk", topk): lists.join(
             hidden_tracks(feedback), on=["user_id", "track_id"], how="left_semi"
         ),

@@ -120,14 +120,14 @@ def _blocks(vectors: DataFrame) -> DataFrame:
 
 
 def _nearest(blocks: DataFrame, length: int) -> DataFrame:
-    def compared(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from similarity.nearest_in_blocks(batches, length)
 
     others = blocks.select(*[F.col(name).alias(f"other_{name}") for name in blocks.columns])
     pairs = blocks.crossJoin(others).repartition(N_BLOCKS, "block", "other_block")
     best = Window.partitionBy("track_id").orderBy(F.col("score").desc(), "similar_track_id")
     return (
-        pairs.mapInArrow(compared, similarity.NEAREST_DDL)
+        pairs.mapInArrow(nearest, similarity.NEAREST_DDL)
         .withColumn("rank", F.row_number().over(best))
         .where(F.col("rank") <= length)
     )

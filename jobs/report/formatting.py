@@ -65,8 +65,8 @@ def duration(elapsed_s: float) -> str:
     if elapsed_s < _HOUR_S:
         minutes, seconds = divmod(round(elapsed_s), 60)
         return f"{minutes}{_NO_BREAK}min {seconds:02d}{_NO_BREAK}s"
-    hours, minutes = divmod(round(elapsed_s / 60), 60)
-    return f"{hours}{_NO_BREAK}h {minutes:02d}{_NO_BREAK}min"
+    n_hours, minutes = divmod(round(elapsed_s / 60), 60)
+    return f"{n_hours}{_NO_BREAK}h {minutes:02d}{_NO_BREAK}min"
 
 
 def byte_size(byte_count: float) -> str:
@@ -96,9 +96,9 @@ def short_time(value: datetime) -> str:
     return f"{utc.day}\u00a0{utc:%b, %H:%M}"
 
 
-def spaced(code: str) -> str:
-    """A code with spaces: "missing_value" → "missing value"."""
-    return code.replace("_", " ")
+def spaced(value: str) -> str:
+    """A value with spaces: "missing_value" → "missing value"."""
+    return value.replace("_", " ")
 
 
 def metric_name(name: str) -> str:

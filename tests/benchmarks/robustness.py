@@ -91,10 +91,10 @@ PointValues = dict[tuple[str, int, str], list[float]]
 def curves(dataset: Dataset, seed: int, settings: Settings) -> list[Point]:
     """All points of both families in one world, from the cache where it has them."""
     fit_cache = open_fit_cache(dataset, settings)
-    code = sha256_of(b"".join(file.read_bytes() for file in CODE_FILES))[:12]
+    code_hash = sha256_of(b"".join(file.read_bytes() for file in CODE_FILES))[:12]
     points = []
     for family in FAMILIES:
-        name = f"robustness-{fit_cache.key(Variant(family), seed)}-{code}.json"
+        name = f"robustness-{fit_cache.key(Variant(family), seed)}-{code_hash}.json"
         cached = fit_cache.folder / name
         if not cached.exists():
             measured = [asdict(point) for point in _curves_of(family, fit_cache, seed)]

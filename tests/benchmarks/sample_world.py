@@ -151,9 +151,9 @@ def flat_figures(values: dict[str, list[float]]) -> dict[str, float | None]:
 
 
 def _lake_key(options: SampleWorld, settings: Settings) -> str:
-    """Name of a built lake: its seed, and a hash of its options, code and settings."""
-    code = tables_sha256(settings)
-    return f"seed-{options.seed}-{sha256_of((repr(options) + code).encode())[:12]}"
+    """Name of a built lake: its seed, and a hash of its options, code_hash and settings."""
+    code_hash = tables_sha256(settings)
+    return f"seed-{options.seed}-{sha256_of((repr(options) + code_hash).encode())[:12]}"
 
 
 def main(

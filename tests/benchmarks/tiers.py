@@ -182,8 +182,8 @@ def flat_figures(summaries: list[Summary]) -> dict[str, float]:
 def _cache_key(options: SampleWorld, settings: Settings) -> str:
     """Hash of the sample world's options, the settings and the code."""
     values = settings.model_dump_json(exclude={"lake", "state", "privacy_key"})
-    code = code_sha256() + "".join(sha256_of(file.read_bytes()) for file in CODE_FILES)
-    return sha256_of(f"{options!r} {values} {code}".encode())[:12]
+    code_hash = code_sha256() + "".join(sha256_of(file.read_bytes()) for file in CODE_FILES)
+    return sha256_of(f"{options!r} {values} {code_hash}".encode())[:12]
 
 
 def _make_lists(night: Night, popular: Path) -> None:

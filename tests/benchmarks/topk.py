@@ -50,7 +50,9 @@ class Factors:
         users = np.repeat(np.arange(n_users), HEARD_TRACKS_PER_USER)
         keys = np.unique(users * n_tracks + rng.integers(0, n_tracks, len(users)))
         rows, columns = keys // n_tracks, keys % n_tracks
-        self.heard = Pairs(torch.from_numpy(rows), torch.from_numpy(columns), torch.ones(len(rows)))
+        self.listened = Pairs(
+            torch.from_numpy(rows), torch.from_numpy(columns), torch.ones(len(rows))
+        )
         self.heard_matrix = csr_matrix(
             (np.ones(len(rows), np.float32), (rows, columns)), (n_users, n_tracks)
         )
@@ -60,7 +62,7 @@ def rank_by_evensong(factors: Factors, k: int, block_size: int) -> np.ndarray:
     """Top-k tracks of every user, shape (n_users, k)."""
     users, tracks = torch.from_numpy(factors.users), torch.from_numpy(factors.tracks)
     lists = [
-        top_k_tracks(mask_listened_(users[block] @ tracks.T, block, factors.heard), k).tracks
+        top_k_tracks(mask_listened_(users[block] @ tracks.T, block, factors.listened), k).tracks
         for block in torch.arange(len(users)).split(block_size)
     ]
     return torch.cat(lists).numpy()
@@ -127,7 +129,7 @@ def _growth_mib(n_users: int, n_tracks: int, k: int) -> float:
     users, tracks = torch.from_numpy(factors.users), torch.from_numpy(factors.tracks)
     before_mib = peak_mib()
     for block in torch.arange(n_users).split(BLOCK_SIZES[1]):
-        top_k_tracks(mask_listened_(users[block] @ tracks.T, block, factors.heard), k)
+        top_k_tracks(mask_listened_(users[block] @ tracks.T, block, factors.listened), k)
     return peak_mib() - before_mib
 
 

@@ -65,18 +65,18 @@ def test_a_cold_start_user_gets_popular_tracks_at_most_two_per_artist(lists):
 
 
 def test_hidden_withdrawn_and_recent_tracks_are_in_no_list(lists):
-    everything = {(user, row["track_id"]) for user, mine in lists.items() for row in mine}
+    listed = {(user, row["track_id"]) for user, mine in lists.items() for row in mine}
 
-    assert (toy_dataset.HIDER, toy_dataset.withheld_track(toy_dataset.HIDER)) not in everything
-    assert toy_dataset.WITHDRAWN not in {track for _, track in everything}
-    heard = {
+    assert (toy_dataset.HIDER, toy_dataset.withheld_track(toy_dataset.HIDER)) not in listed
+    assert toy_dataset.WITHDRAWN not in {track for _, track in listed}
+    listened = {
         (user, track)
         for user in toy_dataset.LISTENERS
         for track in toy_dataset.TRACKS
         if track[0] == toy_dataset.withheld_track(user)[0]
         and track != toy_dataset.withheld_track(user)
     }
-    assert not heard & everything
+    assert not listened & listed
 
 
 def test_opted_out_listeners_get_no_list_and_all_others_a_full_one(lists):

@@ -39,8 +39,8 @@ def edges(pairs: Sequence[tuple[int, int]]) -> Edges:
 
 
 def pairs_of(pairs: Sequence[tuple[int, int]]) -> Pairs:
-    together = edges(sorted(pairs))
-    return Pairs(together.source, together.target, torch.ones(len(together)))
+    joined = edges(sorted(pairs))
+    return Pairs(joined.source, joined.target, torch.ones(len(joined)))
 
 
 def graph_with(

@@ -16,14 +16,14 @@ from training.models.ranking.popularity import Popularity, PopularityConfig
 test_view.__test__ = test_recommendations.__test__ = test_result.__test__ = False
 AS_OF = date(2026, 3, 1)
 N_TRACKS = 40
-HEARD = {0: range(20), 1: range(5, 35), 2: range(10, 20)}
+LISTENED = {0: range(20), 1: range(5, 35), 2: range(10, 20)}
 PARTS = {0: (16, 2, 2), 1: (24, 3, 3), 2: (8, 1, 1)}
 
 
 @pytest.fixture
 def dataset() -> Dataset:
     """Three listeners with 20, 30 and 10 undated counts."""
-    pairs = torch.tensor([(user, track) for user, tracks in HEARD.items() for track in tracks])
+    pairs = torch.tensor([(user, track) for user, tracks in LISTENED.items() for track in tracks])
     nodes = nodes_of(["u0", "u1", "u2"], [f"t{number:02}" for number in range(N_TRACKS)])
     counts = counts_of(pairs[:, 0], pairs[:, 1], torch.ones(len(pairs), dtype=torch.int64))
     return dataset_of(nodes, counts, AS_OF)

@@ -21,7 +21,7 @@ from training.evaluation.splits import Holdout
 if TYPE_CHECKING:
     from torch import Tensor
 
-MIN_HEARD_TRACKS = (
+MIN_LISTENED_TRACKS = (
     5  # of a modality; HetRec with 14 recordings without a listen must not get an audio head
 )
 
@@ -49,13 +49,13 @@ class DataView:
 
     def with_learnable_modalities(self) -> DataView:
         """The same view without the modalities of which too few tracks were heard."""
-        was_heard = self.graph.listener_count() > 0
+        has_listens = self.graph.listener_count() > 0
         return DataView(
             self.graph,
             {
                 name: modality
                 for name, modality in self.content.items()
-                if int((modality.has & was_heard).sum()) >= MIN_HEARD_TRACKS
+                if int((modality.has & has_listens).sum()) >= MIN_LISTENED_TRACKS
             },
         )
 

@@ -120,13 +120,13 @@ class LinearAutoencoder:
 
 def _input_matrix(graph: SocialGraph, covered: Tensor, settings: LinearSettings) -> csr_array:
     """Rows are listeners, then tags; columns are covered tracks, then listeners."""
-    heard = _heard_matrix(graph, covered, settings)
+    heard = _listen_matrix(graph, covered, settings)
     users = _ties_matrix(graph, settings)
     tags = _tags_matrix(graph, covered, settings)
     return csr_array(block_array([[heard, users], [tags, None]], format="csr"))
 
 
-def _heard_matrix(graph: SocialGraph, covered: Tensor, settings: LinearSettings) -> csr_array:
+def _listen_matrix(graph: SocialGraph, covered: Tensor, settings: LinearSettings) -> csr_array:
     """X, shape (n_users, covered tracks)."""
     column_of = torch.cumsum(covered, 0) - 1
     pairs = graph.listened.where(covered[graph.listened.tracks])

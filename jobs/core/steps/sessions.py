@@ -41,11 +41,11 @@ def _with_segment_id(listens: DataFrame) -> DataFrame:
         "listened_at_utc", "listen_id"
     )
     since_previous = _micros("listened_at_utc") - F.lag(_micros("listened_at_utc")).over(in_order)
-    is_first = since_previous.isNull() | (since_previous >= _GAP_MICROS)
+    starts_session = since_previous.isNull() | (since_previous >= _GAP_MICROS)
     so_far = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    return listens.withColumn("first_listen_id", F.when(is_first, F.col("listen_id"))).withColumn(
-        "segment_id", F.last("first_listen_id", ignorenulls=True).over(so_far)
-    )
+    return listens.withColumn(
+        "first_listen_id", F.when(starts_session, F.col("listen_id"))
+    ).withColumn("segment_id", F.last("first_listen_id", ignorenulls=True).over(so_far))
 
 
 def _links(segmented: DataFrame, candidates: DataFrame) -> DataFrame:

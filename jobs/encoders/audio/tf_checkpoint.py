@@ -105,10 +105,10 @@ def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     end = len(block) - 4 * (n_restarts + 1)
     key, position = b"", 0
     while position < end:
-        shared, position = _varint(block, position)
+        n_shared, position = _varint(block, position)
         unshared, position = _varint(block, position)
         value_bytes, position = _varint(block, position)
-        key = key[:shared] + block[position : position + unshared]
+        key = key[:n_shared] + block[position : position + unshared]
         position += unshared
         yield key, block[position : position + value_bytes]
         position += value_bytes

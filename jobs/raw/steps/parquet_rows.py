@@ -27,19 +27,19 @@ def rows_of_parquet_files(
     Raises:
         AnalysisException: the files hold a Parquet type that Spark does not have.
     """
-    received = spark.read.parquet(*[_spark_path(storage, each.file.path) for each in arrivals])
+    arrived = spark.read.parquet(*[_spark_path(storage, each.file.path) for each in arrivals])
     original = F.to_json(
-        F.struct(*[_column(name) for name in received.columns]), {"ignoreNullFields": "false"}
+        F.struct(*[_column(name) for name in arrived.columns]), {"ignoreNullFields": "false"}
     )
     columns = {column.name: column for column in SOURCE_CONTRACTS[source].columns}
-    present = [columns[name] for name in received.columns if name in columns]
-    typed = received.select(
-        *[_cast(received, column).alias(column.name) for column in present],
+    present = [columns[name] for name in arrived.columns if name in columns]
+    typed = arrived.select(
+        *[_cast(arrived, column).alias(column.name) for column in present],
         _lake_path().alias("source_file"),
         F.col("_metadata.row_index").alias("source_row"),
         original.alias("original_text"),
         F.coalesce(
-            F.lit(None).cast("string"), *[_cast_failure(received, column) for column in present]
+            F.lit(None).cast("string"), *[_cast_failure(arrived, column) for column in present]
         ).alias("reading_detail"),
     )
     reason = F.when(F.col("reading_detail").isNotNull(), F.lit(RejectReason.WRONG_TYPE))
@@ -54,13 +54,13 @@ def _spark_path(storage: Storage, path: str) -> str:
     return storage.uri(escaped).replace("s3://", "s3a://", 1)
 
 
-def _cast(received: DataFrame, column: Column) -> SparkColumn:
-    """The received value in the contract's type; null when the cast fails.
+def _cast(arrived: DataFrame, column: Column) -> SparkColumn:
+    """The arrived value in the contract's type; null when the cast fails.
 
     Numbers are cast to numbers directly. Other values are cast through text, so that a count of
     seconds never becomes a time, nor a list a name.
     """
-    value, received_type = _column(column.name), received.schema[column.name].dataType
+    value, received_type = _column(column.name), arrived.schema[column.name].dataType
     contract_type = DataType.fromDDL(column.kind.sql)
     are_numbers = isinstance(received_type, NumericType) and isinstance(contract_type, NumericType)
     if received_type == contract_type or are_numbers or isinstance(received_type, StringType):
@@ -68,10 +68,10 @@ def _cast(received: DataFrame, column: Column) -> SparkColumn:
     return value.cast("string").try_cast(contract_type)
 
 
-def _cast_failure(received: DataFrame, column: Column) -> SparkColumn:
+def _cast_failure(arrived: DataFrame, column: Column) -> SparkColumn:
     """A message when a value is present and cannot be cast; null otherwise."""
     value = _column(column.name)
-    has_failed = value.isNotNull() & _cast(received, column).isNull()
+    has_failed = value.isNotNull() & _cast(arrived, column).isNull()
     return F.when(
         has_failed,
         F.concat(

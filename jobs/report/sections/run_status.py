@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.report.lake import Redactor, RunView
 
 LISTENS_CHART_WIDTH, LISTENS_CHART_HEIGHT = 1200.0, 150.0
-_HOURS = 24
+_HOURS_PER_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,8 @@ def _listens_by_hour(view: RunView) -> list[int]:
     start = datetime.combine(view.night.as_of, time(), UTC)
     field = ds.field("listened_at_utc")
     is_today = (field >= _timestamp(start)) & (field < _timestamp(start + timedelta(days=1)))
-    hours = view.rows_where(CORE_LISTENS, is_today)["listened_at_utc"].dt.hour().to_list()
-    return [hours.count(hour) for hour in range(_HOURS)]
+    listen_hours = view.rows_where(CORE_LISTENS, is_today)["listened_at_utc"].dt.hour().to_list()
+    return [listen_hours.count(hour) for hour in range(_HOURS_PER_DAY)]
 
 
 def _timestamp(value: datetime) -> pa.Scalar:

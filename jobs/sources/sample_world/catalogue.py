@@ -210,13 +210,13 @@ def _is_nth(position: int, every: int) -> bool:
 
 def _title(genre: Genre, mood: str, rng: np.random.Generator) -> str:
     noun = str(rng.choice(genre.nouns)).capitalize()
-    place = str(rng.choice(genre.places)).title()
+    location = str(rng.choice(genre.places)).title()
     adjective = str(rng.choice(ADJECTIVES[mood])).capitalize()
     templates = (
-        f"{noun} {place}",
+        f"{noun} {location}",
         f"{adjective} {noun}",
-        f"The Last {noun} {place}",
-        f"{adjective} {noun} {place}",
+        f"The Last {noun} {location}",
+        f"{adjective} {noun} {location}",
     )
     return templates[int(rng.integers(len(templates)))]
 

@@ -55,13 +55,13 @@ def dataset() -> Dataset:
 
 def test_the_seed_draws_a_tenth_of_the_tracks_heard_before_the_cut(dataset):
     """38 of 40 tracks are heard: day 33 is the first of the test, and by then user 5 has heard track 37."""
-    heard = set(make_split(dataset, 1).sealed_test.before.tracks.tolist())
+    listened = set(make_split(dataset, 1).sealed_test.before.tracks.tolist())
 
     drawn, again, other = (draw_cold_start_tracks(dataset, seed) for seed in (1, 1, 2))
 
-    assert len(heard) == 38
+    assert len(listened) == 38
     assert len(drawn) == len(set(drawn.tolist())) == 3
-    assert set(drawn.tolist()) <= heard
+    assert set(drawn.tolist()) <= listened
     assert torch.equal(drawn, again)
     assert not torch.equal(drawn, other)
 

@@ -75,8 +75,8 @@ def split_of(dataset: Dataset) -> Split:
 def test_segments_follow_the_training_data(dataset):
     """Two users have the fewest listens, two have three neighbours by follows, and 5 of 25 tracks are the head."""
     split = split_of(dataset)
-    heard = split.validation.before
-    listener_count = torch.bincount(heard.tracks, minlength=N_TRACKS)
+    listened = split.validation.before
+    listener_count = torch.bincount(listened.tracks, minlength=N_TRACKS)
 
     segments = make_cache(dataset, Path()).segments(1)
 

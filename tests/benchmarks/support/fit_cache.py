@@ -79,9 +79,9 @@ class FitCache:
 
     def key(self, variant: Variant, seed: int) -> str:
         """Name of a fit's file: family, seed, and a hash of data, code, recipe and environment."""
-        code = family_code_version(FAMILIES[variant.family].module)
+        code_version = family_code_version(FAMILIES[variant.family].module)
         inputs = (
-            self.data_sha256, code, variant.recipe(self.max_epochs).as_json(), str(seed),
+            self.data_sha256, code_version, variant.recipe(self.max_epochs).as_json(), str(seed),
             str(self.n_threads), self.device.type, self.view_at_test.__name__,
         )  # fmt: skip
         digest = sha256_of("\x00".join(inputs).encode())[:16]

@@ -46,9 +46,9 @@ def drop_tags(dataset: Dataset, tracks: Tensor) -> Dataset:
 
 def draw_cold_start_tracks(dataset: Dataset, seed: int) -> Tensor:
     """Positions of a tenth of the tracks that were heard before the test window, drawn at random."""
-    heard = make_split(dataset, seed).sealed_test.before.tracks.unique()
-    order = torch.randperm(len(heard), generator=torch.Generator().manual_seed(seed))
-    return heard[order[: len(heard) // COLD_START_DIVISOR]]
+    listened = make_split(dataset, seed).sealed_test.before.tracks.unique()
+    order = torch.randperm(len(listened), generator=torch.Generator().manual_seed(seed))
+    return listened[order[: len(listened) // COLD_START_DIVISOR]]
 
 
 def make_cold_start(dataset: Dataset, tracks: Tensor, cut: date) -> Dataset:

@@ -11,7 +11,7 @@ from tests.jobs.features.worlds import frame, plain_cover, put, tracks
 def test_an_album_s_cover_is_encoded_once(spark, night):
     """Two tracks of an album share a cover; the third has a truncated one, the fourth another file's bytes."""
     red = plain_cover(255, 0, 0)
-    shared = put(night, "landing/covers/t0.png", red)
+    same_cover = put(night, "landing/covers/t0.png", red)
     put(night, "landing/covers/t1.png", red)
     truncated = put(night, "landing/covers/t2.png", red[:60])
     put(night, "landing/covers/t3.png", plain_cover(0, 0, 255))
@@ -19,8 +19,8 @@ def test_an_album_s_cover_is_encoded_once(spark, night):
     catalogue = tracks(
         spark,
         night,
-        {"cover_hash": shared, "cover_uri": "landing/covers/t0.png"},
-        {"cover_hash": shared, "cover_uri": "landing/covers/t1.png"},
+        {"cover_hash": same_cover, "cover_uri": "landing/covers/t0.png"},
+        {"cover_hash": same_cover, "cover_uri": "landing/covers/t1.png"},
         {"cover_hash": truncated, "cover_uri": "landing/covers/t2.png"},
         {"cover_hash": expected_green, "cover_uri": "landing/covers/t3.png"},
         {},
@@ -29,10 +29,10 @@ def test_an_album_s_cover_is_encoded_once(spark, night):
     rows = cover.build(catalogue, frame(spark, FEAT_COVER, []), night=night).collect()
 
     assert {row.content_hash: row.failure_reason for row in rows} == {
-        shared: None,
+        same_cover: None,
         truncated: "unreadable",
         expected_green: "changed_file",
     }
-    assert [len(row.cover_embedding) for row in rows if row.content_hash == shared] == [1280]
+    assert [len(row.cover_embedding) for row in rows if row.content_hash == same_cover] == [1280]
     seen = spark.createDataFrame(rows, FEAT_COVER.spark_schema())
     assert cover.build(catalogue, seen, night=night).collect() == []

@@ -54,11 +54,11 @@ def test_the_embedding_of_a_tag_depends_on_no_other_tag(spark, night):
     nothing = frame(spark, FEAT_TAGS, [])
 
     alone = tags.build(given(spark, night, ("rock", "ann")), nothing, night=night).collect()
-    beside = tags.build(
+    with_others = tags.build(
         given(spark, night, ("música popular brasileira", "ann"), ("rock", "bo"), ("jazz", "bo")),
         nothing,
         night=night,
     ).collect()
 
-    [rock] = [row for row in beside if row.tag == "rock"]
+    [rock] = [row for row in with_others if row.tag == "rock"]
     assert alone == [rock]

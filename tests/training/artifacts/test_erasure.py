@@ -31,7 +31,7 @@ def trained(night, monkeypatch):
     return night
 
 
-def saved(night):
+def model_files(night):
     [row] = read_table(night.settings.lake, RUN_MODELS).to_pylist()
     storage = open_storage(night.settings.lake)
     return checkpoints.read(storage, row["checkpoint_uri"], row["checkpoint_sha256"])
@@ -43,7 +43,7 @@ def holding(folder, user_id):
 
 
 def test_only_the_person_s_row_is_removed_and_the_model_still_scores(trained):
-    before = saved(trained)
+    before = model_files(trained)
     request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
     artifacts = trained.settings.state / "mlflow_artifacts"
     assert holding(artifacts, ERASED)
@@ -53,17 +53,17 @@ def test_only_the_person_s_row_is_removed_and_the_model_still_scores(trained):
 
     erasure.erase_models(trained.settings, request.request_id)
 
-    after = saved(trained)
+    after = model_files(trained)
     assert set(before.ids["user"].ids) - set(after.ids["user"].ids) == {ERASED}
     row = list(before.ids["user"].ids).index(ERASED)
     for name, rows in before.parameters.items():
-        if before.tables.get(name) == "user":
+        if before.node_tables.get(name) == "user":
             assert after.parameters[name].shape[0] == rows.shape[0] - 1
             assert after.parameters[name][:row].equal(rows[:row])
             assert after.parameters[name][row:].equal(rows[row + 1 :])
         else:
             assert after.parameters[name].equal(rows)
-    assert "user" in before.tables.values()
+    assert "user" in before.node_tables.values()
     assert holding(artifacts, ERASED) == []
     assert holding(Path(trained.settings.lake, "models"), ERASED) == []
     assert score(trained).row_count > 0
@@ -96,13 +96,13 @@ def test_a_checkpoint_that_cannot_be_opened_is_deleted_with_its_row(trained):
 
 def test_an_erasure_killed_between_a_checkpoints_files_removes_no_other_row(trained):
     request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
-    before = saved(trained)
+    before = model_files(trained)
     [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
     file = Path(trained.settings.lake, row["checkpoint_uri"], checkpoints.PARAMETERS)
     row = list(before.ids["user"].ids).index(ERASED)
     without = {
         name: torch.cat([rows[:row], rows[row + 1 :]])
-        if before.tables.get(name) == "user"
+        if before.node_tables.get(name) == "user"
         else rows
         for name, rows in before.parameters.items()
     }
@@ -110,7 +110,7 @@ def test_an_erasure_killed_between_a_checkpoints_files_removes_no_other_row(trai
 
     erasure.erase_models(trained.settings, request.request_id)
 
-    after = saved(trained)
+    after = model_files(trained)
     assert {name: rows.tolist() for name, rows in after.parameters.items()} == {
         name: rows.tolist() for name, rows in without.items()
     }
@@ -130,4 +130,4 @@ def test_a_store_that_fails_deletes_no_model(trained):
 
     file.rmdir()
     file.write_bytes(kept)
-    assert saved(trained)
+    assert model_files(trained)

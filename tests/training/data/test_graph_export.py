@@ -13,7 +13,7 @@ from training.layers.propagation import propagate
 
 TOLERANCE = 1e-6
 KINDS = ("user", "track", "artist", "tag", "album")
-BY_WEIGHT = RelationWeights(
+WEIGHTED = RelationWeights(
     listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=1
 )
 
@@ -46,7 +46,7 @@ def inputs(graph) -> torch.Tensor:
 def ours(graph, inputs) -> torch.Tensor:
     """One step alone: twice the mean of the inputs and their step, less the inputs."""
     every_track = torch.ones(4, dtype=torch.bool)
-    return 2 * propagate(adjacency(graph, BY_WEIGHT, every_track), inputs, n_layers=1) - inputs
+    return 2 * propagate(adjacency(graph, WEIGHTED, every_track), inputs, n_layers=1) - inputs
 
 
 def test_pyg_s_light_convolution_takes_the_step_that_we_take(graph, inputs, ours):

@@ -52,7 +52,7 @@ def as_pairs(found) -> list[tuple[int, int]]:
 def test_nothing_is_known_of_a_track_that_became_available_later():
     """t1 came on the day of the cut, t3 the day before: t1 has no artist, album, tag, like or content, and t3 all."""
     both = edges([(1, 0), (3, 0)])
-    taggers = DatedEdges(both, torch.tensor([CATALOGUE] * 2), torch.zeros(2), torch.zeros(2) > 0)
+    tag_edges = DatedEdges(both, torch.tensor([CATALOGUE] * 2), torch.zeros(2), torch.zeros(2) > 0)
     dataset = replace(
         small_dataset(),
         available_from=torch.tensor([0, day_number(CUT), 0, day_number(CUT) - 1]),
@@ -60,7 +60,7 @@ def test_nothing_is_known_of_a_track_that_became_available_later():
         on_album=both,
         tagged=both,
         tagger_count=torch.tensor([1, 1]),
-        tag_events=taggers,
+        tag_events=tag_edges,
         tag_vectors=Vectors("encoder", torch.ones(1, 3), torch.tensor([True])),
         liked=dated_edges([(BO, 1, None), (BO, 3, None)]),
     )

@@ -65,8 +65,8 @@ def test_a_row_of_excluded_tracks_is_an_empty_list():
 
 def test_heard_tracks_have_no_score():
     """Listener 4 heard tracks 0 and 2, listener 1 track 1, listener 3 nothing."""
-    heard = Pairs(torch.tensor([1, 4, 4, 5]), torch.tensor([1, 0, 2, 1]), torch.ones(4))
+    listened = Pairs(torch.tensor([1, 4, 4, 5]), torch.tensor([1, 0, 2, 1]), torch.ones(4))
 
-    unheard = mask_listened_(torch.ones(3, 3), torch.tensor([4, 3, 1]), heard).isfinite()
+    unheard = mask_listened_(torch.ones(3, 3), torch.tensor([4, 3, 1]), listened).isfinite()
 
     assert unheard.tolist() == [[False, True, False], [True, True, True], [True, False, True]]

@@ -14,14 +14,14 @@ from training.data.interactions import Pairs
 from training.data.nodes import IdList
 from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
 
-HEARD = [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (2, 1), (2, 2), (2, 3), (3, 3)]
+LISTENED = [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (2, 1), (2, 2), (2, 3), (3, 3)]
 WEIGHTS = [0.5, 1.0, 2.0, 1.5, 0.7, 1.2, 3.0, 0.4, 1.1]
 L2 = 2.0
 
 
 def graph_of(n_users: int, n_tracks: int) -> SocialGraph:
-    kept = [row for row, (user, _) in enumerate(HEARD) if user < n_users]
-    users, tracks = torch.tensor(HEARD)[kept].T
+    kept = [row for row, (user, _) in enumerate(LISTENED) if user < n_users]
+    users, tracks = torch.tensor(LISTENED)[kept].T
     nodes = nodes_of(ids("u", n_users), ids("t", n_tracks))
     pairs = Pairs(users, tracks, torch.tensor(WEIGHTS)[kept])
     return graph_with(nodes, pairs)
@@ -31,22 +31,22 @@ def linear_of(n_users: int, n_tracks: int, powers: tuple[float, float]) -> Linea
     return LinearAutoencoder(graph_of(n_users, n_tracks), LinearSettings(L2, 9, *powers))
 
 
-def by_the_paper(heard: np.ndarray) -> np.ndarray:
-    inverse = np.linalg.inv(heard.T @ heard + L2 * np.eye(heard.shape[1]))
+def by_the_paper(listened: np.ndarray) -> np.ndarray:
+    inverse = np.linalg.inv(listened.T @ listened + L2 * np.eye(listened.shape[1]))
     weights = np.eye(len(inverse)) - inverse / np.diag(inverse)
     assert np.allclose(np.diag(weights), 0)
-    return heard @ weights
+    return listened @ weights
 
 
 def matrix(n_users: int, listened_power: float, popularity_power: float) -> np.ndarray:
     kept = [
-        (pair, weight) for pair, weight in zip(HEARD, WEIGHTS, strict=True) if pair[0] < n_users
+        (pair, weight) for pair, weight in zip(LISTENED, WEIGHTS, strict=True) if pair[0] < n_users
     ]
-    heard = np.zeros((n_users, 4))
+    listened = np.zeros((n_users, 4))
     listeners = np.bincount([track for (_, track), _ in kept], minlength=4)
     for (user, track), weight in kept:
-        heard[user, track] = weight**listened_power / listeners[track] ** popularity_power
-    return heard / heard[heard > 0].mean()
+        listened[user, track] = weight**listened_power / listeners[track] ** popularity_power
+    return listened / listened[listened > 0].mean()
 
 
 @pytest.mark.parametrize("n_users", [3, 4, 7])
@@ -86,7 +86,7 @@ def with_ties_and_tags(n_users: int) -> SocialGraph:
 def test_tags_are_rows_and_users_are_columns_of_the_same_formula(n_users, power):
     """Written out: listeners' ties with themselves on the diagonal, tags below, and the paper's formula on all of it."""
     ties, tags = np.zeros((n_users, 3)), np.zeros((2, 4))
-    n_ties, listeners = [1, 2, 1], np.bincount([t for u, t in HEARD if u < n_users], minlength=4)
+    n_ties, listeners = [1, 2, 1], np.bincount([t for u, t in LISTENED if u < n_users], minlength=4)
     for user, other in [(0, 0), (1, 1), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1)]:
         ties[user, other] = 1 / n_ties[other] ** power
     for tag, track in [(0, 0), (0, 3), (1, 3)]:

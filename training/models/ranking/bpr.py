@@ -56,10 +56,10 @@ class BPR(nn.Module):
         """Pairwise ranking loss of the triples, and the L2 penalty on their vectors."""
         triples = sample_triples(batch)
         users = self.users[batch.users[triples.rows]]
-        heard, unheard = batch.candidates[triples.heard], batch.candidates[triples.unheard]
-        preferred = (users * self.tracks[heard]).sum(dim=1) + self.biases[heard]
+        listened, unheard = batch.candidates[triples.listened], batch.candidates[triples.unheard]
+        preferred = (users * self.tracks[listened]).sum(dim=1) + self.biases[listened]
         other = (users * self.tracks[unheard]).sum(dim=1) + self.biases[unheard]
-        compared = torch.cat([users, self.tracks[heard], self.tracks[unheard]], dim=1)
+        compared = torch.cat([users, self.tracks[listened], self.tracks[unheard]], dim=1)
         lengths = mean_over_batch(compared.square().sum(dim=1))
         return {"ranking": pairwise_ranking(preferred, other), "l2": self.config.l2 * lengths}
 
@@ -82,7 +82,7 @@ class Triples:
     """
 
     rows: Tensor
-    heard: Tensor
+    listened: Tensor
     unheard: Tensor
 
 
@@ -98,23 +98,23 @@ def sample_triples(batch: TrainingBatch) -> Triples:
     """
     n_candidates, n_users = len(batch.candidates), len(batch.users)
     order = torch.argsort(batch.rows * n_candidates + batch.columns)
-    rows, heard = batch.rows[order], batch.columns[order]
+    rows, listened = batch.rows[order], batch.columns[order]
     count = torch.bincount(rows, minlength=n_users)
     first = count.cumsum(0) - count
     n_unheard = (n_candidates - count)[rows]
     drawn = (torch.rand(len(rows), device=rows.device, dtype=torch.float64) * n_unheard).long()
     # heard[k] - k unheard candidates come before the k-th heard one: greater draws pass it.
-    passed_at = heard - (torch.arange(len(rows), device=rows.device) - first[rows])
+    passed_at = listened - (torch.arange(len(rows), device=rows.device) - first[rows])
     width = n_candidates + 1
     n_passed = torch.searchsorted(rows * width + passed_at, rows * width + drawn, right=True)
     unheard = drawn + n_passed - first[rows]
     is_possible = n_unheard > 0
-    return Triples(rows[is_possible], heard[is_possible], unheard[is_possible])
+    return Triples(rows[is_possible], listened[is_possible], unheard[is_possible])
 
 
-def pairwise_ranking(heard: Tensor, unheard: Tensor) -> Tensor:
+def pairwise_ranking(listened: Tensor, unheard: Tensor) -> Tensor:
     """Mean of -ln sigmoid(heard - unheard) over triples, both of shape (triples,).
 
     Example: equal scores give ln 2.
     """
-    return mean_over_batch(functional.softplus(unheard - heard))
+    return mean_over_batch(functional.softplus(unheard - listened))

@@ -40,8 +40,8 @@ class ItemKNN(nn.Module):
     def __init__(self, config: ItemKNNConfig, view: DataView) -> None:
         super().__init__()
         self.ensemble = Ensemble(1)
-        self._heard = view.graph.listen_matrix()
-        self._similarity = _neighbours(self._heard, config)
+        self._listens = view.graph.listen_matrix()
+        self._similarity = _neighbours(self._listens, config)
 
     def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
@@ -51,13 +51,13 @@ class ItemKNN(nn.Module):
         return HeadScores(scores[None], torch.ones_like(scores, dtype=torch.bool)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
-        heard = torch.stack([self._heard[user].to_dense() for user in batch.users.cpu()])
-        return (self._similarity @ heard.T).T.to(batch.users.device)  # (batch, n_tracks)
+        listened = torch.stack([self._listens[user].to_dense() for user in batch.users.cpu()])
+        return (self._similarity @ listened.T).T.to(batch.users.device)  # (batch, n_tracks)
 
 
-def _neighbours(heard: Tensor, config: ItemKNNConfig) -> Tensor:
+def _neighbours(listened: Tensor, config: ItemKNNConfig) -> Tensor:
     """Similarity of each track to its nearest; sparse CSR, shape (n_tracks, n_tracks)."""
-    by_track = heard.to_sparse_coo().T.coalesce().to_sparse_csr()  # (n_tracks, n_users)
+    by_track = listened.to_sparse_coo().T.coalesce().to_sparse_csr()  # (n_tracks, n_users)
     n_tracks = by_track.shape[0]
     length = (by_track @ torch.ones(by_track.shape[1], 1)).sqrt().squeeze(1)
     rows, columns, values = [], [], []

@@ -184,9 +184,9 @@ def channel_matrices(graph: SocialGraph) -> dict[str, csr_array]:
 def normalised_listens(graph: SocialGraph) -> csr_array:
     """1 / sqrt(tracks of the listener x listeners of the track), shape (n_users, n_tracks)."""
     heard = _listen_matrix(graph)
-    of_people = 1 / np.sqrt(np.maximum(heard.sum(axis=1), 1))
+    of_users = 1 / np.sqrt(np.maximum(heard.sum(axis=1), 1))
     of_tracks = 1 / np.sqrt(np.maximum(heard.sum(axis=0), 1))
-    return csr_array(diags_array(of_people) @ heard @ diags_array(of_tracks))
+    return csr_array(diags_array(of_users) @ heard @ diags_array(of_tracks))
 
 
 def _tied(graph: SocialGraph) -> csr_array:

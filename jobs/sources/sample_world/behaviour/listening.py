@@ -153,8 +153,10 @@ def _simulate_day(
 
 def _session_starts_s(user: User, rng: np.random.Generator) -> list[int]:
     """Seconds after midnight, in order, around the user's usual hour."""
-    hours = rng.normal(user.usual_hour, _SESSION_HOUR_SD, size=rng.poisson(user.sessions_per_day))
-    return sorted(int(hour * 3600) for hour in np.clip(hours, 0, 23.5))
+    start_hours = rng.normal(
+        user.usual_hour, _SESSION_HOUR_SD, size=rng.poisson(user.sessions_per_day)
+    )
+    return sorted(int(hour * 3600) for hour in np.clip(start_hours, 0, 23.5))
 
 
 def _choice_context(

@@ -55,8 +55,8 @@ def _colour(channels: list[float]) -> Colour:
 
 
 def _gradient(top: Colour, bottom: Colour, side: int) -> Image.Image:
-    blend = np.linspace(0, 1, side)[:, None, None]  # (side, 1, 1)
-    rows = (1 - blend) * np.array(top) + blend * np.array(bottom)  # (side, 1, 3)
+    fade = np.linspace(0, 1, side)[:, None, None]  # (side, 1, 1)
+    rows = (1 - fade) * np.array(top) + fade * np.array(bottom)  # (side, 1, 3)
     return Image.fromarray(np.repeat(rows, side, axis=1).astype(np.uint8), "RGB")
 
 

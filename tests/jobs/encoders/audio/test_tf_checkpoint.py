@@ -23,7 +23,7 @@ NUMBERS = np.array([1.5, -2.0, 3.0, 4.0, 5.0], dtype="<f4").tobytes()
 def block(*entries: tuple[int, bytes, bytes]) -> bytes:
     """Entries (length of the prefix shared with the key before, rest of key, value) and a trailer."""
     body = b"".join(
-        bytes([shared, len(rest), len(value)]) + rest + value for shared, rest, value in entries
+        bytes([n_shared, len(rest), len(value)]) + rest + value for n_shared, rest, value in entries
     )
     return body + struct.pack("<II", 0, 1) + b"\x00" + b"\x00" * 4
 

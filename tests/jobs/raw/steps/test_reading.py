@@ -108,15 +108,15 @@ def test_files_with_different_columns_and_types_are_cast_to_the_contracts_types(
         "odd",
     )
 
-    received = read(spark, writer, "listens").orderBy("played_ms")
+    arrived = read(spark, writer, "listens").orderBy("played_ms")
 
-    first, second = received.collect()
+    first, second = arrived.collect()
     assert (first.user_id, first.played_ms, first.duration_ms) == ("ada", 5, 10)
     assert (second.user_id, second.played_ms, second.duration_ms) == ("7", 6, None)
     assert first.listened_at_utc == second.listened_at_utc
     assert (first.reading_reason, second.reading_reason) == (None, None)
     assert '"player":"web"' in second.original_text
-    assert dict(received.dtypes)["played_ms"] == "bigint"
+    assert dict(arrived.dtypes)["played_ms"] == "bigint"
 
 
 @pytest.mark.parametrize("value", ["soon", True, [5]])

@@ -12,14 +12,14 @@ from training.data.dataset import DataView
 from training.models.ranking.ials import IALS, IALSConfig
 
 ALL_USERS = UserBatch(torch.arange(18))
-HEARD = [(0, 0), (0, 3), (1, 0), (1, 1), (2, 3), (4, 2), (4, 3)]
+LISTENED = [(0, 0), (0, 3), (1, 0), (1, 1), (2, 3), (4, 2), (4, 3)]
 STRENGTH = [0.5, 2.0, 1.0, 3.0, 0.25, 1.0, 4.0]
 
 
 def view() -> DataView:
     """Seven listens of different strength; tracks from 4 on are unheard."""
     known = two_taste_view()
-    listened = replace(pairs_of(HEARD), weight=torch.tensor(STRENGTH))
+    listened = replace(pairs_of(LISTENED), weight=torch.tensor(STRENGTH))
     return DataView(replace(known.graph, listened=listened), {})
 
 
@@ -28,7 +28,7 @@ def test_each_track_is_the_weighted_ridge_solution_over_all_users():
     model = IALS(IALSConfig(dim=3, n_iterations=4, alpha=2.0, l2=0.7), view())
     users = model.users.double().numpy()
     confidence, heard = np.ones((18, 13)), np.zeros((18, 13))
-    for (user, track), strength in zip(HEARD, STRENGTH, strict=True):
+    for (user, track), strength in zip(LISTENED, STRENGTH, strict=True):
         confidence[user, track], heard[user, track] = 1 + 2.0 * strength, 1
 
     for track in range(13):

@@ -19,9 +19,9 @@ ALL_USERS = UserBatch(torch.arange(18))
 def small_graph() -> SocialGraph:
     """u0 and u1 follow each other, both follow u2, and u2 follows u3; u4 is on their own."""
     follows = [(0, 1), (1, 0), (0, 2), (1, 2), (2, 3), (4, 4)]
-    heard = [(0, 0), (0, 1), (1, 0), (1, 1), (3, 1), (4, 0), (4, 1), (4, 2)]
+    listened = [(0, 0), (0, 1), (1, 0), (1, 1), (3, 1), (4, 0), (4, 1), (4, 2)]
     nodes = nodes_of([f"u{n}" for n in range(5)], ["t0", "t1", "t2"])
-    return graph_with(nodes, pairs_of(heard), follows=follows)
+    return graph_with(nodes, pairs_of(listened), follows=follows)
 
 
 def test_the_social_channel_counts_triangles_of_users_with_ties():
