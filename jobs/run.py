@@ -140,7 +140,7 @@ def _published(spark: SparkSession, table: Table, night: Night) -> DataFrame:
 def main(
     name: Annotated[str, typer.Argument(help="The table to write, for example feat_audio.")],
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
-    run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "by-hand",
+    run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "manual",
 ) -> None:
     """Compute and write one table."""
     run_job(name, Night(date(as_of.year, as_of.month, as_of.day), run_id, load_settings()))

@@ -161,7 +161,7 @@ def _block_rows(
 def main(
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
     family: Annotated[str, typer.Option(help="A family; empty for the champion.")] = "",
-    run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "by-hand",
+    run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "manual",
 ) -> None:
     """Score every listener of a night."""
     night = Night(date(as_of.year, as_of.month, as_of.day), run_id, load_settings())

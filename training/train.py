@@ -287,7 +287,7 @@ def main(
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
     family: Annotated[str, typer.Option(help="To promote by hand; else the champion.")] = "",
     retrain: Annotated[Retrain, typer.Option(help="Whether to train a new model.")] = "auto",
-    run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "by-hand",
+    run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "manual",
 ) -> None:
     """Find or train the model of a night."""
     night = Night(date(as_of.year, as_of.month, as_of.day), run_id, load_settings())

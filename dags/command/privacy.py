@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from dags.operators.erasure_steps import ERASURE_STEPS
-from feature_store.lake.private_files import write_private_file
+from feature_store.lake.private_files import OWNER_ONLY
 from feature_store.settings import load_settings
 
 User = Annotated[str, typer.Argument(help="The person's id; - reads it from standard input.")]
@@ -67,7 +67,10 @@ def export(
     if output is None:
         sys.stdout.write(text)
         return
-    write_private_file(output, text)
+    # In place, and not by a rename: the path may be a link or a device such as /dev/stdout.
+    output.touch(mode=OWNER_ONLY)
+    output.chmod(OWNER_ONLY)  # the file may have been there, readable by others
+    output.write_text(text, encoding="utf-8")
 
 
 def _read_user_id(user: str) -> str:
