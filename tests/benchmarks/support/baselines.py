@@ -46,7 +46,7 @@ LINEAR_PEER = {
 FAMILIES = {
     name: Variant(name) for name in ("popularity", "item_knn", "ease", "ials", "bpr", "light_gcn")
 } | {
-    "social_gnn": Variant("mhcn"),
+    "mhcn": Variant("mhcn"),
     "concat_twin": Variant("concat_twin"),
     MM_GNN: Variant(MM_GNN),
     "light_gcn_ease": Variant("light_gcn_ease"),

@@ -77,7 +77,7 @@ class Triples:
 
     Attributes:
         rows: row of the user among the batch's users.
-        heard: column of a heard track among the candidates.
+        listened: column of a heard track among the candidates.
         unheard: likewise, of an unheard track.
     """
 
