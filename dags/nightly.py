@@ -9,8 +9,8 @@ published_runs changes what readers see.
 that is not published by then raises the alert "late".
 
 **When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked`
-event in published_runs; neither it, nor another publication or an erasure meanwhile, is retried.
-Airflow has retried every other failure twice. infra/runbook.md says what to do about each rule.
+event in published_runs. A failed gate, a publication by another run and an erasure meanwhile are
+not retried; Airflow has retried every other failure twice. infra/runbook.md says what to do.
 
 **To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for
 the same as_of.

@@ -204,7 +204,7 @@ class MaintenanceSettings(BaseModel):
     slice_days: int = Field(
         400,
         ge=1,
-        description="Maintenance deletes older as_of slices of graph_, score_ and rec_ tables.",
+        description="Maintenance deletes older as_of slices of all tables but run_ ones.",
     )
     raw_days: int | None = Field(
         None,

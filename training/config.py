@@ -85,7 +85,10 @@ def _section(file: str, kind: type[Section], values: dict[str, Any]) -> Section:
     defaults = {item.name: item.default for item in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in defaults:
-            raise RecipeError(f"{file}: {kind.__name__} has no {key!r}; it has {sorted(defaults)}")
+            raise RecipeError(
+                f"{file}: {kind.__name__} has no {key!r}; it has {sorted(defaults)}; correct the "
+                "file, or train a model of an earlier layout again (--retrain always)"
+            )
         default = defaults[key]
         expected = (int, float) if isinstance(default, float) else (type(default),)
         is_other_kind = isinstance(value, bool) != isinstance(default, bool)

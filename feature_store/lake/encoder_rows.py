@@ -3,7 +3,7 @@
 A feature table holds the rows of every encoder, weights and preprocessing that ever ran. A night
 reads one encoder identity per table: the one that the night's slice of feat_encoders names. Rows
 of every other identity are invisible, so a changed setting or an upgraded library adds rows and
-neither doubles nor blocks anything.
+doubles nothing. A model that learned from another identity must be trained again.
 """
 
 from __future__ import annotations

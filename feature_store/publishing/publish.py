@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Mode = Literal["auto", "stage_only", "make_current"]
-MODES: tuple[Mode, ...] = ("auto", "stage_only", "make_current")
 
 _COMMIT_ATTEMPTS = 5
 

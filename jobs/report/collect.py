@@ -14,7 +14,7 @@ from jobs.report.sections.coverage import Coverage, read_coverage
 from jobs.report.sections.graph import Graph, read_graph
 from jobs.report.sections.ingest import Ingest, read_ingest
 from jobs.report.sections.lists import Lists, main_tier_by_user, read_lists, read_topk
-from jobs.report.sections.quality import Quality, read_quality
+from jobs.report.sections.quality import QualitySection, read_quality
 from jobs.report.sections.run_status import GateRow, Header, read_gates, read_header
 from jobs.report.sections.similar_tracks import SimilarTracks, read_similar_tracks
 from jobs.report.sections.stages import Stage, read_stages
@@ -37,7 +37,7 @@ class ReportContent:
     coverage: tuple[Coverage, ...]
     catalogue: Catalogue
     graph: Graph
-    quality: Quality
+    quality: QualitySection
     gates: tuple[GateRow, ...]
     lists: Lists
     similar: SimilarTracks

@@ -49,6 +49,7 @@ PRIVATE_NAMES = {
     "go_on": "resume",
     "measuring": "evaluator",
     "Measured": "EvalResult",
+    "Quality": "EvalResult",
     "Saved": "ModelState",
     "wanted": "relevant, requested",
     "votes": "coverage_mask",

@@ -8,10 +8,12 @@ from pathlib import Path
 from feature_store.lake.storage import sha256_of
 
 SOURCES = Path(__file__).parents[2]
+SHARED_CODE = ("training.engine.model_selection", "feature_store.tables.edge_weights")
+"""Where the fit of every family starts, and the weights of the edges that it learns from."""
 
 
 def family_code_version(module: str) -> str:
-    """Hash of the code of training that a family's fit goes through, and of no other family's.
+    """Hash of the code that a family's fit goes through, and of no other family's.
 
     Args:
         module: dotted name of the family's file.
@@ -19,7 +21,7 @@ def family_code_version(module: str) -> str:
     Raises:
         FileNotFoundError: there is no such file.
     """
-    to_visit = [module, "training.engine.model_selection"]
+    to_visit = [module, *SHARED_CODE]
     for name in to_visit:
         if not _file_of(name).is_file():
             raise FileNotFoundError(f"{name}: no file {_file_of(name)}; its code has no version")

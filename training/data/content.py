@@ -61,6 +61,10 @@ TABLE_OF = {name: source.table for name, source in MODALITIES.items()} | {TAGS: 
 FEATURES_READ = (FEAT_ENCODERS, *TABLE_OF.values(), FEAT_TRACK_EMOTION)
 
 
+class EncoderUnknownError(ValueError):
+    """The night does not say which encoder's rows it reads from a feature table."""
+
+
 class EncoderChangedError(ValueError):
     """The features come from another encoder than the one that the model was trained on."""
 
@@ -212,8 +216,16 @@ def read_vectors(
         key_column: the column that `keys` are values of.
         embedding_column: the column that holds the vectors.
         keys: one per row of the result; None and a key without a vector have none.
+
+    Raises:
+        EncoderUnknownError: the night has such content and feat_encoders names no encoder for it.
     """
     encoders = read_table(lake, FEAT_ENCODERS, as_of=as_of)
+    if identity_of(encoders, table) is None and any(key is not None for key in keys):
+        raise EncoderUnknownError(
+            f"{FEAT_ENCODERS.name}: the slice of {as_of} names no encoder for {table.name}, which "
+            f"tracks have content for; clear the task {FEAT_ENCODERS.name} of that date"
+        )
     rows = arrow_rows(read_table(lake, table), encoders, table)
     requested = set(keys)
     is_requested = [key in requested for key in rows[key_column].to_pylist()]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, arrow_rows
+from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, arrow_rows, identity_of
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import (
     FEAT_AUDIO,
     FEAT_COVER,
     FEAT_ENCODERS,
     FEAT_LYRICS,
+    FEAT_TAGS,
     FEAT_TRACK_TAGS,
 )
 from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
@@ -57,17 +58,12 @@ def read_coverage(view: RunView) -> tuple[Coverage, ...]:
     tracks = view.rows(
         CORE_TRACKS, ["track_id", "is_available", "audio_hash", "lyrics_hash", "cover_hash"]
     ).filter("is_available")
-    encoders = view.night.settings.encoders
-    modalities = (
-        ("audio", FEAT_AUDIO, encoders.audio),
-        ("lyrics", FEAT_LYRICS, encoders.lyrics),
-        ("cover", FEAT_COVER, encoders.cover),
-    )
+    modalities = (("audio", FEAT_AUDIO), ("lyrics", FEAT_LYRICS), ("cover", FEAT_COVER))
     if tracks.is_empty():
         return ()
     return (
         *(_coverage(view, tracks, *modality) for modality in modalities),
-        _tags_coverage(view, tracks, encoders.lyrics),
+        _tags_coverage(view, tracks),
     )
 
 
@@ -78,9 +74,13 @@ def read_features(view: RunView, table: Table, columns: list[str]) -> pl.DataFra
     return pl.DataFrame(arrow_rows(features.to_arrow(), encoders.to_arrow(), table))
 
 
-def _coverage(
-    view: RunView, tracks: pl.DataFrame, modality: str, table: Table, encoder_id: str
-) -> Coverage:
+def _encoder_id(view: RunView, table: Table) -> str:
+    """The encoder whose rows the run read from a feature table; "" without such content."""
+    identity = identity_of(view.rows(FEAT_ENCODERS).to_arrow(), table)
+    return identity.encoder_id if identity else ""
+
+
+def _coverage(view: RunView, tracks: pl.DataFrame, modality: str, table: Table) -> Coverage:
     features = read_features(view, table, ["failure_reason"])
     with_content = tracks.filter(pl.col(f"{modality}_hash").is_not_null())
     joined = with_content.join(
@@ -95,7 +95,7 @@ def _coverage(
     )
     return Coverage(
         modality=modality,
-        encoder_id=encoder_id,
+        encoder_id=_encoder_id(view, table),
         n_tracks=tracks.height,
         usable=encoded.height - failed.height,
         failures=tuple(failures.iter_rows()),
@@ -103,14 +103,14 @@ def _coverage(
     )
 
 
-def _tags_coverage(view: RunView, tracks: pl.DataFrame, encoder_id: str) -> Coverage:
+def _tags_coverage(view: RunView, tracks: pl.DataFrame) -> Coverage:
     """Tags become a vector of the track; a tagged track without a vector counts as failed."""
     tagged = tracks.join(view.rows(GRAPH_TRACK_HAS_TAG, ["track_id"]), on="track_id", how="semi")
     usable = tagged.join(view.rows(FEAT_TRACK_TAGS, ["track_id"]), on="track_id", how="semi")
     failed = tagged.height - usable.height
     return Coverage(
         modality="tags",
-        encoder_id=encoder_id,
+        encoder_id=_encoder_id(view, FEAT_TAGS),
         n_tracks=tracks.height,
         usable=usable.height,
         failures=((_NO_READABLE_TAG, failed),) if failed else (),

@@ -90,7 +90,7 @@ class NextDayRate:
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
+class QualitySection:
     """Content of the quality and training sections."""
 
     models: tuple[Model, ...]
@@ -98,10 +98,10 @@ class Quality:
     next_day: tuple[NextDayRate, ...]
 
 
-def read_quality(view: RunView) -> Quality:
+def read_quality(view: RunView) -> QualitySection:
     """Models behind the run's lists, offline metrics, and the day's hit rates."""
     models = _models(view)
-    return Quality(models, _metrics_tables(view, models), _next_day(view))
+    return QualitySection(models, _metrics_tables(view, models), _next_day(view))
 
 
 def _models(view: RunView) -> tuple[Model, ...]:

@@ -57,7 +57,7 @@ def write_catalogue(night: Night) -> None:
         ),
     )
     identity = {
-        "encoder_id": night.settings.encoders.audio,
+        "encoder_id": "encoder-of-the-run",  # the settings may name another one by now
         "weights_sha256": "w",
         "preprocessing_id": "p",
     }
@@ -71,7 +71,7 @@ def write_catalogue(night: Night) -> None:
         "feat_audio",
         {**identity, "content_hash": "audio-a", "tempo_bpm": 120.0, "loudness_db": -12.0},
         {**identity, "content_hash": "audio-b", "failure_reason": "unreadable"},
-        # Another encoder has a row for `c`; the encoder of the settings has none.
+        # Another encoder has a row for `c`; the encoder of the run has none.
         {**identity, "content_hash": "audio-c", "encoder_id": "other", "tempo_bpm": 60.0},
     )
     tagged = [("a", "rock"), ("b", "1980"), ("x", "rock")]

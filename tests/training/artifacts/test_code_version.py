@@ -12,7 +12,8 @@ from training.models.registry import FAMILIES
 
 def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypatch):
     """Another matrix factorisation leaves LightGCN's fits alone; another propagation does not."""
-    shutil.copytree(code_version.SOURCES / "training", tmp_path / "training")
+    for package in ("training", "feature_store"):
+        shutil.copytree(code_version.SOURCES / package, tmp_path / package)
     monkeypatch.setattr(code_version, "SOURCES", tmp_path)
 
     def hashes() -> list[str]:
@@ -23,14 +24,15 @@ def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypat
 
     def changed(file: str) -> list[bool]:
         before = hashes()
-        with (tmp_path / "training" / file).open("a") as source:
+        with (tmp_path / file).open("a") as source:
             source.write("\n# other\n")
         return [one != other for one, other in zip(before, hashes(), strict=True)]
 
-    assert changed("models/ranking/bpr.py") == [True, False, False]
-    assert changed("layers/propagation.py") == [False, True, True]
-    assert changed("models/ranking/ease.py") == [False, False, True]
-    assert changed("evaluation/splits.py") == [True, True, True]
+    assert changed("training/models/ranking/bpr.py") == [True, False, False]
+    assert changed("training/layers/propagation.py") == [False, True, True]
+    assert changed("training/models/ranking/ease.py") == [False, False, True]
+    assert changed("training/evaluation/splits.py") == [True, True, True]
+    assert changed("feature_store/tables/edge_weights.py") == [True, True, True]
 
 
 def test_a_family_without_a_file_has_no_version():

@@ -193,7 +193,7 @@ def test_the_tables_edges_are_read_with_their_days(night):
 
 
 def test_a_track_is_available_from_its_first_delivery(night):
-    """t01 is announced on day 2 and again on day 6; t02 on day 9, when u06 has heard it on day 3 already.
+    """The catalogue delivers t01 on day 2 and again on day 6; t02 on day 9, when u06 has heard it on day 3 already.
 
     All others came with the first delivery, or before it, on an unknown day.
     """

@@ -33,6 +33,7 @@ def test_the_newest_try_of_a_task_counts(content):
 def test_coverage_separates_failed_not_encoded_and_missing(content):
     """Of four available tracks a is usable, b failed, c has another encoder's row only, d no audio."""
     audio, lyrics, cover, tags = content.coverage
+    assert [part.encoder_id for part in (audio, lyrics)] == ["encoder-of-the-run", ""]
 
     assert (audio.n_tracks, audio.usable, audio.failures, audio.not_encoded, audio.missing) == (
         4, 1, (("unreadable", 1),), 1, 1,
