@@ -30,7 +30,7 @@ def test_every_positive_is_paired_once_with_a_track_that_its_listener_did_not_he
     met = torch.zeros(2, 5)
     for _ in range(300):
         triples = sample_triples(batch(heard, 5))
-        pairs = sorted(zip(triples.rows.tolist(), triples.heard.tolist(), strict=True))
+        pairs = sorted(zip(triples.rows.tolist(), triples.listened.tolist(), strict=True))
         assert pairs == [(0, 1), (0, 2), (1, 0), (1, 3), (1, 4)]
         met.index_put_((triples.rows, triples.unheard), torch.tensor(1.0), accumulate=True)
 
@@ -42,7 +42,7 @@ def test_a_listener_who_heard_all_candidates_has_no_triple():
     """The first listener heard both candidates, so that only the second one's positive is compared."""
     triples = sample_triples(batch([[0, 1], [1]], 2))
 
-    assert (triples.rows.tolist(), triples.heard.tolist(), triples.unheard.tolist()) == (
+    assert (triples.rows.tolist(), triples.listened.tolist(), triples.unheard.tolist()) == (
         [1],
         [1],
         [0],
