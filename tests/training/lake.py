@@ -41,7 +41,8 @@ def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
     for table, (column, n_columns) in EMBEDDINGS.items():
         rows = [_vector(table, column, number, n_columns) for number in range(len(TRACKS))]
         _write(lake, table, as_of, rows)
-    name_encoders(lake, as_of, {table: table.name for table in EMBEDDINGS})
+    encoded = (*EMBEDDINGS, features.FEAT_TAGS)
+    name_encoders(lake, as_of, {table: table.name for table in encoded})
     _write(lake, features.FEAT_TAGS, as_of, [])
     _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
     nodes = [("user", USERS), ("track", TRACKS), ("artist", ["x"]), ("tag", []), ("album", ["m"])]
