@@ -20,6 +20,7 @@ from typing import Annotated
 
 import typer
 
+from tests.benchmarks.support.front_page import write_front_page
 from tests.benchmarks.support.record import Section, print_section
 
 MB, GB = 1e6, 1e9
@@ -84,6 +85,8 @@ def main(*, record: Annotated[bool, typer.Option("--record")] = False) -> None:
         rows=rows,
     )
     print_section(section, record=record)
+    if record:
+        write_front_page()
     print(json.dumps(figures))
 
 

@@ -37,6 +37,7 @@ from tests.benchmarks.support.baselines import (
 )
 from tests.benchmarks.support.code_version import REPOSITORY_ROOT, tables_sha256
 from tests.benchmarks.support.fit_cache import FitCache
+from tests.benchmarks.support.front_page import write_front_page
 from tests.benchmarks.support.lakes import built_lake
 from tests.benchmarks.support.list_metrics import ListMetrics, list_metrics
 from tests.benchmarks.support.record import (
@@ -233,6 +234,8 @@ def main(
     command = f"python -m tests.benchmarks.social --seeds {seeds}{option} --record"
     section = Section("Social (HetRec 2011 Last.fm)", command, day, seeds, header, rows)
     print_section(section, record=record)
+    if record:
+        write_front_page()
     print(json.dumps(flat_figures(metrics, compared)))
 
 
