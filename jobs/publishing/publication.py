@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from feature_store.lake.arrow_io import read_table
+from feature_store.lake.distinct_values import distinct_values
 from feature_store.privacy.suppression import erasure_guard
 from feature_store.publishing.gates import evaluate_gates
 from feature_store.publishing.publish import CurrentMoved, Mode, publish, verify_staged_slices
@@ -88,10 +89,6 @@ def _inputs(night: Night) -> tuple[Pin, ...]:
 
 
 def _model_versions(night: Night) -> list[str]:
-    scored = read_table(
-        night.settings.lake,
-        SCORE_CANDIDATES,
-        as_of=night.as_of,
-        columns=["family", "model_version"],
-    )
-    return sorted({f"{row['family']}:{row['model_version']}" for row in scored.to_pylist()})
+    columns = ["family", "model_version"]
+    scored = distinct_values(night.settings.lake, SCORE_CANDIDATES, night.as_of, columns)
+    return sorted(f"{family}:{model_version}" for family, model_version in scored)
