@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, TypeVar
 
 from feature_store.contract import ContractError, Table, Time
-from feature_store.lake.content_hash import arrow_content_sha256
+from feature_store.lake.batch_stream import write_stream
+from feature_store.lake.content_hash import ArrowFingerprint
 from feature_store.lake.delta_tables import TableMissing, ensure_table, exists, open_table
 from feature_store.lake.lease import writer_lease
+from feature_store.lake.storage import open_storage
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
 __all__ = ["TableMissing", "Written", "append", "exists", "read_table", "write_slice"]
+
+_Rows = TypeVar("_Rows", "pa.Table", "pa.RecordBatch")
+
+ROWS_A_BATCH = 16_384
+"""delta-rs queues about ten batches before its writer, so their size bounds a write's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class Written:
 
     Attributes:
         table_version: Delta version after the write.
+        added_bytes: size of the files that the write added.
         content_sha256: hash of the rows written, independent of their order.
     """
 
@@ -41,70 +52,114 @@ def read_table(
     *,
     as_of: date | None = None,
     columns: Sequence[str] | None = None,
+    where: Mapping[str, str] | None = None,
     version: int | None = None,
+    in_key_order: bool = True,
 ) -> pa.Table:
     """One AS_OF slice, or the newest row of each entity known by `as_of`, in key order.
 
     Without `as_of`: every row of the table, with older rows of each entity.
 
+    Args:
+        lake: where the tables are.
+        table: its contract.
+        as_of: the day whose state is read.
+        columns: all by default. Only these are read, and those that order and select the rows.
+        where: values by column; rows with other values are not read.
+        version: the newest by default.
+        in_key_order: False returns the rows in any order and saves sorting by the key.
+
     Raises:
         TableMissing: there is no such table, or not that version.
-        ContractError: `columns` names one that the table does not have.
+        ContractError: the table has no such column, or `where` would hide an entity's newest row.
     """
     import polars as pl
 
     selected = list(columns) if columns is not None else table.column_names
-    for name in selected:
-        table.column(name)
-    rows = _scan(open_table(lake, table, version), table, as_of)
-    if as_of is not None and table.entity and rows.num_rows:
+    conditions = where or {}
+    is_newest = as_of is not None and bool(table.entity)
+    _check_conditions(table, conditions, is_newest=is_newest)
+    schema = _schema_of(table, selected)
+    needed = {*selected, *(table.key if in_key_order else ())}
+    if is_newest:
+        needed |= {*table.entity, table.time.column}
+    rows = _scan(open_table(lake, table, version), table, sorted(needed), as_of, conditions)
+    if is_newest and rows.num_rows:
         rows = _newest_per_entity(rows, table)
-    ordered = pl.DataFrame(rows).sort(list(table.key)).to_arrow() if rows.num_rows else rows
-    return ordered.cast(table.arrow_schema).select(selected)
+    if in_key_order and rows.num_rows:
+        rows = pl.DataFrame(rows).sort(list(table.key)).select(selected).to_arrow()
+    return rows.select(selected).cast(schema)
 
 
 def write_slice(
     lake: str,
     table: Table,
-    rows: pa.Table,
+    rows: pa.Table | Iterable[pa.RecordBatch],
     *,
     as_of: date,
+    part: Mapping[str, str] | None = None,
     before_commit: Callable[[], None] | None = None,
 ) -> Written:
-    """Replace the whole slice of one as_of.
+    """Replace the slice of one as_of, or one part of it, by a table or a stream of batches.
 
-    `before_commit` is called with the table's lease held; an exception that it raises stops the
-    write.
+    A stream is never in memory as a whole. The calling thread asks for its batches, with the
+    table's lease held; an exception that it raises stops the write.
+
+    Args:
+        lake: where the tables are.
+        table: its contract.
+        rows: the new rows, in any order.
+        as_of: the day of the slice.
+        part: values by column; only the slice's rows with these values are replaced.
+        before_commit: called before the first batch, and again between the last batch and the
+            commit; an exception that it raises stops the write.
 
     Raises:
-        ContractError: a column is missing or extra, a row belongs to another day, or a rule is
-        broken.
+        ContractError: a column is missing or extra, or a row belongs to another day or part;
+            nothing was written.
     """
     from deltalake import write_deltalake
 
     if table.time is not Time.AS_OF:
         raise ContractError(f"{table.name} is not sliced by as_of_date; use append()")
-    checked = _in_contract_order(table, rows)
-    _check_days(table, checked, as_of)
+    part = part or {}
+    _check_part(table, part)
+    fingerprint = ArrowFingerprint(table)
     with writer_lease(lake, table.name) as check_lease:
-        if before_commit is not None:
-            before_commit()
-        check_lease()
+
+        def check() -> None:
+            if before_commit is not None:
+                before_commit()
+            check_lease()
+
+        def checked_batches() -> Iterator[pa.RecordBatch]:
+            for batch in _batches(table, rows):
+                _check_rows(table, batch, as_of, part)
+                fingerprint.update(batch)
+                yield batch
+            check()
+
+        def write(reader: pa.RecordBatchReader) -> None:
+            predicate = _slice_predicate(as_of, part)
+            write_deltalake(opened, reader, mode="overwrite", predicate=predicate)
+
+        check()
         opened = ensure_table(lake, table)
-        write_deltalake(
-            opened, checked, mode="overwrite", predicate=f"as_of_date = '{as_of:%Y-%m-%d}'"
-        )
-    return _written(table, opened, checked)
+        write_stream(write, table.arrow_schema, checked_batches())
+    return _written(lake, table, opened, fingerprint)
 
 
 def append(lake: str, table: Table, rows: pa.Table) -> Written:
     """Append rows to a timeless table or a log of events; several writers may append at once."""
     from deltalake import write_deltalake
 
+    fingerprint = ArrowFingerprint(table)
     checked = _in_contract_order(table, rows)
+    for batch in checked.to_batches(max_chunksize=ROWS_A_BATCH):
+        fingerprint.update(batch)
     opened = ensure_table(lake, table)
     write_deltalake(opened, checked, mode="append")
-    return _written(table, opened, checked)
+    return _written(lake, table, opened, fingerprint)
 
 
 def replace_rows(lake: str, table: Table, rows: pa.Table) -> None:
@@ -124,16 +179,43 @@ def replace_rows(lake: str, table: Table, rows: pa.Table) -> None:
     )
 
 
-def _scan(opened: DeltaTable, table: Table, as_of: date | None) -> pa.Table:
+def _check_conditions(table: Table, conditions: Mapping[str, str], *, is_newest: bool) -> None:
+    _schema_of(table, conditions)
+    if is_newest and (others := sorted(set(conditions) - set(table.entity))):
+        raise ContractError(
+            f"{table.name}: a condition on {others} would hide the newest row of an entity "
+            f"{list(table.entity)}; read the rows as of the day, then filter them"
+        )
+
+
+def _schema_of(table: Table, names: Iterable[str]) -> pa.Schema:
+    """The Arrow schema of some columns; raises ContractError for an unknown one."""
+    import pyarrow as pa
+
+    columns = [table.column(name) for name in names]
+    return pa.schema(
+        [pa.field(one.name, one.kind.arrow, nullable=one.is_nullable) for one in columns]
+    )
+
+
+def _scan(
+    opened: DeltaTable,
+    table: Table,
+    columns: Sequence[str],
+    as_of: date | None,
+    conditions: Mapping[str, str],
+) -> pa.Table:
     import pyarrow.dataset as ds
 
     # A version older than one of the contract's columns reads that column as null.
     dataset = opened.to_pyarrow_dataset(schema=table.arrow_schema)
-    condition = None
+    filters = [ds.field(name) == value for name, value in conditions.items()]
     if as_of is not None and table.time is not Time.NONE:
-        field = ds.field(table.time.column)
-        condition = field == as_of if table.time is Time.AS_OF else field <= as_of
-    return dataset.to_table(columns=table.column_names, filter=condition)
+        day = ds.field(table.time.column)
+        filters.append(day == as_of if table.time is Time.AS_OF else day <= as_of)
+    return dataset.to_table(
+        columns=list(columns), filter=reduce(and_, filters) if filters else None
+    )
 
 
 def _newest_per_entity(rows: pa.Table, table: Table) -> pa.Table:
@@ -147,30 +229,72 @@ def _newest_per_entity(rows: pa.Table, table: Table) -> pa.Table:
     return newest.to_arrow()
 
 
-def _in_contract_order(table: Table, rows: pa.Table) -> pa.Table:
-    if sorted(rows.column_names) != sorted(table.column_names):
-        raise ContractError(
-            f"{table.name}: the rows have columns {sorted(rows.column_names)}, the contract "
-            f"{sorted(table.column_names)}"
-        )
+def _batches(table: Table, rows: pa.Table | Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches of at most ROWS_A_BATCH rows, in contract order."""
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        _check_columns(table, rows.column_names)  # a table without rows has no batch
+        rows = rows.to_batches()
+    for given in rows:
+        batch = _in_contract_order(table, given)
+        for start in range(0, batch.num_rows, ROWS_A_BATCH):
+            yield batch.slice(start, ROWS_A_BATCH)
+
+
+def _in_contract_order(table: Table, rows: _Rows) -> _Rows:
+    _check_columns(table, rows.schema.names)
     return rows.select(table.column_names).cast(table.arrow_schema)
 
 
-def _check_days(table: Table, rows: pa.Table, as_of: date) -> None:
-    days = set(rows.column("as_of_date").to_pylist())
-    if days - {as_of}:
+def _check_columns(table: Table, names: Sequence[str]) -> None:
+    if sorted(names) != sorted(table.column_names):
         raise ContractError(
-            f"{table.name}: rows of {sorted(days - {as_of})} in the slice of {as_of}; nothing was"
-            " written"
+            f"{table.name}: the rows have columns {sorted(names)}, the contract "
+            f"{sorted(table.column_names)}"
         )
 
 
-def _written(table: Table, opened: DeltaTable, rows: pa.Table) -> Written:
-    metrics = opened.history(1)[0].get("operationMetrics", {})
+def _check_part(table: Table, part: Mapping[str, str]) -> None:
+    if nullable := sorted(name for name in part if table.column(name).is_nullable):
+        raise ContractError(
+            f"{table.name}: {nullable} may be null, and a null belongs to no part; divide the "
+            "slice by a column that is never null"
+        )
+
+
+def _check_rows(table: Table, batch: pa.RecordBatch, as_of: date, part: Mapping[str, str]) -> None:
+    """Refuse rows of another day or part."""
+    import pyarrow.compute as pc
+
+    for name, expected in {"as_of_date": as_of, **part}.items():
+        others = set(pc.unique(batch.column(name)).to_pylist()) - {expected}
+        if others:
+            raise ContractError(
+                f"{table.name}: rows with {name} {sorted(map(str, others))} in the slice of "
+                f"{expected}; nothing was written"
+            )
+
+
+def _slice_predicate(as_of: date, part: Mapping[str, str]) -> str:
+    """SQL condition of the rows that a write replaces."""
+    quoted = {name: value.replace("'", "''") for name, value in part.items()}
+    values = {"as_of_date": f"{as_of:%Y-%m-%d}", **quoted}
+    return " AND ".join(f"{name} = '{value}'" for name, value in values.items())
+
+
+def _written(lake: str, table: Table, opened: DeltaTable, fingerprint: ArrowFingerprint) -> Written:
     return Written(
         table_name=table.name,
         table_version=opened.version(),
-        row_count=rows.num_rows,
-        added_bytes=int(metrics.get("num_added_bytes", rows.nbytes)),
-        content_sha256=arrow_content_sha256(table, rows),
+        row_count=fingerprint.row_count,
+        added_bytes=_added_bytes(lake, table, opened.version()),
+        content_sha256=fingerprint.digest(),
     )
+
+
+def _added_bytes(lake: str, table: Table, version: int) -> int:
+    """Size of the files that one commit added; delta-rs reports it only in the log itself."""
+    commit = open_storage(lake).read(f"tables/{table.name}/_delta_log/{version:020}.json")
+    actions = [json.loads(line) for line in commit.splitlines()]
+    return sum(action["add"]["size"] for action in actions if "add" in action)

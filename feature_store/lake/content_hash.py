@@ -1,13 +1,19 @@
 """Content hashes of tables, independent of the order of rows: one for Spark, one for Arrow.
 
-The two hashes of one table differ, so each table has one kind of writer.
+Both add up a SHA-256 of each row. Spark hashes a row as JSON and Arrow its bytes, so the two hashes
+of one table differ, and each table has one kind of writer.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feature_store.lake.row_records import HASH_BYTES, bytes_of, hashes_of, row_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,6 +23,8 @@ if TYPE_CHECKING:
 
 _ROW_HASH = "_row_hash"
 _HASH_PARTS = 4
+_SUM_TYPE = np.dtype("<u8")  # sums of the hashes' 64-bit parts, modulo 2^64
+_ROWS_AT_ONCE = 65_536
 _HEX_DIGITS_A_PART = 15  # 60 bits: fits a signed 64-bit integer, and sums of them a DECIMAL(38, 0)
 
 
@@ -39,17 +47,33 @@ def observed_fingerprint(observation: Observation) -> tuple[int, str]:
     return int(totals["row_count"]), _digest(totals)
 
 
-def arrow_content_sha256(table: Table, rows: pa.Table) -> str:
-    """SHA-256 of the content columns as an Arrow stream, in key order."""
-    import polars as pl
-    import pyarrow as pa
+class ArrowFingerprint:
+    """Number and content hash of rows that come in batches of any size and order."""
 
-    ordered = pl.DataFrame(rows).sort(list(table.key)).to_arrow()
-    content = ordered.cast(table.arrow_schema).select(table.content_columns).combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, content.schema) as stream:
-        stream.write_table(content)
-    return hashlib.sha256(sink.getvalue()).hexdigest()
+    def __init__(self, table: Table) -> None:
+        self._columns = table.content_columns
+        self._sums = np.zeros(HASH_BYTES // _SUM_TYPE.itemsize, dtype=_SUM_TYPE)
+        self.row_count = 0
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Add rows, whose columns have the types of the table's Arrow schema."""
+        if batch.num_rows:
+            hashes = hashes_of(bytes_of(row_records(batch.select(self._columns))))
+            self._sums += hashes.view(_SUM_TYPE).sum(axis=0, dtype=_SUM_TYPE)
+            self.row_count += batch.num_rows
+
+    def digest(self) -> str:
+        """Hash of the rows so far, and of the names of the columns that it covers."""
+        totals = [self._columns, self.row_count, self._sums.tolist()]
+        return hashlib.sha256(json.dumps(totals).encode()).hexdigest()
+
+
+def arrow_content_sha256(table: Table, rows: pa.Table) -> str:
+    """The digest of an ArrowFingerprint over a whole table."""
+    fingerprint = ArrowFingerprint(table)
+    for batch in rows.cast(table.arrow_schema).to_batches(max_chunksize=_ROWS_AT_ONCE):
+        fingerprint.update(batch)
+    return fingerprint.digest()
 
 
 def _with_row_hash(frame: DataFrame, table: Table) -> DataFrame:

@@ -5,6 +5,7 @@ Each contract has one Delta table, and Delta enforces the contract's rules as co
 
 from __future__ import annotations
 
+import os
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from feature_store.contract import Table
+
+# With several writers delta-rs queues a stream's batches in front of them without bound.
+os.environ.setdefault("DELTARS_MAX_CONCURRENT_WRITERS", "1")
 
 _PROPERTIES: dict[str, str | None] = {
     # By default Delta deletes log entries after 30 days, which after a month without publication

@@ -8,7 +8,7 @@ Presence comes from the tables, never from the look of a vector: a track without
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 
 from feature_store.contract import Table
 from feature_store.lake.arrow_io import read_table
-from feature_store.lake.encoder_rows import arrow_rows, identity_of
+from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, identity_of
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import (
     FEAT_AUDIO,
@@ -174,8 +174,10 @@ def without_emotion(vectors: Vectors) -> Modality:
 
 def read_content(lake: str, as_of: date, tracks: IdList) -> Content:
     """Every modality but tags as of a day, rows in the order of `tracks`."""
-    catalogue = read_table(lake, CORE_TRACKS, as_of=as_of)
-    emotions = read_table(lake, FEAT_TRACK_EMOTION, as_of=as_of)
+    hashes = [source.hash_column for source in MODALITIES.values()]
+    catalogue = read_table(lake, CORE_TRACKS, as_of=as_of, columns=["track_id", *hashes])
+    estimates = ["track_id", "emotion_source", "valence", "arousal"]
+    emotions = read_table(lake, FEAT_TRACK_EMOTION, as_of=as_of, columns=estimates)
     return {
         name: _read_modality(lake, as_of, name, catalogue, emotions, tracks) for name in MODALITIES
     }
@@ -220,25 +222,38 @@ def read_vectors(
     Raises:
         EncoderUnknownError: the night has such content and feat_encoders names no encoder for it.
     """
-    encoders = read_table(lake, FEAT_ENCODERS, as_of=as_of)
-    if identity_of(encoders, table) is None and any(key is not None for key in keys):
+    columns = ["feature_table", *IDENTITY_COLUMNS]
+    identity = identity_of(read_table(lake, FEAT_ENCODERS, as_of=as_of, columns=columns), table)
+    if identity is None:
+        if all(key is None for key in keys):
+            return _no_vectors(len(keys))
         raise EncoderUnknownError(
             f"{FEAT_ENCODERS.name}: the slice of {as_of} names no encoder for {table.name}, which "
             f"tracks have content for; clear the task {FEAT_ENCODERS.name} of that date"
         )
-    rows = arrow_rows(read_table(lake, table), encoders, table)
+    rows = read_table(
+        lake,
+        table,
+        columns=[key_column, embedding_column],
+        where=asdict(identity),
+        in_key_order=False,
+    )
     requested = set(keys)
     is_requested = [key in requested for key in rows[key_column].to_pylist()]
     found = rows.filter(pa.array(is_requested, pa.bool_()))
     found = found.filter(found[embedding_column].is_valid())
     if not found.num_rows:
-        return Vectors("", torch.zeros(len(keys), 0), torch.zeros(len(keys), dtype=torch.bool))
+        return _no_vectors(len(keys))
     matrix = torch.from_numpy(np.stack(found[embedding_column].to_numpy()))  # (n_found, dim)
     row_of = {key: row for row, key in enumerate(found[key_column].to_pylist())}
     has = torch.tensor([key in row_of for key in keys], dtype=torch.bool)
     embedding = torch.zeros(len(keys), matrix.shape[1])
     embedding[has] = matrix[[row_of[key] for key in keys if key in row_of]]
-    return Vectors(str(identity_of(encoders, table)), embedding, has)
+    return Vectors(str(identity), embedding, has)
+
+
+def _no_vectors(n_keys: int) -> Vectors:
+    return Vectors("", torch.zeros(n_keys, 0), torch.zeros(n_keys, dtype=torch.bool))
 
 
 def _read_emotion(emotions: pa.Table, source: str, tracks: IdList) -> tuple[Tensor, Tensor]:

@@ -66,7 +66,8 @@ def read_dataset(lake: str, as_of: date, rules: GraphSettings) -> Dataset:
     """
     nodes = _read_nodes(lake, as_of)
     track = ("track_id", nodes.tracks)
-    tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
+    columns = ["track_id", "tag", "tagger_count"]
+    tagged = read_table(lake, GRAPH_TRACK_HAS_TAG, as_of=as_of, columns=columns)
     available_from, is_available = _read_catalogue(lake, as_of, nodes.tracks)
     return Dataset(
         as_of=as_of,
@@ -116,7 +117,8 @@ def _read_nodes(lake: str, as_of: date) -> Nodes:
 def _read_listens(lake: str, as_of: date, nodes: Nodes, rules: GraphSettings) -> Listens:
     """Daily sums and undated counts together."""
     daily = _daily_listens(lake, as_of, rules)
-    counts = read_table(lake, CORE_LISTEN_COUNTS, as_of=as_of)
+    columns = ["user_id", "track_id", "listen_count"]
+    counts = read_table(lake, CORE_LISTEN_COUNTS, as_of=as_of, columns=columns)
     dated = listens_of(
         nodes.users.positions(daily["user_id"], CORE_DAILY_LISTENS.name),
         nodes.tracks.positions(daily["track_id"], CORE_DAILY_LISTENS.name),
@@ -155,7 +157,10 @@ def _read_catalogue(lake: str, as_of: date, tracks: IdList) -> tuple[Tensor, Ten
 
 def _daily_listens(lake: str, as_of: date, rules: GraphSettings) -> pa.Table:
     """The daily sums behind graph_user_listened_track: of all listens, or of the organic ones."""
-    daily = read_table(lake, CORE_DAILY_LISTENS, as_of=as_of)
+    needed = ["user_id", "track_id", "listened_date", "listen_count", "completion_permille"]
+    if rules.organic_only:
+        needed.append("organic_count")
+    daily = read_table(lake, CORE_DAILY_LISTENS, as_of=as_of, columns=needed)
     if not rules.organic_only:
         return daily
     organic = daily.filter(pc.greater(daily["organic_count"], 0))
@@ -180,7 +185,7 @@ def _read_dated(
     day: str,
 ) -> DatedEdges:
     """Edges with the days on which their users made them; `source` is the user."""
-    rows = read_table(lake, table, as_of=as_of)
+    rows = read_table(lake, table, as_of=as_of, columns=[source[0], target[0], day])
     edges = _edges(rows, table.name, source, target)
     return DatedEdges(edges, edges.source, *_days_or_none(rows, day))
 
@@ -189,12 +194,14 @@ def _read_edges(
     lake: str, table: Table, as_of: date, source: tuple[str, IdList], target: tuple[str, IdList]
 ) -> Edges:
     """Edges between two id columns of a table."""
-    return _edges(read_table(lake, table, as_of=as_of), table.name, source, target)
+    rows = read_table(lake, table, as_of=as_of, columns=[source[0], target[0]])
+    return _edges(rows, table.name, source, target)
 
 
 def _read_tag_events(lake: str, as_of: date, nodes: Nodes) -> DatedEdges:
     """Tags with their users and days, for the tags that the graph has."""
-    rows = read_table(lake, CORE_TAGS, as_of=as_of)
+    columns = ["user_id", "track_id", "tag", "tagged_date"]
+    rows = read_table(lake, CORE_TAGS, as_of=as_of, columns=columns)
     tracks, tags = nodes.tracks.find(rows["track_id"]), nodes.tags.find(rows["tag"])
     # core_tags may hold tags of tracks that the catalogue lacks; these have no edge.
     is_edge = (tracks >= 0) & (tags >= 0)

@@ -228,6 +228,58 @@ def test_without_a_jvm_a_row_of_another_day_is_refused(tmp_path):
         )
 
 
+def test_only_the_columns_asked_for_and_those_that_order_the_rows_are_read(tmp_path, monkeypatch):
+    """The newest title of each track needs the day and the track, which the reader drops."""
+    lake = str(tmp_path)
+    rows = [("b", "New", MARCH_2), ("b", "Old", MARCH_1), ("a", "First", MARCH_1)]
+    arrow_io.append(lake, TITLES, title_rows(*rows))
+    read = []
+    scan = arrow_io._scan
+    monkeypatch.setattr(
+        arrow_io, "_scan", lambda *given: read.append(scan(*given).column_names) or scan(*given)
+    )
+
+    titles_of_day = arrow_io.read_table(lake, TITLES, as_of=MARCH_3, columns=["title"])
+    days = arrow_io.read_table(lake, TITLES, columns=["known_from_date"], in_key_order=False)
+
+    assert titles_of_day.to_pylist() == [{"title": "First"}, {"title": "New"}]
+    assert titles_of_day.schema.field("title") == TITLES.arrow_schema.field("title")
+    assert sorted(days["known_from_date"].to_pylist()) == [MARCH_1, MARCH_1, MARCH_2]
+    assert read == [["known_from_date", "title", "track_id"], ["known_from_date"]]
+
+
+def title_rows(*rows):
+    return pa.Table.from_pylist(
+        [dict(zip(TITLES.column_names, row, strict=True)) for row in rows],
+        schema=TITLES.arrow_schema,
+    )
+
+
+def test_a_condition_selects_rows_by_a_column_that_is_not_returned(tmp_path):
+    lake = str(tmp_path)
+    rows = mood_rows((MARCH_1, "b", "calm", "r1"), (MARCH_1, "a", "wild", "r1"))
+    arrow_io.write_slice(lake, MOODS, rows, as_of=MARCH_1)
+
+    found = arrow_io.read_table(lake, MOODS, columns=["track_id"], where={"mood": "calm"})
+
+    assert found.to_pylist() == [{"track_id": "b"}]
+
+
+def test_a_condition_that_would_hide_the_newest_row_is_refused(tmp_path):
+    """Track `a` is called New, so as of 2 March nothing is called Old."""
+    lake = str(tmp_path)
+    rows = title_rows(("a", "Old", MARCH_1), ("a", "New", MARCH_2), ("b", "Other", MARCH_1))
+    arrow_io.append(lake, TITLES, rows)
+
+    with pytest.raises(ContractError, match=r"core_titles: a condition on \['title'\]"):
+        arrow_io.read_table(lake, TITLES, as_of=MARCH_2, where={"title": "Old"})
+
+    of_a = arrow_io.read_table(lake, TITLES, as_of=MARCH_2, where={"track_id": "a"})
+    assert of_a["title"].to_pylist() == ["New"]
+    every = arrow_io.read_table(lake, TITLES, where={"title": "Old"})
+    assert every["track_id"].to_pylist() == ["a"]
+
+
 def test_the_error_of_an_unknown_column_names_it(tmp_path):
     arrow_io.write_slice(
         str(tmp_path), MOODS, mood_rows((MARCH_1, "a", "calm", "r1")), as_of=MARCH_1
