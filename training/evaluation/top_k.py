@@ -11,9 +11,13 @@ from training.data.interactions import Pairs
 
 SCORE_DECIMALS = 6
 _SCALE = 10**SCORE_DECIMALS
-_EXCLUDED = torch.iinfo(torch.int64).min
+_ALL_DECIMALS_BELOW = 2.0**33  # from here on neighbours in float64 differ by more than 1e-6
 _CHUNK = 64  # tracks compared by their best one first; 32 to 128 took the same time
 _SPARE = 16  # entries beyond k, for ties at rank k; a row with more of them is ranked whole
+
+
+class InvalidScoreError(ValueError):
+    """A score is NaN or +inf, so the tracks of its listener have no order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,28 +43,26 @@ def top_k_tracks(scores: Tensor, k: int) -> TopK:
     best is among the k + _SPARE greatest, unless ties reach beyond those.
 
     Args:
-        scores: shape (batch, n_tracks); -inf takes a track out.
+        scores: shape (batch, n_tracks), finite; -inf takes a track out.
         k: length of the lists; shortened to n_tracks.
+
+    Raises:
+        InvalidScoreError: a score is NaN or +inf.
     """
     n_tracks = scores.shape[1]
-    k = min(k, n_tracks)
-    if n_tracks <= k + _SPARE:
-        return _in_order(scores, torch.arange(n_tracks, device=scores.device).expand_as(scores), k)
-    greatest, columns = _greatest(scores, k + _SPARE)
-    ranked = _in_order(greatest, columns, k)
-    # The last spare entry ties with rank k: more may tie behind it.
-    last, kth = _rounded(greatest[:, -1:]), _rounded(greatest[:, k - 1 : k])
-    unsure = ((last == kth) & kth.isfinite()).squeeze(1).nonzero().squeeze(1)
-    if not len(unsure):
+    k, n = min(k, n_tracks), min(k + _SPARE, n_tracks)
+    greatest, columns = _greatest(scores, n)
+    _check_greatest(greatest, scores)
+    ranked = _in_order(greatest, columns, n_tracks, k)
+    if n == n_tracks:
         return ranked
-    everywhere = torch.arange(n_tracks, device=scores.device).expand(len(unsure), -1)
-    whole = _in_order(scores[unsure], everywhere, k)
-    for part, better in zip(
-        (ranked.tracks, ranked.scores, ranked.valid_mask),
-        (whole.tracks, whole.scores, whole.valid_mask),
-        strict=True,
-    ):
-        part[unsure] = better
+    # The last spare entry ties with rank k: more may tie behind it.
+    last, kth = _rounded(greatest[:, -1]), ranked.scores[:, k - 1]
+    unsure = ((last == kth) & kth.isfinite()).nonzero().squeeze(1)
+    if len(unsure):
+        best, columns = _best_with_first_ties(scores[unsure], kth[unsure], k)
+        whole = _in_order(best, columns, n_tracks, k)
+        ranked.tracks[unsure], ranked.scores[unsure] = whole.tracks, whole.scores
     return ranked
 
 
@@ -79,7 +81,8 @@ def _greatest(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """The n greatest of each row in descending order, and their columns; shape (batch, n).
 
     The n greatest lie in the n chunks whose own greatest are greatest, or in what is left behind
-    the last chunk: one pass over the row and two small selections find them.
+    the last chunk: one pass over the row and two small selections find them. A NaN counts as
+    greater than every number in each step, so the first entry of a row with a NaN is NaN.
     """
     n_chunks, left = divmod(scores.shape[1], _CHUNK)
     if n_chunks <= n:
@@ -95,28 +98,66 @@ def _greatest(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     return greatest, columns.gather(1, among)
 
 
-def _in_order(scores: Tensor, tracks: Tensor, k: int) -> TopK:
-    """The k best of the given tracks; score and position go into one integer each.
+def _check_greatest(greatest: Tensor, scores: Tensor) -> None:
+    """Raise InvalidScoreError for NaN or +inf, of which one is the greatest of its row.
 
     Args:
-        scores: shape (batch, n).
+        greatest: the greatest scores of each row in descending order, shape (batch, n).
+        scores: all scores, shape (batch, n_tracks); read only to count the invalid ones.
+    """
+    invalid = ~(greatest[:, :1] < torch.inf).all(dim=1)
+    if invalid.any():
+        row = int(invalid.nonzero()[0])
+        n_nan, n_inf = int(scores[row].isnan().sum()), int(scores[row].isposinf().sum())
+        raise InvalidScoreError(
+            f"row {row} of a block of scores: {n_nan} of {scores.shape[1]} are NaN and {n_inf} "
+            f"are +inf ({int(invalid.sum())} of {len(scores)} rows have such scores; rule: a score "
+            "is finite, or -inf for a track that is taken out); look for NaN or inf in the head "
+            "scores, then in the parameters and the features of the model that made them"
+        )
+
+
+def _best_with_first_ties(scores: Tensor, kth: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best in descending order and their columns; the first of those that tie with rank k.
+
+    Args:
+        scores: shape (batch, n_tracks).
+        kth: the rounded score at rank k, shape (batch,).
+        k: length of the lists.
+    """
+    n_tracks, rounded, cut = scores.shape[1], _rounded(scores), kth[:, None]
+    place = torch.arange(n_tracks, device=scores.device).where(rounded == cut, n_tracks)
+    place.masked_fill_(rounded > cut, -1)
+    columns = place.topk(k, dim=1, largest=False, sorted=False).indices
+    best, order = scores.gather(1, columns).sort(dim=1, descending=True)
+    return best, columns.gather(1, order)
+
+
+def _in_order(scores: Tensor, tracks: Tensor, n_tracks: int, k: int) -> TopK:
+    """The k best of the given tracks; equal rounded scores in order of their positions.
+
+    The place among the distinct rounded scores and the position fit into one integer each,
+    whatever the size of the scores.
+
+    Args:
+        scores: in descending order, shape (batch, n).
         tracks: their positions, shape (batch, n).
+        n_tracks: greater than each position.
         k: at most n.
     """
-    width = int(tracks.max()) + 1
     rounded = _rounded(scores)
-    key = torch.where(
-        rounded.isfinite(),
-        rounded.nan_to_num(neginf=0).long() * width + (width - 1 - tracks),
-        _EXCLUDED,
-    )
-    best = key.topk(k, dim=1).values
-    valid_mask = best != _EXCLUDED
-    whole = best.div(width, rounding_mode="floor")
-    listed = width - 1 - best.remainder(width)
-    return TopK(listed, torch.where(valid_mask, whole.double() / _SCALE, -torch.inf), valid_mask)
+    place = torch.zeros_like(tracks)
+    place[:, 1:] = (rounded[:, 1:] < rounded[:, :-1]).cumsum(dim=1)
+    order = (place * n_tracks + tracks).topk(k, dim=1, largest=False).indices
+    best = rounded.gather(1, order)
+    return TopK(tracks.gather(1, order), best, best.isfinite())
 
 
 def _rounded(scores: Tensor) -> Tensor:
-    """Scores in units of the last decimal kept, float64."""
-    return torch.round(scores.double() * _SCALE)
+    """Scores with SCORE_DECIMALS decimals, float64; they keep the order of the scores.
+
+    A greater score has no more decimals and stays as it is, so that no product overflows.
+    """
+    exact = scores.double()
+    rounded = exact.mul(_SCALE).round_().div_(_SCALE).add_(0.0)  # -0 becomes 0
+    return rounded.where(exact.abs() < _ALL_DECIMALS_BELOW, exact)
