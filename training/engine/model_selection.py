@@ -165,7 +165,7 @@ def select_on_validation(
     n_heads = len(model.head_names)
     if n_heads > 1:
         weights = broadcast_from_rank0(
-            lambda: select_weights(evaluator.metric_of_weights(model), n_heads)
+            lambda: select_weights(evaluator.ndcg_of_weights(model), n_heads)
         )
         model.ensemble.weights.copy_(weights)
     state = to_state(recipe.family, model, view)

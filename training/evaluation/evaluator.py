@@ -77,8 +77,8 @@ class Evaluator:
             ranked = self._ranked(scores, self.users)
         return Recommendations(self.users, ranked, self._relevant)
 
-    def metric_of_weights(self, model: Recommender) -> Callable[[Tensor], float]:
-        """SELECTION_METRIC as a function of the head weights; heads are scored once.
+    def ndcg_of_weights(self, model: Recommender) -> Callable[[Tensor], Tensor]:
+        """Return the nDCG of each listener as a function of the head weights; heads score once.
 
         The heads' scores stay in memory, so at most MAX_WEIGHT_USERS listeners take part, evenly
         spread.
@@ -87,11 +87,13 @@ class Evaluator:
         with eval_mode(model):
             heads = [model.head_scores(batch) for batch in self._batches(users)]
 
-        def metric(weights: Tensor) -> float:
+        def ndcg_per_user(weights: Tensor) -> Tensor:
             scores = (ensemble_scores(one, weights) for one in heads)
-            return self._result(self._ranked(scores, users), users).values[SELECTION_METRIC]
+            ranked = self._ranked(scores, users)
+            is_hit, n_relevant = metrics.hits(ranked, users, self._relevant, self._n_tracks)
+            return metrics.ndcg_per_user(is_hit, n_relevant, CUT_OFF)
 
-        return metric
+        return ndcg_per_user
 
     def _batches(self, users: Tensor) -> Iterator[UserBatch]:
         return (UserBatch(batch.users.to(self._device)) for batch in blocks(users, BLOCK_USERS))

@@ -40,21 +40,22 @@ def split(dataset) -> Split:
     return found
 
 
-def test_the_metric_of_weights_is_that_of_lists_made_with_them(dataset, split):
-    """Any weights: as measured with a model that has them; each head alone has another metric."""
+def test_the_ndcg_of_weights_is_that_of_lists_made_with_them(dataset, split):
+    """Any weights: each listener's as measured with a model that has them; each head alone has another."""
     state = model_selection.select_on_validation(dataset, split, RECIPE, seed=1, device=CPU).state
     view = dataset.train_view(split.validation).with_learnable_modalities()
     model = from_state(state, RECIPE.model, view, CPU)
     evaluator = Evaluator(split.validation, N_USERS, N_TRACKS, CPU)
-    metric_of = evaluator.metric_of_weights(model)
+    ndcg_of = evaluator.ndcg_of_weights(model)
 
     found = []
     for weights in (UNEQUAL, torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])):
         model.ensemble.weights.copy_(weights)
-        found.append(metric_of(weights))
-        assert found[-1] == pytest.approx(evaluator.evaluate(model).values["ndcg_at_10"])
+        found.append(ndcg_of(weights))
+        assert torch.equal(found[-1], evaluator.evaluate(model).ndcg_per_user)
 
-    assert found[1] != pytest.approx(found[2])
+    assert len(found[0]) == len(evaluator.users)
+    assert not torch.equal(found[1], found[2])
 
 
 def test_the_selected_and_the_final_model_keep_the_selected_weights(dataset, split, monkeypatch):
