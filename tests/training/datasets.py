@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import torch
+from torch.nn import functional
 
 from feature_store.setting_groups import GraphSettings
 from training.data.content import Modality, Vectors
@@ -34,7 +36,7 @@ def nodes_of(users: Sequence[str], tracks: Sequence[str]) -> Nodes:
 
 
 def edges(pairs: Sequence[tuple[int, int]]) -> Edges:
-    source, target = torch.tensor(list(pairs), dtype=torch.int64).reshape(-1, 2).T
+    source, target = torch.tensor(list(pairs), dtype=torch.int64).reshape(-1, 2).T.contiguous()
     return Edges(source, target)
 
 
@@ -96,6 +98,84 @@ def two_taste_view(content: dict[str, Modality] | None = None) -> DataView:
         on_album=[(2, 0), (3, 0)],
     )
     return DataView(graph, content or {})
+
+
+@dataclass(frozen=True, slots=True)
+class TasteWorld:
+    """A view, and the one track of her taste that each asked listener has not heard.
+
+    Attributes:
+        withheld: track id by user id, in the order of the users.
+    """
+
+    view: DataView
+    withheld: Mapping[str, str]
+
+
+def three_taste_world() -> TasteWorld:
+    """21 listeners of three tastes; two of each miss a track of their taste, each another one.
+
+    Listeners hear the tracks of their taste and both hits that it shares with another taste. The
+    hit of the two other tastes has more listeners (13 to 15) than any track of one taste (at most
+    8), so popularity ranks it first for everyone and is wrong for everyone. Neighbours in the
+    order of ids have different tastes. Content and follows know the taste, too.
+    """
+    users = dict(zip([f"u{n:02}" for n in range(21)], "abc" * 6 + "bcc", strict=True))
+    of_taste = dict(zip([f"t{n:02}" for n in range(21)], "abc" * 6 + "bcc", strict=True))
+    tracks = {f"hit-{tastes}": tastes for tastes in ("ab", "ac", "bc")} | of_taste
+    withheld = {f"u{n:02}": f"t{n + 6:02}" for n in range(6)}
+    nodes = nodes_of([*users], [*tracks])
+    heard = [
+        (user, track)
+        for user, (name, taste) in enumerate(users.items())
+        for track, (track_name, tastes) in enumerate(tracks.items())
+        if taste in tastes and withheld.get(name) != track_name
+    ]
+    graph = graph_with(
+        nodes,
+        pairs_of(heard),
+        follows=[(user, user + 3) for user in range(15)],  # all of one taste
+        made_by=[(3, 0), (6, 0), (4, 1), (7, 1)],
+        liked=[(6, 3), (7, 4)],
+        on_album=[(3, 0), (6, 0)],
+    )
+    return TasteWorld(DataView(graph, _content_of_tastes([*tracks.values()])), withheld)
+
+
+def _content_of_tastes(tastes: Sequence[str]) -> dict[str, Modality]:
+    """Three modalities: noise, with one column that each taste raises; the last track has no lyrics."""
+    raised = torch.tensor([[taste in of_track for taste in "abc"] for of_track in tastes])
+    content = three_modalities(len(tastes), lacking_lyrics=[len(tastes) - 1])
+    for one in content.values():
+        one.embedding[:, :3] += 3 * raised * one.has[:, None]
+    return content
+
+
+def with_newcomers(view: DataView) -> DataView:
+    """The view of a later night: one more listener and track, without an edge, first of all ids."""
+    graph, nodes = view.graph, view.graph.nodes
+    users = IdList.of("user", ["a-new-listener", *nodes.users.ids.tolist()])
+    tracks = IdList.of("track", ["a-new-track", *nodes.tracks.ids.tolist()])
+    grown = SocialGraph(
+        nodes=replace(nodes, users=users, tracks=tracks),
+        listened=Pairs(graph.listened.users + 1, graph.listened.tracks + 1, graph.listened.weight),
+        follows=Edges(graph.follows.source + 1, graph.follows.target + 1),
+        made_by=Edges(graph.made_by.source + 1, graph.made_by.target),
+        tagged=Edges(graph.tagged.source + 1, graph.tagged.target),
+        liked=Edges(graph.liked.source + 1, graph.liked.target + 1),
+        on_album=Edges(graph.on_album.source + 1, graph.on_album.target),
+    )
+    return DataView(grown, {name: _with_empty_row(one) for name, one in view.content.items()})
+
+
+def _with_empty_row(one: Modality) -> Modality:
+    return Modality(
+        encoder=one.encoder,
+        embedding=functional.pad(one.embedding, (0, 0, 1, 0)),
+        has=functional.pad(one.has, (1, 0)),
+        emotion=functional.pad(one.emotion, (0, 0, 1, 0)),
+        has_emotion=functional.pad(one.has_emotion, (1, 0)),
+    )
 
 
 def modality(n_tracks: int, dim: int, seed: int, lacking: Sequence[int] = ()) -> Modality:
