@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import torch
 from torch.nn import functional
@@ -149,6 +149,53 @@ def _content_of_tastes(tastes: Sequence[str]) -> dict[str, Modality]:
     for one in content.values():
         one.embedding[:, :3] += 3 * raised * one.has[:, None]
     return content
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedWorld:
+    """Listens in which order decides, and the next track of each asked listener.
+
+    Attributes:
+        rows: user id, track id and time of each listen, in order of user, then time.
+        next_track: track id by the user id of an asked listener, who has not heard it.
+    """
+
+    rows: tuple[tuple[str, str, datetime], ...]
+    next_track: Mapping[str, str]
+
+
+def ordered_world(n_blocks: int = 4) -> OrderedWorld:
+    """A world where the next track always is the successor of the last one, whoever listens.
+
+    The successor rule goes round a circle of blocks of four tracks, whose ids are out of order. In
+    each block three asked listeners hear tracks 0, 1 and 2, so that 3 comes next, and two listeners
+    show that 3 follows 2. But three more come to 0 and 1 from the track before: it has more common
+    listeners with 0, 1 and 2 than 3 has (3 + 3 + 0 against 0 + 0 + 2), so an unordered model goes
+    back instead of on. Popularity names 0 or 1 of another block: they have 6 listeners, 2 and 3
+    have 5. Listens are 31 hours apart, so days give the same order as times.
+
+    Args:
+        n_blocks: at least 2.
+    """
+    n_tracks = 4 * n_blocks  # coprime with 2 n_blocks + 1, which scatters the ids
+    walks = [(f"asked-{n}", 0, 3) for n in range(3)]
+    walks += [(f"shows-{n}", 2, 2) for n in range(2)]
+    walks += [(f"goes-back-{n}", -1, 3) for n in range(3)]
+    rows: list[tuple[str, str, datetime]] = []
+    next_track = {}
+    for block in range(n_blocks):
+        for name, first, n_listens in walks:
+            user = f"{name}-block-{block}"
+            walk = [(4 * block + first + step) % n_tracks for step in range(n_listens + 1)]
+            tracks = [f"t{(2 * n_blocks + 1) * place % n_tracks:03}" for place in walk]
+            rows += [
+                (user, track, datetime(2026, 3, 1, 9, tzinfo=UTC) + step * timedelta(hours=31))
+                for step, track in enumerate(tracks[:-1])
+            ]
+            if name.startswith("asked"):
+                next_track[user] = tracks[-1]
+    in_order = sorted(rows, key=lambda row: (row[0], row[2]))
+    return OrderedWorld(tuple(in_order), dict(sorted(next_track.items())))
 
 
 def with_newcomers(view: DataView) -> DataView:
