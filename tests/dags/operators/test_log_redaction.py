@@ -48,6 +48,28 @@ def test_the_id_is_redacted_in_logs_text_columns_and_free_pages(settings, airflo
     assert files_containing_id(airflow_home, '"rock-2"') == []
 
 
+@pytest.mark.parametrize(
+    ("user_id", "in_database"),
+    [("r2d", "‹erased›"), ("r2", "r2"), ("1234567", "1234567"), ("123456x", "‹erased›")],
+)
+def test_the_database_is_redacted_of_ids_of_three_characters_that_are_not_all_digits(
+    settings, airflow_home, user_id, in_database
+):
+    """Shorter ids and numbers are everyday values of a database; log files are redacted of every id."""
+    log = airflow_home / "logs" / "dag" / "task.log"
+    log.write_text(f"row of {user_id}\n")
+    with sqlite3.connect(airflow_home / "airflow.db") as database:
+        database.execute("INSERT INTO log VALUES (3, 'failed', ?, 7)", (f"row of {user_id}",))
+
+    n_redacted = erase_logs(settings, requested(settings, user_id))
+
+    assert log.read_text() == "row of ‹erased›\n"
+    with sqlite3.connect(airflow_home / "airflow.db") as database:
+        [(extra,)] = database.execute("SELECT extra FROM log WHERE id = 3")
+    assert extra == f"row of {in_database}"
+    assert n_redacted == (1 if in_database == user_id else 2)
+
+
 def test_an_id_of_digits_is_not_redacted_in_the_database(settings, airflow_home):
     """`7` is in every second row, and no such row is about a person."""
     before = (airflow_home / "airflow.db").read_bytes()

@@ -49,6 +49,12 @@ def test_an_earlier_date_stages_while_a_later_run_is_unfinished(mode_of):
     assert mode_of(waiting=["backfill__2026-03-04T02:00:00+00:00"]) == "stage_only"
 
 
+def test_runs_of_the_next_31_days_are_later_runs_of_the_backfill(mode_of):
+    """The night of 2 March runs on 3 March; 31 days later is 3 April, the last date of 32 nights."""
+    assert mode_of(waiting=["backfill__2026-04-03T02:00:00+00:00"]) == "stage_only"
+    assert mode_of(waiting=["backfill__2026-04-04T02:00:00+00:00"]) == "make_current"
+
+
 def test_a_scheduled_run_does_not_count_as_a_run_of_the_backfill(mode_of):
     assert mode_of(waiting=["scheduled__2026-03-04T02:00:00+00:00"]) == "make_current"
 

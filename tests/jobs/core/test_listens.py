@@ -92,13 +92,13 @@ SESSIONS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "slices",
-    [
-        [(FEB_27, MAR_1)],
-        [(FEB_27, FEB_28), (FEB_28, FEB_29), (FEB_29, MAR_1)],
-    ],
+AT_ONCE_AND_NIGHTLY = (
+    [(FEB_27, MAR_1)],
+    [(FEB_27, FEB_28), (FEB_28, FEB_29), (FEB_29, MAR_1)],
 )
+
+
+@pytest.mark.parametrize("slices", AT_ONCE_AND_NIGHTLY)
 def test_sessions_are_the_same_computed_at_once_or_night_by_night(spark, settings, slices):
     """Gaps of 1,199 s join, of 1,200 s part; late listens join and never merge."""
     found = run_nights(spark, settings, SESSIONS, slices)
@@ -115,3 +115,32 @@ def test_sessions_are_the_same_computed_at_once_or_night_by_night(spark, setting
         "ada 00:19:59": "ada 23:30:00",
         "bo 23:35:00": "bo 23:35:00",
     }
+
+
+ENDS = [
+    listen("ada", "hymn", FEB_27, "23:50:00", FEB_27),
+    listen("ada", "aria", FEB_28, "00:10:00", FEB_28),  # 1,200 s later, past midnight: a new one
+    listen("ada", "hymn", FEB_28, "00:29:59.999999", FEB_28),  # a microsecond less: the same
+    listen("ada", "aria", FEB_28, "00:49:59.999999", FEB_28),  # 1,200 s later, one day: a new one
+    listen("bo", "hymn", FEB_27, "23:50:00", FEB_27),
+    listen("bo", "aria", FEB_28, "00:09:59.999999", FEB_28),  # a microsecond less: the same
+    listen("cy", "hymn", FEB_27, "10:00:00", FEB_27),
+    listen("cy", "aria", FEB_27, "10:00:00", FEB_28),  # the same instant, known later: the same
+]
+
+
+@pytest.mark.parametrize("slices", AT_ONCE_AND_NIGHTLY)
+def test_a_session_ends_exactly_1200_s_after_its_last_listen(spark, settings, slices):
+    """On either side of the gap, inside a day and past midnight, where the night before wrote the session."""
+    found = run_nights(spark, settings, ENDS, slices)
+
+    opened = {row["listen_id"]: row["listened_at_utc"] for row in found}
+    assert [
+        opened[row["session_id"]].strftime("%d %H:%M")
+        for row in sorted(found, key=lambda row: (row["user_id"], row["listened_at_utc"]))
+    ] == [
+        "27 23:50", "28 00:10", "28 00:10", "28 00:49",
+        "27 23:50", "27 23:50",
+        "27 10:00", "27 10:00",
+    ]  # fmt: skip
+    assert len({row["session_id"] for row in found}) == 5  # no session of two listeners
