@@ -67,7 +67,9 @@ MUTUAL = {"mutual_weight": 0.1}
 Only one modality has content here, and with a larger weight the heads become too similar.
 """
 
-ALL_SEEDS = frozenset({"ease", "ials", "light_gcn", "light_gcn_ease", MM_GNN})
+ALL_SEEDS = frozenset(
+    {"popularity", "item_knn", "ease", "ials", "light_gcn", "light_gcn_ease", MM_GNN}
+)
 """Families measured on every seed; all others on at most FEWER_SEEDS."""
 
 HETREC_VARIANTS = (
@@ -92,6 +94,8 @@ GAINS = {
     "tail_recall_at_10": "in tail recall@10",
     "cold_recall_at_10": "in cold recall@10",
 }
+TITLE = "Social (HetRec 2011 Last.fm)"
+HEADER = ["family", *COLUMNS.values(), *GAINS.values()]
 
 
 def open_fit_cache(settings: Settings, *, quick: bool) -> FitCache:
@@ -169,12 +173,13 @@ def differences(metrics: dict[str, dict[int, ListMetrics]]) -> dict[str, Differe
 def flat_figures(
     metrics: dict[str, dict[int, ListMetrics]], compared: dict[str, Difference]
 ) -> dict[str, float | None]:
-    """Means over seeds, their deviations, and the differences with both ends of their intervals.
+    """Numbers of seeds, means over them, deviations, and differences with both ends of their intervals.
 
     A segment without relevant tracks in every seed has the figure null.
     """
     flat: dict[str, float | None] = {}
     for name, by_seed in metrics.items():
+        flat[f"{name}.seeds"] = len(by_seed)
         for metric in COLUMNS:
             of_seeds = [one.values[metric] for one in by_seed.values()]
             values = [value for value in of_seeds if not math.isnan(value)]
@@ -185,14 +190,36 @@ def flat_figures(
     return {name: None if value is None else round(value, 6) for name, value in flat.items()}
 
 
+def sections_of(
+    metrics: dict[str, dict[int, ListMetrics]], command: str, day: date
+) -> list[Section]:
+    """A section for each number of seeds: all means of a table are over the same seeds.
+
+    The families with the most seeds have a table of their own; that of fewer seeds has every family
+    again, on the first seeds alone.
+    """
+    most, *fewer = sorted({len(by_seed) for by_seed in metrics.values()}, reverse=True)
+    sections = []
+    for n_seeds in (most, *fewer):
+        shown = {
+            name: {seed: by_seed[seed] for seed in sorted(by_seed)[:n_seeds]}
+            for name, by_seed in metrics.items()
+            if len(by_seed) >= n_seeds
+        }
+        title = TITLE if n_seeds == most else f"{TITLE}, first {n_seeds} seeds"
+        rows = rows_of(shown, differences(shown))
+        sections.append(Section(title, command, day, n_seeds, HEADER, rows))
+    return sections
+
+
 def rows_of(
     metrics: dict[str, dict[int, ListMetrics]], compared: dict[str, Difference]
 ) -> list[list[str]]:
-    """A row for each family: figures over its seeds, and MM-GNN's gains."""
+    """A row for each family: means over its seeds, and MM-GNN's gains."""
     flat = flat_figures(metrics, compared)
     rows = []
-    for name, by_seed in metrics.items():
-        row = [name, str(len(by_seed))]
+    for name in metrics:
+        row = [name]
         for metric in COLUMNS:
             mean, deviation = flat[f"{name}.{metric}"], flat[f"{name}.{metric}_sd"]
             is_headline = metric in ("recall_at_10", "ndcg_at_10") and deviation is not None
@@ -226,17 +253,14 @@ def main(
     for name in names:
         get_variant(name)
     metrics = measure(open_fit_cache(load_settings(), quick=quick), names, seeds)
-    compared = differences(metrics)
-    rows = rows_of(metrics, compared)
-    header = ["family", "seeds", *COLUMNS.values(), *GAINS.values()]
     day = date.fromisoformat(on) if on else date.today()  # noqa: DTZ011  a date for people
     option = f" --families {families}" if families else ""
     command = f"python -m tests.benchmarks.social --seeds {seeds}{option} --record"
-    section = Section("Social (HetRec 2011 Last.fm)", command, day, seeds, header, rows)
-    print_section(section, record=record)
+    for section in sections_of(metrics, command, day):
+        print_section(section, record=record)
     if record:
         write_front_page()
-    print(json.dumps(flat_figures(metrics, compared)))
+    print(json.dumps(flat_figures(metrics, differences(metrics))))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tests.benchmarks.support import baselines
 from tests.benchmarks.support import fit_cache as fit_cache_module
 from tests.benchmarks.support.baselines import ALL_HEADS, Variant, get_variant
 from tests.benchmarks.support.fit_cache import FitCache
-from tests.benchmarks.support.list_metrics import list_metrics, segments_of
+from tests.benchmarks.support.list_metrics import ListMetrics, list_metrics, segments_of
 from tests.training.datasets import (
     CPU,
     dataset_of,
@@ -196,3 +196,30 @@ def test_the_last_line_has_a_figure_for_each_family_and_an_interval_for_each_bas
     assert "mm_gnn_minus_popularity.tail_recall_at_10_low" in flat
     assert flat["popularity.cold_recall_at_10"] is None
     assert "mm_gnn_minus_popularity.cold_recall_at_10" not in flat  # no cold track is relevant
+
+
+def test_all_means_of_a_table_are_over_the_same_seeds():
+    """Seeds 1 to 5 have recall 0.1 to 0.5: a mean of 0.3; of the first three, which BPR has alone, 0.2."""
+    metrics = {
+        name: {seed: _metrics(seed / 10) for seed in range(1, n_seeds + 1)}
+        for name, n_seeds in (("ease", 5), ("bpr", 3))
+    }
+
+    five, three = social.sections_of(metrics, "command", AS_OF)
+
+    column = social.HEADER.index("recall@10")
+    assert (five.title, five.seeds) == ("Social (HetRec 2011 Last.fm)", 5)
+    assert (three.title, three.seeds) == ("Social (HetRec 2011 Last.fm), first 3 seeds", 3)
+    assert [(row[0], row[column][:6]) for row in five.rows] == [("ease", "0.3000")]
+    assert [(row[0], row[column][:6]) for row in three.rows] == [
+        ("ease", "0.2000"),
+        ("bpr", "0.2000"),
+    ]
+    assert "3 seeds, mean ± sd" in three.markdown
+    [only] = social.sections_of({"ease": metrics["ease"]}, "command", AS_OF)
+    assert only == five
+
+
+def _metrics(recall: float) -> ListMetrics:
+    values = dict.fromkeys(social.COLUMNS, 0.0) | {"recall_at_10": recall}
+    return ListMetrics(values, {})
