@@ -37,10 +37,12 @@ def lists(nights):
     return lists
 
 
-@pytest.mark.parametrize(
-    "user",
-    sorted(set(toy_dataset.LISTENERS) - {toy_dataset.HIDER, toy_dataset.OPTED_OUT, "rock-6"}),
+WITH_WITHHELD_TRACK = sorted(
+    set(toy_dataset.LISTENERS) - {toy_dataset.HIDER, toy_dataset.OPTED_OUT, "rock-6"}
 )
+
+
+@pytest.mark.parametrize("user", WITH_WITHHELD_TRACK)
 def test_the_withheld_track_comes_first(lists, user):
     assert lists[user][0]["track_id"] == toy_dataset.withheld_track(user)
     assert lists[user][0]["tier"] == "personal"
@@ -67,6 +69,7 @@ def test_a_cold_start_user_gets_popular_tracks_at_most_two_per_artist(lists):
 def test_hidden_withdrawn_and_recent_tracks_are_in_no_list(lists):
     listed = {(user, row["track_id"]) for user, mine in lists.items() for row in mine}
 
+    assert {(user, toy_dataset.withheld_track(user)) for user in WITH_WITHHELD_TRACK} <= listed
     assert (toy_dataset.HIDER, toy_dataset.withheld_track(toy_dataset.HIDER)) not in listed
     assert toy_dataset.WITHDRAWN not in {track for _, track in listed}
     listened = {

@@ -52,8 +52,10 @@ def test_a_backfill_of_an_old_date_is_not_late(sent):
     from dags.policy.alerts import deadline_passed
 
     asyncio.run(deadline_passed({"dag_run": run_of("backfill")}))
-
     assert sent == []
+
+    asyncio.run(deadline_passed({"dag_run": run_of("scheduled")}))
+    assert [alert for alert, _ in sent] == ["late"]
 
 
 def test_the_alert_of_a_failed_task_has_the_message_of_its_error(sent):

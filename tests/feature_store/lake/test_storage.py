@@ -53,6 +53,7 @@ def test_a_missing_file_is_named_with_its_address(storage):
 
 def test_a_deleted_file_is_gone_and_deleting_twice_is_fine(storage):
     storage.write("x", b"1")
+    assert storage.exists("x")
     storage.delete("x")
     storage.delete("x")
 

@@ -22,6 +22,7 @@ def test_the_list_matches_an_erased_person_without_storing_the_id(settings):
     assert erased_people.matches("yvonne")
     assert not erased_people.matches("ben")
     files = [file for file in Path(settings.lake).rglob("*") if file.is_file()]
+    assert files
     assert not [file for file in files if "yvonne" in file.name or b"yvonne" in file.read_bytes()]
 
 

@@ -85,9 +85,11 @@ def test_the_purge_removes_a_person_who_is_in_old_versions_only(lake):
     write_follows(lake, MARCH_1, ("cy", "ben"))
 
     assert table_rewrite.erase_from_table(lake, follows, ADA) is None
+    assert files_containing_id(lake, ADA.user_id)
     table_rewrite.purge_history(lake, follows)
 
     assert files_containing_id(lake, ADA.user_id) == []
+    assert read_table(lake, follows).to_pylist() == [follow("cy", "ben")]
 
 
 def test_a_purged_table_can_be_written_and_purged_again(lake):
@@ -128,6 +130,7 @@ def test_the_purge_deletes_files_of_a_killed_writer(lake):
     table_rewrite.purge_history(lake, follows)
 
     assert not orphan.exists()
+    assert read_table(lake, follows).to_pylist() == [follow("cy", "ben"), follow("cy", "ben", MARCH_2)]  # fmt: skip
 
 
 def reject(original_text, detail="", row=0):

@@ -207,6 +207,7 @@ def test_a_table_that_the_run_has_not_written_stops_publication(spark, settings)
 def test_blocked_and_staged_runs_are_never_current(lake, run_of):
     publish_run(run_of(MARCH_1, "r1"), mode="stage_only")
 
+    assert [(event.action, event.run_id) for event in events(lake)] == [("stage_only", "r1")]
     assert current_event(events(lake)) is None
 
 

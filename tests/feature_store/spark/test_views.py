@@ -36,6 +36,8 @@ def test_views_show_their_snapshot_until_they_are_created_again(spark, lake, run
 
 @pytest.mark.usefixtures("published")
 def test_no_view_holds_a_person_on_the_suppression_list(spark, lake, settings):
+    create_views(spark, open_snapshot(lake))
+    assert tracks_seen(spark) == ["t1"]
     [person] = open_snapshot(lake).read("rec_topk")["user_id"].to_pylist()
     suppression.suppress(settings, person)
 

@@ -85,4 +85,6 @@ def test_a_tag_without_an_embedding_has_no_weight(spark, night, encoded):
 
 
 def test_a_tag_of_a_track_outside_the_catalogue_gives_no_row(spark, night, encoded):
-    assert built(spark, night, encoded, ("t9", "rock", "ann")) == {}
+    found = built(spark, night, encoded, ("t9", "rock", "ann"), ("t1", "slow", "ann"))
+
+    assert found == {"t1": [0.0, 1.0]}

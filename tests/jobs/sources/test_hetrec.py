@@ -72,7 +72,10 @@ def test_tags_keep_their_day_and_their_accents(folder, tmp_path):
 
 def test_tags_do_not_become_lyrics(folder, tmp_path):
     """Lyrics joined from tags would leak the tagged pairs that an evaluation holds out."""
-    assert "lyrics" not in _land(folder, tmp_path)
+    landed = _land(folder, tmp_path)
+
+    assert len(landed["tags"]) == 4
+    assert "lyrics" not in landed
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def scores_of(model: Recommender, view: DataView) -> torch.Tensor:
         return model.score(UserBatch(torch.arange(len(view.graph.nodes.users))))
 
 
+def n_epochs_of(model: Recommender) -> int:
+    """Epochs of `fitted`: 1, and 0 for a family that its constructor solves."""
+    return 1 if list(cast("nn.Module", model).parameters()) else 0
+
+
 def without_follows(view: DataView) -> DataView:
     return replace(view, graph=replace(view.graph, follows=edges([])))
 
@@ -78,9 +83,9 @@ def test_without_follows_every_listener_is_scored(family):
     scores = scores_of(model, view)
     assert not scores.isnan().any()
     assert scores.isfinite().any(dim=1).all()
-    assert all(
-        torch.tensor(list(epoch.losses.values())).isfinite().all() for epoch in outcome.epochs
-    )
+    losses = [torch.tensor(list(epoch.losses.values())) for epoch in outcome.epochs]
+    assert [len(of_epoch) > 0 for of_epoch in losses] == [True] * n_epochs_of(model)
+    assert all(of_epoch.isfinite().all() for of_epoch in losses)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -90,7 +95,9 @@ def test_one_listener_alone_gives_no_nan(family):
 
     model, _ = fitted(family, view)
 
-    assert not scores_of(model, view).isnan().any()
+    scores = scores_of(model, view)
+    assert scores.shape == (1, 3)
+    assert not scores.isnan().any()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -100,8 +107,10 @@ def test_no_listens_give_no_batch_and_no_nan(family):
 
     model, outcome = fitted(family, view)
 
-    assert all(not epoch.losses for epoch in outcome.epochs)
-    assert not scores_of(model, view).isnan().any()
+    assert [epoch.losses for epoch in outcome.epochs] == [{}] * n_epochs_of(model)
+    scores = scores_of(model, view)
+    assert scores.shape == (2, 3)
+    assert not scores.isnan().any()
 
 
 def test_a_dataset_of_one_listener_has_a_reason_for_its_missing_metrics():
@@ -192,5 +201,6 @@ def test_a_listener_with_a_hundred_thousand_listens_fits_in_a_batch(fan_out):
         before = cast("nn.Module", model).state_dict()["heads.collaborative.nodes.user"].clone()
         [epoch] = fit(model, batches, LoopConfig(), n_epochs=1).epochs
 
+    assert epoch.losses
     assert all(torch.tensor(list(epoch.losses.values())).isfinite())
     assert not torch.equal(model.heads["collaborative"].nodes["user"], before)
