@@ -31,9 +31,9 @@ from airflow.sdk.bases.operator import chain
 from dags.operators.nightly_tasks import (
     announcing_task,
     landing_task,
+    predicting_task,
     publishing_task,
     report_task,
-    scoring_task,
     spark_job,
     training_task,
 )
@@ -133,8 +133,8 @@ def evensong_nightly() -> None:
         edges = [spark_job(name) for name in EDGE_TABLES]
         chain([*core, daily], nodes, edges)
     with TaskGroup("training", prefix_group_id=False):
-        model = training_task("mm_gnn")
-        scores = scoring_task("score_candidates")
+        model = training_task("ranking")
+        scores = predicting_task("score_candidates", "ranking")
         chain([*edges, emotion, track_tags], model, scores)
     with TaskGroup("recommendations", prefix_group_id=False):
         topk, similar = spark_job("rec_topk"), spark_job("rec_similar_tracks")

@@ -145,18 +145,49 @@ class GateSettings(BaseModel):
     )
 
 
-class TrainingSettings(BaseModel):
-    """Which model families to train, when, and on what hardware."""
+class SplitSettings(BaseModel):
+    """Sizes of what is held out of a training; one cut a night for every task."""
 
     model_config = _FROZEN
 
-    family: str = Field(
-        "mm_gnn", description="Model family that makes the lists until another one is promoted."
+    window_days: int = Field(
+        7, ge=1, description="Days of the validation window, and of the test window."
     )
-    challengers: tuple[str, ...] = Field(
-        (), description="Families that replace it when a training shows them to be better."
+    min_days_per_window: int = Field(
+        5, ge=1, description="The listens must span so many windows, or the windows shrink."
     )
-    max_model_age_days: int = Field(7, ge=0, description="A night retrains an older model.")
+    held_out_tenths: int = Field(
+        1, ge=1, le=4, description="Of a listener's counts without times, for validation and test."
+    )
+    min_held_out_users: int = Field(
+        5, ge=2, description="With fewer listeners to evaluate on, nothing is held out."
+    )
+
+
+class TrainingSettings(BaseModel):
+    """Which tasks to train, by which model families, when, and on what hardware."""
+
+    model_config = _FROZEN
+
+    tasks: tuple[str, ...] = Field(
+        ("ranking",), description="Training tasks of a night, by name in training's registry."
+    )
+    families: dict[str, str] = Field(
+        {}, description="By task: the family that it begins with, instead of the task's default."
+    )
+    challengers: dict[str, tuple[str, ...]] = Field(
+        {}, description="By task: families that replace it when a training shows them to be better."
+    )
+    challenger_seeds: int = Field(
+        3, ge=1, description="Fits of each family in a champion-challenger test, each with a seed."
+    )
+    max_model_age_days: int = Field(
+        7, ge=0, description="A night retrains an older model, unless its inputs are unchanged."
+    )
+    max_model_age_days_of: dict[str, int] = Field(
+        {}, description="By task: another age than max_model_age_days."
+    )
+    split: SplitSettings = SplitSettings()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     n_threads: int = Field(2, ge=1, description="CPU threads of each process.")
     launcher: Literal["in_process", "torchrun"] = Field(
@@ -166,6 +197,10 @@ class TrainingSettings(BaseModel):
     n_processes: int = Field(
         1, ge=1, description="Processes that torchrun starts on this machine; one for each GPU."
     )
+
+    def max_age_days(self, task: str) -> int:
+        """Days after which a night retrains the task's model."""
+        return self.max_model_age_days_of.get(task, self.max_model_age_days)
 
     @model_validator(mode="after")
     def _check_launcher(self) -> TrainingSettings:

@@ -1,4 +1,4 @@
-"""Recipes: configurations of families as frozen dataclasses, read from TOML files.
+"""Reads recipes from TOML files: configurations of families as frozen dataclasses.
 
 A file holds only what differs from the defaults of the dataclasses; a family without a file has the
 defaults.
@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from training.engine.loop import LoopConfig
-from training.evaluation.splits import SplitConfig
-from training.models.registry import FAMILIES, ModelConfig
+from training.engine.loop_config import LoopConfig
+from training.engine.recipe import Recipe
+from training.tasks.registry import get_task
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,33 +28,21 @@ class RecipeError(ValueError):
     """A recipe names an unknown family, section or key, or a value of the wrong type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides how a family is trained, except the data and the seed."""
-
-    family: str
-    model: ModelConfig
-    loop: LoopConfig = field(default_factory=LoopConfig)
-    split: SplitConfig = field(default_factory=SplitConfig)
-
-    def as_json(self) -> str:
-        """The whole recipe, defaults written out, keys sorted: what a model version hashes."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-
-def load_recipe(family: str, folder: Path = CONFIGS) -> Recipe:
-    """The recipe of a family: the defaults, changed by `<family>.toml` where there is one.
+def load_recipe(task: str, family: str, folder: Path = CONFIGS) -> Recipe:
+    """The recipe of a family: the defaults, changed by `<task>/<family>.toml` where there is one.
 
     Raises:
-        RecipeError: no such family, an unknown section or key, or a value of the wrong type.
+        RecipeError: no such task or family, an unknown section or key, or a value of the wrong
+            type.
     """
-    if family not in FAMILIES:
+    families = get_task(task).families
+    if family not in families:
         raise RecipeError(
-            f"family {family!r} is unknown; registered: {', '.join(sorted(FAMILIES))}"
+            f"task {task} has no family {family!r}; registered: {', '.join(sorted(families))}"
         )
-    path = folder / f"{family}.toml"
+    path = folder / task / f"{family}.toml"
     sections = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return _recipe(family, path.name, sections)
+    return _recipe(task, family, f"{task}/{path.name}", sections)
 
 
 def recipe_from_json(text: str) -> Recipe:
@@ -65,18 +52,20 @@ def recipe_from_json(text: str) -> Recipe:
         RecipeError: it names a key that no longer exists.
     """
     values = json.loads(text)
-    family = values.pop("family")
-    return _recipe(family, "run_models.config_json", values)
+    task, family = values.pop("task"), values.pop("family")
+    return _recipe(task, family, "run_models.config_json", values)
 
 
-def _recipe(family: str, file: str, sections: dict[str, dict[str, object]]) -> Recipe:
-    if unknown := set(sections) - {"model", "loop", "split"}:
-        raise RecipeError(f"{file}: unknown sections {sorted(unknown)}; use model, loop, split")
+def _recipe(task: str, family: str, file: str, sections: dict[str, dict[str, object]]) -> Recipe:
+    known = get_task(task)
+    if unknown := set(sections) - {"model", "loop", "batching"}:
+        raise RecipeError(f"{file}: unknown sections {sorted(unknown)}; use model, loop, batching")
     return Recipe(
+        task=task,
         family=family,
-        model=_section(file, FAMILIES[family].config, sections.get("model", {})),
+        model=_section(file, known.families[family].config, sections.get("model", {})),
+        batching=_section(file, known.batching, sections.get("batching", {})),
         loop=_section(file, LoopConfig, sections.get("loop", {})),
-        split=_section(file, SplitConfig, sections.get("split", {})),
     )
 
 

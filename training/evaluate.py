@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from training.data.dataset import Dataset, DataView
-from training.evaluation.evaluator import EvalResult, Evaluator, Recommendations
-from training.evaluation.splits import Holdout, Split
-from training.models.protocols import Recommender
+if TYPE_CHECKING:
+    import torch
+
+    from training.evaluation.eval_result import EvalResult
+    from training.evaluation.splits import Split
+    from training.tasks.protocol import Task
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
-def test_view(dataset: Dataset, split: Split) -> DataView:
+def test_view(task: Task[Any, Any, Any], data: Any, split: Split[Any]) -> Any:
     """What a model sees at the test: everything before its cut, validation included."""
-    return dataset.train_view(_open_test(split))
+    return task.train_view(data, _open_test(split))
 
 
-def published_view(dataset: Dataset, split: Split) -> DataView:
+def published_view(task: Task[Any, Any, Any], data: Any, split: Split[Any]) -> Any:
     """What a model sees at the test in published comparisons: only the part it was trained on.
 
     Published comparisons leave the validation pairs out of the lists, and do not show them to the
     model.
     """
-    return dataset.train_view(split.validation)
+    return task.train_view(data, split.validation)
 
 
 def test_result(
-    model: Recommender, dataset: Dataset, split: Split, device: torch.device
+    task: Task[Any, Any, Any], model: Any, data: Any, split: Split[Any], device: torch.device
 ) -> EvalResult:
     """Metrics on the test; `model` was built on `test_view` and selected without it."""
-    return _evaluator(dataset, split, device).evaluate(model)
+    return task.evaluator(data, _open_test(split), device).evaluate(model)
 
 
-def test_recommendations(
-    model: Recommender, dataset: Dataset, split: Split, device: torch.device
-) -> Recommendations:
-    """Lists for the test, for metrics per listener.
-
-    `model` was built on `test_view` or `published_view`, and selected without the test.
-    """
-    return _evaluator(dataset, split, device).recommend(model)
+def on_test(split: Split[Part], measure: Callable[[Part], Result]) -> Result:
+    """What a benchmark measures on the test of a model that was selected without it."""
+    return measure(_open_test(split))
 
 
-def _evaluator(dataset: Dataset, split: Split, device: torch.device) -> Evaluator:
-    return Evaluator(_open_test(split), len(dataset.nodes.users), dataset.n_tracks, device)
-
-
-def _open_test(split: Split) -> Holdout:
+def _open_test(split: Split[Part]) -> Part:
     """The one place that breaks the seal."""
     return split.sealed_test

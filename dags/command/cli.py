@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from dags.command.models import demote, models, promote
 from dags.command.privacy import erase, export
 from dags.command.publication import publish, published, report, rollback, waive
 from dags.command.row_printing import Format, print_rows
@@ -174,8 +175,8 @@ def read(
     print_rows(rows.slice(0, limit).to_pylist(), output)
 
 
-for publication_command in (published, rollback, publish, waive, report):
-    app.command()(publication_command)
+for command in (published, rollback, publish, waive, report, models, promote, demote):
+    app.command()(command)
 
 
 @app.command()

@@ -133,7 +133,7 @@ def _print_quality(summary: NightSummary, console: Console) -> None:
             row["split"],
             row["metric"],
             f"{row['value']:.4f}",
-            f"{row['n_users']:,}",
+            f"{row['n_units']:,}",
         )
     console.print(table)
 

@@ -17,10 +17,12 @@ from dags.operators.assets import PUBLISHED_ASSETS
 from dags.operators.publish_mode import publish_mode
 from dags.operators.run_context import night_of
 from dags.operators.spark_job import SparkJob
-from dags.operators.training_job import TrainingJob
+from dags.operators.torch_job import TorchJob
 
 CLOSE_LANDING = "jobs.landing.closing:close_landing"
-SCORE = "training.predict:score"
+TRAIN = "training.train:train"
+PREDICT = "training.predict:predict"
+PREDICT_NOTHING = "training.predict:predict_nothing"
 PUBLISH = "jobs.publishing.publication:publish_night"
 REPORT = "jobs.report.report:write_report"
 
@@ -40,22 +42,25 @@ def landing_task() -> Any:
     return close()
 
 
-def training_task(task_id: str) -> Any:
-    """Task that trains a model or finds a young one.
+def training_task(name: str) -> Any:
+    """Task that trains a model or finds a young one; the training task's name is the task id."""
+    return TorchJob(
+        task_id=name, pool=name, training_task=name, function=TRAIN, params_read=("retrain",)
+    )
 
-    The task id names the main ranker, also when the settings choose another family.
+
+def predicting_task(table_name: str, training_task: str) -> Any:
+    """Task that writes what the promoted model of a training task predicts.
+
+    The table's name is the task id. A training task that is off leaves an empty slice.
     """
-    return TrainingJob(task_id=task_id, pool=task_id)
-
-
-def scoring_task(table_name: str) -> Any:
-    """Task that scores the candidates of every user with the promoted model."""
-
-    @task(task_id=table_name, pool=table_name)
-    def score(**context: Any) -> None:
-        pkgutil.resolve_name(SCORE)(night_of(context))
-
-    return score()
+    return TorchJob(
+        task_id=table_name,
+        pool=table_name,
+        training_task=training_task,
+        function=PREDICT,
+        when_off=PREDICT_NOTHING,
+    )
 
 
 def publishing_task() -> Any:

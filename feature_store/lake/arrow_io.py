@@ -138,6 +138,7 @@ def write_slice(
                 fingerprint.update(batch)
                 yield batch
             check()
+            may_be_committed.append(True)
 
         def write(reader: pa.RecordBatchReader) -> None:
             predicate = _slice_predicate(as_of, part)
@@ -145,7 +146,13 @@ def write_slice(
 
         check()
         opened = ensure_table(lake, table)
-        write_stream(write, table.arrow_schema, checked_batches())
+        files_before, may_be_committed = _data_files(lake, table), list[bool]()
+        try:
+            write_stream(write, table.arrow_schema, checked_batches())
+        except BaseException:
+            if not may_be_committed:  # files of a stopped stream may hold an erased person's rows
+                _delete_files(lake, _data_files(lake, table) - files_before)
+            raise
     return _written(lake, table, opened, fingerprint)
 
 
@@ -291,6 +298,22 @@ def _written(lake: str, table: Table, opened: DeltaTable, fingerprint: ArrowFing
         added_bytes=_added_bytes(lake, table, opened.version()),
         content_sha256=fingerprint.digest(),
     )
+
+
+def _data_files(lake: str, table: Table) -> set[str]:
+    """Paths of the table's data files, whether a version refers to them or not."""
+    files = open_storage(lake).list(f"tables/{table.name}")
+    return {
+        file.path
+        for file in files
+        if file.path.endswith(".parquet") and "_delta_log" not in file.path
+    }
+
+
+def _delete_files(lake: str, paths: set[str]) -> None:
+    storage = open_storage(lake)
+    for path in sorted(paths):
+        storage.delete(path)
 
 
 def _added_bytes(lake: str, table: Table, version: int) -> int:

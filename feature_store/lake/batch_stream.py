@@ -36,7 +36,7 @@ def write_stream(
     import pyarrow as pa
 
     handed: Queue[pa.RecordBatch | _End] = Queue(maxsize=1)
-    reader = pa.RecordBatchReader.from_batches(schema, _received(handed))
+    reader = pa.RecordBatchReader.from_batches(schema, _taken(handed))
     with ThreadPoolExecutor(max_workers=1) as pool:
         writer = pool.submit(write, reader)
         try:
@@ -50,7 +50,7 @@ def write_stream(
         writer.result()
 
 
-def _received(handed: Queue[pa.RecordBatch | _End]) -> Iterator[pa.RecordBatch]:
+def _taken(handed: Queue[pa.RecordBatch | _End]) -> Iterator[pa.RecordBatch]:
     while not isinstance(item := handed.get(), _End):
         yield item
     if item is _End.BROKEN:

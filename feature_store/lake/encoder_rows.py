@@ -32,6 +32,11 @@ class EncoderIdentity:
         """The three parts, as error messages and checkpoints name them."""
         return f"{self.encoder_id}/{self.weights_sha256}/{self.preprocessing_id}"
 
+    @classmethod
+    def parse(cls, text: str) -> EncoderIdentity:
+        """The identity that `str` gave; an encoder's id may hold slashes, the others hold none."""
+        return cls(*text.rsplit("/", 2))
+
 
 def spark_rows(features: DataFrame, encoders: DataFrame, table: Table) -> DataFrame:
     """The rows of `features` that count for the night; unique by content_hash.
@@ -47,11 +52,10 @@ def spark_rows(features: DataFrame, encoders: DataFrame, table: Table) -> DataFr
     return features.join(F.broadcast(identity), on=list(IDENTITY_COLUMNS), how="left_semi")
 
 
-def arrow_rows(features: pa.Table, encoders: pa.Table, table: Table) -> pa.Table:
+def arrow_rows(features: pa.Table, identity: EncoderIdentity | None) -> pa.Table:
     """The same rule for Arrow tables; the order of `features` stays."""
     import pyarrow.compute as pc
 
-    identity = identity_of(encoders, table)
     if identity is None:
         return features.slice(0, 0)
     counts = pc.equal(features["encoder_id"], identity.encoder_id)

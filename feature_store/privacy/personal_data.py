@@ -29,7 +29,13 @@ _COLUMNS_WITHOUT_USER_IDS = frozenset(
 
 def has_personal_data(table: Table) -> bool:
     """Whether a row of the table can name a person."""
-    unmarked = table.name in {"raw_rejects", "graph_nodes", "run_waivers", "published_runs"}
+    unmarked = table.name in {
+        "raw_rejects",
+        "graph_nodes",
+        "run_waivers",
+        "run_promotions",
+        "published_runs",
+    }
     return bool(table.person_columns) or unmarked or "reason_subject" in table.column_names
 
 

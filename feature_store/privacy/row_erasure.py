@@ -101,8 +101,8 @@ def _redact_gate(gate: dict[str, Any], person_filter: PersonFilter) -> dict[str,
     return gate | {name: ERASED for name, text in texts.items() if person_filter.matches_text(text)}
 
 
-def _redact_waivers(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
-    """run_waivers: redact an operator's reason that names the person."""
+def _redact_reasons(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
+    """run_waivers, run_promotions: redact an operator's reason that names the person."""
     reasons = rows["reason"].to_pylist()
     kept = [ERASED if person_filter.matches_text(reason) else reason for reason in reasons]
     changed = sum(one != other for one, other in zip(reasons, kept, strict=True))
@@ -120,5 +120,6 @@ _REDACTIONS = {
     "raw_rejects": _redact_rejects,
     "rec_topk": _neutralise_reasons,
     "published_runs": _redact_events,
-    "run_waivers": _redact_waivers,
+    "run_waivers": _redact_reasons,
+    "run_promotions": _redact_reasons,
 }

@@ -40,6 +40,7 @@ _APPENDED_WITHOUT_A_LEASE = {
     "published_runs",
     "run_metrics",
     "run_models",
+    "run_promotions",
     "run_waivers",
     "run_erasures",
 }

@@ -16,17 +16,29 @@ from feature_store.tables.runs import RUN_METRICS
 
 
 def record_task(
-    night: Night, written: Written, inputs: Mapping[str, int], *, elapsed_s: float, now: datetime
+    night: Night,
+    written: Written,
+    inputs: Mapping[str, int],
+    *,
+    part: str = "",
+    elapsed_s: float,
+    now: datetime,
 ) -> None:
     """Append a task's metrics to run_metrics, and emit its lineage event.
 
-    `inputs` is the version of each table that the task read.
+    Args:
+        night: the run.
+        written: what the task wrote.
+        inputs: version of each table that the task read.
+        part: the part of the slice, where several tasks of a run each write one.
+        elapsed_s: seconds that the task took.
+        now: when it ended.
     """
     row = {
         "run_id": night.run_id,
         "as_of_date": night.as_of,
         "stage": LAYERS[table_called(written.table_name).layer].stage,
-        "task": written.table_name,
+        "task": f"{written.table_name}.{part}" if part else written.table_name,
         "row_count": written.row_count,
         "added_bytes": written.added_bytes,
         "elapsed_s": elapsed_s,

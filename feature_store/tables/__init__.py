@@ -1,6 +1,6 @@
 """All tables of the lake by name."""
 
-from feature_store.contract import ContractError, Table
+from feature_store.contract import ContractError, Table, Time
 from feature_store.tables import core, features, graph, raw, recommendations, runs, scores
 
 TABLES: dict[str, Table] = {
@@ -10,6 +10,18 @@ TABLES: dict[str, Table] = {
 }
 
 PUBLISHED_TABLES: tuple[Table, ...] = recommendations.TABLES
+
+
+OUTPUT_COLUMNS = ("family", "model_version")
+
+
+def output_tables() -> tuple[Table, ...]:
+    """Tables of what models predict: their rows name the family and the version of the model."""
+    return tuple(
+        table
+        for table in TABLES.values()
+        if table.time is Time.AS_OF and set(OUTPUT_COLUMNS) <= set(table.column_names)
+    )
 
 
 def table_called(name: str) -> Table:

@@ -221,15 +221,53 @@ NODE_INDEX = Column(
 )
 
 # --- models, scores, lists ---------------------------------------------------------------------
+TRAINING_TASK = Column(
+    "training_task",
+    Kind.STRING,
+    "What the model learned to do, a name in training's registry; `lists` for published lists.",
+)
 FAMILY = Column("family", Kind.STRING, "Model family, a name in training's registry.")
 MODEL_VERSION = Column(
     "model_version",
     Kind.STRING,
     "Hash of data, configuration, code, seed, torch version, processes, threads and device.",
 )
+MODEL_ROLE = Column(
+    "model_role",
+    Kind.STRING,
+    "champion: makes the lists. candidate: waits for a person's promotion. component: another "
+    "model learns from it. none: the task had no data.",
+)
 TRAINED_AS_OF_DATE = Column("trained_as_of_date", Kind.DATE, "Last day of the training data.")
+CHECKED_AS_OF_DATE = Column(
+    "checked_as_of_date",
+    Kind.DATE,
+    "Last day on which a training found that model's inputs unchanged; its age counts from here.",
+)
+FITTED_UNTIL_DATE = Column(
+    "fitted_until_date", Kind.DATE, "Last day that the model which scores has learned from."
+)
+HELD_OUT_FROM_DATE = Column(
+    "held_out_from_date",
+    Kind.DATE,
+    "The night's cut: first day that the copy for evaluations has not learned from.",
+).or_null("when nothing was held out by time")
 PROMOTED_AS_OF_DATE = Column(
     "promoted_as_of_date", Kind.DATE, "First as_of that may use the model."
+).or_null("until it is promoted")
+NO_DATA_REASON = Column(
+    "no_data_reason", Kind.STRING, "Why the task had nothing to learn from."
+).or_null("for a model")
+UPSTREAM_VERSIONS = Column(
+    "upstream_versions",
+    Kind.STRINGS,
+    "What the model learned from, as name=version: encoders by feature table, models by "
+    "task/family.",
+)
+INPUTS_SHA256 = Column(
+    "inputs_sha256",
+    Kind.STRING,
+    "Hash of all that decided the training but its day: data, recipes of all that competed, code.",
 )
 RANK = Column("rank", Kind.INT, "Place in the list; 1 is best.")
 SCORE = Column(
@@ -247,7 +285,8 @@ REASON_TEXT = Column("reason_text", Kind.STRING, "The reason as a sentence.")
 HEADS = Column(
     "heads",
     Kind.STRINGS,
-    "Heads of the model that scored this track: modalities, collaborative, linear.",
+    "Heads of the model that scored this track, such as audio or collaborative; of a model with "
+    "one output its family.",
 )
 MODALITIES = Column(
     "modalities", Kind.STRINGS, "Modalities that both tracks have: audio, lyrics, tags."
@@ -273,7 +312,9 @@ SUBJECT = Column("subject", Kind.STRING, "Model family or published table that w
 SPLIT = Column("split", Kind.STRING, "Data of the evaluation: validation, test, next_day.")
 METRIC = Column("metric", Kind.STRING, "Name of the metric, with its cut-off.")
 VALUE = Column("value", Kind.DOUBLE, "Value of the metric, rounded to 6 decimals.")
-N_USERS = Column("n_users", Kind.LONG, "Listeners over whom the metric is a mean.")
+N_UNITS = Column(
+    "n_units", Kind.LONG, "Listeners (or sentences, or tracks) over which the metric is a mean."
+)
 
 # --- runs, models, publication -----------------------------------------------------------------
 STAGE = Column(
@@ -295,6 +336,12 @@ CHECKPOINT_URI = Column(
     "checkpoint_uri", Kind.STRING, "Folder of the checkpoint, relative to the lake."
 )
 CHECKPOINT_SHA256 = Column("checkpoint_sha256", Kind.STRING, "Hash of the checkpoint's files.")
+BEFORE_CUT_SHA256 = Column(
+    "before_cut_sha256",
+    Kind.STRING,
+    "Hash of the checkpoint in its folder before_cut/, fitted before the night's cut, which "
+    "evaluations of other models read.",
+).or_null("when nothing was held out")
 DATA_SHA256 = Column("data_sha256", Kind.STRING, "Hash of the training data.")
 CONFIG_JSON = Column("config_json", Kind.STRING, "The model's whole configuration.")
 MLFLOW_RUN_ID = Column(
@@ -303,6 +350,11 @@ MLFLOW_RUN_ID = Column(
 RULE = Column("rule", Kind.STRING, "The gate's name, as in published_runs.gates.")
 ACTOR = Column("actor", Kind.STRING, "Person or system that asked for it.")
 WAIVER_REASON = Column("reason", Kind.STRING, "Why the rule was waived.")
+DECISION = Column("decision", Kind.STRING, "promote or demote.")
+DECISION_AS_OF_DATE = Column(
+    "decision_as_of_date", Kind.DATE, "First as_of that the decision holds for."
+)
+DECISION_REASON = Column("reason", Kind.STRING, "Why, in the person's words.")
 EVENT_REASON = Column("reason", Kind.STRING, "Why: a rule's name, or a person's words.").or_null(
     "for an ordinary night"
 )

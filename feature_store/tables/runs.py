@@ -4,6 +4,9 @@ from feature_store.contract import OneOf, Table, Time
 from feature_store.tables import columns as c
 from feature_store.tables.scores import QUALITY_COLUMNS
 
+MODEL_ROLES = ("champion", "candidate", "component", "none")
+DECISIONS = ("promote", "demote")
+WITHOUT_A_MODEL = "for a task that had no data"
 ACTIONS = ("publish", "stage_only", "rollback", "blocked", "erase")
 
 RUN_METRICS = Table(
@@ -31,29 +34,59 @@ RUN_QUALITY = Table(
     meaning="Metrics of models and lists: offline metrics on held-out listens, and the hit rate "
     "of yesterday's published lists among today's listens.",
     columns=QUALITY_COLUMNS,
-    key=("as_of_date", "subject", "split", "metric"),
+    key=("as_of_date", "training_task", "subject", "split", "metric"),
     time=Time.AS_OF,
 )
 
 RUN_MODELS = Table(
     name="run_models",
-    meaning="Trained models. A model exists once it has a row; a night uses the newest one that "
-    "was promoted by its as_of.",
+    meaning="Trained models. A model exists once it has a row; a night uses the newest one of its "
+    "task that was promoted by its as_of. A training that found all inputs unchanged repeats the "
+    "row with a later checked_as_of_date. A task without data has a row of role none.",
     columns=(
+        c.TRAINING_TASK,
         c.FAMILY,
         c.MODEL_VERSION,
+        c.MODEL_ROLE,
         c.TRAINED_AS_OF_DATE,
+        c.CHECKED_AS_OF_DATE,
+        c.FITTED_UNTIL_DATE,
+        c.HELD_OUT_FROM_DATE,
         c.PROMOTED_AS_OF_DATE,
-        c.CHECKPOINT_URI,
-        c.CHECKPOINT_SHA256,
+        c.UPSTREAM_VERSIONS,
+        c.CHECKPOINT_URI.or_null(WITHOUT_A_MODEL),
+        c.CHECKPOINT_SHA256.or_null(WITHOUT_A_MODEL),
+        c.BEFORE_CUT_SHA256,
         c.DATA_SHA256,
+        c.INPUTS_SHA256,
         c.CONFIG_JSON,
-        c.MLFLOW_RUN_ID,
+        c.MLFLOW_RUN_ID.or_null(WITHOUT_A_MODEL),
+        c.NO_DATA_REASON,
         c.RUN_ID,
         c.RECORDED_AT_UTC,
     ),
-    key=("family", "model_version"),
+    key=("training_task", "family", "model_version", "checked_as_of_date"),
     time=Time.NONE,
+    constraints=(OneOf("model_role", MODEL_ROLES),),
+)
+
+RUN_PROMOTIONS = Table(
+    name="run_promotions",
+    meaning="Promotions and demotions of models that people decided. The newest one that holds for "
+    "a night counts before what trainings promoted.",
+    columns=(
+        c.TRAINING_TASK,
+        c.FAMILY,
+        c.MODEL_VERSION,
+        c.DECISION,
+        c.DECISION_AS_OF_DATE,
+        c.ACTOR,
+        c.DECISION_REASON,
+        c.RECORDED_AT_UTC,
+    ),
+    key=("training_task", "model_version", "recorded_at_utc"),
+    time=Time.NONE,
+    constraints=(OneOf("decision", DECISIONS),),
 )
 
 RUN_WAIVERS = Table(
@@ -112,4 +145,12 @@ RUN_ERASURES = Table(
     time=Time.NONE,
 )
 
-TABLES = (RUN_METRICS, RUN_QUALITY, RUN_MODELS, RUN_WAIVERS, RUN_ERASURES, PUBLISHED_RUNS)
+TABLES = (
+    RUN_METRICS,
+    RUN_QUALITY,
+    RUN_MODELS,
+    RUN_PROMOTIONS,
+    RUN_WAIVERS,
+    RUN_ERASURES,
+    PUBLISHED_RUNS,
+)

@@ -25,20 +25,22 @@ SCORE_CANDIDATES = Table(
 
 QUALITY_COLUMNS = (
     c.AS_OF_DATE,
+    c.TRAINING_TASK,
     c.SUBJECT,
     c.SPLIT,
     c.METRIC,
     c.VALUE,
-    c.N_USERS,
+    c.N_UNITS,
     c.MODEL_VERSION.or_null("for published lists"),
     c.RUN_ID,
 )
 
 SCORE_EVALUATION = Table(
     name="score_evaluation",
-    meaning="Offline metrics of each family on the held-out listens, written by training.",
+    meaning="Offline metrics of each family on what its task held out, written by training. A "
+    "slice is a day and a task.",
     columns=QUALITY_COLUMNS,
-    key=("as_of_date", "subject", "split", "metric"),
+    key=("as_of_date", "training_task", "subject", "split", "metric"),
     time=Time.AS_OF,
 )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from feature_store.lake.arrow_io import read_table
+from feature_store.lake.arrow_io import exists, read_table
 from feature_store.lake.distinct_values import distinct_values
 from feature_store.privacy.suppression import erasure_guard
 from feature_store.publishing.gates import evaluate_gates
@@ -16,9 +16,8 @@ from feature_store.publishing.snapshot import Event, Pin, Snapshot, current_even
 from feature_store.runs.lineage import emit_published
 from feature_store.settings import Night
 from feature_store.spark.session import make_spark
-from feature_store.tables import PUBLISHED_TABLES
+from feature_store.tables import OUTPUT_COLUMNS, PUBLISHED_TABLES, output_tables
 from feature_store.tables.runs import RUN_METRICS
-from feature_store.tables.scores import SCORE_CANDIDATES
 from jobs.publishing.audit import audit_metrics
 
 if TYPE_CHECKING:
@@ -89,6 +88,12 @@ def _inputs(night: Night) -> tuple[Pin, ...]:
 
 
 def _model_versions(night: Night) -> list[str]:
-    columns = ["family", "model_version"]
-    scored = distinct_values(night.settings.lake, SCORE_CANDIDATES, night.as_of, columns)
-    return sorted(f"{family}:{model_version}" for family, model_version in scored)
+    """The models behind the night's tables, as family:version."""
+    lake = night.settings.lake
+    used = {
+        f"{family}:{model_version}"
+        for table in output_tables()
+        if exists(lake, table)
+        for family, model_version in distinct_values(lake, table, night.as_of, OUTPUT_COLUMNS)
+    }
+    return sorted(used)

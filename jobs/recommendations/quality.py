@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INPUTS = (AsOf(SCORE_EVALUATION), PublishedTable(REC_TOPK), History(CORE_DAILY_LISTENS))
 OUTPUT = RUN_QUALITY
 
+PUBLISHED_LISTS = "lists"  # stands where other rows name a training task
+
 
 def build(
     evaluation: DataFrame, lists: DataFrame, daily_listens: DataFrame, *, night: Night
@@ -51,20 +53,21 @@ def _next_day(lists: DataFrame, today: DataFrame, night: Night) -> DataFrame:
     return (
         _hit_rates(per_user.groupBy(), F.lit("hit_rate"))
         .unionByName(by_tier)
-        .where(F.col("n_users") > 0)
+        .where(F.col("n_units") > 0)
         .select(
             F.lit(night.as_of).alias("as_of_date"),
+            F.lit(PUBLISHED_LISTS).alias("training_task"),
             F.lit(REC_TOPK.name).alias("subject"),
             F.lit("next_day").alias("split"),
             "metric",
             "value",
-            "n_users",
+            "n_units",
             F.lit(None).cast("string").alias("model_version"),
         )
     )
 
 
 def _hit_rates(groups: GroupedData, metric: Column) -> DataFrame:
-    counted = groups.agg(F.sum("is_hit").alias("hits"), F.count("*").alias("n_users"))
-    value = F.round(F.col("hits") / F.col("n_users"), 6)
-    return counted.select(metric.alias("metric"), value.alias("value"), "n_users")
+    counted = groups.agg(F.sum("is_hit").alias("hits"), F.count("*").alias("n_units"))
+    value = F.round(F.col("hits") / F.col("n_units"), 6)
+    return counted.select(metric.alias("metric"), value.alias("value"), "n_units")

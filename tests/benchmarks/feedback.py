@@ -24,7 +24,7 @@ from rich.progress import track
 from feature_store.settings import Night, Settings, load_settings
 from tests.benchmarks.sample_world import FIRST_SEED, build_dataset, options_of
 from tests.benchmarks.support.baselines import MM_GNN
-from tests.benchmarks.support.fit_cache import make_split
+from tests.benchmarks.support.fit_cache import make_split, recommended
 from tests.benchmarks.support.list_metrics import ListMetrics, list_metrics, segments_of
 from tests.benchmarks.support.record import (
     Section,
@@ -34,14 +34,14 @@ from tests.benchmarks.support.record import (
     print_section,
     refuse_quick_record,
 )
-from training.artifacts.checkpoints import from_state
+from tests.support.ranking_fits import RANKING_TASK, fitting_of
 from training.config import load_recipe
 from training.data.dataset import Dataset
 from training.engine.loop import deterministic
 from training.engine.model_selection import select_on_validation
-from training.evaluate import test_recommendations, test_view
+from training.evaluate import test_view
 from training.evaluation.significance import Difference, paired_difference
-from training.evaluation.splits import Split
+from training.evaluation.splits import Holdout, Split, restrict_to_pairs_of
 from training.train import device_of
 
 ALL_LISTENS, ORGANIC_ONLY = "all_listens", "organic_only"
@@ -49,10 +49,10 @@ METRICS = ("recall_at_10", "ndcg_at_10", "coverage", "novelty")
 BOOTSTRAP_SEED = 7
 
 
-def split_with_organic_test(all_listens: Dataset, organic: Dataset, seed: int) -> Split:
+def split_with_organic_test(all_listens: Dataset, organic: Dataset, seed: int) -> Split[Holdout]:
     """Trains on all listens; relevant are organic listens to tracks not heard before in any way."""
-    return make_split(all_listens, seed).restrict_to_pairs_of(
-        make_split(organic, seed), all_listens.n_tracks
+    return restrict_to_pairs_of(
+        make_split(all_listens, seed), make_split(organic, seed), all_listens.n_tracks
     )
 
 
@@ -63,20 +63,23 @@ def measure(seed: int, settings: Settings, *, quick: bool) -> dict[str, ListMetr
         build_dataset(options, settings, organic_only=only) for only in (False, True)
     )
     test_split = split_with_organic_test(all_listens, organic, seed)
-    segments = segments_of(all_listens, test_split, test_view(all_listens, test_split))
+    view = test_view(RANKING_TASK, all_listens, test_split)
+    segments = segments_of(all_listens, test_split, view)
     training_data = {
         ALL_LISTENS: (all_listens, test_split),
         ORGANIC_ONLY: (organic, make_split(organic, seed)),
     }
-    recipe = load_recipe(MM_GNN)
+    recipe = load_recipe("ranking", MM_GNN)
     metrics = {}
     for name, (dataset, split) in training_data.items():
         device = device_of(Night(dataset.as_of, "benchmark", settings))
         with deterministic(seed, settings.training.n_threads):
-            state = select_on_validation(dataset, split, recipe, seed=seed, device=device).state
-            model = from_state(state, recipe.model, test_view(dataset, split), device)
+            fitting = fitting_of(dataset, device)
+            state = select_on_validation(fitting, split, recipe, seed=seed).state
+            view = test_view(RANKING_TASK, dataset, split)
+            model = RANKING_TASK.from_state(state, recipe, view, {}, device)
             # Both models' lists exclude all heard tracks, also those that organic_only drops.
-            listed = test_recommendations(model, all_listens, test_split, device)
+            listed = recommended(model, all_listens, test_split, device)
         metrics[name] = list_metrics(listed, segments)
     return metrics
 

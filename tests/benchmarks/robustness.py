@@ -47,7 +47,8 @@ from tests.benchmarks.support.record import (
     print_section,
     refuse_quick_record,
 )
-from training.artifacts.checkpoints import ModelState, from_state
+from tests.support.ranking_fits import RANKING_TASK, fitting_of
+from training.artifacts.model_state import ModelState
 from training.config import load_recipe
 from training.data.dataset import Dataset
 from training.engine.loop import deterministic
@@ -55,6 +56,7 @@ from training.engine.model_selection import evaluate_on_test, select_on_validati
 from training.evaluate import test_result, test_view
 from training.evaluation.evaluator import SELECTION_METRIC
 from training.evaluation.significance import Difference
+from training.evaluation.splits import Holdout, Split, restrict_to_pairs_of
 
 FAMILIES = (MM_GNN, "concat_twin")
 PROTOCOLS = SCORE, TRAIN, SCORE_COLD_START = "score", "train", "score_of_new"
@@ -108,34 +110,39 @@ def curves(dataset: Dataset, seed: int, settings: Settings) -> list[Point]:
 
 def _curves_of(family: str, fit_cache: FitCache, seed: int) -> Iterator[Point]:
     """A family's curves: one fit on all data, one with cold-start tracks, and one for each rate."""
-    recipe, dataset, split = load_recipe(family), fit_cache.dataset, fit_cache.split(seed)
+    recipe, dataset, split = (
+        load_recipe("ranking", family),
+        fit_cache.dataset,
+        fit_cache.split(seed),
+    )
     device = fit_cache.device
     tracks = draw_cold_start_tracks(dataset, seed)
     cold_start = make_cold_start(dataset, tracks, split.sealed_test.end)
     cold_split = make_split(cold_start, seed)
     cold_test = restrict_candidates(
-        tracks, cold_split.restrict_to_pairs_of(split, dataset.n_tracks)
+        tracks, restrict_to_pairs_of(cold_split, split, dataset.n_tracks)
     )
 
+    def fitted(to_fit: Dataset, on: Split[Holdout]) -> ModelState:
+        with deterministic(seed, fit_cache.n_threads):
+            return select_on_validation(fitting_of(to_fit, device), on, recipe, seed=seed).state
+
     def ndcg(state: ModelState, dropped: Dataset) -> float:
-        tested = evaluate_on_test(state, dropped, split, recipe, device)
+        tested = evaluate_on_test(fitting_of(dropped, device), split, state, recipe)
         return tested.result.values[SELECTION_METRIC]
 
     def cold_start_ndcg(state: ModelState, dropped: Dataset) -> float:
-        model = from_state(state, recipe.model, test_view(dropped, cold_split), device)
-        return test_result(model, dropped, cold_test, device).values[SELECTION_METRIC]
+        view = test_view(RANKING_TASK, dropped, cold_split)
+        model = RANKING_TASK.from_state(state, recipe, view, {}, device)
+        result = test_result(RANKING_TASK, model, dropped, cold_test, device)
+        return result.values[SELECTION_METRIC]
 
-    with deterministic(seed, fit_cache.n_threads):
-        full = select_on_validation(dataset, split, recipe, seed=seed, device=device).state
-    with deterministic(seed, fit_cache.n_threads):
-        cold = select_on_validation(cold_start, cold_split, recipe, seed=seed, device=device).state
+    full, cold = fitted(dataset, split), fitted(cold_start, cold_split)
     for rate in (0, *RATES):
         dropped = drop_modalities(dataset, rate, seed)
+        refit = fitted(dropped, split) if rate else full
         with deterministic(seed, fit_cache.n_threads):
             yield Point(SCORE, rate, family, ndcg(full, dropped))
-            refit = full
-            if rate:
-                refit = select_on_validation(dropped, split, recipe, seed=seed, device=device).state
             yield Point(TRAIN, rate, family, ndcg(refit, dropped))
             if rate in COLD_START_RATES:
                 cold_dropped = drop_modalities(cold_start, rate, seed)

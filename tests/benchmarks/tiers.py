@@ -195,8 +195,8 @@ def _make_lists(night: Night, popular: Path) -> None:
     run_job(REC_TOPK.name, night, spark)
     pl.DataFrame(pl.from_arrow(read_table(lake, REC_TOPK, as_of=as_of))).write_parquet(popular)
     write_slice(lake, GRAPH_USER_FOLLOWS_USER, follows, as_of=as_of)
-    train.run(night)
-    predict.run(night)
+    train.train(night, "ranking")
+    predict.predict(night, "ranking")
     run_job(REC_TOPK.name, night, spark)
 
 

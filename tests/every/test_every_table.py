@@ -16,6 +16,7 @@ WRITTEN_ELSEWHERE = {
     "run_models": "training/artifacts/model_registry.py",
     "run_erasures": "jobs/privacy/erasure.py",
     "published_runs": "feature_store/publishing/publish.py",
+    "run_promotions": "feature_store/runs/promotions.py",
     "run_waivers": "feature_store/publishing/waivers.py",
 }
 

@@ -15,7 +15,7 @@ from feature_store.settings import Night, load_settings
 from feature_store.tables import table_called
 from jobs.run import run_job
 from tests.support import toy_dataset
-from training.predict import score
+from training.predict import predict
 from training.train import train
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -156,7 +156,7 @@ def test_the_next_days_hit_rate_counts_the_one_listener_who_played_a_recommended
     quality = rows(nights, "run_quality", toy_dataset.NEXT_DAY)
     [hit_rate] = [row for row in quality if row["metric"] == "hit_rate"]
 
-    assert (hit_rate["subject"], hit_rate["n_users"]) == ("rec_topk", 11)
+    assert (hit_rate["subject"], hit_rate["n_units"]) == ("rec_topk", 11)
     assert hit_rate["value"] == pytest.approx(1 / 11, abs=1e-6)
 
 
@@ -190,8 +190,8 @@ def test_another_seed_gives_other_lists(nights, spark, tmp_path):
     settings = load_settings(lake=lake, state=tmp_path / "state", seed=7, lists={"length": 3})
     night = Night(toy_dataset.LAST_DAY, "another-seed", settings)
 
-    train(night, retrain="always")
-    score(night)
+    train(night, "ranking", retrain="always")
+    predict(night, "ranking")
     rescored = run_job("rec_topk", night, spark)
 
     assert rescored.content_sha256 != nights.first["tables"]["rec_topk"]["content_sha256"]

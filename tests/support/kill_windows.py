@@ -41,7 +41,7 @@ WINDOWS = (
     Window("core", "core_listens", 0.8),
     Window("features", "feat_audio", 1.0),
     Window("graph", "graph_nodes", 0.6),
-    Window("training", "mm_gnn", 2.0),
+    Window("training", "ranking", 2.0),
     Window("scoring", "score_candidates", 0.3),
     Window("recommendations", "rec_topk", 1.0),
     Window("between staging and read-back", "published_runs", 0.5),

@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 import torch
 from torch.nn import functional
 
-from feature_store.setting_groups import GraphSettings
+from feature_store.setting_groups import GraphSettings, SplitSettings
 from training.data.content import Modality, Vectors
 from training.data.dataset import Dataset, DataView, DatedEdges
 from training.data.graph import Edges, SocialGraph
-from training.data.interactions import Listens, Pairs, day_number, listens_of
+from training.data.interactions import EPOCH, Listens, Pairs, day_number, listens_of
 from training.data.nodes import IdList, Nodes
+from training.evaluation.splits import Cut, night_cut
 
 CPU = torch.device("cpu")
 WITHHELD = "a6"
@@ -187,7 +188,7 @@ def ordered_world(n_blocks: int = 4) -> OrderedWorld:
         for name, first, n_listens in walks:
             user = f"{name}-block-{block}"
             walk = [(4 * block + first + step) % n_tracks for step in range(n_listens + 1)]
-            tracks = [f"t{(2 * n_blocks + 1) * place % n_tracks:03}" for place in walk]
+            tracks = [f"t{(2 * n_blocks + 1) * index % n_tracks:03}" for index in walk]
             rows += [
                 (user, track, datetime(2026, 3, 1, 9, tzinfo=UTC) + step * timedelta(hours=31))
                 for step, track in enumerate(tracks[:-1])
@@ -293,3 +294,10 @@ def dataset_of(
         available_from=torch.zeros(n_tracks, dtype=torch.int64),
         is_available=torch.ones(n_tracks, dtype=torch.bool),
     )
+
+
+def cut_of(listens: Listens, as_of: date, config: SplitSettings | None = None) -> Cut | None:
+    """The cut of a night whose core_daily_listens are these listens."""
+    days = listens.day[listens.is_dated]
+    first = EPOCH + timedelta(days=int(days.min())) if len(days) else None
+    return night_cut(first, as_of, config or SplitSettings())

@@ -27,15 +27,25 @@ EMBEDDINGS = {
 def competing(night: Night, family: str, *challengers: str) -> Night:
     """The night with `family` as the champion in the settings, and these challengers."""
     training = night.settings.training.model_copy(
-        update={"family": family, "challengers": challengers}
+        update={
+            "families": {"ranking": family},
+            "challengers": {"ranking": challengers},
+            "challenger_seeds": 1,
+        }
     )
     return replace(night, settings=night.settings.model_copy(update={"training": training}))
 
 
-def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
-    """Write core_, feat_ and graph_ tables as of a day; `late` tracks are left for announce()."""
+def fill(
+    lake: str, as_of: date, *, late: Collection[int] = (), without: Collection[str] = ()
+) -> None:
+    """Write core_, feat_ and graph_ tables as of a day, as if the users `without` had never been.
+
+    `late` tracks are left for deliver_tracks().
+    """
     deliver_tracks(lake, FIRST_DAY, [number for number in range(len(TRACKS)) if number not in late])
-    _write(lake, core.CORE_DAILY_LISTENS, as_of, _listens(as_of))
+    listens = [row for row in _listens(as_of) if row["user_id"] not in without]
+    _write(lake, core.CORE_DAILY_LISTENS, as_of, listens)
     _write(lake, core.CORE_LISTEN_COUNTS, as_of, [])
     _write(lake, core.CORE_TAGS, as_of, [])
     for table, (column, n_columns) in EMBEDDINGS.items():
@@ -45,7 +55,8 @@ def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
     name_encoders(lake, as_of, {table: table.name for table in encoded})
     _write(lake, features.FEAT_TAGS, as_of, [])
     _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
-    nodes = [("user", USERS), ("track", TRACKS), ("artist", ["x"]), ("tag", []), ("album", ["m"])]
+    users = [user for user in USERS if user not in without]
+    nodes = [("user", users), ("track", TRACKS), ("artist", ["x"]), ("tag", []), ("album", ["m"])]
     _write(
         lake,
         graph.GRAPH_NODES,
@@ -56,9 +67,9 @@ def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
             for index, name in enumerate(names, start=1)
         ],
     )
-    _write(
-        lake, graph.GRAPH_USER_FOLLOWS_USER, as_of, [{"user_id": "u00", "followed_user_id": "u02"}]
-    )
+    follow = {"user_id": "u00", "followed_user_id": "u02"}
+    follows = [] if {*follow.values()} & {*without} else [follow]
+    _write(lake, graph.GRAPH_USER_FOLLOWS_USER, as_of, follows)
     _write(
         lake,
         graph.GRAPH_TRACK_BY_ARTIST,
@@ -66,7 +77,9 @@ def fill(lake: str, as_of: date, *, late: Collection[int] = ()) -> None:
         [{"track_id": name, "artist_id": "x"} for name in TRACKS],
     )
     liked = {"user_id": "u01", "track_id": "t03", "liked_date": FIRST_DAY}
-    _write(lake, graph.GRAPH_USER_LIKED_TRACK, as_of, [liked])
+    _write(
+        lake, graph.GRAPH_USER_LIKED_TRACK, as_of, [] if liked["user_id"] in without else [liked]
+    )
     on_album = [{"track_id": name, "album_id": "m"} for name in TRACKS[:3]]
     _write(lake, graph.GRAPH_TRACK_ON_ALBUM, as_of, on_album)
     _write(lake, graph.GRAPH_TRACK_HAS_TAG, as_of, [])

@@ -10,7 +10,7 @@ from training.config import load_recipe
 from training.data.batches import UserBatch
 from training.data.dataset import DataView
 from training.evaluation.top_k import mask_listened_, top_k_tracks
-from training.models.registry import FAMILIES
+from training.models.registry import RANKING
 
 WORLD = ordered_world()
 HISTORIES = {
@@ -61,7 +61,7 @@ def test_popularity_names_a_track_of_another_block_for_every_asked_listener():
 def _first_unheard(family):
     """The best track that each asked listener has not heard, by a family as it is registered."""
     graph = _graph()
-    model = FAMILIES[family].model(load_recipe(family).model, DataView(graph, {}))
+    model = RANKING[family].model(load_recipe("ranking", family).model, DataView(graph, {}))
     asked = graph.nodes.users.positions(list(WORLD.next_track), "test")
 
     scores = mask_listened_(model.score(UserBatch(asked)), asked, graph.listened)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import torch
 from torch import Tensor, nn
 
 from tests.training.datasets import dataset_of, listens_on, nodes_of
-from training.artifacts.model_registry import ModelRow
 from training.data.batches import UserBatch
 from training.layers.ensemble import Ensemble, HeadScores
-from training.predict import candidate_rows
+from training.tasks.candidate_rows import candidate_batches
+from training.tasks.protocol import ScoringModel
 
 MARCH_1 = date(2026, 3, 1)
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ROW = ModelRow("three_heads", "v1", MARCH_1, MARCH_1, "", "", "", "{}", "", "r", NOON)
+SCORING = ScoringModel("four_heads", "v1")
 YES_NO = {"x": True, ".": False}
 
 COVERAGE = {  # of t0 to t4, for ann and for bo
@@ -46,13 +45,15 @@ class FourHeads(nn.Module):
 
 
 def test_a_row_names_the_heads_with_weight_that_cover_its_track(night):
-    """Cover has weight 0 and is named nowhere; a track that it alone covers is not listed."""
+    """Cover has weight 0: it is named only for bo's t1, which it alone covers and which its score lists."""
     nodes = nodes_of(["ann", "bo"], [f"t{n}" for n in range(5)])
     dataset = dataset_of(nodes, listens_on([(0, 0, MARCH_1), (1, 0, MARCH_1)]), MARCH_1)
 
-    rows = candidate_rows(
-        night, ROW, FourHeads([1, 2, 0, 0.5]), dataset, torch.tensor([0, 1])
-    ).to_pylist()
+    [batch] = candidate_batches(
+        night, SCORING, FourHeads([1, 2, 0, 0.5]), dataset, torch.tensor([0, 1])
+    )
+
+    rows = batch.to_pylist()
 
     assert {(row["user_id"], row["track_id"]): row["heads"] for row in rows} == {
         ("ann", "t0"): ["collaborative", "audio"],
@@ -60,6 +61,7 @@ def test_a_row_names_the_heads_with_weight_that_cover_its_track(night):
         ("ann", "t2"): ["audio"],
         ("ann", "t3"): ["linear"],
         ("bo", "t0"): ["collaborative"],
+        ("bo", "t1"): ["cover"],
         ("bo", "t2"): ["audio"],
         ("bo", "t3"): ["audio"],
         ("bo", "t4"): ["linear"],

@@ -12,16 +12,21 @@ SHARED_CODE = ("training.engine.model_selection", "feature_store.tables.edge_wei
 """Where the fit of every family starts, and the weights of the edges that it learns from."""
 
 
-def family_code_version(module: str) -> str:
+REGISTRIES = ("training.models.registry", "training.tasks.registry")
+"""They import every family and every task, and none of these changes the fit of another one."""
+
+
+def family_code_version(module: str, task_module: str) -> str:
     """Hash of the code that a family's fit goes through, and of no other family's.
 
     Args:
         module: dotted name of the family's file.
+        task_module: dotted name of the task's file.
 
     Raises:
         FileNotFoundError: there is no such file.
     """
-    to_visit = [module, *SHARED_CODE]
+    to_visit = [module, task_module, *SHARED_CODE]
     for name in to_visit:
         if not _file_of(name).is_file():
             raise FileNotFoundError(f"{name}: no file {_file_of(name)}; its code has no version")
@@ -29,8 +34,7 @@ def family_code_version(module: str) -> str:
     while to_visit:
         name = to_visit.pop()
         file = _file_of(name)
-        # The registry imports every family, and none of them changes the fit of another one.
-        if name in sources or name == "training.models.registry" or not file.is_file():
+        if name in sources or name in REGISTRIES or not file.is_file():
             continue
         sources[name] = file.read_bytes()
         to_visit += _imported_from_training(sources[name])

@@ -46,9 +46,11 @@ def erase_models(settings: Settings, request_id: str) -> int:
     request = load_request(settings, request_id)
     storage = open_storage(settings.lake)
     with writer_lease(settings.lake, RUN_MODELS.name):
-        cleaned = [
-            folder for folder in _folders(storage) if _drop(storage, folder, request.user_id)
-        ]
+        cleaned = {
+            folder.removesuffix(f"/{checkpoints.BEFORE_CUT}")
+            for folder in _folders(storage)
+            if _drop(storage, folder, request.user_id)
+        }
         _correct_hashes(settings.lake, storage)
     copies = _replace_copies(settings, request.user_id)
     found = {
@@ -65,14 +67,14 @@ def _folders(storage: Storage) -> Iterator[str]:
     """Folders of checkpoints, also of those that a killed run left without a row."""
     for file in list(storage.list("models")):
         folder, _, name = file.path.rpartition("/")
-        if name == checkpoints.MODEL:
+        if name == checkpoints.MODEL and storage.exists(file.path):  # not deleted with its parent
             yield folder
 
 
 def _drop(storage: Storage, folder: str, user_id: str) -> bool:
     """Whether the checkpoint had the person; deletes files that cannot be opened."""
     try:
-        return checkpoints.drop_node(storage, folder, _PERSON, user_id) is not None
+        return checkpoints.drop_id(storage, folder, _PERSON, user_id) is not None
     except (KeyError, ValueError, SafetensorError):
         LOG.warning("deleted a checkpoint that cannot be opened", folder=folder)
         for file in list(storage.list(folder)):
@@ -85,17 +87,31 @@ def _correct_hashes(lake: str, storage: Storage) -> None:
     if not exists(lake, RUN_MODELS):
         return
     rows = read_table(lake, RUN_MODELS).to_pylist()
-    kept = [
-        row | {"checkpoint_sha256": _hash(storage, row)}
-        for row in rows
-        if storage.exists(f"{row['checkpoint_uri']}/{checkpoints.MODEL}")
-    ]
+    kept = [_with_hashes(storage, row) for row in rows if _is_whole(storage, row)]
     if kept != rows:
         replace_rows(lake, RUN_MODELS, pa.Table.from_pylist(kept, schema=RUN_MODELS.arrow_schema))
 
 
-def _hash(storage: Storage, row: dict[str, Any]) -> str:
-    return checkpoints.hash_after_erasure(storage, row["checkpoint_uri"], row["checkpoint_sha256"])
+def _is_whole(storage: Storage, row: dict[str, Any]) -> bool:
+    """Whether all checkpoints of the row are there; a row of a task without data has none."""
+    return all(storage.exists(f"{folder}/{checkpoints.MODEL}") for folder in _hashes_of(row))
+
+
+def _with_hashes(storage: Storage, row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the hashes of its checkpoints as they are now."""
+    return row | {
+        column: checkpoints.hash_after_erasure(storage, folder, row[column])
+        for folder, column in _hashes_of(row).items()
+    }
+
+
+def _hashes_of(row: dict[str, Any]) -> dict[str, str]:
+    """Columns that hold hashes of checkpoints, by the checkpoint's folder."""
+    folder = row["checkpoint_uri"]
+    columns = {folder: "checkpoint_sha256"} if folder else {}
+    if row["before_cut_sha256"]:
+        columns[f"{folder}/{checkpoints.BEFORE_CUT}"] = "before_cut_sha256"
+    return columns
 
 
 def _replace_copies(settings: Settings, user_id: str) -> int:
@@ -132,6 +148,6 @@ def _replace_copy(client: Any, run_id: str, user_id: str) -> bool:
         described = json.loads(Path(folder, checkpoints.MODEL).read_bytes())
         if user_id not in described["ids"].get(_PERSON, []):
             return False
-        checkpoints.drop_node(FolderStorage(Path(folder)), ".", _PERSON, user_id)
+        checkpoints.drop_id(FolderStorage(Path(folder)), ".", _PERSON, user_id)
         client.log_artifacts(run_id, folder)
     return True

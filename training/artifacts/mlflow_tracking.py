@@ -33,9 +33,15 @@ def track(
             EXPERIMENT, artifact_location=(state / "mlflow_artifacts").as_uri()
         )
     mlflow.set_experiment(EXPERIMENT)
-    with mlflow.start_run(run_name=f"{recipe.family} {night.as_of}") as run:
+    with mlflow.start_run(run_name=f"{recipe.task}/{recipe.family} {night.as_of}") as run:
         mlflow.set_tags(
-            {"model_version": version, "run_id": night.run_id, "unsplit": training.unsplit}
+            {
+                "training_task": recipe.task,
+                "family": recipe.family,
+                "model_version": version,
+                "run_id": night.run_id,
+                "unsplit": training.unsplit,
+            }
         )
         mlflow.log_params(_flat(json.loads(recipe.as_json())))
         for one in training.results:

@@ -1,63 +1,69 @@
-"""Writes score_evaluation: metrics of the night's model, its challengers and the baselines."""
+"""Writes score_evaluation: metrics of a task's model, its challengers and the baselines."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from feature_store.lake.arrow_io import Written, read_table, write_slice
 from feature_store.lake.delta_tables import ensure_table
-from feature_store.settings import Night
 from feature_store.tables.scores import SCORE_EVALUATION
-from training.artifacts.model_registry import ModelRow
-from training.engine.model_selection import FamilyResult
-from training.evaluation.significance import ChallengerTest
+
+if TYPE_CHECKING:
+    from feature_store.settings import Night
+    from training.artifacts.model_registry import ModelRow
+    from training.engine.model_selection import FamilyResult
+    from training.evaluation.significance import ChallengerTest, Difference
 
 VALUE_DECIMALS = 6
-AHEAD = "ndcg_at_10_ahead"  # challenger less champion, on the same listeners
 
 
 def write_results(
     night: Night,
-    results: tuple[FamilyResult, ...],
-    challenger_tests: tuple[ChallengerTest, ...],
-    versions: dict[str, str],
+    task: str,
+    metric: str,
+    results: Iterable[FamilyResult],
+    challenger_tests: Iterable[ChallengerTest],
+    versions: Mapping[str, str],
 ) -> Written:
-    """Replace the night's slice by new metrics; no row when nothing could be held out.
+    """Replace the task's part of the night's slice; no row when nothing could be held out.
 
     Args:
         night: whose slice.
+        task: whose part.
+        metric: the task's chosen metric, which challenger tests compare.
         results: metrics by family and split.
-        challenger_tests: each gives the challenger three rows of validation: ndcg_at_10_ahead, and
-            the ends of its interval.
+        challenger_tests: each gives the challenger rows of validation: `<metric>_ahead`, challenger
+            less champion, with the ends of its interval, and the same by segment.
         versions: model version of each family.
     """
-    metrics = [
-        (one.family, one.split, one.result.n_users, metric, value)
+    measured = [
+        (one.family, one.split, one.result.n_units, name, value)
         for one in results
-        for metric, value in one.result.values.items()
+        for name, value in one.result.values.items()
     ] + [
-        (one.challenger, "validation", one.n_users, metric, value)
+        (one.challenger, "validation", one.n_units, name, value)
         for one in challenger_tests
-        for metric, value in (
-            (AHEAD, one.difference.mean),
-            (f"{AHEAD}_low", one.difference.low),
-            (f"{AHEAD}_high", one.difference.high),
-        )
+        for segment, difference in {"": one.difference, **one.segments}.items()
+        for name, value in _ends(f"{metric}_ahead{segment and '.'}{segment}", difference)
     ]
     rows = [
         {
             "as_of_date": night.as_of,
+            "training_task": task,
             "subject": family,
             "split": split,
-            "metric": metric,
+            "metric": name,
             "value": round(value, VALUE_DECIMALS),
-            "n_users": n_users,
+            "n_units": n_units,
             "model_version": versions[family],
             "run_id": night.run_id,
         }
-        for family, split, n_users, metric, value in metrics
+        for family, split, n_units, name, value in measured
     ]
-    return _write(night, rows)
+    return _write(night, task, rows)
 
 
 def repeat_results(night: Night, model: ModelRow) -> Written:
@@ -68,13 +74,30 @@ def repeat_results(night: Night, model: ModelRow) -> Written:
     """
     lake = night.settings.lake
     ensure_table(lake, SCORE_EVALUATION)
-    trained = read_table(lake, SCORE_EVALUATION, as_of=model.trained_as_of_date).to_pylist()
-    if model.model_version not in {row["model_version"] for row in trained}:
-        trained = []
-    rows = [{**row, "as_of_date": night.as_of, "run_id": night.run_id} for row in trained]
-    return _write(night, rows)
+    rows = [
+        row
+        for row in read_table(lake, SCORE_EVALUATION, as_of=model.trained_as_of_date).to_pylist()
+        if row["training_task"] == model.training_task
+    ]
+    if model.model_version not in {row["model_version"] for row in rows}:
+        rows = []
+    repeated = [{**row, "as_of_date": night.as_of, "run_id": night.run_id} for row in rows]
+    return _write(night, model.training_task, repeated)
 
 
-def _write(night: Night, rows: list[dict[str, object]]) -> Written:
+def _ends(name: str, difference: Difference) -> Iterator[tuple[str, float]]:
+    """A difference and the ends of its interval."""
+    yield name, difference.mean
+    yield f"{name}_low", difference.low
+    yield f"{name}_high", difference.high
+
+
+def _write(night: Night, task: str, rows: list[dict[str, object]]) -> Written:
     table = pa.Table.from_pylist(rows, schema=SCORE_EVALUATION.arrow_schema)
-    return write_slice(night.settings.lake, SCORE_EVALUATION, table, as_of=night.as_of)
+    return write_slice(
+        night.settings.lake,
+        SCORE_EVALUATION,
+        table,
+        as_of=night.as_of,
+        part={"training_task": task},
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -32,15 +33,12 @@ class TrainingBatch:
             positive.
         rows: of each positive, the row of its user in `users`, shape (positives,).
         columns: of each positive, the column of its track in `candidates`, shape (positives,).
-        distillation_candidates: columns of `candidates` on which heads are compared for mutual
-            learning, shape (distillation_candidates,).
     """
 
     users: Tensor
     candidates: Tensor
     rows: Tensor
     columns: Tensor
-    distillation_candidates: Tensor
 
     def to(self, device: torch.device) -> TrainingBatch:
         """The same on another device."""
@@ -49,7 +47,6 @@ class TrainingBatch:
             self.candidates.to(device),
             self.rows.to(device),
             self.columns.to(device),
-            self.distillation_candidates.to(device),
         )
 
     def shard(self, rank: int, n_shards: int) -> TrainingBatch:
@@ -64,6 +61,10 @@ class TrainingBatch:
             rows=self.rows[mine] // n_shards,
             columns=self.columns[mine],
         )
+
+    def describe(self) -> str:
+        """The listeners, for an error message."""
+        return f"users at positions {self.users.tolist()}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +82,13 @@ class TrainingBatches:
     batch_users: int
     min_batches: int
     max_candidates: int
-    max_distillation_candidates: int
     generator: torch.Generator
     device: torch.device
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        n_users = len(self.listened.users.unique())
+        return math.ceil(n_users / self._size(n_users))
 
     def __iter__(self) -> Iterator[TrainingBatch]:
         """One epoch; without a single listen it has no batch."""
@@ -91,27 +96,19 @@ class TrainingBatches:
         if not len(users):
             return
         shuffled = users[torch.randperm(len(users), generator=self.generator)]
-        size = min(self.batch_users, -(-len(users) // self.min_batches))
-        for block in shuffled.split(max(1, size)):
+        for block in shuffled.split(self._size(len(users))):
             yield self._batch(block.sort().values).to(self.device)
+
+    def _size(self, n_users: int) -> int:
+        """Listeners of a batch."""
+        return max(1, min(self.batch_users, -(-n_users // self.min_batches)))
 
     def _batch(self, users: Tensor) -> TrainingBatch:
         """The batch of these listeners; `users` ascending."""
         rows, tracks = self.listened.of_users(users)
         candidates = self._candidates(tracks)
         columns = torch.searchsorted(candidates, tracks)
-        return TrainingBatch(
-            users, candidates, rows, columns, self._distillation_candidates(len(candidates))
-        )
-
-    def _distillation_candidates(self, n_candidates: int) -> Tensor:
-        """Columns of the candidates on which heads are compared, ascending."""
-        if n_candidates <= self.max_distillation_candidates:
-            return torch.arange(n_candidates)
-        drawn = torch.randperm(n_candidates, generator=self.generator)[
-            : self.max_distillation_candidates
-        ]
-        return drawn.sort().values
+        return TrainingBatch(users, candidates, rows, columns)
 
     def _candidates(self, positives: Tensor) -> Tensor:
         """Tracks to rank against, ascending."""

@@ -16,8 +16,8 @@ import pyarrow as pa
 import torch
 
 from feature_store.contract import Table
-from feature_store.lake.arrow_io import read_table
-from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, identity_of
+from feature_store.lake.arrow_io import exists, read_table
+from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, EncoderIdentity, identity_of
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import (
     FEAT_AUDIO,
@@ -29,7 +29,7 @@ from feature_store.tables.features import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from torch import Tensor
@@ -172,19 +172,37 @@ def without_emotion(vectors: Vectors) -> Modality:
     return Modality(vectors.encoder, vectors.embedding, vectors.has, torch.zeros(n_tracks, 2), none)
 
 
-def read_content(lake: str, as_of: date, tracks: IdList) -> Content:
-    """Every modality but tags as of a day, rows in the order of `tracks`."""
+def encoders_of(lake: str, as_of: date) -> dict[str, str]:
+    """The encoder identity that a night reads, by feature table."""
+    if not exists(lake, FEAT_ENCODERS):
+        return {}
+    rows = _read_encoders(lake, as_of)
+    found = {table.name: identity_of(rows, table) for table in TABLE_OF.values()}
+    return {name: str(identity) for name, identity in found.items() if identity is not None}
+
+
+def read_content(
+    lake: str, as_of: date, tracks: IdList, features: Mapping[str, str] | None = None
+) -> Content:
+    """Every modality but tags as of a day, rows in the order of `tracks`; see read_vectors."""
     hashes = [source.hash_column for source in MODALITIES.values()]
     catalogue = read_table(lake, CORE_TRACKS, as_of=as_of, columns=["track_id", *hashes])
     estimates = ["track_id", "emotion_source", "valence", "arousal"]
     emotions = read_table(lake, FEAT_TRACK_EMOTION, as_of=as_of, columns=estimates)
     return {
-        name: _read_modality(lake, as_of, name, catalogue, emotions, tracks) for name in MODALITIES
+        name: _read_modality(lake, as_of, name, catalogue, emotions, tracks, features)
+        for name in MODALITIES
     }
 
 
 def _read_modality(
-    lake: str, as_of: date, name: str, catalogue: pa.Table, emotions: pa.Table, tracks: IdList
+    lake: str,
+    as_of: date,
+    name: str,
+    catalogue: pa.Table,
+    emotions: pa.Table,
+    tracks: IdList,
+    features: Mapping[str, str] | None,
 ) -> Modality:
     """Vectors of one modality, found by the content hash of each track."""
     source = MODALITIES[name]
@@ -196,7 +214,9 @@ def _read_modality(
         )
     )
     keys = [hashes.get(str(track)) for track in tracks.ids]
-    found = read_vectors(lake, as_of, source.table, "content_hash", source.embedding_column, keys)
+    found = read_vectors(
+        lake, as_of, source.table, "content_hash", source.embedding_column, keys, features
+    )
     emotion, has_emotion = _read_emotion(emotions, name, tracks)
     return Modality(found.encoder, found.embedding, found.has, emotion, has_emotion & found.has)
 
@@ -208,8 +228,9 @@ def read_vectors(
     key_column: str,
     embedding_column: str,
     keys: Sequence[str | None],
+    features: Mapping[str, str] | None = None,
 ) -> Vectors:
-    """The vector of each key, by the encoder that the night reads.
+    """The vector of each key, by the encoder that the night reads, or by another one.
 
     Args:
         lake: where the tables are.
@@ -218,12 +239,13 @@ def read_vectors(
         key_column: the column that `keys` are values of.
         embedding_column: the column that holds the vectors.
         keys: one per row of the result; None and a key without a vector have none.
+        features: encoder identities to read instead of the night's own, by feature table: those
+            that an older model learned from.
 
     Raises:
         EncoderUnknownError: the night has such content and feat_encoders names no encoder for it.
     """
-    columns = ["feature_table", *IDENTITY_COLUMNS]
-    identity = identity_of(read_table(lake, FEAT_ENCODERS, as_of=as_of, columns=columns), table)
+    identity = _identity(lake, as_of, table, features)
     if identity is None:
         if all(key is None for key in keys):
             return _no_vectors(len(keys))
@@ -254,6 +276,20 @@ def read_vectors(
 
 def _no_vectors(n_keys: int) -> Vectors:
     return Vectors("", torch.zeros(n_keys, 0), torch.zeros(n_keys, dtype=torch.bool))
+
+
+def _identity(
+    lake: str, as_of: date, table: Table, features: Mapping[str, str] | None
+) -> EncoderIdentity | None:
+    """The encoder whose rows of a feature table are read."""
+    if features is not None and table.name in features:
+        return EncoderIdentity.parse(features[table.name])
+    return identity_of(_read_encoders(lake, as_of), table)
+
+
+def _read_encoders(lake: str, as_of: date) -> pa.Table:
+    columns = ["feature_table", *IDENTITY_COLUMNS]
+    return read_table(lake, FEAT_ENCODERS, as_of=as_of, columns=columns)
 
 
 def _read_emotion(emotions: pa.Table, source: str, tracks: IdList) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,20 +32,6 @@ class DataView:
 
     graph: SocialGraph
     content: Content
-
-    def without_emotion(self) -> DataView:
-        """The same view without valence and arousal."""
-        return DataView(
-            self.graph,
-            {
-                name: replace(
-                    modality,
-                    emotion=torch.zeros_like(modality.emotion),
-                    has_emotion=torch.zeros_like(modality.has_emotion),
-                )
-                for name, modality in self.content.items()
-            },
-        )
 
     def with_learnable_modalities(self) -> DataView:
         """The same view without the modalities of which too few tracks were heard."""
@@ -165,12 +151,18 @@ class Dataset:
         return self._view(graph, left[stays], content)
 
     def sha256(self) -> str:
-        """Hash of all that training reads; the as_of is part of it because it ends the windows."""
-        digest = hashlib.sha256(self.as_of.isoformat().encode())
-        digest.update(f"{self.rules.model_dump_json()} {RECENCY_HALF_LIFE_DAYS}".encode())
+        """Hash of all that training reads; equal data of another day have the same hash.
+
+        Only where the day itself changes what is learned it is part of it: with a window, out of
+        which listens fall, and where listens grow old beside counts that do not.
+        """
+        digest = hashlib.sha256(f"{self.rules.model_dump_json()} {RECENCY_HALF_LIFE_DAYS}".encode())
+        listens = self.listens
+        is_mixed = bool(listens.is_dated.any()) and not bool(listens.is_dated.all())
+        if is_mixed or self.rules.listened_window_days is not None:
+            digest.update(self.as_of.isoformat().encode())
         for kind in NODE_KINDS:
             digest.update("\x00".join(self.nodes.of_kind(kind).ids.tolist()).encode() + b"\x01")
-        listens = self.listens
         tensors = [
             listens.users, listens.tracks, listens.day, listens.is_dated, listens.listen_count,
             listens.completion_permille, self.made_by.source, self.made_by.target,

@@ -35,6 +35,8 @@ from training.data.nodes import IdList, Nodes
 from training.data.tags import read_tag_vectors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from feature_store.contract import Table
@@ -56,13 +58,16 @@ TABLES_READ = (
 """What `read_dataset` reads, for the lineage of its callers."""
 
 
-def read_dataset(lake: str, as_of: date, rules: GraphSettings) -> Dataset:
+def read_dataset(
+    lake: str, as_of: date, rules: GraphSettings, features: Mapping[str, str] | None = None
+) -> Dataset:
     """Read what training needs; rows come sorted by key, so equal tables make equal tensors.
 
     Args:
         lake: where the tables are.
         as_of: the last day that may be known.
         rules: those under which the night's graph_ tables were written.
+        features: encoder identities to read instead of the night's own, by feature table.
     """
     nodes = _read_nodes(lake, as_of)
     track = ("track_id", nodes.tracks)
@@ -97,8 +102,8 @@ def read_dataset(lake: str, as_of: date, rules: GraphSettings) -> Dataset:
         tagged=_edges(tagged, GRAPH_TRACK_HAS_TAG.name, track, ("tag", nodes.tags)),
         tagger_count=_integers(tagged, "tagger_count"),
         tag_events=_read_tag_events(lake, as_of, nodes),
-        content=read_content(lake, as_of, nodes.tracks),
-        tag_vectors=read_tag_vectors(lake, as_of, nodes.tags),
+        content=read_content(lake, as_of, nodes.tracks, features),
+        tag_vectors=read_tag_vectors(lake, as_of, nodes.tags, features),
         available_from=available_from,
         is_available=is_available,
     )

@@ -15,6 +15,7 @@ from training.data.content import Modality, Vectors, read_vectors, without_emoti
 from training.data.graph import csr
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from torch import Tensor
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from training.data.nodes import IdList
 
 
-def read_tag_vectors(lake: str, as_of: date, tags: IdList) -> Vectors:
+def read_tag_vectors(
+    lake: str, as_of: date, tags: IdList, features: Mapping[str, str] | None = None
+) -> Vectors:
     """A row per tag, in the order of `tags`; a tag without an embedding has none."""
     keys = [str(tag) for tag in tags.ids]
-    return read_vectors(lake, as_of, FEAT_TAGS, "tag", "tag_embedding", keys)
+    return read_vectors(lake, as_of, FEAT_TAGS, "tag", "tag_embedding", keys, features)
 
 
 def tags_modality(vectors: Vectors, tagged: Edges, tagger_count: Tensor, n_tracks: int) -> Modality:

@@ -9,17 +9,18 @@ average of the processes' gradients is the gradient of one process that has the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
 if TYPE_CHECKING:
-    from training.data.batches import TrainingBatch
+    from torch import nn
 
 Value = TypeVar("Value")
 
@@ -62,13 +63,6 @@ def process_rank() -> int:
 def is_main() -> bool:
     """Whether this process is rank 0, which writes."""
     return process_rank() == 0
-
-
-def shard(batch: TrainingBatch) -> TrainingBatch:
-    """This process's listeners of a batch, against the candidates of all."""
-    if not dist.is_initialized():
-        return batch
-    return batch.shard(process_rank(), n_processes())
 
 
 def mean_denominator(count: Tensor) -> Tensor:
@@ -119,6 +113,57 @@ def all_gather(value: Value) -> list[Value]:
     return cast("list[Value]", of_all)
 
 
+def gather(rows: Tensor) -> Tensor:
+    """The rows of every process in the order of their ranks, with gradients to all of them.
+
+    For losses whose negatives are the examples of the whole batch. Processes may have different
+    numbers of rows. The gradient that reaches a row is the sum over all processes' losses, so the
+    average over processes is the gradient of one process that has the whole batch. Every process
+    must call it, so evaluations, which rank 0 makes alone, must not.
+
+    Args:
+        rows: shape (n, ...), the same in all processes but for n.
+
+    Returns:
+        Shape (sum of n, ...); `rows` itself for one process.
+    """
+    if not dist.is_initialized():
+        return rows
+    gathered: Tensor = _Gather.apply(rows)
+    return gathered
+
+
+def gather_in_rank0(values: Iterator[Value]) -> Iterator[Value]:
+    """The values of every process's iterator, given by rank 0; the others give none.
+
+    Every process must exhaust it: a round takes one value of each process that still has one.
+    """
+    if not dist.is_initialized():
+        yield from values
+        return
+    while True:
+        mine = next(values, None)
+        of_all: list[Value | None] | None = [None] * n_processes() if is_main() else None
+        dist.gather_object(mine, of_all)
+        found = [one for one in of_all or () if one is not None]
+        # Rank 0 sees who had one, and says whether another round is due.
+        is_due = broadcast_from_rank0(partial(bool, found))
+        yield from found
+        if not is_due:
+            return
+
+
+def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the processes; a missing one counts as zeros."""
+    if not dist.is_initialized():
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        dist.all_reduce(parameter.grad)
+        parameter.grad /= dist.get_world_size()
+
+
 def check_same_in_all_processes(name: str, value: str) -> None:
     """Stop when the processes are about to train different things.
 
@@ -131,3 +176,25 @@ def check_same_in_all_processes(name: str, value: str) -> None:
             f"training: the processes have different {name}: {', '.join(of_all)} (rule: all the "
             "same); something wrote to the lake or changed the code meanwhile, train again"
         )
+
+
+class _Gather(torch.autograd.Function):
+    """all_gather of rows, whose backward pass sums the gradients of all processes."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        counts = all_gather(len(rows))
+        rank = process_rank()
+        ctx.own = slice(sum(counts[:rank]), sum(counts[: rank + 1]))
+        padded = rows.new_zeros(max(counts), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        of_all = [torch.empty_like(padded) for _ in counts]
+        dist.all_gather(of_all, padded)
+        return torch.cat([one[:count] for one, count in zip(of_all, counts, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous()
+        dist.all_reduce(total)
+        own: Tensor = total[ctx.own]
+        return own

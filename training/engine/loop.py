@@ -1,64 +1,63 @@
 """The training loop: minimises named losses over batches, validates, stops early and resumes.
 
-Under torchrun every process runs it with its shard of each batch; the validation metric of rank 0
-decides for all. The loop knows no model.
+Under torchrun every process runs it with its shard of each batch; the validation of rank 0 decides
+for all. The loop knows neither task nor family: a Stage says what is trained, on what.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
+import structlog
 import torch
 from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
 
-from training.data.batches import TrainingBatch
-from training.engine.data_parallel import data_parallel_loss
+from training.engine.data_parallel import gradients
 from training.engine.distributed import (
     all_gather,
     broadcast_from_rank0,
     is_main,
     mean_over_processes,
+    n_processes,
     process_rank,
-    shard,
 )
-from training.engine.resume import FitState, ResumeFile, with_prefix, without_prefix
+from training.engine.optimisers import build_optimiser
 
 if TYPE_CHECKING:
-    from training.models.protocols import Recommender
+    from torch import Tensor, nn
+
+    from training.engine.resume import ResumeFile
+    from training.engine.stages import Batch, Stage
+
+LOG = structlog.get_logger()
+
+Figures = Mapping[str, float]
+"""Validation figures by the name of their selector; each selector keeps an epoch of its own."""
+
+Validate = Callable[["Stage"], Figures]
 
 
 class NonFiniteLossError(RuntimeError):
     """A loss became NaN or infinite."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoopConfig:
-    """Hyperparameters of the loop."""
-
-    max_epochs: int = 60
-    learning_rate: float = 0.02
-    batch_users: int = 512
-    min_batches: int = 4  # of an epoch; a dataset of few listeners takes smaller batches instead
-    max_candidates: int = 8_000  # tracks that a batch ranks against
-    max_distillation_candidates: int = 2_000  # of these, tracks on which heads are compared
-    validate_every: int = 4  # epochs
-    patience: int = 3  # validations without a better one until the fit stops
-    epochs_without_validation: int = 10  # of a dataset too small to hold anything out
+class NonFiniteMetricError(RuntimeError):
+    """No validation of a fit gave a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Losses and validation metric of an epoch.
+    """Losses and validation figure of an epoch.
 
     Attributes:
         number: from 1.
         losses: mean over the epoch's batches, by name.
-        validation: the validation metric after it; None when the epoch was not validated.
+        validation: the first selector's figure after it; None when the epoch was not validated or
+            the figure is NaN.
     """
 
     number: int
@@ -68,10 +67,30 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class FitHistory:
-    """The epochs of a fit, and the one whose parameters the model now has (0: none was run)."""
+    """The epochs of a stage, until its first selector stopped: others change nothing of it.
+
+    Attributes:
+        best_epoch: whose parameters the model now has; 0 when none was run.
+        is_bounded: max_epochs ended the fit while validation still rose.
+    """
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
+    is_bounded: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedStage:
+    """A stage's history, and what each selector keeps of it.
+
+    Attributes:
+        states: by selector, see Stage.state; empty without validation.
+        best_epochs: of these states, likewise.
+    """
+
+    history: FitHistory
+    states: dict[str, dict[str, Tensor]]
+    best_epochs: dict[str, int]
 
 
 @contextmanager
@@ -92,9 +111,8 @@ def deterministic(seed: int, n_threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def eval_mode(model: Recommender) -> Iterator[None]:
+def eval_mode(module: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; restores the mode afterwards."""
-    module = cast("nn.Module", model)
     was_training = module.training
     module.eval()
     try:
@@ -104,179 +122,247 @@ def eval_mode(model: Recommender) -> Iterator[None]:
         module.train(was_training)
 
 
-def fit(
-    model: Recommender,
-    batches: Iterable[TrainingBatch],
-    config: LoopConfig,
+def fit_stage(
+    stage: Stage,
     *,
-    n_epochs: int,
-    validate: Callable[[], float] | None = None,
+    n_epochs: int | None = None,
+    validate: Validate | None = None,
     resume_file: ResumeFile | None = None,
-) -> FitHistory:
-    """Minimise the sum of the named losses; `validate` stops early and keeps the best epoch.
+) -> FittedStage:
+    """Minimise the sum of the stage's named losses.
 
-    With `resume_file` a fit that was killed resumes after its last whole epoch, with the result of
-    a fit that was not killed; a finished fit is not run again. A model without parameters was
-    solved by its constructor and stays as it is.
+    With `validate` the fit ends when every selector has missed `patience` validations in a row, and
+    the module gets the parameters of the first selector's best epoch. Without it `n_epochs` are
+    run. With `resume_file` a fit that was killed resumes after its last whole epoch, with the
+    result of a fit that was not killed; a finished fit is not run again.
 
     Raises:
-        NonFiniteLossError: a loss is NaN or infinite; names the loss, the step and the listeners.
+        NonFiniteLossError: a loss is NaN or infinite; names the loss, the step and the examples.
+        NonFiniteMetricError: every validation was NaN.
         ResumeError: the state of the killed fit cannot be read.
     """
-    if not list(cast("nn.Module", model).parameters()):
-        return FitHistory((), 0)
-    run = FitRun(model, config)
-    if resume_file is not None:
-        run.resume(resume_file)
-    while not run.is_over(n_epochs):
-        run.epoch(batches, n_epochs, validate)
+    bound = stage.loop.max_epochs if n_epochs is None else n_epochs
+    with _only_trainable(stage):
+        if stage.on_start is not None:
+            stage.on_start()
+        run = FitRun(stage, bound)
         if resume_file is not None:
-            run.save(resume_file)
-    return run.finish()
+            run.resume(resume_file)
+        while not run.is_over():
+            run.epoch(validate)
+            if resume_file is not None:
+                run.save(resume_file)
+        return run.finish(is_validated=validate is not None)
 
 
 class FitRun:
-    """A fit in progress: everything that its next epoch depends on."""
+    """A fit of a stage in progress: everything that its next epoch depends on."""
 
-    def __init__(self, model: Recommender, config: LoopConfig) -> None:
-        self._module = cast("nn.Module", model)
-        self._config = config
-        self._optimiser = torch.optim.Adam(
-            self._module.parameters(), lr=config.learning_rate, fused=True
-        )
-        self._training_loss = data_parallel_loss(model)
+    def __init__(self, stage: Stage, max_epochs: int) -> None:
+        self._stage = stage
+        self._max_epochs = max_epochs
+        self._optimiser, self._schedule = build_optimiser(stage.groups, stage.loop, stage.batches)
+        self._gradients = gradients(stage)
         self._epochs: list[Epoch] = []
-        self._early_stopping = _EarlyStopping()
+        self._selectors: dict[str, _Selector] = {}
 
-    def is_over(self, n_epochs: int) -> bool:
-        """Whether all epochs were run, or too many validations were no better."""
-        misses = self._early_stopping.misses
-        return len(self._epochs) >= n_epochs or misses >= self._config.patience
+    def is_over(self) -> bool:
+        """Whether all epochs were run, or too many validations were no better for any selector."""
+        is_settled = bool(self._selectors) and all(
+            selector.settled_epoch for selector in self._selectors.values()
+        )
+        return len(self._epochs) >= self._max_epochs or is_settled
 
-    def epoch(
-        self,
-        batches: Iterable[TrainingBatch],
-        n_epochs: int,
-        validate: Callable[[], float] | None,
-    ) -> None:
+    def epoch(self, validate: Validate | None) -> None:
         """Run the next epoch, and validate after it when that is due."""
         number = len(self._epochs) + 1
-        losses = _one_epoch(self._training_loss, batches, self._optimiser, number)
-        is_due = number % self._config.validate_every == 0 or number == n_epochs
-        metric = broadcast_from_rank0(validate) if validate is not None and is_due else None
-        self._epochs.append(Epoch(number, losses, metric))
-        if metric is not None:
-            self._early_stopping.update(metric, number, self._module)
+        losses = self._one_epoch(number)
+        is_due = number % self._stage.loop.validate_every == 0 or number == self._max_epochs
+        figures: Figures = {}
+        if validate is not None and is_due:
+            figures = broadcast_from_rank0(lambda: validate(self._stage))
+        first = next(iter(figures.values()), math.nan)
+        self._epochs.append(Epoch(number, losses, None if math.isnan(first) else first))
+        for name, figure in figures.items():
+            selector = self._selectors.setdefault(name, _Selector())
+            if not selector.settled_epoch:
+                selector.update(figure, number, self._stage)
 
-    def finish(self) -> FitHistory:
-        """Load the parameters of the best epoch into the model; returns the history."""
-        best = self._early_stopping
-        if best.state is None:
-            return FitHistory(tuple(self._epochs), len(self._epochs))
-        self._module.load_state_dict(best.state)
-        return FitHistory(tuple(self._epochs), best.epoch)
+    def finish(self, *, is_validated: bool) -> FittedStage:
+        """Load the parameters of the first selector's best epoch; returns history and states.
+
+        Raises:
+            NonFiniteMetricError: every validation was NaN.
+        """
+        n_epochs = len(self._epochs)
+        if not is_validated:
+            return FittedStage(FitHistory(tuple(self._epochs), n_epochs), {}, {})
+        states = {
+            name: selector.best(name, self._stage.name)
+            for name, selector in self._selectors.items()
+        }
+        best_epochs = {name: selector.epoch for name, selector in self._selectors.items()}
+        first = next(iter(states))
+        self._stage.load(states[first])
+        n_until_settled = self._selectors[first].settled_epoch or n_epochs
+        is_bounded = not self._selectors[first].settled_epoch
+        if is_bounded:
+            LOG.warning(
+                "stopped before validation did", stage=self._stage.name, max_epochs=n_epochs
+            )
+        epochs = tuple(self._epochs[:n_until_settled])
+        history = FitHistory(epochs, best_epochs[first], is_bounded)
+        return FittedStage(history, states, best_epochs)
 
     def save(self, resume_file: ResumeFile) -> None:
         """Write the state of the fit in rank 0; each process has generators of its own."""
         generators = all_gather(
-            {"torch": torch.get_rng_state(), "batches": resume_file.generator.get_state()}
+            {"batches": self._stage.generator.get_state(), **_rng_states(self._stage)}
         )
-        if is_main():
-            resume_file.write(self._state(generators))
+        if not is_main():
+            return
+        resume_file.write(
+            {
+                "module": self._stage.state(),
+                "optimiser": self._optimiser.state_dict(),
+                "schedule": self._schedule.last_epoch,
+                "epochs": [asdict(epoch) for epoch in self._epochs],
+                "selectors": {name: one.as_dict() for name, one in self._selectors.items()},
+                "generators": generators,
+            }
+        )
 
     def resume(self, resume_file: ResumeFile) -> None:
         """Load the saved state; without one the fit begins."""
         state = broadcast_from_rank0(resume_file.read)
         if state is None:
             return
-        self._module.load_state_dict(without_prefix("model", state.tensors))
-        moments = _by_parameter(without_prefix("adam", state.tensors))
-        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
-        self._epochs = [Epoch(**epoch) for epoch in state.values["epochs"]]
-        self._early_stopping.restore(state.values["best"], without_prefix("best", state.tensors))
-        generators = without_prefix(f"generators/{process_rank()}", state.tensors)
-        torch.set_rng_state(generators["torch"])
-        resume_file.generator.set_state(generators["batches"])
+        self._stage.load(state["module"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.last_epoch = state["schedule"]
+        self._epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+        self._selectors = {name: _Selector(**one) for name, one in state["selectors"].items()}
+        mine = state["generators"][process_rank()]
+        torch.set_rng_state(mine["torch"])
+        if "cuda" in mine:
+            torch.cuda.set_rng_state(mine["cuda"])
+        self._stage.generator.set_state(mine["batches"])
 
-    def _state(self, generators: list[dict[str, Tensor]]) -> FitState:
-        moments = {
-            f"{parameter}/{name}": value
-            for parameter, state in self._optimiser.state_dict()["state"].items()
-            for name, value in state.items()
-        }
-        tensors = with_prefix("model", self._module.state_dict()) | with_prefix("adam", moments)
-        tensors |= with_prefix("best", self._early_stopping.state or {})
-        for rank, states in enumerate(generators):
-            tensors |= with_prefix(f"generators/{rank}", states)
-        epochs = [asdict(epoch) for epoch in self._epochs]
-        return FitState(tensors, {"epochs": epochs, "best": self._early_stopping.values()})
+    def _one_epoch(self, number: int) -> dict[str, float]:
+        """Mean of each named loss over the batches."""
+        totals: dict[str, float] = {}
+        n_batches = 0
+        for step, batches in enumerate(
+            _groups_of(self._stage.batches, self._stage.loop.accumulate)
+        ):
+            self._optimiser.zero_grad()
+            for offset, whole_batch in enumerate(batches, start=1):
+                batch = whole_batch.shard(process_rank(), n_processes())
+                losses = self._gradients(
+                    batch, factor=1 / len(batches), is_last=offset == len(batches)
+                )
+                where = step * self._stage.loop.accumulate + offset
+                _raise_if_not_finite(losses, number, where, batch)
+                n_batches += 1
+                for name, loss in losses.items():
+                    totals[name] = totals.get(name, 0.0) + loss
+            if self._stage.loop.clip_norm:
+                torch.nn.utils.clip_grad_norm_(self._stage.parameters, self._stage.loop.clip_norm)
+            self._optimiser.step()
+            self._schedule.step()
+        return mean_over_processes({name: total / n_batches for name, total in totals.items()})
 
 
-class _EarlyStopping:
-    """The best validation so far, and the parameters that gave it."""
+@dataclass(slots=True, eq=False)
+class _Selector:
+    """The best validation so far by one figure, and the state that gave it.
 
-    def __init__(self) -> None:
-        self.metric = -float("inf")
-        self.epoch = 0
-        self.misses = 0
-        self.state: dict[str, Tensor] | None = None
+    Attributes:
+        misses: validations in a row that were no better.
+        settled_epoch: after which it changes no more, whoever else the fit goes on for; 0 before.
+    """
 
-    def update(self, metric: float, epoch: int, module: nn.Module) -> None:
-        """Keep the parameters when the metric is better; count a miss otherwise."""
-        if metric <= self.metric:
+    metric: float = -math.inf
+    epoch: int = 0
+    misses: int = 0
+    settled_epoch: int = 0
+    state: dict[str, Tensor] | None = None
+
+    def update(self, metric: float, epoch: int, stage: Stage) -> None:
+        """Keep the state when the figure is better; count a miss otherwise.
+
+        NaN is a miss: it says nothing of the epoch, and compares with nothing.
+        """
+        if math.isnan(metric) or metric <= self.metric:
             self.misses += 1
+            if self.misses >= stage.loop.patience:
+                self.settled_epoch = epoch
             return
         self.metric, self.epoch, self.misses = metric, epoch, 0
-        self.state = copy.deepcopy(module.state_dict())
+        self.state = {name: value.detach().clone() for name, value in stage.state().items()}
 
-    def values(self) -> dict[str, float | int]:
-        """All but the parameters, as JSON values."""
-        return {"metric": self.metric, "epoch": self.epoch, "misses": self.misses}
+    def best(self, name: str, stage: str) -> dict[str, Tensor]:
+        """The state of the best epoch.
 
-    def restore(self, values: dict[str, float | int], state: dict[str, Tensor]) -> None:
-        """Load saved `values` and `state`; before the first validation `state` is empty."""
-        self.metric = float(values["metric"])
-        self.epoch, self.misses = int(values["epoch"]), int(values["misses"])
-        self.state = state or None
+        Raises:
+            NonFiniteMetricError: there was no number among the figures.
+        """
+        if self.state is None:
+            raise NonFiniteMetricError(
+                f"stage {stage}: none of {self.misses} validations by {name} gave a number; look "
+                "for NaN in the features, or for a validation split without examples"
+            )
+        return self.state
 
-
-def _by_parameter(moments: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """Adam's state by the parameter's index, from names like `3/exp_avg`."""
-    by_parameter: dict[int, dict[str, Tensor]] = {}
-    for name, value in moments.items():
-        parameter, _, moment = name.partition("/")
-        by_parameter.setdefault(int(parameter), {})[moment] = value
-    return by_parameter
-
-
-def _one_epoch(
-    training_loss: Callable[[TrainingBatch], dict[str, Tensor]],
-    batches: Iterable[TrainingBatch],
-    optimiser: torch.optim.Optimizer,
-    number: int,
-) -> dict[str, float]:
-    """Mean of each named loss over the batches."""
-    totals: dict[str, float] = {}
-    n_batches = 0
-    for step, whole_batch in enumerate(batches, start=1):
-        batch = shard(whole_batch)
-        losses = training_loss(batch)
-        _raise_if_not_finite(losses, number, step, batch)
-        optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        optimiser.step()
-        n_batches += 1
-        for name, loss in losses.items():
-            totals[name] = totals.get(name, 0.0) + float(loss.detach())
-    return mean_over_processes({name: total / n_batches for name, total in totals.items()})
+    def as_dict(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {
+            "metric": self.metric,
+            "epoch": self.epoch,
+            "misses": self.misses,
+            "settled_epoch": self.settled_epoch,
+            "state": self.state,
+        }
 
 
-def _raise_if_not_finite(
-    losses: dict[str, Tensor], epoch: int, step: int, batch: TrainingBatch
-) -> None:
+def _rng_states(stage: Stage) -> dict[str, Tensor]:
+    """States of torch's own generators: what a family draws on the CPU, and on its GPU."""
+    states = {"torch": torch.get_rng_state()}
+    if stage.parameters[0].is_cuda:
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+@contextmanager
+def _only_trainable(stage: Stage) -> Iterator[None]:
+    """Freeze what the stage does not train; put every flag back afterwards."""
+    trained = {id(parameter) for parameter in stage.parameters}
+    flags = [(parameter, parameter.requires_grad) for parameter in stage.module.parameters()]
+    for parameter, _ in flags:
+        parameter.requires_grad_(id(parameter) in trained)
+    try:
+        yield
+    finally:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+
+
+def _groups_of(batches: Iterable[Batch], size: int) -> Iterator[Sequence[Batch]]:
+    """Batches in groups of `size`; the last one may have fewer."""
+    group: list[Batch] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _raise_if_not_finite(losses: Mapping[str, float], epoch: int, step: int, batch: Batch) -> None:
     for name, loss in losses.items():
-        if not bool(torch.isfinite(loss)):
+        if not math.isfinite(loss):
             raise NonFiniteLossError(
-                f"loss {name} is {loss.item()} at epoch {epoch}, step {step}, users at positions "
-                f"{batch.users.tolist()}; lower learning_rate, or look for NaN in the features"
+                f"loss {name} is {loss} at epoch {epoch}, step {step}, {batch.describe()}; lower "
+                "learning_rate, or look for NaN in the features"
             )

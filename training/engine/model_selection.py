@@ -1,33 +1,46 @@
 """Model selection: fits families, selects on validation, evaluates once on the test, refits.
 
-Of several processes all fit, and rank 0 evaluates for all.
+It knows no task and no family: a Fitting names the task. Of several processes all fit, and rank 0
+evaluates for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from training.artifacts.checkpoints import ModelState, from_state, to_state
-from training.config import Recipe
-from training.data.batches import TrainingBatches
-from training.data.content import fit_to_shapes
-from training.data.dataset import Dataset, DataView
 from training.engine.distributed import broadcast_from_rank0
-from training.engine.loop import FitHistory, fit
-from training.engine.resume import ResumeFile, ResumePolicy
+from training.engine.loop import FitHistory, FittedStage, fit_stage
 from training.evaluate import test_result, test_view
-from training.evaluation.evaluator import SELECTION_METRIC, EvalResult, Evaluator
-from training.evaluation.significance import ChallengerTest, paired_difference, winning_challenger
-from training.evaluation.splits import Split, Unsplit, choose_split
-from training.layers.ensemble import select_weights
-from training.models.protocols import Recommender
-from training.models.registry import FAMILIES
+from training.evaluation.eval_result import EvalResult, joined
+from training.evaluation.significance import ChallengerTest, challenger_test, winning_challenger
+from training.evaluation.splits import Split, Unsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from training.artifacts.model_state import ModelState
+    from training.engine.recipe import Recipe
+    from training.engine.resume import ResumePolicy
+    from training.engine.stages import Stage
+    from training.tasks.protocol import Evaluator, Task, Upstream
+
+WHOLE, FIRST, SECOND = "validation", "first_half", "second_half"
+"""Selectors of a fit: by all units of validation, and by each half of them."""
+
+ResumePolicyOf = Callable[["Recipe"], "ResumePolicy | None"]
+"""The resume policy of a recipe's fits; None writes no resume files."""
+
+_NO_UPSTREAM: Upstream = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +53,40 @@ class FamilyResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SelectedModel:
-    """A model whose epoch and ensemble weights were selected on validation.
+class Fitting:
+    """What all fits of a training share.
 
     Attributes:
-        fit: history of the fit, on the part before validation.
+        data: what the task has read.
+        resume_policy_of: see ResumePolicyOf.
+        before_cut: of a family, the states that it needs, fitted before the night's cut;
+            evaluations see these alone.
+        final: the states that the model which scores learns from.
+    """
+
+    task: Task[Any, Any, Any]
+    data: Any
+    device: torch.device
+    resume_policy_of: ResumePolicyOf = lambda _: None
+    before_cut: Callable[[str], Upstream] = lambda _: _NO_UPSTREAM
+    final: Callable[[str], Upstream] = lambda _: _NO_UPSTREAM
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectedModel:
+    """A model whose epochs and calibration were selected on validation.
+
+    Attributes:
+        fits: history of each stage, fitted on the part before validation.
         validation: metrics on validation.
+        cross_fitted: metrics of the units of each half by the model that the other half selected;
+            None when it was not asked for.
     """
 
     state: ModelState
-    fit: FitHistory
+    fits: dict[str, FitHistory]
     validation: FamilyResult
+    cross_fitted: EvalResult | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,228 +95,318 @@ class TrainingResult:
 
     Attributes:
         recipe: of the family that won.
-        fits: "selection" (on the part before validation) and "final" (on everything).
-        results: metrics of every family that competed, before the final fit; empty for an Unsplit
-            dataset.
+        state: of the model that scores.
+        before_cut: of the model that was fitted before the night's cut; None for unsplit data.
+        fits: histories by purpose: "selection" (on the part before validation) and "final" (on
+            everything); of several stages as "selection.<stage>".
+        results: metrics of every family that competed, before the final fit; empty for unsplit
+            data.
         challenger_tests: one per challenger.
         unsplit: why nothing could be held out; empty when something was.
     """
 
     recipe: Recipe
     state: ModelState
+    before_cut: ModelState | None
     fits: dict[str, FitHistory]
     results: tuple[FamilyResult, ...]
     challenger_tests: tuple[ChallengerTest, ...]
     unsplit: str
 
 
-ResumePolicyOf = Callable[[Recipe], ResumePolicy | None]
-"""The resume policy of a recipe's fits; None writes no resume files."""
-
-
 def fit_champion(
-    dataset: Dataset,
+    fitting: Fitting,
+    split: Split[Any] | Unsplit,
     champion: Recipe,
     *,
     challengers: Sequence[Recipe] = (),
+    chosen: str = "",
     seed: int,
-    device: torch.device,
-    resume_policy_of: ResumePolicyOf = lambda _: None,
+    n_seeds: int = 1,
 ) -> TrainingResult:
     """Test the challengers against the champion, and fit the winner on everything.
 
-    A challenger wins on validation, and only when its whole interval lies above zero. A dataset too
-    small to hold anything out has no challenger tests: the champion is fitted for its
-    `epochs_without_validation`, with equal head weights and no metrics; `unsplit` says why.
+    A challenger wins on validation, and only when its whole interval lies above zero and no segment
+    loses. Data too small to hold anything out have no challenger tests: the champion is fitted for
+    its `epochs_without_validation`, uncalibrated and without metrics; `unsplit` says why.
 
     Args:
-        dataset: all that is known.
-        champion: recipe of the family that makes the lists so far.
+        fitting: task, data and device.
+        split: what is held out.
+        champion: recipe of the family that scores so far.
         challengers: recipes of the families that may replace it.
-        seed: of the split, the batches' order, their candidates, and the bootstrap.
-        device: where to compute.
-        resume_policy_of: see ResumePolicyOf.
+        chosen: the family to fit on everything, whatever the tests say; empty for the winner.
+        seed: of the batches' order, their candidates, and the bootstrap.
+        n_seeds: fits of each family in the champion–challenger test.
     """
-    split = split_for(dataset, champion, seed)
     if isinstance(split, Unsplit):
-        policy = resume_policy_of(champion)
-        return _fit_without_split(dataset, champion, seed, device, policy, split.reason)
+        [alone] = [
+            one for one in (champion, *challengers) if one.family == (chosen or champion.family)
+        ]
+        return _fit_without_split(fitting, alone, seed, split.reason)
     competing = {recipe.family: recipe for recipe in (champion, *challengers)}
     selected = {
-        family: select_on_validation(
-            dataset, split, recipe, seed=seed, device=device, resume_policy=resume_policy_of(recipe)
-        )
+        family: [
+            select_on_validation(
+                fitting,
+                split,
+                recipe,
+                seed=seed + offset,
+                cross_fit_seed=seed if challengers else None,
+            )
+            for offset in range(_seeds_of(fitting, split, recipe, n_seeds if challengers else 1))
+        ]
         for family, recipe in competing.items()
     }
-    tests = _challenger_tests([one.validation for one in selected.values()], seed)
-    winner = competing[winning_challenger(tests) or champion.family]
-    best = selected[winner.family]
-    state, final = _refit(dataset, winner, best, seed, device, resume_policy_of(winner))
+    tests = _challenger_tests(selected, n_seeds, seed)
+    winner = competing[chosen or winning_challenger(tests) or champion.family]
+    best = selected[winner.family][0]
+    state, final = _refit(fitting, winner, best, seed)
     results = tuple(
         result
-        for family, one in selected.items()
+        for family, (one, *_) in selected.items()
         for result in (
             one.validation,
-            evaluate_on_test(one.state, dataset, split, competing[family], device),
+            evaluate_on_test(fitting, split, one.state, competing[family]),
         )
     )
-    return TrainingResult(
-        winner, state, {"selection": best.fit, "final": final}, results, tests, ""
-    )
-
-
-def split_for(dataset: Dataset, recipe: Recipe, seed: int) -> Split | Unsplit:
-    """The split that a recipe asks for; the same for every family with the same settings."""
-    generator = torch.Generator().manual_seed(seed)
-    return choose_split(
-        dataset.listens, dataset.as_of, dataset.available_from, recipe.split, generator
-    )
+    fits = _by_purpose({"selection": best.fits, "final": final})
+    return TrainingResult(winner, state, best.state, fits, results, tests, "")
 
 
 def select_on_validation(
-    dataset: Dataset,
-    split: Split,
+    fitting: Fitting,
+    split: Split[Any],
     recipe: Recipe,
     *,
     seed: int,
-    device: torch.device,
-    resume_policy: ResumePolicy | None = None,
+    cross_fit_seed: int | None = None,
 ) -> SelectedModel:
-    """Fit before the validation window, select epoch and ensemble weights inside it.
+    """Fit before the validation window; select epochs and calibration inside it.
 
-    The test stays sealed.
+    The test stays sealed. With `cross_fit_seed` the units of validation are divided into halves,
+    and each half also selects an epoch and a calibration of its own for the evaluation on the other
+    half: what a champion–challenger test compares was then not selected by what it is compared on.
+    Of several stages only the last one is selected by halves.
+
+    Args:
+        fitting: task, data and device.
+        split: what is held out.
+        recipe: of the family.
+        seed: of parameters and batches.
+        cross_fit_seed: divides the units; the same for all families that are compared.
     """
-    view = dataset.train_view(split.validation).with_learnable_modalities()
-    evaluator = Evaluator(split.validation, len(dataset.nodes.users), dataset.n_tracks, device)
-    model = _new_model(recipe, view, seed, device)
-    batches = _batches(view, recipe, seed, device)
-    history = fit(
-        model,
-        batches,
-        recipe.loop,
-        n_epochs=recipe.loop.max_epochs,
-        validate=lambda: evaluator.evaluate(model).values[SELECTION_METRIC],
-        resume_file=_resume_file(resume_policy, "selection", batches),
+    task = fitting.task
+    view = task.view_for(task.train_view(fitting.data, split.validation), None)
+    model = _new_model(fitting, recipe, view, fitting.before_cut(recipe.family), seed)
+    evaluators = _evaluators(fitting, split.validation, cross_fit_seed)
+    # A fit with other selectors has other states, so it does not resume from this one's file.
+    purpose = "selection-halves" if FIRST in evaluators else "selection"
+    validate = _validation(task, model, evaluators)
+    fitted = _fit_stages(fitting, model, view, recipe, seed, purpose, validate=validate)
+    cross_fitted = _cross_fit(task, model, evaluators, fitted) if FIRST in evaluators else None
+    _calibrate(task, model, evaluators[WHOLE])
+    state = task.to_state(recipe.family, model, view)
+    result = broadcast_from_rank0(lambda: evaluators[WHOLE].evaluate(model))
+    histories = {stage.name: one.history for stage, one in fitted}
+    return SelectedModel(
+        state, histories, FamilyResult(recipe.family, "validation", result), cross_fitted
     )
-    n_heads = len(model.head_names)
-    if n_heads > 1:
-        weights = broadcast_from_rank0(
-            lambda: select_weights(evaluator.ndcg_of_weights(model), n_heads)
-        )
-        model.ensemble.weights.copy_(weights)
-    state = to_state(recipe.family, model, view)
-    result = broadcast_from_rank0(lambda: evaluator.evaluate(model))
-    return SelectedModel(state, history, FamilyResult(recipe.family, "validation", result))
 
 
 def evaluate_on_test(
-    state: ModelState, dataset: Dataset, split: Split, recipe: Recipe, device: torch.device
+    fitting: Fitting, split: Split[Any], state: ModelState, recipe: Recipe
 ) -> FamilyResult:
     """Metrics of the selected model on the test, with the view before the test's cut; once."""
+    task, data, device = fitting.task, fitting.data, fitting.device
 
     def result() -> EvalResult:
-        model = from_state(state, recipe.model, test_view(dataset, split), device)
-        return test_result(model, dataset, split, device)
+        view = test_view(task, data, split)
+        upstream = fitting.before_cut(recipe.family)
+        model = task.from_state(state, recipe, view, upstream, device)
+        return test_result(task, model, data, split, device)
 
     return FamilyResult(recipe.family, "test", broadcast_from_rank0(result))
 
 
-def _fit_without_split(
-    dataset: Dataset,
-    champion: Recipe,
-    seed: int,
-    device: torch.device,
-    resume_policy: ResumePolicy | None,
-    reason: str,
-) -> TrainingResult:
-    """Fit the champion for a fixed number of epochs, without validation and metrics."""
-    view = dataset.full_view().with_learnable_modalities()
-    n_epochs = champion.loop.epochs_without_validation
-    model, final = _final_fit(champion, view, n_epochs, seed, device, resume_policy)
-    state = to_state(champion.family, model, view)
-    return TrainingResult(champion, state, {"final": final}, (), (), reason)
-
-
-def _challenger_tests(validated: Sequence[FamilyResult], seed: int) -> tuple[ChallengerTest, ...]:
-    """The champion–challenger tests: each of the others against the first, at a common level.
-
-    All are tested on the same listeners of validation; the test split says how good the winner is.
-    """
-    champion, *challengers = validated
-    ndcg = champion.result.ndcg_per_user
-    return tuple(
-        ChallengerTest(
-            champion.family,
-            one.family,
-            paired_difference(
-                [one.result.ndcg_per_user],
-                [ndcg],
-                np.random.default_rng(seed),
-                n_compared=len(challengers),
-            ),
-            one.result.n_users,
-        )
-        for one in challengers
+def _fit_without_split(fitting: Fitting, recipe: Recipe, seed: int, reason: str) -> TrainingResult:
+    """Fit a family for a fixed number of epochs, without validation and metrics."""
+    task = fitting.task
+    view = task.view_for(task.full_view(fitting.data), None)
+    n_epochs = recipe.loop.epochs_without_validation
+    model = _new_model(fitting, recipe, view, fitting.final(recipe.family), seed)
+    fitted = _fit_stages(
+        fitting, model, view, recipe, seed, "final", n_epochs_of=lambda _: n_epochs
     )
+    state = task.to_state(recipe.family, model, view)
+    final = {stage.name: one.history for stage, one in fitted}
+    return TrainingResult(recipe, state, None, _by_purpose({"final": final}), (), (), reason)
 
 
 def _refit(
-    dataset: Dataset,
-    recipe: Recipe,
-    selected: SelectedModel,
-    seed: int,
-    device: torch.device,
-    resume_policy: ResumePolicy | None,
-) -> tuple[ModelState, FitHistory]:
-    """Fit the full view, with the epochs and ensemble weights that validation selected."""
-    full = dataset.full_view()
-    view = DataView(full.graph, fit_to_shapes(full.content, selected.state.shapes))
-    n_epochs = selected.fit.best_epoch
-    model, final = _final_fit(recipe, view, n_epochs, seed, device, resume_policy)
-    model.ensemble.weights.copy_(selected.state.parameters["ensemble.weights"])
-    return to_state(recipe.family, model, view), final
+    fitting: Fitting, recipe: Recipe, selected: SelectedModel, seed: int
+) -> tuple[ModelState, dict[str, FitHistory]]:
+    """Fit the full view, with the epochs and the calibration that validation selected."""
+    task = fitting.task
+    view = task.view_for(task.full_view(fitting.data), selected.state)
+    model = _new_model(fitting, recipe, view, fitting.final(recipe.family), seed)
+    fitted = _fit_stages(
+        fitting,
+        model,
+        view,
+        recipe,
+        seed,
+        "final",
+        n_epochs_of=lambda stage: selected.fits[stage].best_epoch,
+    )
+    _load(model, {name: selected.state.parameters[name] for name in selected.state.calibrated})
+    state = task.to_state(recipe.family, model, view)
+    return state, {stage.name: one.history for stage, one in fitted}
 
 
-def _final_fit(
-    recipe: Recipe,
-    view: DataView,
-    n_epochs: int,
-    seed: int,
-    device: torch.device,
-    resume_policy: ResumePolicy | None,
-) -> tuple[Recommender, FitHistory]:
-    """A new model, fitted on all of `view` for so many epochs."""
-    model = _new_model(recipe, view, seed, device)
-    batches = _batches(view, recipe, seed, device)
-    file = _resume_file(resume_policy, "final", batches)
-    return model, fit(model, batches, recipe.loop, n_epochs=n_epochs, resume_file=file)
-
-
-def _new_model(recipe: Recipe, view: DataView, seed: int, device: torch.device) -> Recommender:
+def _new_model(
+    fitting: Fitting, recipe: Recipe, view: Any, upstream: Upstream, seed: int
+) -> nn.Module:
     """A new model. Every fit starts from the seed, whatever was fitted or evaluated before it."""
     torch.manual_seed(seed)
-    model = FAMILIES[recipe.family].model(recipe.model, view)
-    return cast("Recommender", cast("nn.Module", model).to(device))
+    return fitting.task.new_model(recipe, view, upstream).to(fitting.device)
 
 
-def _batches(view: DataView, recipe: Recipe, seed: int, device: torch.device) -> TrainingBatches:
-    return TrainingBatches(
-        listened=view.graph.listened,
-        n_tracks=len(view.graph.nodes.tracks),
-        batch_users=recipe.loop.batch_users,
-        min_batches=recipe.loop.min_batches,
-        max_candidates=recipe.loop.max_candidates,
-        max_distillation_candidates=recipe.loop.max_distillation_candidates,
-        generator=torch.Generator().manual_seed(seed),
-        device=device,
+def _fit_stages(
+    fitting: Fitting,
+    model: nn.Module,
+    view: Any,
+    recipe: Recipe,
+    seed: int,
+    purpose: str,
+    *,
+    validate: Callable[[Stage], Mapping[str, float]] | None = None,
+    n_epochs_of: Callable[[str], int] | None = None,
+) -> list[tuple[Stage, FittedStage]]:
+    """Fit the stages in order: selected by `validate`, or for `n_epochs_of` each."""
+    generator = torch.Generator().manual_seed(seed)
+    stages = fitting.task.stages(model, view, recipe, generator, fitting.device)
+    policy = fitting.resume_policy_of(recipe)
+    purpose = f"{purpose}-{seed}"
+    return [
+        (
+            stage,
+            fit_stage(
+                stage,
+                n_epochs=None if n_epochs_of is None else n_epochs_of(stage.name),
+                validate=validate,
+                resume_file=policy.file_of(purpose, stage.name) if policy else None,
+            ),
+        )
+        for stage in stages
+    ]
+
+
+def _seeds_of(fitting: Fitting, split: Split[Any], recipe: Recipe, n_seeds: int) -> int:
+    """How many seeds to fit; one for a model that its constructor solves, which has no chance."""
+    if n_seeds == 1:
+        return 1
+    task = fitting.task
+    view = task.view_for(task.train_view(fitting.data, split.validation), None)
+    model = task.new_model(recipe, view, fitting.before_cut(recipe.family))
+    return n_seeds if any(True for _ in model.parameters()) else 1
+
+
+def _evaluators(fitting: Fitting, part: Any, cross_fit_seed: int | None) -> dict[str, Evaluator]:
+    """Evaluators of validation, and of its halves where these are asked for."""
+    parts = {WHOLE: part}
+    if cross_fit_seed is not None:
+        generator = torch.Generator().manual_seed(cross_fit_seed)
+        parts[FIRST], parts[SECOND] = fitting.task.halves(part, generator)
+    return {
+        name: fitting.task.evaluator(fitting.data, one, fitting.device)
+        for name, one in parts.items()
+    }
+
+
+def _validation(
+    task: Task[Any, Any, Any], model: nn.Module, evaluators: Mapping[str, Evaluator]
+) -> Callable[[Stage], Mapping[str, float]]:
+    """The figures of an epoch by selector; that of the whole is the same without halves."""
+
+    def validate(stage: Stage) -> Mapping[str, float]:
+        metric = stage.metric or task.metric
+        return {name: one.evaluate(model).values[metric] for name, one in evaluators.items()}
+
+    return validate
+
+
+def _cross_fit(
+    task: Task[Any, Any, Any],
+    model: nn.Module,
+    evaluators: Mapping[str, Evaluator],
+    fitted: Sequence[tuple[Stage, FittedStage]],
+) -> EvalResult:
+    """Evaluate each half by what the other one selected; leaves what the whole selected."""
+    results = []
+    for selector, other in ((SECOND, FIRST), (FIRST, SECOND)):
+        with _selected_by(selector, fitted):
+            _calibrate(task, model, evaluators[selector])
+            results.append(broadcast_from_rank0(partial(evaluators[other].evaluate, model)))
+    return joined(results)
+
+
+@contextmanager
+def _selected_by(selector: str, fitted: Sequence[tuple[Stage, FittedStage]]) -> Iterator[None]:
+    """The last stage as the selector chose it; puts the whole's choice back."""
+    if not fitted:
+        yield
+        return
+    stage, of_stage = fitted[-1]
+    stage.load(of_stage.states[selector])
+    try:
+        yield
+    finally:
+        stage.load(of_stage.states[WHOLE])
+
+
+def _calibrate(task: Task[Any, Any, Any], model: nn.Module, evaluator: Evaluator) -> None:
+    """Choose on validation what stages do not train; rank 0 chooses for all."""
+    _load(model, broadcast_from_rank0(lambda: task.calibrate(model, evaluator)))
+
+
+def _load(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Replace some tensors of a model."""
+    model.load_state_dict(dict(tensors), strict=False)
+
+
+def _challenger_tests(
+    selected: Mapping[str, Sequence[SelectedModel]], n_seeds: int, seed: int
+) -> tuple[ChallengerTest, ...]:
+    """The champion–challenger tests: each of the others against the first, at a common level.
+
+    All are tested on the same units of validation, cross-fitted; the test split says how good the
+    winner is.
+    """
+    (champion, theirs), *challengers = selected.items()
+    return tuple(
+        challenger_test(
+            champion,
+            challenger,
+            _by_seed(ours, n_seeds),
+            _by_seed(theirs, n_seeds),
+            np.random.default_rng(seed),
+            n_compared=len(challengers),
+        )
+        for challenger, ours in challengers
     )
 
 
-def _resume_file(
-    policy: ResumePolicy | None, purpose: str, batches: TrainingBatches
-) -> ResumeFile | None:
-    """The resume file of the fit for this purpose; None without a policy."""
-    if policy is None:
-        return None
-    file = policy.folder / f"{purpose}.safetensors"
-    return ResumeFile(file, batches.generator, policy.check_no_erasure)
+def _by_seed(selected: Sequence[SelectedModel], n_seeds: int) -> list[EvalResult]:
+    """A result for each seed; a model without chance has the same one for all."""
+    results = [one.cross_fitted for one in selected if one.cross_fitted is not None]
+    return results if len(results) == n_seeds else results * n_seeds
+
+
+def _by_purpose(fits: Mapping[str, Mapping[str, FitHistory]]) -> dict[str, FitHistory]:
+    """Histories as "final" for one stage, and as "final.<stage>" for several."""
+    return {
+        purpose if len(stages) == 1 else f"{purpose}.{stage}": history
+        for purpose, stages in fits.items()
+        for stage, history in stages.items()
+    }

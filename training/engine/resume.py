@@ -1,6 +1,6 @@
 """Resume files: the state of a fit after its last whole epoch, from which a killed fit resumes.
 
-The files lie below EVENSONG_STATE, in a folder named by the family and the model's version, which
+The files lie below EVENSONG_STATE, in a folder named by task, family and the model's version, which
 stands for data, recipe, code and seed: only the same training finds them. They hold rows of
 listeners' embeddings, so an erasure deletes all of them and ends running fits. A training deletes
 its own files when its model is written.
@@ -8,42 +8,29 @@ its own files when its model is written.
 
 from __future__ import annotations
 
-import json
+import io
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
 from feature_store.lake.storage import FolderStorage
 from feature_store.privacy.suppression import ErasedDuringRun
 
+FitState = dict[str, Any]
+"""The state of a stage between two epochs, as torch.save stores it."""
+
 _FITS = "fits"
-_VALUES = "values"
 
 
 class ResumeError(ValueError):
     """The state of a fit cannot be read."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FitState:
-    """The state of a fit between two epochs.
-
-    Attributes:
-        tensors: by name.
-        values: everything else, as JSON values.
-    """
-
-    tensors: dict[str, Tensor]
-    values: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +45,33 @@ class ResumePolicy:
     folder: Path
     check_no_erasure: Callable[[], None]
 
+    def file_of(self, purpose: str, stage: str) -> ResumeFile:
+        """The file of one stage of one of the training's fits."""
+        return ResumeFile(self.folder / f"{purpose}.{stage}.pt", self.check_no_erasure)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResumeFile:
-    """The file of one fit's state, and the generator of its batches (besides torch's own)."""
+    """The file of one stage's state."""
 
     file: Path
-    generator: torch.Generator
     check_no_erasure: Callable[[], None]
 
     def write(self, state: FitState) -> None:
         """Replace the file, whole or not at all.
 
+        Args:
+            state: tensors, numbers, strings, and lists and dicts of them: what torch reads back
+                without running code (`weights_only`).
+
         Raises:
             ErasedDuringRun: a person was erased since the training began; no file is left.
         """
-        tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
-        content = save(tensors, {_VALUES: json.dumps(state.values)})
+        content = io.BytesIO()
+        torch.save(state, content)
         try:
             self.check_no_erasure()
-            FolderStorage(self.file.parent).write(self.file.name, content)
+            FolderStorage(self.file.parent).write(self.file.name, content.getvalue())
             # And once more: an erasure that this check misses deletes the files that it finds.
             self.check_no_erasure()
         except ErasedDuringRun:
@@ -99,19 +93,18 @@ class ResumeFile:
         if not self.file.exists():
             return None
         try:
-            with safe_open(self.file, framework="pt") as stored:
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  no mapping
-                return FitState(tensors, json.loads(stored.metadata()[_VALUES]))
-        except (SafetensorError, KeyError, ValueError) as error:
+            state: FitState = torch.load(self.file, map_location="cpu", weights_only=True)
+        except (RuntimeError, ValueError, EOFError, UnpicklingError) as error:
             raise ResumeError(
-                f"fit state {self.file}: cannot be read ({error}); delete the file, and the fit "
-                "starts again"
+                f"fit state {self.file}: cannot be read ({type(error).__name__}: it is damaged or "
+                "holds more than tensors and numbers); delete the file, and the fit starts again"
             ) from error
+        return state
 
 
-def resume_folder(state: Path, family: str, version: str) -> Path:
+def resume_folder(state: Path, task: str, family: str, version: str) -> Path:
     """Folder of the resume files of one training."""
-    return state / _FITS / family / version
+    return state / _FITS / task / family / version
 
 
 def delete_stale(folder: Path) -> None:
@@ -137,7 +130,7 @@ def delete(folder: Path) -> None:
 
 def delete_all(state: Path) -> int:
     """Delete the resume files of all trainings; returns how many there were."""
-    states = list(state.glob(f"{_FITS}*/*/*/*"))
+    states = list(state.glob(f"{_FITS}*/*/*/*/*"))
     for tree in list(state.glob(f"{_FITS}*")):  # also folders that a killed erasure had renamed
         delete(tree)
     return len(states)
@@ -152,16 +145,3 @@ def delete_on_erasure(folders: Iterable[Path]) -> Iterator[None]:
         for folder in folders:
             delete(folder)
         raise
-
-
-def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors under `<prefix>/<name>`."""
-    return {f"{prefix}/{name}": value for name, value in tensors.items()}
-
-
-def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors that `with_prefix` put under the prefix, by their own names."""
-    start = f"{prefix}/"
-    return {
-        name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)
-    }

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.data.batches import UserBatch, blocks
 from training.data.interactions import Pairs
 from training.engine.loop import eval_mode
 from training.evaluation import metrics
+from training.evaluation.eval_result import EvalResult
 from training.evaluation.splits import Holdout
 from training.evaluation.top_k import TopK, mask_listened_, top_k_tracks
 from training.layers.ensemble import ensemble_scores
-from training.models.protocols import Recommender
+from training.models.protocols import EnsembleRecommender, Recommender
 
 BLOCK_USERS = 256  # listeners scored at once: bounds the memory at 256 x n_tracks x heads
 MAX_WEIGHT_USERS = 4_096  # listeners on whom head weights are tried: 16 blocks
 CUT_OFF = 10
 SELECTION_METRIC = "ndcg_at_10"  # early stopping and ensemble weights go by it
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EvalResult:
-    """Metrics by name.
-
-    Attributes:
-        values: means over the listeners who have a relevant track.
-        ndcg_per_user: of these listeners in order of their positions, at CUT_OFF, shape (n_users,).
-    """
-
-    values: dict[str, float]
-    ndcg_per_user: Tensor
-
-    @property
-    def n_users(self) -> int:
-        """Listeners over whom the metrics are means."""
-        return len(self.ndcg_per_user)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,12 +44,29 @@ class Recommendations:
 class Evaluator:
     """A holdout, prepared once and evaluated against many times."""
 
-    def __init__(self, holdout: Holdout, n_users: int, n_tracks: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        holdout: Holdout,
+        n_users: int,
+        n_tracks: int,
+        device: torch.device,
+        segments: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> None:
+        """Prepare a holdout.
+
+        Args:
+            holdout: what is known, and what is relevant.
+            n_users: of the dataset.
+            n_tracks: likewise.
+            device: of the models.
+            segments: which listeners belong to each segment, shape (n_users,) bool.
+        """
         self._n_users, self._n_tracks, self._device = n_users, n_tracks, device
         self._listened = holdout.before.pairs(holdout.end, n_tracks)
         self._unavailable = ~holdout.available_mask
         self._relevant = holdout.relevant
         self.users = holdout.relevant.users.unique()
+        self._segments = segments
 
     def evaluate(self, model: Recommender) -> EvalResult:
         """Rank what each listener had not heard, and compare with what the listener heard next."""
@@ -72,19 +74,19 @@ class Evaluator:
 
     def recommend(self, model: Recommender) -> Recommendations:
         """Rank what each listener had not heard."""
-        with eval_mode(model):
+        with eval_mode(cast("nn.Module", model)):
             scores = (model.score(batch) for batch in self._batches(self.users))
             ranked = self._ranked(scores, self.users)
         return Recommendations(self.users, ranked, self._relevant)
 
-    def ndcg_of_weights(self, model: Recommender) -> Callable[[Tensor], Tensor]:
+    def ndcg_of_weights(self, model: EnsembleRecommender) -> Callable[[Tensor], Tensor]:
         """Return the nDCG of each listener as a function of the head weights; heads score once.
 
         The heads' scores stay in memory, so at most MAX_WEIGHT_USERS listeners take part, evenly
         spread.
         """
         users = self.users[:: -(-len(self.users) // MAX_WEIGHT_USERS)]
-        with eval_mode(model):
+        with eval_mode(cast("nn.Module", model)):
             heads = [model.head_scores(batch) for batch in self._batches(users)]
 
         def ndcg_per_user(weights: Tensor) -> Tensor:
@@ -127,4 +129,5 @@ class Evaluator:
             "coverage": metrics.coverage(ranked, self._n_tracks - int(self._unavailable.sum())),
             "novelty": metrics.novelty(ranked, listeners, self._n_users),
         }
-        return EvalResult(values, ndcg_per_user)
+        segments = {name: mask[users] for name, mask in self._segments.items()}
+        return EvalResult(values, ndcg_per_user, segments)

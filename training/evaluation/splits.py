@@ -12,25 +12,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from training.data.interactions import EPOCH, Listens, Pairs, day_number, exclude_pairs
+from training.data.interactions import Listens, Pairs, day_number, exclude_pairs
 
+if TYPE_CHECKING:
+    from feature_store.setting_groups import SplitSettings
 
-class NeedsTimesError(ValueError):
-    """A split by time got counts without times."""
-
-
-@dataclass(frozen=True, slots=True)
-class SplitConfig:
-    """Sizes of the held-out parts."""
-
-    window_days: int = 7  # length of the validation window, and of the test window
-    min_days_per_window: int = 5  # the listens must span so many windows, or the window shrinks
-    held_out_tenths: int = 1  # of a listener's undated counts, for validation and again for test
-    min_held_out_users: int = 5  # fewer listeners have no meaningful metrics
+Part = TypeVar("Part")
+"""What a task's splits hold out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +37,36 @@ class Window:
         """Refuse an end before the start; an empty window is a window."""
         if self.end < self.start:
             raise ValueError(f"window [{self.start}, {self.end}) ends before it starts")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The night's cut, which all tasks share: train < validation window < test window.
+
+    The test window ends with the night.
+    """
+
+    validation: Window
+    test: Window
+
+
+def night_cut(first_day: date | None, as_of: date, config: SplitSettings) -> Cut | None:
+    """Cut a night at two days; both windows shrink together when listens span few days.
+
+    A window is at most a `min_days_per_window`-th of the days from the first listen to `as_of`, and
+    at least one day.
+
+    Args:
+        first_day: of the first listen with a time; None where nothing has a time.
+        as_of: the last day.
+        config: sizes.
+    """
+    if first_day is None:
+        return None
+    end = as_of + timedelta(days=1)
+    length = min(config.window_days, (end - first_day).days // config.min_days_per_window)
+    test = Window(end - timedelta(days=max(1, length)), end)
+    return Cut(Window(test.start - timedelta(days=max(1, length)), test.start), test)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,26 +100,39 @@ class Holdout:
         others = other.relevant.users * n_tracks + other.relevant.tracks
         return replace(self, relevant=self.relevant.where(torch.isin(keys, others)))
 
+    def halves(self, generator: torch.Generator) -> tuple[Holdout, Holdout]:
+        """The relevant pairs of half of the listeners, drawn at random, and those of the others."""
+        users = self.relevant.users.unique()
+        first = users[torch.randperm(len(users), generator=generator)[: len(users) // 2]]
+        in_first = torch.isin(self.relevant.users, first)
+        return (
+            replace(self, relevant=self.relevant.where(in_first)),
+            replace(self, relevant=self.relevant.where(~in_first)),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Split:
-    """Train on `validation.before`, select by `validation.relevant`; evaluate.py opens the test.
+class Split(Generic[Part]):
+    """Train before `validation`, select by what it holds out; evaluate.py opens the test.
 
     Attributes:
         rule: "time" or "random".
     """
 
     rule: str
-    validation: Holdout
-    sealed_test: Holdout = field(repr=False)
+    validation: Part
+    sealed_test: Part = field(repr=False)
 
-    def restrict_to_pairs_of(self, other: Split, n_tracks: int) -> Split:
-        """The same to train on, with only those relevant pairs that `other` has too."""
-        return replace(
-            self,
-            validation=self.validation.restrict_to_pairs_of(other.validation, n_tracks),
-            sealed_test=self.sealed_test.restrict_to_pairs_of(other.sealed_test, n_tracks),
-        )
+
+def restrict_to_pairs_of(
+    split: Split[Holdout], other: Split[Holdout], n_tracks: int
+) -> Split[Holdout]:
+    """The same to train on, with only those relevant pairs that `other` has too."""
+    return replace(
+        split,
+        validation=split.validation.restrict_to_pairs_of(other.validation, n_tracks),
+        sealed_test=split.sealed_test.restrict_to_pairs_of(other.sealed_test, n_tracks),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,30 +146,30 @@ def choose_split(
     listens: Listens,
     as_of: date,
     available_from: Tensor,
-    config: SplitConfig,
+    cut: Cut | None,
+    config: SplitSettings,
     generator: torch.Generator,
-) -> Split | Unsplit:
+) -> Split[Holdout] | Unsplit:
     """Split by time where times suffice, else at random within a listener's counts, else not.
 
     Args:
         listens: all that are known.
         as_of: the last day of them.
         available_from: day number of each track, shape (n_tracks,); see Dataset.
+        cut: of the night; None where nothing has a time.
         config: sizes.
         generator: of a random split.
     """
     reasons: list[str] = []
     has_counts = not bool(listens.is_dated.all())
     for rule in ("time", "random") if has_counts else ("time",):
-        try:
-            split = (
-                time_split(listens, as_of, available_from, config)
-                if rule == "time"
-                else random_split(listens, as_of, len(available_from), config, generator)
-            )
-        except NeedsTimesError as error:
-            reasons.append(str(error))
+        if rule == "random":
+            split = random_split(listens, as_of, len(available_from), config, generator)
+        elif cut is None or not bool(listens.is_dated.any()):
+            reasons.append("core_daily_listens: no row, so nothing can be split by time")
             continue
+        else:
+            split = time_split(listens, available_from, cut)
         held_out = min(split.validation.n_users, split.sealed_test.n_users)
         if len(split.validation.before) and held_out >= config.min_held_out_users:
             return split
@@ -144,32 +180,18 @@ def choose_split(
     return Unsplit("; ".join(reasons))
 
 
-def time_split(listens: Listens, as_of: date, available_from: Tensor, config: SplitConfig) -> Split:
-    """Cut at two days for all listeners; both windows shrink together when listens span few days.
-
-    A window is at most a `min_days_per_window`-th of the days from the first listen to `as_of`, and
-    at least one day.
-
-    Raises:
-        NeedsTimesError: no row has a time.
-    """
-    if not bool(listens.is_dated.any()):
-        raise NeedsTimesError("core_daily_listens: no row, so nothing can be split by time")
-    end = as_of + timedelta(days=1)
-    first = EPOCH + timedelta(days=int(listens.day[listens.is_dated].min()))
-    length = min(config.window_days, (end - first).days // config.min_days_per_window)
-    test = Window(end - timedelta(days=max(1, length)), end)
-    validation = Window(test.start - timedelta(days=max(1, length)), test.start)
+def time_split(listens: Listens, available_from: Tensor, cut: Cut) -> Split[Holdout]:
+    """Cut at the same two days for all listeners."""
     return _split(
         "time",
-        _holdout(listens, validation, available_from),
-        _holdout(listens, test, available_from),
+        _holdout(listens, cut.validation, available_from),
+        _holdout(listens, cut.test, available_from),
     )
 
 
 def random_split(
-    listens: Listens, as_of: date, n_tracks: int, config: SplitConfig, generator: torch.Generator
-) -> Split:
+    listens: Listens, as_of: date, n_tracks: int, config: SplitSettings, generator: torch.Generator
+) -> Split[Holdout]:
     """Divide each listener's undated pairs at random; dated rows go to train.
 
     With n pairs, int(n x held_out_tenths / 10) go to the test and as many to validation.
@@ -187,7 +209,7 @@ def random_split(
 _TRAIN, _VALIDATION, _TEST = range(3)
 
 
-def _split(rule: str, validation: Holdout, test: Holdout) -> Split:
+def _split(rule: str, validation: Holdout, test: Holdout) -> Split[Holdout]:
     """Validation hides the test's pairs as well."""
     hidden_pairs = Pairs(
         torch.cat([validation.hidden_pairs.users, test.hidden_pairs.users]),

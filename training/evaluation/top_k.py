@@ -126,9 +126,9 @@ def _best_with_first_ties(scores: Tensor, kth: Tensor, k: int) -> tuple[Tensor, 
         k: length of the lists.
     """
     n_tracks, rounded, cut = scores.shape[1], _rounded(scores), kth[:, None]
-    place = torch.arange(n_tracks, device=scores.device).where(rounded == cut, n_tracks)
-    place.masked_fill_(rounded > cut, -1)
-    columns = place.topk(k, dim=1, largest=False, sorted=False).indices
+    priority = torch.arange(n_tracks, device=scores.device).where(rounded == cut, n_tracks)
+    priority.masked_fill_(rounded > cut, -1)
+    columns = priority.topk(k, dim=1, largest=False, sorted=False).indices
     best, order = scores.gather(1, columns).sort(dim=1, descending=True)
     return best, columns.gather(1, order)
 
@@ -136,7 +136,7 @@ def _best_with_first_ties(scores: Tensor, kth: Tensor, k: int) -> tuple[Tensor, 
 def _in_order(scores: Tensor, tracks: Tensor, n_tracks: int, k: int) -> TopK:
     """The k best of the given tracks; equal rounded scores in order of their positions.
 
-    The place among the distinct rounded scores and the position fit into one integer each,
+    The level among the distinct rounded scores and the position fit into one integer each,
     whatever the size of the scores.
 
     Args:
@@ -146,9 +146,9 @@ def _in_order(scores: Tensor, tracks: Tensor, n_tracks: int, k: int) -> TopK:
         k: at most n.
     """
     rounded = _rounded(scores)
-    place = torch.zeros_like(tracks)
-    place[:, 1:] = (rounded[:, 1:] < rounded[:, :-1]).cumsum(dim=1)
-    order = (place * n_tracks + tracks).topk(k, dim=1, largest=False).indices
+    level = torch.zeros_like(tracks)
+    level[:, 1:] = (rounded[:, 1:] < rounded[:, :-1]).cumsum(dim=1)
+    order = (level * n_tracks + tracks).topk(k, dim=1, largest=False).indices
     best = rounded.gather(1, order)
     return TopK(tracks.gather(1, order), best, best.isfinite())
 

@@ -98,11 +98,6 @@ def _weighted_mean(heads: HeadScores, weights: Tensor) -> Tensor:
     return torch.where(weight_sum > 0, total / weight_sum.clamp(min=1e-12), -torch.inf)
 
 
-def single_head_scores(heads: HeadScores) -> Tensor:
-    """The scores of a family with one head as they are, (batch, n_tracks); -inf if not covered."""
-    return heads.scores[0].masked_fill(~heads.coverage_mask[0], -torch.inf)
-
-
 def select_weights(ndcg_of: Callable[[Tensor], Tensor], n_heads: int) -> Tensor:
     """One weight per head, by coordinate search over WEIGHT_STEPS; shape (n_heads,).
 

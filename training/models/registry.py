@@ -1,14 +1,10 @@
-"""Registry of model families: for each name its configuration, its constructor and its file.
+"""Registry of model families by task: for each name its configuration and its constructor.
 
-Only this module imports families from outside; other modules find them by name.
+Only this module imports families from outside; tasks find them here by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from training.models.protocols import Recommender
 from training.models.ranking.bpr import BPR, BPRConfig
 from training.models.ranking.concat_twin import ConcatTwinConfig, concat_twin
 from training.models.ranking.ease import EASE, EASEConfig
@@ -19,35 +15,9 @@ from training.models.ranking.light_gcn_ease import LightGCNEASE, LightGCNEASECon
 from training.models.ranking.mhcn import MHCN, MHCNConfig
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
 from training.models.ranking.popularity import Popularity, PopularityConfig
+from training.tasks.protocol import Family
 
-ModelConfig = (
-    BPRConfig
-    | ConcatTwinConfig
-    | EASEConfig
-    | IALSConfig
-    | ItemKNNConfig
-    | LightGCNConfig
-    | LightGCNEASEConfig
-    | MHCNConfig
-    | MMGNNConfig
-    | PopularityConfig
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A configuration, and how a model is made from it; one file holds both."""
-
-    config: type[ModelConfig]
-    model: Callable[..., Recommender]
-
-    @property
-    def module(self) -> str:
-        """Dotted name of the family's file."""
-        return self.config.__module__
-
-
-FAMILIES: dict[str, Family] = {
+RANKING: dict[str, Family] = {
     "popularity": Family(PopularityConfig, Popularity),
     "item_knn": Family(ItemKNNConfig, ItemKNN),
     "ease": Family(EASEConfig, EASE),

@@ -70,8 +70,8 @@ def read_coverage(view: RunView) -> tuple[Coverage, ...]:
 def read_features(view: RunView, table: Table, columns: list[str]) -> pl.DataFrame:
     """Rows of the encoder that the night reads from a feature table, one for each content hash."""
     features = view.rows(table, ["content_hash", *IDENTITY_COLUMNS, *columns])
-    encoders = view.rows(FEAT_ENCODERS)
-    return pl.DataFrame(arrow_rows(features.to_arrow(), encoders.to_arrow(), table))
+    identity = identity_of(view.rows(FEAT_ENCODERS).to_arrow(), table)
+    return pl.DataFrame(arrow_rows(features.to_arrow(), identity))
 
 
 def _encoder_id(view: RunView, table: Table) -> str:

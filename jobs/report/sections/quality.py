@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from feature_store.lake.storage import open_storage
+from feature_store.tables import OUTPUT_COLUMNS, output_tables
 from feature_store.tables.runs import RUN_MODELS, RUN_QUALITY
-from feature_store.tables.scores import SCORE_CANDIDATES, SCORE_EVALUATION
+from feature_store.tables.scores import SCORE_EVALUATION
 from jobs.report.charts import LineChart, line_chart
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 METRICS = ("recall_at_10", "ndcg_at_10", "mrr", "coverage", "novelty")  # columns in this order
 RANKING_METRICS = METRICS[:3]  # higher is better
-BASELINES = ("item_knn", "popularity")  # evaluated with every model
 NEXT_DAY = "next_day"
 _OFFLINE_SPLITS = ("test", "validation")
 _HISTORY = "history.json"
@@ -38,13 +39,15 @@ class FitCurves:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that scored candidates for the run's lists.
+    """A model that the run used.
 
     Attributes:
+        task: what it learned.
         is_new: the run trained the model; only then `fits` has curves.
         fits: empty also for a model that is solved in closed form.
     """
 
+    task: str
     family: str
     version: str
     trained_as_of: date
@@ -63,11 +66,17 @@ class SubjectMetrics:
 
 @dataclass(frozen=True, slots=True)
 class MetricsTable:
-    """Metrics on one split; `baseline` is the row of popularity."""
+    """Metrics of a task's models on one split.
 
+    Attributes:
+        n_units: listeners, sentences or tracks over which the metrics are means.
+        baseline: the weakest of the other rows by the first metric; None without another row.
+    """
+
+    task: str
     split: str
     measured_as_of: date
-    n_users: int
+    n_units: int
     metrics: tuple[str, ...]
     subjects: tuple[SubjectMetrics, ...]
     baseline: SubjectMetrics | None
@@ -85,15 +94,20 @@ class NextDayRate:
     subject: str
     metric: str
     value: float
-    n_users: int
+    n_units: int
     history: LineChart | None
 
 
 @dataclass(frozen=True, slots=True)
 class QualitySection:
-    """Content of the quality and training sections."""
+    """Content of the quality and training sections.
+
+    Attributes:
+        without_data: tasks that had no data, with the reason.
+    """
 
     models: tuple[Model, ...]
+    without_data: tuple[tuple[str, str], ...]
     tables: tuple[MetricsTable, ...]
     next_day: tuple[NextDayRate, ...]
 
@@ -101,22 +115,40 @@ class QualitySection:
 def read_quality(view: RunView) -> QualitySection:
     """Models behind the run's lists, offline metrics, and the day's hit rates."""
     models = _models(view)
-    return QualitySection(models, _metrics_tables(view, models), _next_day(view))
+    return QualitySection(
+        models, _without_data(view), _metrics_tables(view, models), _next_day(view)
+    )
 
 
 def _models(view: RunView) -> tuple[Model, ...]:
-    used = view.rows(SCORE_CANDIDATES, ["family", "model_version"]).unique()
-    rows = view.rows_of_all_days(RUN_MODELS).join(used, on=["family", "model_version"], how="semi")
+    """The models that the run's tables name; a table of models' outputs has their versions."""
+    columns = list(OUTPUT_COLUMNS)
+    used = pl.concat([view.rows(table, columns).unique() for table in output_tables()])
+    rows = view.rows_of_all_days(RUN_MODELS).join(used, on=columns, how="semi")
+    newest = rows.sort("checked_as_of_date", "recorded_at_utc").unique(
+        ["training_task", *columns], keep="last", maintain_order=True
+    )
     return tuple(
         Model(
+            task=row["training_task"],
             family=row["family"],
             version=row["model_version"],
             trained_as_of=row["trained_as_of_date"],
-            is_new=row["run_id"] == view.night.run_id,
+            is_new=row["run_id"] == view.night.run_id
+            and row["trained_as_of_date"] == view.night.as_of,
             fits=_fits(view, row["checkpoint_uri"]) if row["run_id"] == view.night.run_id else (),
         )
-        for row in rows.sort("family", "model_version").iter_rows(named=True)
+        for row in newest.sort("training_task", "family", "model_version").iter_rows(named=True)
     )
+
+
+def _without_data(view: RunView) -> tuple[tuple[str, str], ...]:
+    """Tasks that had nothing to learn from on the run's day."""
+    rows = view.rows_of_all_days(RUN_MODELS).filter(
+        (pl.col("checked_as_of_date") == view.night.as_of) & pl.col("no_data_reason").is_not_null()
+    )
+    found = rows.select("training_task", "no_data_reason").unique().sort("training_task")
+    return tuple((task, reason) for task, reason in found.rows())
 
 
 def _fits(view: RunView, checkpoint_uri: str) -> tuple[FitCurves, ...]:
@@ -148,11 +180,16 @@ def _curves(purpose: str, fit: dict[str, Any]) -> FitCurves:
 
 def _metrics_tables(view: RunView, models: tuple[Model, ...]) -> tuple[MetricsTable, ...]:
     rows = _offline_rows(view, models)
-    families = {model.family for model in models}
+    families = {(model.task, model.family) for model in models}
     return tuple(
-        _metrics_table(rows.filter(pl.col("split") == split), split, families)
+        _metrics_table(
+            rows.filter((pl.col("training_task") == task) & (pl.col("split") == split)),
+            task,
+            split,
+            {family for of_task, family in families if of_task == task},
+        )
         for split in _OFFLINE_SPLITS
-        if not rows.filter(pl.col("split") == split).is_empty()
+        for task in sorted(set(rows.filter(pl.col("split") == split)["training_task"]))
     )
 
 
@@ -169,7 +206,7 @@ def _offline_rows(view: RunView, models: tuple[Model, ...]) -> pl.DataFrame:
     return earlier.filter(pl.col("as_of_date") == days.max()) if len(days) else earlier.clear()
 
 
-def _metrics_table(rows: pl.DataFrame, split: str, families: set[str]) -> MetricsTable:
+def _metrics_table(rows: pl.DataFrame, task: str, split: str, families: set[str]) -> MetricsTable:
     measured = set(rows["metric"])
     metrics = tuple(name for name in METRICS if name in measured)
     metrics += tuple(sorted(measured - set(METRICS)))
@@ -177,27 +214,29 @@ def _metrics_table(rows: pl.DataFrame, split: str, families: set[str]) -> Metric
         (subject, metric): value
         for subject, metric, value in rows.select("subject", "metric", "value").rows()
     }
-    subjects = tuple(
+    subjects = [
         SubjectMetrics(
             name, name in families, tuple(values.get((name, metric)) for metric in metrics)
         )
-        for name in sorted(set(rows["subject"]), key=lambda name: _order(name, families))
-    )
+        for name in set(rows["subject"])
+    ]
+    subjects.sort(key=_order)
+    others = [row for row in subjects if not row.is_model_of_run and row.values[0] is not None]
     return MetricsTable(
+        task=task,
         split=split,
         measured_as_of=rows["as_of_date"][0],
-        n_users=int(rows.select(pl.col("n_users").max()).item()),
+        n_units=int(rows.select(pl.col("n_units").max()).item()),
         metrics=metrics,
-        subjects=subjects,
-        baseline=next((row for row in subjects if row.subject == BASELINES[-1]), None),
+        subjects=tuple(subjects),
+        baseline=others[-1] if others else None,
     )
 
 
-def _order(subject: str, families: set[str]) -> tuple[int, str]:
-    """The run's models first, popularity last."""
-    if subject in families:
-        return (0, subject)
-    return (2 + BASELINES.index(subject), subject) if subject in BASELINES else (1, subject)
+def _order(row: SubjectMetrics) -> tuple[bool, float, str]:
+    """The run's model first, then by the first metric, the best before the others."""
+    first = row.values[0]
+    return (not row.is_model_of_run, math.inf if first is None else -first, row.subject)
 
 
 def _next_day(view: RunView) -> tuple[NextDayRate, ...]:
@@ -211,6 +250,6 @@ def _next_day(view: RunView) -> tuple[NextDayRate, ...]:
         points = [((day - view.night.as_of).days, value) for day, value in days]
         history = line_chart({row["metric"]: points}) if len(points) > 1 else None
         rates.append(
-            NextDayRate(row["subject"], row["metric"], row["value"], row["n_users"], history)
+            NextDayRate(row["subject"], row["metric"], row["value"], row["n_units"], history)
         )
     return tuple(sorted(rates, key=lambda rate: (rate.subject, rate.metric)))

@@ -12,6 +12,7 @@ import polars as pl
 from feature_store.tables.layers import STAGES
 from feature_store.tables.runs import RUN_METRICS, RUN_QUALITY
 from jobs.report.charts import LineChart, line_chart
+from jobs.report.formatting import metric_name, spaced
 
 if TYPE_CHECKING:
     from jobs.report.lake import RunView
@@ -29,13 +30,13 @@ class Trends:
         n_days: days that have a run; a chart with no line of two days is None.
         minutes: minutes of each stage.
         rows: rows of each published table.
-        quality: nDCG@10 of each model and baseline on the test split.
+        quality: of each task a title, and its first metric on the test split by model and baseline.
     """
 
     n_days: int
     minutes: LineChart | None
     rows: LineChart | None
-    quality: LineChart | None
+    quality: tuple[tuple[str, LineChart], ...]
 
 
 def read_trends(view: RunView) -> Trends:
@@ -43,16 +44,30 @@ def read_trends(view: RunView) -> Trends:
     tasks = _newest_runs(view)
     minutes = tasks.group_by("as_of_date", "stage").agg(pl.col("elapsed_s").sum() / 60)
     lists = tasks.filter(pl.col("task").is_in(_LISTS))
-    quality = _last_days(view.rows_of_all_days(RUN_QUALITY), view.night.as_of).filter(
-        (pl.col("split") == "test") & (pl.col("metric") == _METRIC)
-    )
     as_of = view.night.as_of
     return Trends(
         n_days=tasks["as_of_date"].n_unique(),
         minutes=_chart(minutes, "stage", "elapsed_s", STAGES, as_of),
         rows=_chart(lists, "task", "row_count", _LISTS, as_of),
-        quality=_chart(quality, "subject", "value", sorted(set(quality["subject"])), as_of),
+        quality=_quality(view),
     )
+
+
+def _quality(view: RunView) -> tuple[tuple[str, LineChart], ...]:
+    """A chart for each task with evaluations of two days."""
+    rows = _last_days(view.rows_of_all_days(RUN_QUALITY), view.night.as_of)
+    rows = rows.filter(pl.col("split") == "test")
+    charts = []
+    for task in sorted(set(rows["training_task"])):
+        of_task = rows.filter(pl.col("training_task") == task)
+        measured = set(of_task["metric"])
+        metric = _METRIC if _METRIC in measured else min(measured)
+        shown = of_task.filter(pl.col("metric") == metric)
+        subjects = sorted(set(shown["subject"]))
+        chart = _chart(shown, "subject", "value", subjects, view.night.as_of)
+        if chart is not None:
+            charts.append((f"{metric_name(metric)} of {spaced(task)} on the test split", chart))
+    return tuple(charts)
 
 
 def _newest_runs(view: RunView) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from tests.benchmarks.support import fit_cache as fit_cache_module
 from tests.benchmarks.support.baselines import ALL_HEADS, Variant, get_variant
 from tests.benchmarks.support.fit_cache import FitCache
 from tests.benchmarks.support.list_metrics import ListMetrics, list_metrics, segments_of
+from tests.support.ranking_fits import RANKING_TASK
 from tests.training.datasets import (
     CPU,
     dataset_of,
@@ -99,7 +100,9 @@ def test_a_track_misses_only_modalities_that_other_tracks_have(dataset):
         )
     }
 
-    segments = segments_of(dataset, split, DataView(published_view(dataset, split).graph, content))
+    segments = segments_of(
+        dataset, split, DataView(published_view(RANKING_TASK, dataset, split).graph, content)
+    )
 
     assert segments.missing.nonzero().flatten().tolist() == [0, 1, 2]
 

@@ -30,7 +30,7 @@ class Variant:
 
     def recipe(self, max_epochs: int | None) -> Recipe:
         """The family's recipe with the changes; `max_epochs` bounds the epochs of a quick run."""
-        recipe = load_recipe(self.family)
+        recipe = load_recipe("ranking", self.family)
         loop = recipe.loop if max_epochs is None else replace(recipe.loop, max_epochs=max_epochs)
         return replace(recipe, model=replace(recipe.model, **self.changes), loop=loop)
 

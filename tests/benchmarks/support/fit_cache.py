@@ -6,26 +6,30 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from feature_store.lake.storage import sha256_of
 from tests.benchmarks.support.baselines import ALL_HEADS, Variant
 from tests.benchmarks.support.list_metrics import Segments, segments_of
-from training.artifacts.checkpoints import from_state
+from tests.support.ranking_fits import RANKING_TASK, fitting_of, split_of
 from training.artifacts.code_version import family_code_version
-from training.config import Recipe, load_recipe
+from training.data.batches import UserBatch
 from training.data.dataset import Dataset, DataView
 from training.data.interactions import Pairs
 from training.engine.loop import deterministic
-from training.engine.model_selection import select_on_validation, split_for
-from training.evaluate import test_recommendations
+from training.engine.model_selection import select_on_validation
+from training.engine.recipe import Recipe
+from training.evaluate import on_test
 from training.evaluation.evaluator import Recommendations
-from training.evaluation.splits import Split, Unsplit
+from training.evaluation.splits import Holdout, Split, Unsplit
 from training.evaluation.top_k import TopK
-from training.models.registry import FAMILIES
+from training.models.registry import RANKING
+from training.tasks.ranking import Ranking
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +63,7 @@ class FitCache:
     device: torch.device
     n_threads: int
     max_epochs: int | None
-    view_at_test: Callable[[Dataset, Split], DataView]
+    view_at_test: Callable[[Ranking, Dataset, Split[Holdout]], DataView]
 
     def split(self, seed: int) -> Split:
         """See make_split."""
@@ -68,7 +72,8 @@ class FitCache:
     def segments(self, seed: int) -> Segments:
         """Segments of the seed's split, by what a model sees at the test."""
         split = self.split(seed)
-        return segments_of(self.dataset, split, self.view_at_test(self.dataset, split))
+        view = self.view_at_test(RANKING_TASK, self.dataset, split)
+        return segments_of(self.dataset, split, view)
 
     def fit(self, variant: Variant, seed: int) -> FitResult:
         """The variant's fit with a seed, from its file if there is one."""
@@ -79,7 +84,7 @@ class FitCache:
 
     def key(self, variant: Variant, seed: int) -> str:
         """Name of a fit's file: family, seed, and a hash of data, code, recipe and environment."""
-        code_version = family_code_version(FAMILIES[variant.family].module)
+        code_version = family_code_version(RANKING[variant.family].module, Ranking.__module__)
         inputs = (
             self.data_sha256, code_version, variant.recipe(self.max_epochs).as_json(), str(seed),
             str(self.n_threads), self.device.type, self.view_at_test.__name__,
@@ -91,16 +96,36 @@ class FitCache:
         """Fit, select on validation, and rank the test; each head alone ranks with full weight."""
         split = self.split(seed)
         with deterministic(seed, self.n_threads):
-            chosen = select_on_validation(
-                self.dataset, split, recipe, seed=seed, device=self.device
-            )
-            view = self.view_at_test(self.dataset, split)
-            model = from_state(chosen.state, recipe.model, view, self.device)
-            lists = {ALL_HEADS: test_recommendations(model, self.dataset, split, self.device)}
-            for index, head in enumerate(model.head_names if len(model.head_names) > 1 else ()):
-                model.ensemble.weights.zero_()[index] = 1
-                lists[head] = test_recommendations(model, self.dataset, split, self.device)
+            fitting = fitting_of(self.dataset, self.device)
+            chosen = select_on_validation(fitting, split, recipe, seed=seed)
+            view = self.view_at_test(RANKING_TASK, self.dataset, split)
+            model = RANKING_TASK.from_state(chosen.state, recipe, view, {}, self.device)
+            lists = {ALL_HEADS: recommended(model, self.dataset, split, self.device)}
+            for index, head in enumerate(getattr(model, "head_names", ())):
+                alone = _HeadAlone(model, index)
+                lists[head] = recommended(alone, self.dataset, split, self.device)
         return FitResult(lists, chosen.validation.result.values)
+
+
+class _HeadAlone(nn.Module):
+    """Ranks by one head of an ensemble; a track that it does not cover has no place."""
+
+    def __init__(self, model: Any, index: int) -> None:
+        super().__init__()
+        self._model, self._index = model, index
+
+    def score(self, batch: UserBatch) -> Tensor:
+        heads = self._model.head_scores(batch)
+        return heads.scores[self._index].masked_fill(~heads.coverage_mask[self._index], -torch.inf)
+
+
+def recommended(
+    model: Any, dataset: Dataset, split: Split[Holdout], device: torch.device
+) -> Recommendations:
+    """Lists for the test, by a model that was selected without it."""
+    return on_test(
+        split, lambda test: RANKING_TASK.evaluator(dataset, test, device).recommend(model)
+    )
 
 
 def make_split(dataset: Dataset, seed: int) -> Split:
@@ -109,7 +134,7 @@ def make_split(dataset: Dataset, seed: int) -> Split:
     Raises:
         ValueError: the data set is too small for a split.
     """
-    split = split_for(dataset, load_recipe("popularity"), seed)
+    split = split_of(dataset, seed)
     if isinstance(split, Unsplit):
         raise ValueError(f"seed {seed} holds nothing out: {split.reason}; take more data")  # noqa: TRY004  of data, not of a type
     return split

@@ -18,12 +18,14 @@ from torch import Tensor
 from torch_geometric.nn import LightGCN as PygLightGCN
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
+from tests.training.fitting import fit
 from training.data.batches import TrainingBatches
 from training.data.dataset import DataView
 from training.data.graph import Edges, SocialGraph, csr
 from training.data.interactions import Pairs
 from training.data.nodes import IdList, Nodes
-from training.engine.loop import LoopConfig, deterministic, fit
+from training.engine.loop import deterministic
+from training.engine.loop_config import LoopConfig
 from training.models.ranking.light_gcn import LightGCN, LightGCNConfig
 
 SEED = 11
@@ -91,7 +93,6 @@ def evensong_steps_s(
         batch_users=batch_users,
         min_batches=1,
         max_candidates=CANDIDATES,
-        max_distillation_candidates=CANDIDATES,
         generator=torch.Generator().manual_seed(SEED),
         device=torch.device("cpu"),
     )

@@ -37,7 +37,7 @@ def encoders(night):
 
 
 def test_only_rows_of_the_night_s_identity_count_in_arrow_and_in_spark(spark, features, encoders):
-    counting = arrow_rows(features, encoders, FEAT_AUDIO).to_pylist()
+    counting = arrow_rows(features, identity_of(encoders, FEAT_AUDIO)).to_pylist()
     frame = spark.createDataFrame(features.to_pandas(), FEAT_AUDIO.spark_schema())
     in_spark = spark_rows(
         frame, spark.createDataFrame(encoders.to_pandas(), FEAT_ENCODERS.spark_schema()), FEAT_AUDIO
@@ -51,6 +51,14 @@ def test_only_rows_of_the_night_s_identity_count_in_arrow_and_in_spark(spark, fe
 
 def test_a_table_that_the_night_has_no_content_of_gives_no_row(spark, features, encoders):
     assert identity_of(encoders, FEAT_LYRICS) is None
-    assert arrow_rows(features, encoders, FEAT_LYRICS).num_rows == 0
+    assert arrow_rows(features, identity_of(encoders, FEAT_LYRICS)).num_rows == 0
     assert identity_of(encoders, FEAT_AUDIO) == NIGHT
     assert str(NIGHT) == "encoder/weights/preprocessing"
+
+
+@pytest.mark.parametrize("encoder_id", ["encoder", "transformers:/models/clap"])
+def test_an_identity_is_read_back_from_its_text(encoder_id):
+    """An encoder's id may be a path."""
+    identity = EncoderIdentity(encoder_id, "weights", "preprocessing")
+
+    assert EncoderIdentity.parse(str(identity)) == identity

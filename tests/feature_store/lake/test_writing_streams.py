@@ -212,3 +212,34 @@ def test_before_commit_stops_the_write_at_its_end(tmp_path):
     assert calls == ["asked", "asked"]
     assert stored(lake) == [(MARCH_1, "rank", 7)]
     assert arrow_io.write_slice(lake, PLAYS, [plays(1)], as_of=MARCH_1).row_count == 1
+
+
+@pytest.mark.parametrize(
+    ("is_after_the_last_batch", "left"), [(False, []), (True, ["stray.parquet"])]
+)
+def test_a_stopped_stream_leaves_no_file_of_its_own(
+    tmp_path, monkeypatch, is_after_the_last_batch, left
+):
+    """delta-rs has put a file into the folder when the stream stops; the earlier slice's file stays.
+
+    After the last batch the commit may have been made, so that nothing is deleted any more.
+    """
+    lake = str(tmp_path)
+    write_slice(lake, PLAYS, [plays(7)], as_of=MARCH_1)
+    folder = tmp_path / "tables" / PLAYS.name / "as_of_date=2026-03-01"
+    [kept] = folder.glob("*.parquet")
+
+    def stopped(write, schema, batches):
+        next(batches)
+        if is_after_the_last_batch:
+            assert list(batches) == []
+        (folder / "stray.parquet").write_bytes(b"rows of an erased person")
+        raise ConnectionError
+
+    monkeypatch.setattr(arrow_io, "write_stream", stopped)
+
+    with pytest.raises(ConnectionError):
+        write_slice(lake, PLAYS, [plays(8)], as_of=MARCH_1)
+
+    assert sorted(file.name for file in folder.glob("*.parquet")) == sorted([kept.name, *left])
+    assert stored(lake) == [(MARCH_1, "rank", 7)]

@@ -24,7 +24,7 @@ from feature_store.publishing.snapshot import (
 from feature_store.settings import Night, load_settings
 from feature_store.tables import PUBLISHED_TABLES, table_called
 from feature_store.tables.recommendations import REC_TOPK
-from feature_store.tables.runs import RUN_ERASURES, RUN_WAIVERS
+from feature_store.tables.runs import RUN_ERASURES, RUN_PROMOTIONS, RUN_WAIVERS
 from jobs.privacy import erasure
 from jobs.privacy.export import NoPersonalData, export
 from tests.support.id_search import files_containing_id
@@ -247,4 +247,22 @@ def test_the_reason_of_a_waiver_is_redacted(published, spark):
     erase(published, spark)
 
     assert read_table(published.lake, RUN_WAIVERS)["reason"].to_pylist() == [ERASED]
+    assert files_containing_id(published.lake, "ada-l") == []
+
+
+def test_the_reason_of_a_promotion_is_redacted(published, spark):
+    """The decision stays, and so does a reason that does not name the person."""
+    model = {"training_task": "ranking", "family": "ease", "model_version": "v1", "actor": "ann", "recorded_at_utc": NOON}  # fmt: skip
+    decided = [
+        model | {"decision": "promote", "decision_as_of_date": MARCH_1, "reason": "new"},
+        model | {"decision": "demote", "decision_as_of_date": MARCH_2, "reason": "ada-l complained"},
+    ]  # fmt: skip
+    rows = pa.Table.from_pylist(decided, schema=RUN_PROMOTIONS.arrow_schema)
+    arrow_io.append(published.lake, RUN_PROMOTIONS, rows)
+    assert files_containing_id(Path(published.lake) / "tables" / "run_promotions", "ada-l")
+
+    erase(published, spark)
+
+    kept = read_table(published.lake, RUN_PROMOTIONS).to_pylist()
+    assert {row["decision"]: row["reason"] for row in kept} == {"promote": "new", "demote": ERASED}
     assert files_containing_id(published.lake, "ada-l") == []

@@ -104,7 +104,12 @@ def write_run(night: Night) -> None:
             "recorded_at_utc": AT_NIGHT,
         },
     )
-    of_run = {"as_of_date": AS_OF, "run_id": night.run_id, "n_users": 40}
+    of_run = {
+        "as_of_date": AS_OF,
+        "run_id": night.run_id,
+        "n_units": 40,
+        "training_task": "ranking",
+    }
     append_rows(
         night,
         "run_quality",
@@ -140,7 +145,9 @@ def write_model(night: Night, *, trained_by: str) -> None:
     append_rows(
         night,
         "run_models",
-        {"family": "mm_gnn", "model_version": VERSION, "trained_as_of_date": AS_OF, "promoted_as_of_date": AS_OF,
+        {"training_task": "ranking", "family": "mm_gnn", "model_version": VERSION, "model_role": "champion",
+         "trained_as_of_date": AS_OF, "checked_as_of_date": AS_OF, "fitted_until_date": AS_OF,
+         "promoted_as_of_date": AS_OF, "upstream_versions": [], "inputs_sha256": "i",
          "checkpoint_uri": "models/m", "checkpoint_sha256": "c", "data_sha256": "d", "config_json": "{}",
          "mlflow_run_id": "m", "run_id": trained_by, "recorded_at_utc": AT_NIGHT},
     )  # fmt: skip

@@ -126,7 +126,7 @@ def test_the_page_of_an_empty_lake_states_what_is_missing(night):
         "Nothing to compare:",
         "No offline metrics for this day",
         "No hit rate yet",
-        "No model scored candidates",
+        "No model was used on this day",
         "The catalogue is empty",
         "This day has no graph.",
         "The raw tables have no rows",

@@ -7,7 +7,9 @@ import shutil
 import pytest
 
 from training.artifacts import code_version
-from training.models.registry import FAMILIES
+from training.models.registry import RANKING
+
+TASK = "training.tasks.ranking"
 
 
 def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypatch):
@@ -18,7 +20,7 @@ def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypat
 
     def hashes() -> list[str]:
         return [
-            code_version.family_code_version(FAMILIES[family].module)
+            code_version.family_code_version(RANKING[family].module, TASK)
             for family in ("bpr", "light_gcn", "light_gcn_ease")
         ]
 
@@ -32,9 +34,10 @@ def test_a_family_s_code_is_its_own_file_and_what_it_imports(tmp_path, monkeypat
     assert changed("training/layers/propagation.py") == [False, True, True]
     assert changed("training/models/ranking/ease.py") == [False, False, True]
     assert changed("training/evaluation/splits.py") == [True, True, True]
+    assert changed("training/tasks/ranking.py") == [True, True, True]
     assert changed("feature_store/tables/edge_weights.py") == [True, True, True]
 
 
 def test_a_family_without_a_file_has_no_version():
     with pytest.raises(FileNotFoundError, match=r"training\.models\.ranking\.nothing: no file"):
-        code_version.family_code_version("training.models.ranking.nothing")
+        code_version.family_code_version("training.models.ranking.nothing", TASK)

@@ -16,7 +16,7 @@ from feature_store.tables.runs import RUN_MODELS
 from tests.training import lake as sample
 from training import train
 from training.artifacts import checkpoints, erasure
-from training.predict import score
+from training.predict import predict
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ERASED = "u03"
@@ -27,7 +27,7 @@ def trained(night, monkeypatch):
     """A night with a model, in the lake and in MLflow, and its scores; u03 asked to be erased."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     sample.fill(night.settings.lake, night.as_of)
-    train.train(night)
+    train.train(night, "ranking")
     return night
 
 
@@ -47,7 +47,14 @@ def test_only_the_person_s_row_is_removed_and_the_model_still_scores(trained):
     request = requests.record_request(trained.settings, ERASED, actor="officer", now=NOON)
     artifacts = trained.settings.state / "mlflow_artifacts"
     assert holding(artifacts, ERASED)
-    killed_fit = trained.settings.state / "fits" / "mm_gnn" / "version" / "selection.safetensors"
+    killed_fit = (
+        trained.settings.state
+        / "fits"
+        / "ranking"
+        / "mm_gnn"
+        / "version"
+        / "selection-1.ranking.pt"
+    )
     killed_fit.parent.mkdir(parents=True)
     killed_fit.write_bytes(b"rows of all listeners")
 
@@ -57,16 +64,16 @@ def test_only_the_person_s_row_is_removed_and_the_model_still_scores(trained):
     assert set(before.ids["user"].ids) - set(after.ids["user"].ids) == {ERASED}
     row = list(before.ids["user"].ids).index(ERASED)
     for name, rows in before.parameters.items():
-        if before.node_tables.get(name) == "user":
+        if before.rows_of.get(name) == "user":
             assert after.parameters[name].shape[0] == rows.shape[0] - 1
             assert after.parameters[name][:row].equal(rows[:row])
             assert after.parameters[name][row:].equal(rows[row + 1 :])
         else:
             assert after.parameters[name].equal(rows)
-    assert "user" in before.node_tables.values()
+    assert "user" in before.rows_of.values()
     assert holding(artifacts, ERASED) == []
     assert holding(Path(trained.settings.lake, "models"), ERASED) == []
-    assert score(trained).row_count > 0
+    assert predict(trained, "ranking")[0].row_count > 0
     removed = requests.load_request(trained.settings, request.request_id).removed
     assert removed == {"models": 1, "mlflow": 1, "fits": 1}
     assert not killed_fit.exists()
@@ -91,7 +98,7 @@ def test_a_checkpoint_that_cannot_be_opened_is_deleted_with_its_row(trained):
 
     assert list(open_storage(trained.settings.lake).list("models")) == []
     assert read_table(trained.settings.lake, RUN_MODELS).num_rows == 0
-    assert train.train(trained).model_version
+    assert train.train(trained, "ranking").model_version
 
 
 def test_an_erasure_killed_between_a_checkpoints_files_removes_no_other_row(trained):
@@ -102,7 +109,7 @@ def test_an_erasure_killed_between_a_checkpoints_files_removes_no_other_row(trai
     row = list(before.ids["user"].ids).index(ERASED)
     without = {
         name: torch.cat([rows[:row], rows[row + 1 :]])
-        if before.node_tables.get(name) == "user"
+        if before.rows_of.get(name) == "user"
         else rows
         for name, rows in before.parameters.items()
     }

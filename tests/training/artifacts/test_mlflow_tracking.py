@@ -12,12 +12,13 @@ def test_mlflow_holds_parameters_curves_metrics_and_files(night, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     sample.fill(night.settings.lake, night.as_of)
 
-    row = train.train(night)
+    row = train.train(night, "ranking")
 
     client = mlflow.MlflowClient()
     run = client.get_run(row.mlflow_run_id)
     epochs = client.get_metric_history(row.mlflow_run_id, "final.ranking.collaborative")
     assert run.data.params["model.dim"] == "64"
+    assert run.data.tags["training_task"] == "ranking"
     assert "test.recall_at_10" in run.data.metrics
     assert [point.step for point in epochs] == list(range(1, len(epochs) + 1))
     assert {file.path for file in client.list_artifacts(row.mlflow_run_id)} == {

@@ -17,11 +17,13 @@ from tests.training.datasets import (
     three_modalities,
     two_taste_view,
 )
+from tests.training.fitting import fit
 from training.data.batches import TrainingBatch, TrainingBatches, UserBatch
 from training.data.content import Modality
 from training.data.dataset import DataView
 from training.data.graph import RelationWeights
-from training.engine.loop import LoopConfig, deterministic, eval_mode, fit
+from training.engine.loop import deterministic, eval_mode
+from training.engine.loop_config import LoopConfig
 from training.layers.graph_encoder import EncoderSettings, GraphEncoder
 from training.models.ranking.mm_gnn import MMGNN, ContentInput, MMGNNConfig
 
@@ -37,7 +39,7 @@ ONES, TWOS = (0, 1, 3), (2, 7)  # tracks of two_taste_view: a0, a1, a3; a2, b0
 
 def batch_of_all(n_users: int, n_tracks: int) -> TrainingBatch:
     nothing = torch.zeros(0, dtype=torch.int64)
-    return TrainingBatch(torch.arange(n_users), torch.arange(n_tracks), nothing, nothing, nothing)
+    return TrainingBatch(torch.arange(n_users), torch.arange(n_tracks), nothing, nothing)
 
 
 def flags(n_tracks: int, tracks) -> torch.Tensor:
@@ -171,9 +173,7 @@ def mean_positions(cold_start_rate: float) -> dict[str, float]:
     with deterministic(seed=3, n_threads=1):
         model = MMGNN(config, view)
         generator = torch.Generator().manual_seed(1)
-        batches = TrainingBatches(
-            view.graph.listened, N_TRACKS, 512, 4, 8_000, 2_000, generator, CPU
-        )
+        batches = TrainingBatches(view.graph.listened, N_TRACKS, 512, 4, 8_000, generator, CPU)
         fit(model, batches, LoopConfig(), n_epochs=20)
         with eval_mode(model):
             scores = model.score(UserBatch(torch.arange(N_USERS)))

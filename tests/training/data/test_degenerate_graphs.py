@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.support.ranking_fits import fitting_of, split_of
 from tests.training.datasets import (
     CPU,
     dataset_of,
@@ -22,16 +23,18 @@ from tests.training.datasets import (
     three_modalities,
     two_taste_view,
 )
+from tests.training.fitting import fit
 from training.config import load_recipe
 from training.data.batches import TrainingBatches, UserBatch
-from training.data.dataset import DataView
+from training.data.dataset import Dataset, DataView
 from training.data.graph import RelationWeights, adjacency
 from training.data.neighbours import NeighbourSampler, uniform_sampling
-from training.engine.loop import FitHistory, LoopConfig, deterministic, eval_mode, fit
-from training.engine.model_selection import fit_champion
+from training.engine.loop import FitHistory, deterministic, eval_mode
+from training.engine.loop_config import LoopConfig
+from training.engine.model_selection import TrainingResult, fit_champion
 from training.models.protocols import Recommender
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
-from training.models.registry import FAMILIES
+from training.models.registry import RANKING
 
 UNIFORM = RelationWeights(
     listened=1, follows=1, made_by=1, tagged=1, liked=1, on_album=1, listened_power=0
@@ -49,12 +52,12 @@ def view_of(users: list[str], tracks: list[str], heard, follows=()) -> DataView:
 
 def fitted(family: str, view: DataView) -> tuple[Recommender, FitHistory]:
     """One epoch of a family, as its recipe says."""
-    recipe = load_recipe(family)
+    recipe = load_recipe("ranking", family)
     n_tracks = len(view.graph.nodes.tracks)
     with deterministic(seed=2, n_threads=1):
-        model = FAMILIES[family].model(recipe.model, view)
+        model = RANKING[family].model(recipe.model, view)
         batches = TrainingBatches(
-            view.graph.listened, n_tracks, 8, 1, 100, 9, torch.Generator().manual_seed(2), CPU
+            view.graph.listened, n_tracks, 8, 1, 100, torch.Generator().manual_seed(2), CPU
         )
         return model, fit(model, batches, recipe.loop, n_epochs=1)
 
@@ -62,6 +65,11 @@ def fitted(family: str, view: DataView) -> tuple[Recommender, FitHistory]:
 def scores_of(model: Recommender, view: DataView) -> torch.Tensor:
     with eval_mode(model):
         return model.score(UserBatch(torch.arange(len(view.graph.nodes.users))))
+
+
+def champion_of(dataset: Dataset, family: str) -> TrainingResult:
+    recipe = load_recipe("ranking", family)
+    return fit_champion(fitting_of(dataset, CPU), split_of(dataset, 1), recipe, seed=1)
 
 
 def n_epochs_of(model: Recommender) -> int:
@@ -73,7 +81,7 @@ def without_follows(view: DataView) -> DataView:
     return replace(view, graph=replace(view.graph, follows=edges([])))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKING)
 def test_without_follows_every_listener_is_scored(family):
     """Without follows losses are finite, and each listener has a scored track."""
     view = without_follows(two_taste_view(three_modalities(N_TRACKS)))
@@ -88,7 +96,7 @@ def test_without_follows_every_listener_is_scored(family):
     assert all(of_epoch.isfinite().all() for of_epoch in losses)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKING)
 def test_one_listener_alone_gives_no_nan(family):
     """One listener of two of three tracks: one batch, numbers or -inf for every track."""
     view = view_of(["ann"], ["t0", "t1", "t2"], [(0, 0), (0, 1)])
@@ -100,7 +108,7 @@ def test_one_listener_alone_gives_no_nan(family):
     assert not scores.isnan().any()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKING)
 def test_no_listens_give_no_batch_and_no_nan(family):
     """Tracks and listeners without edges: an epoch without a loss, scores without a NaN."""
     view = view_of(["ann", "bob"], ["t0", "t1", "t2"], [])
@@ -118,7 +126,7 @@ def test_a_dataset_of_one_listener_has_a_reason_for_its_missing_metrics():
     rows = [(0, day % 7, MARCH_1 - timedelta(days=day)) for day in range(20)]
     dataset = dataset_of(nodes_of(["ann"], ids("t", 7)), listens_on(rows), MARCH_1)
 
-    training_result = fit_champion(dataset, load_recipe("popularity"), seed=1, device=CPU)
+    training_result = champion_of(dataset, "popularity")
 
     assert (
         "0 listeners with something held out (rule: some rows, 5 listeners)"
@@ -130,7 +138,7 @@ def test_a_dataset_of_one_listener_has_a_reason_for_its_missing_metrics():
 def test_a_dataset_without_listens_has_a_reason_for_its_missing_metrics():
     dataset = dataset_of(nodes_of(["ann", "bob"], ids("t", 3)), listens_on([]), MARCH_1)
 
-    training_result = fit_champion(dataset, load_recipe("mm_gnn"), seed=1, device=CPU)
+    training_result = champion_of(dataset, "mm_gnn")
 
     assert training_result.unsplit.startswith("core_daily_listens: no row")
 
@@ -195,9 +203,7 @@ def test_a_listener_with_a_hundred_thousand_listens_fits_in_a_batch(fan_out):
             MMGNNConfig(dim=2, n_layers=1, fan_out=fan_out, linear_max_tracks=50),
             DataView(graph, {}),
         )
-        batches = TrainingBatches(
-            heard, MANY, 256, 1, 500, 50, torch.Generator().manual_seed(1), CPU
-        )
+        batches = TrainingBatches(heard, MANY, 256, 1, 500, torch.Generator().manual_seed(1), CPU)
         before = cast("nn.Module", model).state_dict()["heads.collaborative.nodes.user"].clone()
         [epoch] = fit(model, batches, LoopConfig(), n_epochs=1).epochs
 

@@ -7,8 +7,10 @@ from datetime import date, timedelta
 import pytest
 import torch
 
+from feature_store.setting_groups import SplitSettings
 from tests.training.datasets import (
     CPU,
+    cut_of,
     dataset_of,
     graph_with,
     ids,
@@ -28,7 +30,7 @@ from training.data.neighbours import (
     weighted_sampling,
 )
 from training.engine.loop import deterministic
-from training.evaluation.splits import Split, SplitConfig, choose_split
+from training.evaluation.splits import Split, choose_split
 from training.layers.propagation import propagate
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
 
@@ -171,7 +173,8 @@ def test_no_held_out_listen_is_ever_drawn():
         dataset.listens,
         as_of,
         dataset.available_from,
-        SplitConfig(),
+        cut_of(dataset.listens, as_of),
+        SplitSettings(),
         torch.Generator().manual_seed(1),
     )
     assert isinstance(split, Split)
@@ -248,7 +251,7 @@ def gradients(
     with deterministic(seed=3, n_threads=1):
         model = MMGNN(config, view)
         generator = torch.Generator().manual_seed(1)
-        [batch, *_] = TrainingBatches(heard, 13, 6, 1, 100, 9, generator, CPU)
+        [batch, *_] = TrainingBatches(heard, 13, 6, 1, 100, generator, CPU)
         losses = model.training_loss(batch)
         torch.stack(list(losses.values())).sum().backward()
     found = {name: loss.detach() for name, loss in losses.items()}

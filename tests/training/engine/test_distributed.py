@@ -16,21 +16,26 @@ from feature_store.tables.scores import SCORE_EVALUATION
 from tests.training import lake as sample
 from tests.training.datasets import CPU, three_modalities, two_taste_view
 from tests.training.engine.processes import in_two_processes
+from tests.training.fitting import fit, stage_of
 from training import train
-from training.artifacts import model_registry
+from training.artifacts import model_registry, stored_models
 from training.config import load_recipe
 from training.data.batches import TrainingBatch, TrainingBatches
-from training.engine.data_parallel import data_parallel_loss
+from training.engine.data_parallel import gradients
 from training.engine.distributed import (
     ProcessesDifferError,
     check_same_in_all_processes,
+    gather,
+    gather_in_rank0,
     mean_denominator,
     mean_over_batch,
-    shard,
+    n_processes,
+    process_rank,
 )
-from training.engine.loop import LoopConfig, deterministic, fit
+from training.engine.loop import deterministic
+from training.engine.loop_config import LoopConfig
 from training.models.protocols import Recommender
-from training.models.registry import FAMILIES
+from training.models.registry import RANKING
 
 N_TRACKS = 13
 GRADIENT_TOLERANCE = 1e-6  # sums of float32 in another order; gradients here are about 1e-2
@@ -40,34 +45,38 @@ LACKING_LYRICS = (1, 2, 3, 11)  # so that heads have other counts of positives t
 def made(family: str) -> Recommender:
     with deterministic(seed=3, n_threads=1):
         view = two_taste_view(three_modalities(N_TRACKS, LACKING_LYRICS))
-        return FAMILIES[family].model(load_recipe(family).model, view)
+        return RANKING[family].model(load_recipe("ranking", family).model, view)
 
 
 def first_batch(n_users: int) -> TrainingBatch:
     heard = two_taste_view().graph.listened
     generator = torch.Generator().manual_seed(1)
-    [batch, *_] = TrainingBatches(heard, N_TRACKS, n_users, 1, 100, 9, generator, CPU)
+    [batch, *_] = TrainingBatches(heard, N_TRACKS, n_users, 1, 100, generator, CPU)
     return batch
 
 
 def gradients_of(family: str, n_users: int) -> dict[str, torch.Tensor]:
     """Gradients by parameter, of the sum of the losses of this process's part."""
     model = made(family)
-    training_loss = data_parallel_loss(model)
+    stage = stage_of(model, (), LoopConfig(), torch.Generator())
+    add = gradients(stage)
     torch.manual_seed(5)  # what is drawn by track is the same in every process, as in a fit
-    losses = training_loss(shard(first_batch(n_users)))
-    torch.stack(list(losses.values())).sum().backward()
-    gradients = {
+    losses = add(own_shard(first_batch(n_users)), factor=1.0, is_last=True)
+    found = {
         name: value.grad
         for name, value in cast("nn.Module", model).named_parameters()
         if value.grad is not None
     }
-    return gradients | {name: loss.detach() for name, loss in losses.items()}
+    return found | {name: torch.tensor(loss) for name, loss in losses.items()}
+
+
+def own_shard(batch: TrainingBatch) -> TrainingBatch:
+    return batch.shard(process_rank(), n_processes())
 
 
 def trainable_families() -> list[str]:
     """Those with parameters, less the one whose random negatives depend on who is in a part."""
-    learning = [name for name in FAMILIES if list(cast("nn.Module", made(name)).parameters())]
+    learning = [name for name in RANKING if list(cast("nn.Module", made(name)).parameters())]
     return [name for name in learning if name != "bpr"]
 
 
@@ -137,7 +146,7 @@ def test_every_family_s_gradients_are_those_of_one_process(tmp_path):
 def means_and_losses(rank: int) -> dict[str, float]:
     """The mean of 1, 2, 3 here and 10 there; and BPR's losses of a batch of one, which is in the first shard."""
     values = torch.tensor([[1.0, 2.0, 3.0], [10.0]][rank])
-    losses = made("bpr").training_loss(shard(first_batch(1)))
+    losses = made("bpr").training_loss(own_shard(first_batch(1)))
     mean = float(mean_over_batch(values))
     return {"mean": mean} | {name: float(loss.detach()) for name, loss in losses.items()}
 
@@ -151,6 +160,35 @@ def test_means_are_over_all_shards_also_where_one_is_empty(tmp_path):
     assert second["ranking"] == second["l2"] == 0
 
 
+def gradient_of_negatives(rank: int) -> torch.Tensor:
+    """Rows 1 and 2 here and row 3 there; each row's loss is its product with the sum of all rows."""
+    rows = torch.tensor([[1.0], [2.0], [3.0]])[[slice(0, 2), slice(2, 3)][rank]].requires_grad_()
+    everywhere = gather(rows)
+    assert everywhere.squeeze(1).tolist() == [1.0, 2.0, 3.0]
+    ((rows * everywhere.sum()).sum() * n_processes()).backward()
+    return rows.grad
+
+
+def test_negatives_of_other_processes_pass_gradients_back(tmp_path):
+    """The loss is (a + b + c) squared: each gradient is 2 x 6, half of it by way of the other rows.
+
+    Each process adds up its own rows; the average over two processes doubles each of them.
+    """
+    first, second = in_two_processes(gradient_of_negatives, tmp_path)
+
+    # Own part: 2 x 6 as a row; 2 x 6 as a negative, summed over both processes. Averaged over two.
+    assert (torch.cat([first, second]) / 2).squeeze(1).tolist() == [12.0, 12.0, 12.0]
+
+
+def streamed(rank: int) -> list[int]:
+    return list(gather_in_rank0(iter([[1, 2, 3], [10]][rank])))
+
+
+def test_rank_0_gets_the_streams_of_all_processes(tmp_path):
+    """A round takes one of each; the longer stream goes on alone, and the other process gets nothing."""
+    assert in_two_processes(streamed, tmp_path) == [[1, 10, 2, 3], []]
+
+
 def fitted(rank: int) -> dict[str, object]:
     """A fit whose validation would stop this process at another epoch than the other."""
     figures = iter([[1.0, 3.0, 2.0, 2.0, 9.0], [5.0, 4.0, 9.0, 1.0, 1.0]][rank])
@@ -158,7 +196,7 @@ def fitted(rank: int) -> dict[str, object]:
     model = made("mm_gnn")
     outcome = fit(
         model,
-        TrainingBatches(heard, N_TRACKS, 7, 1, 9, 9, torch.Generator().manual_seed(1), CPU),
+        TrainingBatches(heard, N_TRACKS, 7, 1, 9, torch.Generator().manual_seed(1), CPU),
         LoopConfig(validate_every=1, patience=2),
         n_epochs=5,
         validate=lambda: next(figures),
@@ -180,8 +218,8 @@ def test_the_validation_of_rank_0_stops_all_processes_at_the_same_epoch(tmp_path
 
 
 def trained(rank: int, night: Night) -> str:
-    train.track = lambda *_: "not-tracked"  # MLflow's database takes seconds to create
-    return train.train(night).model_version
+    stored_models.track = lambda *_: "not-tracked"  # MLflow's database takes seconds to create
+    return train.train(night, "ranking").model_version
 
 
 def validation_ndcg(night: Night) -> float:
@@ -201,8 +239,8 @@ def test_two_processes_write_one_model_that_is_as_good(night, tmp_path, monkeypa
         sample.fill(each.settings.lake, each.as_of)
 
     versions = in_two_processes(trained, tmp_path, night)
-    monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
-    alone = train.train(one)
+    monkeypatch.setattr(stored_models, "track", lambda *_: "not-tracked")
+    alone = train.train(one, "ranking")
 
     assert versions[0] == versions[1] != alone.model_version
     assert read_table(night.settings.lake, RUN_MODELS).num_rows == 1
@@ -219,7 +257,7 @@ def test_two_processes_run_one_challenger_test_and_promote_the_same_family(night
 
     [row] = read_table(night.settings.lake, RUN_MODELS).to_pylist()
     assert versions == [row["model_version"]] * 2
-    assert row["family"] == model_registry.champion_of(competing) != "popularity"
+    assert row["family"] == model_registry.champion_of(competing, "ranking") != "popularity"
     ahead = [
         (one["subject"], one["value"] > 0)
         for one in read_table(night.settings.lake, SCORE_EVALUATION, as_of=night.as_of).to_pylist()

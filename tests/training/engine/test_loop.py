@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from tests.training.datasets import CPU, three_modalities, two_taste_view
+from tests.training.fitting import fit
 from training.data.batches import TrainingBatches
-from training.engine.loop import LoopConfig, NonFiniteLossError, deterministic, fit
+from training.engine.loop import NonFiniteLossError, deterministic
+from training.engine.loop_config import LoopConfig
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
 
 N_TRACKS = 13
@@ -17,7 +19,7 @@ LOOP = LoopConfig(validate_every=1, patience=2)
 def batches(seed: int = 1, max_candidates: int = 100) -> TrainingBatches:
     heard = two_taste_view().graph.listened
     generator = torch.Generator().manual_seed(seed)
-    return TrainingBatches(heard, N_TRACKS, 8, 1, max_candidates, 100, generator, CPU)
+    return TrainingBatches(heard, N_TRACKS, 8, 1, max_candidates, generator, CPU)
 
 
 def fitted_bytes(seed: int) -> bytes:

@@ -8,16 +8,17 @@ from datetime import date, timedelta
 import pytest
 import torch
 
+from tests.support.ranking_fits import RANKING_TASK, fitting_of, split_of
 from tests.training.datasets import CPU, dataset_of, ids, listens_on, nodes_of
-from training.artifacts.checkpoints import from_state
 from training.config import load_recipe
 from training.data.dataset import Dataset
 from training.engine import model_selection
 from training.evaluation.evaluator import Evaluator
 from training.evaluation.splits import Split
+from training.tasks import ranking
 
 AS_OF, N_USERS, N_TRACKS = date(2026, 3, 1), 8, 30
-RECIPE = load_recipe("light_gcn_ease")
+RECIPE = load_recipe("ranking", "light_gcn_ease")
 RECIPE = replace(RECIPE, loop=replace(RECIPE.loop, max_epochs=1))
 UNEQUAL = torch.tensor([0.25, 2.0])
 
@@ -35,16 +36,18 @@ def dataset() -> Dataset:
 
 @pytest.fixture
 def split(dataset) -> Split:
-    found = model_selection.split_for(dataset, RECIPE, 1)
+    found = split_of(dataset, 1)
     assert isinstance(found, Split)
     return found
 
 
 def test_the_ndcg_of_weights_is_that_of_lists_made_with_them(dataset, split):
     """Any weights: each listener's as measured with a model that has them; each head alone has another."""
-    state = model_selection.select_on_validation(dataset, split, RECIPE, seed=1, device=CPU).state
+    state = model_selection.select_on_validation(
+        fitting_of(dataset, CPU), split, RECIPE, seed=1
+    ).state
     view = dataset.train_view(split.validation).with_learnable_modalities()
-    model = from_state(state, RECIPE.model, view, CPU)
+    model = RANKING_TASK.from_state(state, RECIPE, view, {}, CPU)
     evaluator = Evaluator(split.validation, N_USERS, N_TRACKS, CPU)
     ndcg_of = evaluator.ndcg_of_weights(model)
 
@@ -52,19 +55,18 @@ def test_the_ndcg_of_weights_is_that_of_lists_made_with_them(dataset, split):
     for weights in (UNEQUAL, torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])):
         model.ensemble.weights.copy_(weights)
         found.append(ndcg_of(weights))
-        assert torch.equal(found[-1], evaluator.evaluate(model).ndcg_per_user)
+        assert torch.equal(found[-1], evaluator.evaluate(model).per_unit)
 
     assert len(found[0]) == len(evaluator.users)
     assert not torch.equal(found[1], found[2])
 
 
 def test_the_selected_and_the_final_model_keep_the_selected_weights(dataset, split, monkeypatch):
-    monkeypatch.setattr(model_selection, "select_weights", lambda *_: UNEQUAL)
+    monkeypatch.setattr(ranking, "select_weights", lambda *_: UNEQUAL)
 
-    selected = model_selection.select_on_validation(
-        dataset, split, RECIPE, seed=1, device=CPU
-    ).state
-    final = model_selection.fit_champion(dataset, RECIPE, seed=1, device=CPU).state
+    fitting = fitting_of(dataset, CPU)
+    selected = model_selection.select_on_validation(fitting, split, RECIPE, seed=1).state
+    final = model_selection.fit_champion(fitting, split, RECIPE, seed=1).state
 
     for state in (selected, final):
         assert torch.equal(state.parameters["ensemble.weights"], UNEQUAL)

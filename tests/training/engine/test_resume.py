@@ -12,10 +12,13 @@ from feature_store.lake.storage import StorageError, open_storage
 from feature_store.privacy.suppression import ErasedDuringRun, erasure_guard, suppress
 from tests.training import lake as sample
 from tests.training.datasets import CPU, three_modalities, two_taste_view
+from tests.training.fitting import fit
 from training import train
+from training.artifacts import stored_models
 from training.data.batches import TrainingBatch, TrainingBatches
 from training.engine import loop, model_selection, resume
-from training.engine.loop import FitHistory, LoopConfig, deterministic, fit
+from training.engine.loop import FitHistory, deterministic
+from training.engine.loop_config import LoopConfig
 from training.engine.resume import ResumeError, ResumeFile
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
 
@@ -52,16 +55,15 @@ def fitted(
     with deterministic(seed=4, n_threads=1):
         model = MMGNN(MMGNNConfig(dim=4), two_taste_view(three_modalities(N_TRACKS)))
         heard = two_taste_view().graph.listened
-        batches = TrainingBatches(
-            heard, N_TRACKS, 8, 1, 9, 5, torch.Generator().manual_seed(4), CPU
-        )
+        batches = TrainingBatches(heard, N_TRACKS, 8, 1, 9, torch.Generator().manual_seed(4), CPU)
         outcome = fit(
             model,
             Stopping(batches, killed_in),
             LOOP,
             n_epochs=N_EPOCHS,
             validate=lambda: _liking(model),
-            resume_file=ResumeFile(file, batches.generator, check_no_erasure),
+            resume_file=ResumeFile(file, check_no_erasure),
+            generator=batches.generator,
         )
     return outcome, model.state_dict()
 
@@ -105,9 +107,9 @@ def test_a_damaged_state_is_an_error_that_says_what_to_do(tmp_path):
 
 def test_a_killed_training_gives_the_model_of_one_that_was_not(night, tmp_path, monkeypatch):
     """Killed when its second fit begins: the first one is not run again, and the bytes are equal."""
-    monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
+    monkeypatch.setattr(stored_models, "track", lambda *_: "not-tracked")
     sample.fill(night.settings.lake, night.as_of)
-    expected = train.train(night).checkpoint_sha256
+    expected = train.train(night, "ranking").checkpoint_sha256
     refitted = model_selection._refit
 
     def killed(*_: object) -> None:
@@ -115,38 +117,40 @@ def test_a_killed_training_gives_the_model_of_one_that_was_not(night, tmp_path, 
 
     monkeypatch.setattr(model_selection, "_refit", killed)
     with pytest.raises(Killed):
-        train.train(night, retrain="always")
-    left = list((night.settings.state / "fits").rglob("selection.safetensors"))
+        train.train(night, "ranking", retrain="always")
+    left = list((night.settings.state / "fits").rglob("selection-*.pt"))
     monkeypatch.setattr(model_selection, "_refit", refitted)
     epochs: list[int] = []
-    one_epoch = loop._one_epoch
+    one_epoch = loop.FitRun._one_epoch
     monkeypatch.setattr(
-        loop, "_one_epoch", lambda *given: epochs.append(given[-1]) or one_epoch(*given)
+        loop.FitRun,
+        "_one_epoch",
+        lambda run, number: epochs.append(number) or one_epoch(run, number),
     )
 
-    again = train.train(night, retrain="always")
+    again = train.train(night, "ranking", retrain="always")
 
     assert len(left) == 1
     assert again.checkpoint_sha256 == expected
     assert epochs == list(range(1, len(epochs) + 1))  # of one fit alone
-    assert not list((night.settings.state / "fits").rglob("*.safetensors"))
+    assert not list((night.settings.state / "fits").rglob("*.pt"))
 
 
 def test_an_erasure_deletes_all_resume_files(tmp_path):
     """Also in a folder that a killed erasure had renamed already."""
-    fitted(resume.resume_folder(tmp_path, "mm_gnn", "v1") / "selection.safetensors")
+    fitted(resume.resume_folder(tmp_path, "ranking", "mm_gnn", "v1") / "selection.pt")
     (tmp_path / "fits").rename(tmp_path / "fits-forgotten-1")
-    open_storage(str(tmp_path)).write("fits/bpr/v1/final.safetensors", b"state")
+    open_storage(str(tmp_path)).write("fits/ranking/bpr/v1/final.pt", b"state")
 
     assert resume.delete_all(tmp_path) == 2
-    assert not list(tmp_path.rglob("*.safetensors"))
+    assert not list(tmp_path.rglob("*.pt"))
 
 
 def test_an_erasure_during_a_fit_ends_it_and_leaves_no_resume_file(settings, tmp_path):
     """Ada is erased in the third epoch, before or after its state is written: the last one goes too."""
     for asked_at, left_before in ((5, True), (6, True)):
         check_no_erasure = erasure_guard(settings.lake)
-        file = tmp_path / f"erased-{asked_at}" / "selection.safetensors"
+        file = tmp_path / f"erased-{asked_at}" / "selection.pt"
         states: list[bool] = []
 
         def asked(states=states, file=file, refuse=check_no_erasure, asked_at=asked_at) -> None:
@@ -165,7 +169,7 @@ def test_an_erasure_during_a_fit_ends_it_and_leaves_no_resume_file(settings, tmp
 
 def test_no_resume_file_is_left_when_the_erasure_check_fails(tmp_path):
     """The lake cannot be listed after the second epoch's state was written."""
-    file, answers = tmp_path / "selection.safetensors", iter([True, True, True, False, False])
+    file, answers = tmp_path / "selection.pt", iter([True, True, True, False, False])
 
     def unreachable_after_a_while() -> None:
         if not next(answers):
@@ -179,31 +183,31 @@ def test_no_resume_file_is_left_when_the_erasure_check_fails(tmp_path):
 
 def test_an_erasure_during_a_training_leaves_no_resume_file(night, monkeypatch):
     """Ada is erased as the final fit begins: the resume file of the selection fit is deleted too."""
-    monkeypatch.setattr(train, "track", lambda *_: "not-tracked")
+    monkeypatch.setattr(stored_models, "track", lambda *_: "not-tracked")
     sample.fill(night.settings.lake, night.as_of)
     refitted = model_selection._refit
 
     def after_an_erasure(*given: object) -> object:
-        assert list((night.settings.state / "fits").rglob("selection.safetensors"))
+        assert list((night.settings.state / "fits").rglob("selection-*.pt"))
         suppress(night.settings, "ada")
         return refitted(*given)
 
     monkeypatch.setattr(model_selection, "_refit", after_an_erasure)
 
     with pytest.raises(ErasedDuringRun):
-        train.train(night)
+        train.train(night, "ranking")
 
-    assert not list((night.settings.state / "fits").rglob("*.safetensors"))
+    assert not list((night.settings.state / "fits").rglob("*.pt"))
 
 
 def test_another_training_of_the_family_deletes_stale_resume_files(tmp_path):
     """Other data or another recipe cannot resume from it; another family's state stays."""
     past, mine, other = (
-        resume.resume_folder(tmp_path, *of)
+        resume.resume_folder(tmp_path, "ranking", *of)
         for of in (("mm_gnn", "past"), ("mm_gnn", "mine"), ("bpr", "other"))
     )
     for folder in (past, mine, other):
-        open_storage(str(folder)).write("selection.safetensors", b"state")
+        open_storage(str(folder)).write("selection.pt", b"state")
 
     resume.delete_stale(mine)
 

@@ -8,12 +8,11 @@ import pytest
 import torch
 
 import training
-from tests.training.datasets import listens_on
+from feature_store.setting_groups import SplitSettings
+from tests.training.datasets import cut_of, listens_on
 from training.data.interactions import counts_of, day_number, joined
 from training.evaluation.splits import (
-    NeedsTimesError,
     Split,
-    SplitConfig,
     Unsplit,
     Window,
     choose_split,
@@ -43,7 +42,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def test_windows_end_with_the_night_and_cross_a_leap_day():
     """Two windows of 2 days up to 1 March 2028: [27, 29) February and [29 February, 2 March)."""
-    config = SplitConfig(window_days=2)
+    config = SplitSettings(window_days=2)
     first = date(2028, 2, 1)
     listens = listens_on(
         [
@@ -57,7 +56,7 @@ def test_windows_end_with_the_night_and_cross_a_leap_day():
         ]
     )
 
-    split = time_split(listens, date(2028, 3, 1), available_on(), config)
+    split = time_split(listens, available_on(), cut_of(listens, date(2028, 3, 1), config))
 
     assert set(split.validation.before.tracks.tolist()) == {0, 1}
     assert found(split.validation.relevant) == {(0, 2), (0, 3)}
@@ -78,9 +77,8 @@ def test_a_track_available_after_the_cut_is_neither_listed_nor_relevant():
         ]
     )
 
-    split = time_split(
-        listens, tenth, available_on({3: ninth, 4: tenth}), SplitConfig(window_days=1)
-    )
+    cut = cut_of(listens, tenth, SplitSettings(window_days=1))
+    split = time_split(listens, available_on({3: ninth, 4: tenth}), cut)
 
     assert found(split.validation.relevant) == {(0, 2)}
     assert found(split.sealed_test.relevant) == {(1, 2), (1, 3)}
@@ -95,12 +93,12 @@ def test_a_track_available_after_the_cut_is_neither_listed_nor_relevant():
 
 def test_a_favourite_heard_again_is_not_held_out():
     """Track 1 was heard before the cut and again inside the window; only track 2 is to be found."""
-    config = SplitConfig(window_days=1)
+    config = SplitSettings(window_days=1)
     listens = listens_on(
         [(0, 1, date(2026, 1, 1)), (0, 1, date(2026, 1, 10)), (0, 2, date(2026, 1, 10))]
     )
 
-    split = time_split(listens, date(2026, 1, 10), available_on(), config)
+    split = time_split(listens, available_on(), cut_of(listens, date(2026, 1, 10), config))
 
     assert found(split.sealed_test.relevant) == {(0, 2)}
 
@@ -110,7 +108,7 @@ def test_windows_shrink_when_the_listens_span_few_days():
     start = date(2026, 1, 1)
     listens = listens_on([(0, day, start + timedelta(days=day)) for day in range(11)])
 
-    split = time_split(listens, date(2026, 1, 11), available_on(), SplitConfig())
+    split = time_split(listens, available_on(), cut_of(listens, date(2026, 1, 11), SplitSettings()))
 
     assert found(split.sealed_test.relevant) == {(0, 9), (0, 10)}
     assert found(split.validation.relevant) == {(0, 7), (0, 8)}
@@ -124,7 +122,7 @@ def test_counts_without_times_are_divided_within_each_listener():
         torch.ones(29, dtype=torch.int64),
     )
 
-    split = random_split(counts, date(2026, 3, 1), N_TRACKS, SplitConfig(), generator())
+    split = random_split(counts, date(2026, 3, 1), N_TRACKS, SplitSettings(), generator())
 
     validation, test = found(split.validation.relevant), found(split.sealed_test.relevant)
     assert len(validation) == len(test) == 2
@@ -138,7 +136,7 @@ def test_another_seed_gives_another_split():
     counts = counts_of(torch.zeros(40, dtype=torch.int64), torch.arange(40), torch.ones(40).long())
 
     one, again, other = (
-        random_split(counts, date(2026, 3, 1), N_TRACKS, SplitConfig(), generator(seed))
+        random_split(counts, date(2026, 3, 1), N_TRACKS, SplitSettings(), generator(seed))
         for seed in (1, 1, 2)
     )
 
@@ -150,17 +148,24 @@ def test_validation_hides_what_the_test_holds_out():
     """The fit must not see a test pair either."""
     counts = counts_of(torch.zeros(40, dtype=torch.int64), torch.arange(40), torch.ones(40).long())
 
-    split = random_split(counts, date(2026, 3, 1), N_TRACKS, SplitConfig(), generator())
+    split = random_split(counts, date(2026, 3, 1), N_TRACKS, SplitSettings(), generator())
 
     both = found(split.validation.relevant) | found(split.sealed_test.relevant)
     assert found(split.validation.hidden_pairs) == both
 
 
-def test_counts_are_refused_by_name_where_times_are_needed():
+def test_counts_alone_are_not_split_by_time():
+    """Without a time there is no cut; the reason names the table that lacks rows."""
     counts = counts_of(torch.tensor([0]), torch.tensor([0]), torch.tensor([3]))
+    as_of = date(2026, 3, 1)
 
-    with pytest.raises(NeedsTimesError, match="core_daily_listens"):
-        time_split(counts, date(2026, 3, 1), available_on(), SplitConfig())
+    found = choose_split(
+        counts, as_of, available_on(), cut_of(counts, as_of), SplitSettings(), generator()
+    )
+
+    assert cut_of(counts, as_of) is None
+    assert isinstance(found, Unsplit)
+    assert "core_daily_listens: no row" in found.reason
 
 
 def test_a_dataset_too_small_has_a_reason():
@@ -168,11 +173,16 @@ def test_a_dataset_too_small_has_a_reason():
     start = date(2026, 1, 1)
     days = [(user, day, start + timedelta(days=day)) for user in range(4) for day in range(11)]
 
-    few = choose_split(
-        listens_on(days), date(2026, 1, 11), available_on(), SplitConfig(), generator()
-    )
-    empty = choose_split(
-        listens_on([]), date(2026, 1, 11), available_on(), SplitConfig(), generator()
+    few, empty = (
+        choose_split(
+            listens,
+            date(2026, 1, 11),
+            available_on(),
+            cut_of(listens, date(2026, 1, 11)),
+            SplitSettings(),
+            generator(),
+        )
+        for listens in (listens_on(days), listens_on([]))
     )
 
     assert isinstance(few, Unsplit)
@@ -186,7 +196,10 @@ def test_counts_are_split_at_random_when_times_do_not_reach():
     counts = counts_of(users, torch.arange(10).repeat(6), torch.ones(60).long())
     listens = joined(listens_on([(0, 20, date(2026, 1, 1))]), counts)
 
-    split = choose_split(listens, date(2026, 1, 1), available_on(), SplitConfig(), generator())
+    day = date(2026, 1, 1)
+    split = choose_split(
+        listens, day, available_on(), cut_of(listens, day), SplitSettings(), generator()
+    )
 
     assert isinstance(split, Split)
     assert split.rule == "random"

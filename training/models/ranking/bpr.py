@@ -20,7 +20,6 @@ from torch.nn import functional
 from training.data.batches import TrainingBatch, UserBatch
 from training.data.dataset import DataView
 from training.engine.distributed import mean_over_batch
-from training.layers.ensemble import Ensemble, HeadScores, single_head_scores
 from training.layers.inputs import unit_rows
 
 
@@ -35,7 +34,6 @@ class BPRConfig:
 class BPR(nn.Module):
     """score(user, track) = user . track + bias of the track."""
 
-    head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType(
         {"users": "user", "tracks": "track", "biases": "track"}
     )
@@ -48,7 +46,6 @@ class BPR(nn.Module):
         self.users = nn.Parameter(unit_rows(n_users, config.dim))
         self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
         self.biases = nn.Parameter(torch.zeros(n_tracks))
-        self.ensemble = Ensemble(1)
         has_listener = view.graph.listener_count() > 0
         self.register_buffer("has_listener", has_listener, persistent=False)
 
@@ -63,12 +60,9 @@ class BPR(nn.Module):
         lengths = mean_over_batch(compared.square().sum(dim=1))
         return {"ranking": pairwise_ranking(preferred, other), "l2": self.config.l2 * lengths}
 
-    def head_scores(self, batch: UserBatch) -> HeadScores:
-        scores = self.users[batch.users] @ self.tracks.T + self.biases  # (batch, n_tracks)
-        return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
-
     def score(self, batch: UserBatch) -> Tensor:
-        return single_head_scores(self.head_scores(batch))
+        scores = self.users[batch.users] @ self.tracks.T + self.biases  # (batch, n_tracks)
+        return scores.masked_fill(~self.has_listener, -torch.inf)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
+import torch
 from torch import Tensor, nn
 
 from training.data.batches import TrainingBatch, UserBatch
 from training.data.dataset import DataView
-from training.layers.ensemble import Ensemble, HeadScores, single_head_scores
 from training.layers.linear_autoencoder import LinearAutoencoder, LinearSettings
 
 
@@ -35,20 +35,15 @@ class EASEConfig:
 class EASE(nn.Module):
     """score(user, track) = row of X B."""
 
-    head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, config: EASEConfig, view: DataView) -> None:
         super().__init__()
-        self.ensemble = Ensemble(1)
         self._linear = LinearAutoencoder(view.graph, LinearSettings(**asdict(config)))
 
     def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
 
-    def head_scores(self, batch: UserBatch) -> HeadScores:
-        scores = self._linear.score(batch.users)
-        return HeadScores(scores[None], self._linear.coverage_mask(batch.users)[None])
-
     def score(self, batch: UserBatch) -> Tensor:
-        return single_head_scores(self.head_scores(batch))
+        scores = self._linear.score(batch.users)
+        return scores.masked_fill(~self._linear.coverage_mask(batch.users), -torch.inf)

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from training.data.batches import TrainingBatch, UserBatch
 from training.data.dataset import DataView
 from training.data.graph import SocialGraph
-from training.layers.ensemble import Ensemble, HeadScores, single_head_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,6 @@ class IALSConfig:
 class IALS(nn.Module):
     """score(user, track) = user . track; solved over tonight's view, so nothing is saved."""
 
-    head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
     users: Tensor
     tracks: Tensor
@@ -49,7 +47,6 @@ class IALS(nn.Module):
         super().__init__()
         users, tracks = _solve(config, _confidence(view.graph, config.alpha))
         has_listener = view.graph.listener_count() > 0
-        self.ensemble = Ensemble(1)
         self.register_buffer("users", users, persistent=False)
         self.register_buffer("tracks", tracks, persistent=False)
         self.register_buffer("has_listener", has_listener, persistent=False)
@@ -57,12 +54,9 @@ class IALS(nn.Module):
     def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
 
-    def head_scores(self, batch: UserBatch) -> HeadScores:
-        scores = self.users[batch.users] @ self.tracks.T  # (batch, n_tracks)
-        return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
-
     def score(self, batch: UserBatch) -> Tensor:
-        return single_head_scores(self.head_scores(batch))
+        scores = self.users[batch.users] @ self.tracks.T  # (batch, n_tracks)
+        return scores.masked_fill(~self.has_listener, -torch.inf)
 
 
 def _confidence(graph: SocialGraph, alpha: float) -> csr_matrix:

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from training.data.batches import TrainingBatch, UserBatch
 from training.data.dataset import DataView
 from training.data.graph import csr
-from training.layers.ensemble import Ensemble, HeadScores
 
 _BLOCK = 1024  # tracks whose neighbours are found at once: bounds the memory at 1,024 x n_tracks
 
@@ -34,21 +33,15 @@ class ItemKNNConfig:
 class ItemKNN(nn.Module):
     """score(user, track) = sum of the similarities between the track and the listener's tracks."""
 
-    head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, config: ItemKNNConfig, view: DataView) -> None:
         super().__init__()
-        self.ensemble = Ensemble(1)
         self._listens = view.graph.listen_matrix()
         self._similarity = _neighbours(self._listens, config)
 
     def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
-
-    def head_scores(self, batch: UserBatch) -> HeadScores:
-        scores = self.score(batch)
-        return HeadScores(scores[None], torch.ones_like(scores, dtype=torch.bool)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
         listened = torch.stack([self._listens[user].to_dense() for user in batch.users.cpu()])

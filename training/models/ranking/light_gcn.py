@@ -22,7 +22,6 @@ from training.data.dataset import DataView
 from training.data.graph import Edges, RelationWeights, SocialGraph, adjacency
 from training.data.nodes import IdList
 from training.layers.cached_embeddings import CachedEmbeddings
-from training.layers.ensemble import Ensemble, HeadScores, single_head_scores
 from training.layers.inputs import unit_rows
 from training.layers.losses import softmax_ranking
 from training.layers.propagation import propagate
@@ -40,7 +39,6 @@ class LightGCNConfig:
 class LightGCN(nn.Module):
     """score(user, track) = cosine of their propagated vectors; an unheard track has none."""
 
-    head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({"users": "user", "tracks": "track"})
     adjacency: Tensor
     has_listener: Tensor
@@ -51,7 +49,6 @@ class LightGCN(nn.Module):
         n_users, n_tracks, *_ = view.graph.sizes
         self.users = nn.Parameter(unit_rows(n_users, config.dim))
         self.tracks = nn.Parameter(unit_rows(n_tracks, config.dim))
-        self.ensemble = Ensemble(1)
         self.register_buffer("adjacency", _listen_adjacency(view.graph), persistent=False)
         has_listener = view.graph.listener_count() > 0
         self.register_buffer("has_listener", has_listener, persistent=False)
@@ -67,13 +64,11 @@ class LightGCN(nn.Module):
         candidate_mask = torch.ones_like(batch.candidates, dtype=torch.bool)
         return {"ranking": softmax_ranking(logits, batch.rows, batch.columns, candidate_mask)}
 
-    def head_scores(self, batch: UserBatch) -> HeadScores:
+    def score(self, batch: UserBatch) -> Tensor:
         users, tracks = self._encoded()
         scores = users[batch.users] @ tracks.T  # (batch, n_tracks)
-        return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
-
-    def score(self, batch: UserBatch) -> Tensor:
-        return single_head_scores(self.head_scores(batch))
+        covered: Tensor = scores.masked_fill(~self.has_listener, -torch.inf)
+        return covered
 
     def _propagated(self) -> tuple[Tensor, Tensor]:
         """Unit vectors of listeners and tracks."""

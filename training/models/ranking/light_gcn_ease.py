@@ -68,11 +68,9 @@ class LightGCNEASE(nn.Module):
         return self.graph.training_loss(batch)
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
-        heads = (self.graph.head_scores(batch), self.linear.head_scores(batch))
-        return HeadScores(
-            torch.cat([head.scores for head in heads]),
-            torch.cat([head.coverage_mask for head in heads]),
-        )
+        """Scores and coverage of both; a single family marks what it does not cover by -inf."""
+        scores = torch.stack([self.graph.score(batch), self.linear.score(batch)])
+        return HeadScores(scores.nan_to_num(neginf=0.0), ~scores.isneginf())
 
     def score(self, batch: UserBatch) -> Tensor:
         scores: Tensor = self.ensemble(self.head_scores(batch))

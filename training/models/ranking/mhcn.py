@@ -32,7 +32,6 @@ from training.data.batches import TrainingBatch, UserBatch
 from training.data.dataset import DataView
 from training.data.graph import SocialGraph, csr
 from training.layers.cached_embeddings import CachedEmbeddings
-from training.layers.ensemble import Ensemble, HeadScores, single_head_scores
 from training.layers.inputs import unit_rows
 from training.layers.losses import softmax_ranking
 from training.layers.propagation import spmm
@@ -54,7 +53,6 @@ class MHCNConfig:
 class MHCN(nn.Module):
     """score(user, track) = cosine of their vectors, both summed over the layers."""
 
-    head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({"users": "user", "tracks": "track"})
     has_listener: Tensor
 
@@ -75,7 +73,6 @@ class MHCN(nn.Module):
         listens = normalised_listens(view.graph)
         self.to_users, self.to_tracks = _SparseProduct(listens), _SparseProduct(listens.T.tocsr())
         has_listener = view.graph.listener_count() > 0
-        self.ensemble = Ensemble(1)
         self.register_buffer("has_listener", has_listener, persistent=False)
         self._encoded = CachedEmbeddings(self._propagated)
 
@@ -92,13 +89,10 @@ class MHCN(nn.Module):
             for name in CHANNELS
         }
 
-    def head_scores(self, batch: UserBatch) -> HeadScores:
+    def score(self, batch: UserBatch) -> Tensor:
         users, tracks = self._encoded()
         scores = _cosines(users[batch.users], tracks)  # (batch, n_tracks)
-        return HeadScores(scores[None], self.has_listener.expand_as(scores)[None])
-
-    def score(self, batch: UserBatch) -> Tensor:
-        return single_head_scores(self.head_scores(batch))
+        return scores.masked_fill(~self.has_listener, -torch.inf)
 
     def _propagated(self) -> tuple[Tensor, Tensor]:
         """Vectors of listeners and tracks: the input, and each layer's output at unit length."""

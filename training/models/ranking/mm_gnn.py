@@ -20,7 +20,7 @@ Differs from the paper:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,7 @@ class MMGNNConfig:
     listened_power: float = 0.0  # 0 gives every pair the same weight, 1 its edge weight
     mutual_weight: float = 4.0  # sample worlds' validation; with one modality .1, see DECISIONS.md
     mutual_temperature: float = 1.0  # of the calibrated scores that heads are compared by
+    max_distillation_candidates: int = 2_000  # candidates of a batch on which heads are compared
     emotion_weight: float = 0.1  # 0 takes emotion away altogether, as input too
     cold_start_rate: float = 0.2  # cold-start dropout: share of tracks without listens in a step
     linear_l2: float = 150.0
@@ -119,7 +120,7 @@ class MMGNN(nn.Module):
     ) -> None:
         super().__init__()
         if not config.emotion_weight:
-            view = view.without_emotion()
+            view = _without_emotion(view)
         graph = view.graph
         self.config = config
         self._encoders = {COLLABORATIVE: GraphEncoder(config.encoder, graph, None)} | {
@@ -156,7 +157,7 @@ class MMGNN(nn.Module):
                 logits, batch.rows, batch.columns, candidate_masks[name]
             )
             losses |= self._emotion_loss(name, encoder, tracks, batch.candidates)
-        columns = batch.distillation_candidates
+        columns = self._draw_distillation_candidates(batch.candidates)
         distilled = {name: scores[name][:, columns] for name in self._encoders}
         distilled[LINEAR] = self._linear.score(batch.users, batch.candidates[columns])
         candidate_masks[LINEAR] = self._linear.covered_tracks.to(batch.users.device)[
@@ -166,6 +167,16 @@ class MMGNN(nn.Module):
             torch.stack([distilled[name] for name in self.head_names]),
             torch.stack([candidate_masks[name][columns] for name in self.head_names]),
         )
+
+    def _draw_distillation_candidates(self, candidates: Tensor) -> Tensor:
+        """Columns of the candidates on which heads are compared in this step, ascending.
+
+        Drawn on the CPU by torch's own generator, which all processes seed alike.
+        """
+        n_candidates, n_drawn = len(candidates), self.config.max_distillation_candidates
+        if n_candidates <= n_drawn:
+            return torch.arange(n_candidates, device=candidates.device)
+        return torch.randperm(n_candidates)[:n_drawn].sort().values.to(candidates.device)
 
     def _draw_cold_tracks(self, device: torch.device) -> Tensor | None:
         """Cold-start dropout: tracks without listens in this step, (n_tracks,) bool; None for none.
@@ -222,6 +233,21 @@ class MMGNN(nn.Module):
     def score(self, batch: UserBatch) -> Tensor:
         scores: Tensor = self.ensemble(self.head_scores(batch))
         return scores
+
+
+def _without_emotion(view: DataView) -> DataView:
+    """The same view without valence and arousal."""
+    return DataView(
+        view.graph,
+        {
+            name: replace(
+                modality,
+                emotion=torch.zeros_like(modality.emotion),
+                has_emotion=torch.zeros_like(modality.has_emotion),
+            )
+            for name, modality in view.content.items()
+        },
+    )
 
 
 class ContentInput(nn.Module):

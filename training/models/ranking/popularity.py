@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import torch
 from torch import Tensor, nn
 
 from training.data.batches import TrainingBatch, UserBatch
 from training.data.dataset import DataView
-from training.layers.ensemble import Ensemble, HeadScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +24,15 @@ class PopularityConfig:
 class Popularity(nn.Module):
     """score(user, track) = number of distinct listeners of the track."""
 
-    head_names = ("collaborative",)
     node_tables: Mapping[str, str] = MappingProxyType({})
     listeners: Tensor
 
     def __init__(self, config: PopularityConfig, view: DataView) -> None:  # noqa: ARG002
         super().__init__()
-        self.ensemble = Ensemble(1)
         self.register_buffer("listeners", view.graph.listener_count(), persistent=False)
 
     def training_loss(self, batch: TrainingBatch) -> dict[str, Tensor]:  # noqa: ARG002  solved
         return {}
-
-    def head_scores(self, batch: UserBatch) -> HeadScores:
-        scores = self.score(batch)
-        return HeadScores(scores[None], torch.ones_like(scores, dtype=torch.bool)[None])
 
     def score(self, batch: UserBatch) -> Tensor:
         return self.listeners.repeat(len(batch.users), 1)

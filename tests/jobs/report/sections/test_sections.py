@@ -103,8 +103,8 @@ def test_changes_rank_tracks_by_lists_gained_less_lists_lost(content):
     assert [(move.track.track_id, move.net) for move in changes.lost] == [("d", -1)]
 
 
-def test_metrics_are_compared_with_popularity(content):
-    """.3 against .2 is 1.5 times; popularity comes last."""
+def test_metrics_are_compared_with_the_weakest_of_the_others(content):
+    """.3 against .2 is 1.5 times; the run's model comes first, whatever its task."""
     [table] = content.quality.tables
     [rate] = content.quality.next_day
     page = render_report(content, now=AT_NIGHT)

@@ -81,4 +81,4 @@ def test_the_newest_run_of_an_earlier_day_counts(recorded):
 def test_one_night_is_no_trend(recorded):
     trends = recorded(("r3", MARCH_3, "rec_topk", 1, 12, 3))
 
-    assert (trends.n_days, trends.minutes, trends.rows, trends.quality) == (1, None, None, None)
+    assert (trends.n_days, trends.minutes, trends.rows, trends.quality) == (1, None, None, ())

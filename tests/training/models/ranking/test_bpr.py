@@ -20,7 +20,7 @@ def batch(heard: list[list[int]], n_candidates: int) -> TrainingBatch:
     pairs = [(row, column) for row, columns in enumerate(heard) for column in columns]
     rows, columns = torch.tensor(pairs).T
     users = torch.arange(len(heard)) + 10
-    return TrainingBatch(users, torch.arange(n_candidates) + 100, rows, columns, NONE)
+    return TrainingBatch(users, torch.arange(n_candidates) + 100, rows, columns)
 
 
 def test_every_positive_is_paired_once_with_a_track_that_its_listener_did_not_hear():
@@ -72,7 +72,6 @@ def test_the_loss_compares_what_was_heard_with_what_was_not():
         torch.tensor([2, 11]),
         torch.tensor([0]),
         torch.tensor([0]),
-        torch.arange(0),
     )
     user, heard, unheard = model.users[7], model.tracks[2], model.tracks[11]
     lead = user @ heard + model.biases[2] - user @ unheard - model.biases[11]

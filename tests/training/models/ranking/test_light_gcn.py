@@ -60,9 +60,7 @@ def test_the_loss_is_the_softmax_over_cosines_by_temperature():
     model = made(two_taste_view())
     candidates = torch.tensor([2, 6, 9])
     cosines = model.score(UserBatch(torch.tensor([4])))[0, candidates]
-    batch = TrainingBatch(
-        torch.tensor([4]), candidates, torch.tensor([0]), torch.tensor([1]), candidates
-    )
+    batch = TrainingBatch(torch.tensor([4]), candidates, torch.tensor([0]), torch.tensor([1]))
 
     loss = model.train().training_loss(batch)["ranking"]
 

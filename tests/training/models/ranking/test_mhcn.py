@@ -129,9 +129,7 @@ def test_the_ranking_is_the_softmax_over_cosines_by_temperature():
     model = made(two_taste_view(), temperature=0.5)
     candidates = torch.tensor([2, 6, 9])
     cosines = model.score(UserBatch(torch.tensor([4]))).detach()[0, candidates]
-    batch = TrainingBatch(
-        torch.tensor([4]), candidates, torch.tensor([0]), torch.tensor([1]), candidates
-    )
+    batch = TrainingBatch(torch.tensor([4]), candidates, torch.tensor([0]), torch.tensor([1]))
 
     ranking = model.training_loss(batch)["ranking"].detach()
 
@@ -149,9 +147,7 @@ def test_follows_change_the_scores():
 
 def test_each_channel_has_its_own_self_supervised_loss_by_its_weight():
     """Three losses, doubled by a doubled weight; the gates of another channel feel nothing of one."""
-    batch = TrainingBatch(
-        torch.arange(18), torch.arange(13), torch.tensor([0]), torch.tensor([0]), torch.arange(0)
-    )
+    batch = TrainingBatch(torch.arange(18), torch.arange(13), torch.tensor([0]), torch.tensor([0]))
     losses = []
     for weight in (0.5, 1.0):
         model = made(two_taste_view(), self_supervision=weight)

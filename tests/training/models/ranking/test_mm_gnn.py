@@ -85,7 +85,6 @@ def test_mutual_learning_reaches_every_encoder_and_no_other_through_it():
         torch.arange(N_TRACKS),
         torch.tensor([0]),
         torch.tensor([0]),
-        torch.arange(N_TRACKS),
     )
 
     model.training_loss(batch)["mutual.audio"].backward()
@@ -145,7 +144,6 @@ def test_emotion_belongs_to_audio_and_lyrics_where_they_have_it():
         torch.arange(N_TRACKS),
         torch.tensor([0]),
         torch.tensor([0]),
-        torch.arange(N_TRACKS),
     )
 
     losses = made(content).training_loss(batch)

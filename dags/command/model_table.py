@@ -1,0 +1,179 @@
+"""Tables of models for the terminal: one for each training task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from feature_store.runs.challenger_tests import Difference, is_test_result, newest_test
+from feature_store.runs.promotions import (
+    Promoted,
+    newest_decisions,
+    read_if_exists,
+    standing,
+)
+from feature_store.tables.runs import RUN_MODELS, RUN_PROMOTIONS
+from feature_store.tables.scores import SCORE_EVALUATION
+
+Row = Mapping[str, Any]
+
+_WIDTH = 200  # eleven columns; a terminal can scroll a wide line
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Rows that the night of a day knows.
+
+    Attributes:
+        models: newest row of each model, in the order of their checks.
+        promoted: as `standing` returns it.
+        decisions: the person's decision that counts, by (task, family, version).
+    """
+
+    models: list[Row]
+    promoted: dict[str, list[Promoted]]
+    decisions: dict[tuple[str, str, str], Row]
+    evaluation: list[Row]
+
+    def of_task(self, task: str) -> list[Row]:
+        """Newest rows of the task's models, in the order of their checks."""
+        return [row for row in self.models if row["training_task"] == task]
+
+
+def print_models(lake: str, as_of: date, task: str | None, console: Console) -> None:
+    """Print the models that the night of `as_of` knows; in an empty lake, what to run.
+
+    Raises:
+        LookupError: no row of run_models is of that task.
+    """
+    known = _read(lake, as_of)
+    if not known.models:
+        console.print(
+            f"{RUN_MODELS.name}: no model was trained by {as_of}; run "
+            "`evensong night --as-of DATE`, or `evensong demo` for a sample world",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return
+    tasks = sorted({row["training_task"] for row in known.models})
+    if task is not None and task not in tasks:
+        raise LookupError(
+            f"{RUN_MODELS.name}: no training task is called {task!r} by {as_of}; "
+            f"there are: {', '.join(tasks)}"
+        )
+    console.width = max(console.width, _WIDTH)
+    for name in tasks if task is None else [task]:
+        console.print(_task_table(name, known, as_of))
+
+
+def _read(lake: str, as_of: date) -> _Known:
+    rows = read_if_exists(lake, RUN_MODELS)
+    ordered = sorted((row for row in rows if row["checked_as_of_date"] <= as_of), key=_by_check)
+    decisions = read_if_exists(lake, RUN_PROMOTIONS)
+    evaluation = read_if_exists(lake, SCORE_EVALUATION)
+    newest = {
+        tuple(row[name] for name in ("training_task", "family", "model_version")): row
+        for row in ordered
+    }
+    return _Known(
+        sorted(newest.values(), key=_by_check),
+        standing(rows, decisions, as_of),
+        newest_decisions(decisions, as_of),
+        [row for row in evaluation if row["as_of_date"] <= as_of],
+    )
+
+
+def _task_table(task: str, known: _Known, as_of: date) -> RichTable:
+    headings = (
+        "", "version", "family", "trained as", "trained", "checked", "promoted", "by", "test",
+        "ahead of champion", "note",
+    )  # fmt: skip
+    table = RichTable(*headings, title=f"{task} on {as_of}", title_justify="left", box=None)
+    of_task = known.of_task(task)
+    promoted = {each.model_version: each for each in known.promoted.get(task, [])}
+    metric = _chosen_metric(of_task, known)
+    for row in _champion_first(of_task, list(promoted)):
+        cells = _model_cells(row, promoted.get(row["model_version"]), known, metric)
+        is_champion = row["model_version"] == next(iter(promoted), None)
+        table.add_row("[green]champion[/]" if is_champion else "", *map(escape, cells))
+    newest = of_task[-1]
+    if newest["model_role"] == "none":
+        days = [str(newest[name]) for name in ("trained_as_of_date", "checked_as_of_date")]
+        reason = escape(newest["no_data_reason"])
+        table.add_row("", "", newest["family"], "none", *days, "", "", "", "", f"no data: {reason}")
+    return table
+
+
+def _champion_first(of_task: Sequence[Row], promoted: Sequence[str]) -> list[Row]:
+    """Promoted models in the order of `promoted`, then the others, last checked first."""
+    models = [row for row in reversed(of_task) if row["model_role"] != "none"]
+    position = {version: number for number, version in enumerate(promoted)}
+    return sorted(models, key=lambda row: position.get(row["model_version"], len(position)))
+
+
+def _by_check(row: Row) -> tuple[date, datetime]:
+    return row["checked_as_of_date"], row["recorded_at_utc"]
+
+
+def _chosen_metric(models: Sequence[Row], known: _Known) -> str | None:
+    """The metric that the task's champion-challenger tests compare; None before the first test."""
+    tested = [newest_test(known.evaluation, row["model_version"]) for row in models]
+    return next((differences[0].metric for differences in tested if differences), None)
+
+
+def _model_cells(
+    row: Row, promoted: Promoted | None, known: _Known, metric: str | None
+) -> tuple[str, ...]:
+    differences = newest_test(known.evaluation, row["model_version"])
+    return (
+        row["model_version"],
+        row["family"],
+        row["model_role"],
+        str(row["trained_as_of_date"]),
+        str(row["checked_as_of_date"]),
+        str(promoted.promoted_as_of_date) if promoted else "",
+        promoted.by if promoted else "",
+        _test_metrics(row, known.evaluation, metric),
+        next((_ahead(one) for one in differences if not one.segment), ""),
+        _note(row, differences, known),
+    )
+
+
+def _test_metrics(row: Row, evaluation: Sequence[Row], metric: str | None) -> str:
+    """The chosen metric on the newest test split; every metric while none is known as chosen."""
+    tested = [
+        each
+        for each in evaluation
+        if each["model_version"] == row["model_version"]
+        and each["split"] == "test"
+        and (each["metric"] == metric if metric else not is_test_result(each["metric"]))
+    ]
+    newest = max((each["as_of_date"] for each in tested), default=None)
+    shown = sorted(
+        (each["metric"], each["value"]) for each in tested if each["as_of_date"] == newest
+    )
+    return "\n".join(f"{name} {value:.4f}" for name, value in shown)
+
+
+def _ahead(one: Difference) -> str:
+    return f"{one.mean:+.4f} ({one.low:+.4f} to {one.high:+.4f})"
+
+
+def _note(row: Row, differences: Sequence[Difference], known: _Known) -> str:
+    """Losing segments and a demotion."""
+    losing = ", ".join(one.segment for one in differences if one.is_losing_segment)
+    notes = [f"worse for: {losing}"] if losing else []
+    identity = (row["training_task"], row["family"], row["model_version"])
+    decided = known.decisions.get(identity)
+    if decided is not None and decided["decision"] == "demote":
+        since, actor, reason = (
+            decided[name] for name in ("decision_as_of_date", "actor", "reason")
+        )
+        notes.append(f"demoted from {since} on by {actor}: {reason}")
+    return "\n".join(notes)

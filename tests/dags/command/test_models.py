@@ -1,0 +1,272 @@
+"""`evensong models`, `promote` and `demote`: printed text, recorded rows, and errors."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from dags.command import cli
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.delta_tables import exists
+from feature_store.tables.runs import RUN_PROMOTIONS
+from tests.feature_store.runs.model_rows import (
+    ahead,
+    evaluated,
+    march,
+    model,
+    write_evaluation,
+    write_models,
+)
+
+ANN = ("--reason", "too many covers", "--actor", "ann")
+
+
+@pytest.fixture
+def evensong(settings, monkeypatch, capsys):
+    """The command in this process; returns exit status, output and errors, white space collapsed."""
+    monkeypatch.setenv("EVENSONG_LAKE", settings.lake)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["evensong", *arguments])
+        try:
+            cli.main()
+        except SystemExit as stopped:
+            status = stopped.code
+        printed = capsys.readouterr()
+        return status, printed.out, " ".join(printed.err.split())
+
+    return run
+
+
+@pytest.fixture
+def trained(settings):
+    """Task ranking: mm_gnn of 1 March is champion, light_gcn of 2 March was ahead but not for new listeners."""
+    write_models(
+        settings.lake,
+        model("aaaa1111", promoted=1),
+        model("bbbb2222", family="light_gcn", role="candidate", trained=2),
+        model("cccc3333", family="ease", role="component", trained=2),
+        model("", task="next_track", family="sasrec", role="none", no_data_reason="no sessions yet"),
+    )  # fmt: skip
+    losing = ahead(-0.02, -0.03, -0.01, "new") | ahead(-0.2, -0.3, 0.1, "no_follows")
+    write_evaluation(
+        settings.lake,
+        [
+            *evaluated("bbbb2222", ahead(0.0301, 0.0102, 0.0503) | losing, day=2, family="light_gcn"),
+            *evaluated("bbbb2222", {"ndcg_at_10": 0.2304, "mrr": 0.5}, day=2, family="light_gcn", split="test"),
+            *evaluated("aaaa1111", {"ndcg_at_10": 0.2105, "mrr": 0.4}, day=2, split="test"),
+        ],
+    )  # fmt: skip
+    return settings.lake
+
+
+def lines_with(text, *words):
+    """Lines that have all the words, white space collapsed."""
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return [line for line in lines if all(word in line for word in words)]
+
+
+def test_models_are_listed_by_task_with_the_champion_first(evensong, trained):
+    """The challenger's test compared nDCG@10, so this is the metric shown; mrr is not."""
+    status, text, _ = evensong("models", "--as-of", "2026-03-05")
+
+    assert status == 0
+    assert lines_with(text, " on 2026-03-05") == [
+        "next_track on 2026-03-05", "ranking on 2026-03-05",
+    ]  # fmt: skip
+    assert lines_with(text, "aaaa1111") == [
+        "champion aaaa1111 mm_gnn champion 2026-03-01 2026-03-01 2026-03-01 training ndcg_at_10 0.2105"
+    ]  # fmt: skip
+    assert lines_with(text, "bbbb2222") == [
+        "bbbb2222 light_gcn candidate 2026-03-02 2026-03-02 ndcg_at_10 0.2304 +0.0301 (+0.0102 to +0.0503) worse for: new"
+    ]  # fmt: skip
+    assert lines_with(text, "cccc3333") == ["cccc3333 ease component 2026-03-02 2026-03-02"]
+    assert text.index("aaaa1111") < text.index("bbbb2222")
+    assert "mrr" not in text
+
+
+def test_a_task_without_data_gives_its_reason(evensong, trained):
+    _, text, _ = evensong("models", "--as-of", "2026-03-05", "--task", "next_track")
+
+    assert lines_with(text, "sasrec") == [
+        "sasrec none 2026-03-01 2026-03-01 no data: no sessions yet"
+    ]
+    assert "ranking" not in text
+
+
+def test_data_that_came_later_ends_the_reason(evensong, trained):
+    write_models(trained, model("eeee", task="next_track", family="sasrec", trained=3, promoted=3))
+
+    _, text, _ = evensong("models", "--as-of", "2026-03-03")
+
+    assert lines_with(text, "eeee")[0].startswith("champion eeee")
+    assert "no sessions yet" not in text
+
+
+def test_without_a_test_every_metric_is_shown(evensong, settings):
+    write_models(settings.lake, model("aaaa1111", promoted=1))
+    values = {"ndcg_at_10": 0.2, "mrr": 0.4}
+    write_evaluation(settings.lake, evaluated("aaaa1111", values, split="test"))
+
+    _, text, _ = evensong("models", "--as-of", "2026-03-01")
+
+    assert "mrr 0.4000" in text
+    assert "ndcg_at_10 0.2000" in text
+
+
+def test_models_of_a_past_date_are_what_its_night_knows(evensong, trained):
+    """On 1 March neither the models of 2 March nor a later demotion are known."""
+    evensong("demote", "aaaa1111", *ANN, "--as-of", "2026-03-02")
+
+    _, before, _ = evensong("models", "--as-of", "2026-03-01")
+    _, after, _ = evensong("models", "--as-of", "2026-03-02")
+
+    assert lines_with(before, "aaaa1111")[0].startswith("champion ")
+    assert "bbbb2222" not in before
+    assert lines_with(after, "aaaa1111")[0].startswith("aaaa1111 ")
+    assert "demoted from 2026-03-02 on by ann: too many covers" in after
+    assert "bbbb2222" in after
+
+
+def test_metrics_are_those_of_the_newest_evaluation_that_the_date_knows(evensong, settings):
+    """Evaluated on days 1, 2 and 4; the night of 3 March knows the first two."""
+    write_models(settings.lake, model("aaaa1111", promoted=1))
+    for day in (1, 2, 4):
+        values = {"ndcg_at_10": day / 10}
+        write_evaluation(settings.lake, evaluated("aaaa1111", values, day=day, split="test"))
+
+    _, text, _ = evensong("models", "--as-of", "2026-03-03")
+
+    assert lines_with(text, "aaaa1111")[0].endswith(" training ndcg_at_10 0.2000")
+
+
+@pytest.mark.parametrize(("day", "is_old"), [("09", False), ("10", True)])
+def test_a_model_checked_more_than_7_days_before_may_be_trained_again(
+    evensong, trained, day, is_old
+):
+    """Checked on 2 March: 7 days before the 9th, 8 before the 10th."""
+    _, text, _ = evensong("promote", "cccc", *ANN, "--as-of", f"2026-03-{day}")
+
+    that_night = text.splitlines()[1]
+    assert f"the night of 2026-03-{day} uses ease cccc3333 for ranking" in that_night
+    assert ("else trains ease again" in that_night) == is_old
+
+
+def test_a_reason_with_square_brackets_prints_as_typed(evensong, trained):
+    evensong("demote", "aaaa1111", "--reason", "[red] covers", "--as-of", "2026-03-02")
+
+    assert "[red] covers" in evensong("models", "--as-of", "2026-03-02")[1]
+
+
+def test_an_empty_lake_says_what_to_run(evensong):
+    status, text, _ = evensong("models", "--as-of", "2026-03-01")
+
+    assert status == 0
+    assert text == (
+        "run_models: no model was trained by 2026-03-01; run `evensong night --as-of DATE`, or "
+        "`evensong demo` for a sample world\n"
+    )
+
+
+def test_an_unknown_task_names_the_known_ones(evensong, trained):
+    status, _, errors = evensong("models", "--task", "mood", "--as-of", "2026-03-05")
+
+    assert status == 1
+    assert (
+        "run_models: no training task is called 'mood' by 2026-03-05; there are: next_track, ranking"
+        in errors
+    )
+
+
+def test_a_promotion_prints_what_that_night_and_today_s_do(evensong, trained):
+    """Today is months after March, so the model that was checked on 2 March is trained again."""
+    status, text, _ = evensong(
+        "promote", "bbbb", *ANN, "--as-of", "2026-03-05", "--despite-segments"
+    )
+
+    promoted, accepted, that_night, today = text.splitlines()
+    assert status == 0
+    assert (
+        promoted == "✓ light_gcn bbbb2222 is promoted for ranking from the night of 2026-03-05 on"
+    )
+    assert accepted == "  accepted: worse for new: ndcg_at_10 -0.0200 (-0.0300 to -0.0100)"
+    assert that_night == "  the night of 2026-03-05 uses light_gcn bbbb2222 for ranking"
+    assert "uses light_gcn bbbb2222 for ranking if its inputs are unchanged, and else" in today
+    assert "checked on 2026-03-02, more than 7 days before (training.max_model_age_days)" in today
+    [row] = read_table(trained, RUN_PROMOTIONS).to_pylist()
+    assert (row["model_version"], row["decision"], row["actor"], row["reason"]) == (
+        "bbbb2222", "promote", "ann", "too many covers",
+    )  # fmt: skip
+    [listed] = lines_with(evensong("models", "--as-of", "2026-03-05")[1], "bbbb2222")
+    assert listed.startswith(
+        "champion bbbb2222 light_gcn candidate 2026-03-02 2026-03-02 2026-03-05 ann "
+    )
+
+
+def test_a_promotion_of_a_past_date_says_when_a_later_one_counts_today(evensong, trained):
+    """A training of 8 March promoted another model, which the nights since then use."""
+    write_models(trained, model("dddd4444", trained=8, promoted=8))
+
+    _, text, _ = evensong("promote", "cccc", *ANN, "--as-of", "2026-03-05")
+
+    _, that_night, today = text.splitlines()
+    assert "2026-03-05 uses ease cccc3333" in that_night
+    assert "uses mm_gnn dddd4444" in today
+
+
+def test_a_demotion_prints_the_model_that_follows(evensong, trained):
+    evensong("promote", "cccc", *ANN, "--as-of", "2026-03-03")
+
+    status, text, _ = evensong("demote", "cccc", *ANN, "--as-of", "2026-03-05")
+
+    assert status == 0
+    assert text.splitlines()[:2] == [
+        "✓ ease cccc3333 is demoted for ranking from the night of 2026-03-05 on",
+        "  the night of 2026-03-05 uses mm_gnn aaaa1111 for ranking",
+    ]
+
+
+def test_a_demotion_of_the_only_model_says_that_the_night_trains_one(evensong, trained):
+    _, text, _ = evensong("demote", "aaaa1111", *ANN, "--as-of", "2026-03-05")
+
+    assert "  no model of ranking is promoted: the night of 2026-03-05 trains one\n" in text
+
+
+def test_without_a_date_a_decision_holds_from_today_on(evensong, trained):
+    status, text, _ = evensong("demote", "aaaa1111", "--reason", "covers")
+
+    [row] = read_table(trained, RUN_PROMOTIONS).to_pylist()
+    assert status == 0
+    assert row["decision_as_of_date"] == row["recorded_at_utc"].date() > march(31)
+    assert row["actor"] == "command line"
+    assert len(text.splitlines()) == 2  # the decision, and what today's night does
+
+
+def test_a_decision_for_a_coming_date_tells_of_that_night_only(evensong, trained):
+    _, text, _ = evensong("demote", "aaaa1111", *ANN, "--as-of", "2999-01-01")
+
+    assert text.splitlines()[1:] == [
+        "  no model of ranking is promoted: the night of 2999-01-01 trains one"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("promote", "bbbb"), 2, "--reason"),
+        (("demote", "bbbb"), 2, "--reason"),
+        (("promote", "bbbb", *ANN, "--as-of", "5 March"), 2, "--as-of"),
+        (("promote", "bbbb", *ANN), 1, "error PromotionRefused: score_evaluation of 2026-03-02: light_gcn bbbb2222 is worse"),
+        (("promote", "nope", *ANN), 1, "no model version is or begins with 'nope'"),
+        (("demote", "bbbb", *ANN, "--as-of", "2026-03-05"), 1, "light_gcn bbbb2222 is not promoted on 2026-03-05"),
+    ],
+)  # fmt: skip
+def test_a_refused_decision_names_the_next_step_and_records_nothing(
+    evensong, trained, arguments, status, message
+):
+    found, _, errors = evensong(*arguments)
+
+    assert found == status
+    assert message in errors
+    assert not exists(trained, RUN_PROMOTIONS)

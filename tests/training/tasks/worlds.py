@@ -1,0 +1,146 @@
+"""Worlds for the exam of tasks: lakes with and without a person, and data with a planted leak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from feature_store import tables
+from feature_store.lake.arrow_io import write_slice
+from tests.training import lake as sample
+from tests.training.datasets import dataset_of, dated_edges, ids, listens_on, nodes_of
+from tests.training.tasks.sentences import CORE_SENTENCES, TABLES, SentenceMood, Sentences
+from training.artifacts.model_state import ModelState
+from training.data.interactions import day_number
+from training.data.nodes import IdList
+from training.tasks import registry
+from training.tasks.protocol import Task
+from training.tasks.ranking import Ranking
+
+MARCH_1 = date(2026, 3, 1)
+SENTENCES = SentenceMood()
+PERSON = "u03"
+
+
+def register() -> None:
+    """Make the task of the tests known to this process, as a file, a registry line and tables would."""
+    registry.TASKS[SENTENCES.name] = SENTENCES
+    tables.TABLES.update({table.name: table for table in TABLES})
+
+
+def unregister() -> None:
+    registry.TASKS.pop(SENTENCES.name, None)
+    for table in TABLES:
+        tables.TABLES.pop(table.name, None)
+
+
+def fill(lake: str, as_of: date, *, without: Collection[str] = ()) -> None:
+    """Everything that both tasks read: the sample lake, and a sentence a day of each of ten users."""
+    sample.fill(lake, as_of, without=without)
+    rows = [row for row in sentence_rows(as_of) if row["user_id"] not in without]
+    write_slice(
+        lake, CORE_SENTENCES, pa.Table.from_pylist(rows, CORE_SENTENCES.arrow_schema), as_of=as_of
+    )
+
+
+def sentence_rows(as_of: date) -> list[dict[str, Any]]:
+    """Happy and sad words decide the mood; the track and the writer decide nothing."""
+    rows = []
+    n_days = (as_of - sample.FIRST_DAY).days + 1
+    for day in range(n_days):
+        for number, user in enumerate(sample.USERS[:10]):
+            is_happy = (day * 7 + number * 3) % 5 < 2
+            word = "happy" if is_happy else "sad"
+            rows.append(
+                {
+                    "as_of_date": as_of,
+                    "sentence_id": f"s{day:02}-{number}",
+                    "user_id": user,
+                    "track_id": sample.TRACKS[(day + number) % len(sample.TRACKS)],
+                    "words": [word, f"{word}{day % 3}", f"filler{number}", word],
+                    "written_date": sample.FIRST_DAY + timedelta(days=day),
+                    "mood": 0.8 if is_happy else -0.6,
+                }
+            )
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedLeak:
+    """Data whose past says nothing of what is held out, and whose rest gives it away.
+
+    Attributes:
+        bound: the task's metric stays below it without a leak.
+        leak: the metric exceeds it with one.
+    """
+
+    task: Task[Any, Any, Any]
+    family: str
+    data: Callable[[], Any]
+    upstream: Callable[[Any], dict[Any, ModelState]]
+    bound: float
+    leak: float
+
+
+def ranking_leak() -> Any:
+    """30 listeners heard 6 of 50 tracks, drawn at random; what they hear and like next is drawn too.
+
+    Of 44 unheard tracks one is to be found: by chance it stands among the first ten for a quarter
+    of the listeners.
+    """
+    generator = torch.Generator().manual_seed(3)
+    rows, likes = [], []
+    for user in range(30):
+        tracks = torch.randperm(50, generator=generator)[:8].tolist()
+        for number, track in enumerate(tracks[:6]):
+            rows.append((user, track, MARCH_1 - timedelta(days=34 - 3 * number)))
+        for track, days_ago in zip(tracks[6:], (9, 2), strict=True):
+            rows.append((user, track, MARCH_1 - timedelta(days=days_ago)))
+            likes.append((user, track, MARCH_1 - timedelta(days=days_ago)))
+    nodes = nodes_of(ids("u", 30), ids("t", 50))
+    dataset = dataset_of(nodes, listens_on(sorted(rows)), MARCH_1)
+    return _with_likes(dataset, likes)
+
+
+def _with_likes(dataset: Any, likes: list[tuple[int, int, date]]) -> Any:
+    return replace(dataset, liked=dated_edges(sorted(likes)))
+
+
+def sentence_leak() -> Sentences:
+    """Moods of 1 and -1 are drawn for 120 sentences, each of words and a writer of its own."""
+    generator = torch.Generator().manual_seed(4)
+    n = 120
+    users = IdList.of("user", [f"w{number:03}" for number in range(n)])
+    mood = torch.where(torch.rand(n, generator=generator) < 0.5, 1.0, -1.0)
+    first = day_number(MARCH_1) - 39
+    return Sentences(
+        as_of=MARCH_1,
+        ids=[f"s{number:03}" for number in range(n)],
+        users=users,
+        tracks=IdList.of("track", ids("t", 2)),
+        user=torch.arange(n),
+        track=torch.arange(n) % 2,
+        words=torch.randint(1, 2_000, (n, 6), generator=generator),
+        day=first + torch.arange(n) // 3,
+        mood=mood,
+    )
+
+
+def vectors_of(data: Sentences) -> dict[Any, ModelState]:
+    """Track vectors that say nothing."""
+    [ref] = SENTENCES.families["adapter"].needs
+    state = ModelState("light_gcn", {"tracks": torch.ones(2, 4)}, ids={"track": data.tracks})
+    return {ref: state}
+
+
+LEAKS = {
+    "ranking light_gcn": PlantedLeak(Ranking(), "light_gcn", ranking_leak, lambda _: {}, 0.3, 0.6),
+    "ranking ease": PlantedLeak(Ranking(), "ease", ranking_leak, lambda _: {}, 0.3, 0.6),
+    "ranking mm_gnn": PlantedLeak(Ranking(), "mm_gnn", ranking_leak, lambda _: {}, 0.3, 0.6),
+    "sentence_mood": PlantedLeak(SENTENCES, "adapter", sentence_leak, vectors_of, -0.9, -0.7),
+}

@@ -1,0 +1,97 @@
+"""Upstreams: the feature versions and models that a model learns from, and those that a night has.
+
+A model's row lists the versions that it learned from. A night gives it those, or trains it anew
+when the upstream has changed; never a mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from training.artifacts import model_registry
+from training.artifacts.model_registry import NoModelError
+from training.tasks.protocol import ModelRef
+from training.tasks.registry import get_task
+
+if TYPE_CHECKING:
+    from feature_store.settings import Night
+    from training.artifacts.model_registry import ModelRow
+    from training.artifacts.model_state import ModelState
+    from training.evaluation.splits import Cut
+
+
+def versions_of_night(night: Night, task: str, family: str) -> dict[str, str]:
+    """What the night has for a family: encoders by feature table, models by task/family."""
+    known = get_task(task)
+    versions = known.feature_versions(night.settings.lake, night.as_of)
+    for ref in known.families[family].needs:
+        row = needed_row(night, ref)
+        if row is not None:
+            versions[str(ref)] = row.model_version
+    return versions
+
+
+def needed_row(night: Night, ref: ModelRef) -> ModelRow | None:
+    """The model that others learn from on the night; None when it is to be trained."""
+    versions = versions_of_night(night, ref.task, ref.family)
+    return model_registry.newest_component(night, ref.task, ref.family, versions)
+
+
+def is_before_cut(row: ModelRow, cut: Cut | None, night: Night) -> bool:
+    """Whether the model's copy for evaluations knows nothing of what the night holds out.
+
+    The windows grow with the days that have listens, so the cut may move back from one night to the
+    next. What was held out at random is the same for tasks of one night alone.
+    """
+    if row.held_out_from_date is None or cut is None:
+        return row.trained_as_of_date == night.as_of
+    return row.held_out_from_date <= cut.validation.start
+
+
+def learned_features(row: ModelRow) -> dict[str, str]:
+    """Versions of the feature tables that a model learned from; names of models have a slash."""
+    return {name: version for name, version in _learned(row).items() if "/" not in name}
+
+
+def learned_states(night: Night, row: ModelRow) -> dict[ModelRef, ModelState]:
+    """The states of the models that a model learned from, in the versions that its row names.
+
+    Raises:
+        NoModelError: the row of one is gone, for example with an erasure.
+    """
+    return {
+        ref: model_registry.read_state(night, _row_of_version(night, ref, _learned(row)))
+        for ref in get_task(row.training_task).families[row.family].needs
+    }
+
+
+def states_before_cut(
+    night: Night, needed: Mapping[ModelRef, ModelRow], *, is_split: bool
+) -> dict[ModelRef, ModelState]:
+    """The copies of the needed models that evaluations read; final ones where nothing is held out.
+
+    Raises:
+        NoModelError: a needed model has no such copy.
+    """
+    return {
+        ref: model_registry.read_state(night, row, before_cut=is_split)
+        for ref, row in needed.items()
+    }
+
+
+def _row_of_version(night: Night, ref: ModelRef, learned: Mapping[str, str]) -> ModelRow:
+    """The newest row of the version of a needed model that was learned from."""
+    version = learned.get(str(ref))
+    rows = [row for row in model_registry.rows_of(night, ref.task) if row.model_version == version]
+    if not rows:
+        raise NoModelError(
+            f"run_models: no {ref} of version {version}, which a model that scores learned from; "
+            "train that model again (--retrain always)"
+        )
+    return max(rows, key=lambda row: row.recorded_at_utc)
+
+
+def _learned(row: ModelRow) -> dict[str, str]:
+    """Version by name."""
+    return dict(one.partition("=")[::2] for one in row.upstream_versions)

@@ -1,0 +1,27 @@
+"""Registry of tasks by name. Only this module imports tasks from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.tasks.protocol import Task
+from training.tasks.ranking import Ranking
+
+TASKS: dict[str, Task[Any, Any, Any]] = {"ranking": Ranking()}
+
+
+class UnknownTaskError(LookupError):
+    """No task has this name."""
+
+
+def get_task(name: str) -> Task[Any, Any, Any]:
+    """The task of a name.
+
+    Raises:
+        UnknownTaskError: there is none; names those that there are.
+    """
+    if name not in TASKS:
+        raise UnknownTaskError(
+            f"training task {name!r} is unknown; registered: {', '.join(sorted(TASKS))}"
+        )
+    return TASKS[name]
