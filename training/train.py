@@ -285,7 +285,6 @@ def _fit_and_evaluate(
 ) -> tuple[TrainingResult, tuple[FamilyResult, ...]]:
     """Fit the families that compete, and evaluate the baselines too."""
     settings, split = night.settings, inputs.split
-    is_split = not isinstance(split, Unsplit)
     fitting = Fitting(
         task=task,
         data=inputs.data,
@@ -295,12 +294,10 @@ def _fit_and_evaluate(
             if recipe.family in folders
             else None
         ),
-        before_cut=lambda family: upstream.states_before_cut(
-            night, inputs.needed[family], is_split=is_split
+        before_cut=lambda family: upstream.needed_states(
+            night, inputs.needed[family], before_cut=True
         ),
-        final=lambda family: upstream.states_before_cut(
-            night, inputs.needed[family], is_split=False
-        ),
+        final=lambda family: upstream.needed_states(night, inputs.needed[family], before_cut=False),
     )
     champion, *challengers = plan.competing
     training = fit_champion(

@@ -60,6 +60,11 @@ class ModelRow:
     recorded_at_utc: datetime
 
     @property
+    def learned_versions(self) -> dict[str, str]:
+        """Versions by name of what the model learned from; names of models have a slash."""
+        return dict(one.partition("=")[::2] for one in self.upstream_versions)
+
+    @property
     def has_model(self) -> bool:
         """Whether the row stands for a model, and not for a task without data."""
         return self.model_role != NO_MODEL
@@ -200,11 +205,12 @@ def newest_component(
     What a person has demoted, or not promoted yet, teaches no other model.
     """
     promoted = {one.model_version for one in _promotions(night, task)}
+    demoted = demoted_versions(night, task)
     known = [
         row
         for row in rows_of(night, task)
         if (row.model_version in promoted or row.model_role == "component")
-        and row.model_version not in demoted_versions(night, task)
+        and row.model_version not in demoted
         and row.family == family
         and row.checked_as_of_date <= night.as_of
         and age_days(row, night) <= night.settings.training.max_age_days(task)
@@ -219,7 +225,7 @@ def changed_upstream(row: ModelRow, upstream: Mapping[str, str]) -> list[str]:
     A feature table that the night does not read at all changes nothing: the modality is absent. A
     model that is needed, and not there or not learned from, is a change.
     """
-    learned = dict(one.partition("=")[::2] for one in row.upstream_versions)
+    learned = row.learned_versions
     needs = get_task(row.training_task).families[row.family].needs
     models = {str(ref) for ref in needs} | {name for name in learned if "/" in name}
     features = {name for name in learned if "/" not in name}

@@ -75,7 +75,6 @@ class TrainingInputs:
         cut: the night's, which all tasks share.
         split: what is held out.
         needed: rows of the models that families learn from, by family.
-        upstream: versions of all that each family learns from, by family and name.
         versions: of each family.
         inputs_sha256: of all that competes, without the day.
     """
@@ -87,7 +86,6 @@ class TrainingInputs:
     cut: Cut | None
     split: Split[Any] | Unsplit
     needed: Needed
-    upstream: Mapping[str, Mapping[str, str]]
     versions: Mapping[str, ModelVersions]
     inputs_sha256: str
 
@@ -161,14 +159,13 @@ def training_inputs(
         cut=cut,
         split=_split(task.split(data, cut, config, generator), needed[plan.stored_family]),
         needed=needed,
-        upstream=by_family,
         versions=versions,
         inputs_sha256=sha256_of(json.dumps(competing).encode()),
     )
 
 
 def missing_need(plan: TrainingPlan, needed: Needed) -> str:
-    """Why the plan's first family cannot learn: what it needs had no data; empty when it can."""
+    """Why the family that is stored cannot learn: what it needs had no data; empty when it can."""
     for ref, row in needed[plan.stored_family].items():
         if not row.has_model:
             return f"{ref}, which it needs, has no model: {row.no_data_reason}"

@@ -50,8 +50,8 @@ def is_before_cut(row: ModelRow, cut: Cut | None, night: Night) -> bool:
 
 
 def learned_features(row: ModelRow) -> dict[str, str]:
-    """Versions of the feature tables that a model learned from; names of models have a slash."""
-    return {name: version for name, version in _learned(row).items() if "/" not in name}
+    """Versions of the feature tables that a model learned from."""
+    return {name: version for name, version in row.learned_versions.items() if "/" not in name}
 
 
 def learned_states(night: Night, row: ModelRow) -> dict[ModelRef, ModelState]:
@@ -61,21 +61,21 @@ def learned_states(night: Night, row: ModelRow) -> dict[ModelRef, ModelState]:
         NoModelError: the row of one is gone, for example with an erasure.
     """
     return {
-        ref: model_registry.read_state(night, _row_of_version(night, ref, _learned(row)))
+        ref: model_registry.read_state(night, _row_of_version(night, ref, row.learned_versions))
         for ref in get_task(row.training_task).families[row.family].needs
     }
 
 
-def states_before_cut(
-    night: Night, needed: Mapping[ModelRef, ModelRow], *, is_split: bool
+def needed_states(
+    night: Night, needed: Mapping[ModelRef, ModelRow], *, before_cut: bool
 ) -> dict[ModelRef, ModelState]:
-    """The copies of the needed models that evaluations read; final ones where nothing is held out.
+    """The states of the needed models: those that score, or the copies that evaluations read.
 
     Raises:
         NoModelError: a needed model has no such copy.
     """
     return {
-        ref: model_registry.read_state(night, row, before_cut=is_split)
+        ref: model_registry.read_state(night, row, before_cut=before_cut)
         for ref, row in needed.items()
     }
 
@@ -90,8 +90,3 @@ def _row_of_version(night: Night, ref: ModelRef, learned: Mapping[str, str]) -> 
             "train that model again (--retrain always)"
         )
     return max(rows, key=lambda row: row.recorded_at_utc)
-
-
-def _learned(row: ModelRow) -> dict[str, str]:
-    """Version by name."""
-    return dict(one.partition("=")[::2] for one in row.upstream_versions)

@@ -227,12 +227,7 @@ def test_a_task_whose_upstream_has_no_data_says_so(night):
 def test_a_kept_model_of_a_world_without_data_is_no_error(night):
     """Retrain = never before anything arrived: a row of role none, and not a red night."""
     sample.fill(night.settings.lake, night.as_of)
-    write_slice(
-        night.settings.lake,
-        CORE_SENTENCES,
-        CORE_SENTENCES.arrow_schema.empty_table(),
-        as_of=night.as_of,
-    )
+    write_no_sentence(night)
 
     assert train(night, MOOD, retrain="never").no_data_reason == "there is no sentence"
     sample_rows = worlds.sentence_rows(night.as_of)
@@ -394,15 +389,15 @@ def with_other_audio(night: Night) -> Night:
     return next_day
 
 
+def write_no_sentence(night: Night) -> None:
+    nothing = CORE_SENTENCES.arrow_schema.empty_table()
+    write_slice(night.settings.lake, CORE_SENTENCES, nothing, as_of=night.as_of)
+
+
 def test_a_task_without_data_says_so_and_the_night_goes_on(night):
     """No sentence: a row of role none with the reason, empty predictions, and no model."""
     sample.fill(night.settings.lake, night.as_of)
-    write_slice(
-        night.settings.lake,
-        CORE_SENTENCES,
-        CORE_SENTENCES.arrow_schema.empty_table(),
-        as_of=night.as_of,
-    )
+    write_no_sentence(night)
 
     row = train(night, MOOD)
     written = predict(night, MOOD)
