@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,13 +39,8 @@ TOLERANCE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch) -> Iterator[None]:
-    """MLflow's database takes seconds to create; a test of its own looks at it."""
-    monkeypatch.setattr(stored_models, "track", lambda *_: "not-tracked")
-    worlds.register()
-    yield
-    worlds.unregister()
+registered = worlds.registered
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

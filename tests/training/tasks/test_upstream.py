@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from feature_store.tables.scores import SCORE_CANDIDATES, SCORE_EVALUATION
 from tests.training import lake as sample
 from tests.training.tasks import worlds
 from tests.training.tasks.sentences import CORE_SENTENCES, NEEDED, SCORE_SENTENCES, Adapter
-from training.artifacts import model_registry, stored_models, upstream
+from training.artifacts import model_registry, upstream
 from training.artifacts.model_registry import ModelRow, NoModelError
 from training.evaluation.splits import night_cut
 from training.predict import predict
@@ -36,12 +35,8 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MOOD = worlds.SENTENCES.name
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch) -> Iterator[None]:
-    monkeypatch.setattr(stored_models, "track", lambda *_: "not-tracked")
-    worlds.register()
-    yield
-    worlds.unregister()
+registered = worlds.registered
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pytest
 import torch
 
 from feature_store import tables
@@ -15,6 +16,7 @@ from feature_store.lake.arrow_io import write_slice
 from tests.training import lake as sample
 from tests.training.datasets import dataset_of, dated_edges, ids, listens_on, nodes_of
 from tests.training.tasks.sentences import CORE_SENTENCES, TABLES, SentenceMood, Sentences
+from training.artifacts import stored_models
 from training.artifacts.model_state import ModelState
 from training.data.interactions import day_number
 from training.data.nodes import IdList
@@ -37,6 +39,15 @@ def unregister() -> None:
     registry.TASKS.pop(SENTENCES.name, None)
     for table in TABLES:
         tables.TABLES.pop(table.name, None)
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Both tasks, and no MLflow: its database takes seconds to create, and has a test of its own."""
+    monkeypatch.setattr(stored_models, "track", lambda *_: "not-tracked")
+    register()
+    yield
+    unregister()
 
 
 def fill(lake: str, as_of: date, *, without: Collection[str] = ()) -> None:
