@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 from feature_store.contract import ContractError, Table, Time
 from feature_store.lake.batch_stream import write_stream
 from feature_store.lake.content_hash import ArrowFingerprint
-from feature_store.lake.delta_tables import TableMissing, ensure_table, exists, open_table
+from feature_store.lake.delta_tables import (
+    TableMissing,
+    ensure_table,
+    exists,
+    open_dataset,
+    open_table,
+)
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import open_storage
 
@@ -215,7 +221,7 @@ def _scan(
     import pyarrow.dataset as ds
 
     # A version older than one of the contract's columns reads that column as null.
-    dataset = opened.to_pyarrow_dataset(schema=table.arrow_schema)
+    dataset = open_dataset(opened, table.arrow_schema)
     filters = [ds.field(name) == value for name, value in conditions.items()]
     if as_of is not None and table.time is not Time.NONE:
         day = ds.field(table.time.column)

@@ -15,6 +15,7 @@ from feature_store.lake.storage import open_storage
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.dataset as ds
     from deltalake import DeltaTable
 
     from feature_store.contract import Table
@@ -67,6 +68,25 @@ def open_table(lake: str, table: Table, version: int | None = None) -> DeltaTabl
             f"{table.name}: version {version} cannot be opened at {address}: {error}; "
             "was it vacuumed or deleted by hand? `evensong published` lists what can be read"
         ) from error
+
+
+def open_dataset(opened: DeltaTable, schema: pa.Schema | None = None) -> ds.Dataset:
+    """An Arrow dataset of an open table's files, read through Arrow's own file systems.
+
+    delta-rs's default file system is a Python object. Arrow's threads drop their last reference to
+    it after a scan has returned, and a process that is already exiting then aborts
+    (https://github.com/apache/arrow/issues/39862).
+
+    Args:
+        opened: a version of a table.
+        schema: the columns to read; a file that lacks one has nulls. By default the table's.
+    """
+    from pyarrow.fs import FileSystem, SubTreeFileSystem
+
+    file_system, folder = FileSystem.from_uri(opened.table_uri)
+    return opened.to_pyarrow_dataset(
+        filesystem=SubTreeFileSystem(folder, file_system), schema=schema
+    )
 
 
 def ensure_table(lake: str, table: Table) -> DeltaTable:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from feature_store.contract import ContractError, Table, Time
-from feature_store.lake.delta_tables import open_table
+from feature_store.lake.delta_tables import open_dataset, open_table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -71,7 +71,7 @@ def _scanned(
     import polars as pl
     import pyarrow.dataset as ds
 
-    dataset = opened.to_pyarrow_dataset(schema=table.arrow_schema)
+    dataset = open_dataset(opened, table.arrow_schema)
     scanner = dataset.scanner(
         columns=list(columns),
         filter=ds.field("as_of_date") == as_of,

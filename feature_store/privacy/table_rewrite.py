@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from feature_store.lake.delta_tables import open_table
+from feature_store.lake.delta_tables import open_dataset, open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import Storage, open_storage
 from feature_store.privacy.person_filter import PersonFilter
@@ -207,7 +207,7 @@ def _rows(
     opened: DeltaTable, table: Table, condition: ds.Expression | None = None
 ) -> Iterator[pa.Table]:
     """Batches of a version; the call fixes the version, not the first read."""
-    dataset = opened.to_pyarrow_dataset()
+    dataset = open_dataset(opened)
     return (
         pa.Table.from_batches([batch]).cast(table.arrow_schema)
         for batch in dataset.to_batches(columns=table.column_names, filter=condition)

@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 
 from feature_store.contract import Table, Time
 from feature_store.lake.arrow_io import read_table
-from feature_store.lake.delta_tables import exists, open_table
+from feature_store.lake.delta_tables import exists, open_dataset, open_table
 from feature_store.publishing.snapshot import Event, current_event, events
 from feature_store.tables.core import CORE_USERS
 
@@ -72,7 +72,7 @@ class RunView:
         """
         if not exists(self.lake, table):
             return _no_rows(table, None)
-        dataset = open_table(self.lake, table).to_pyarrow_dataset()
+        dataset = open_dataset(open_table(self.lake, table))
         found = dataset.to_table(filter=condition & self._until(table))
         return pl.DataFrame(found).select(table.column_names).sort(list(table.key))
 
@@ -80,7 +80,7 @@ class RunView:
         """Number of rows up to the run's day, from the files' footers where possible."""
         if not exists(self.lake, table):
             return 0
-        dataset = open_table(self.lake, table).to_pyarrow_dataset()
+        dataset = open_dataset(open_table(self.lake, table))
         return int(dataset.count_rows(filter=self._until(table)))
 
     def _until(self, table: Table) -> ds.Expression:

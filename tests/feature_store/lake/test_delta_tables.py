@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
+from pyarrow.fs import LocalFileSystem
 
 from feature_store.contract import Column, ContractError, Kind, Table, Time, Within
 from feature_store.lake import arrow_io, spark_io
-from feature_store.lake.delta_tables import ensure_table
+from feature_store.lake.delta_tables import ensure_table, open_dataset
 
 NAME = Column("name", Kind.STRING, "Name of the listener.")
 COUNT = Column("listen_count", Kind.LONG, "Number of listens.")
@@ -91,3 +94,26 @@ def test_a_changed_rule_of_the_contract_replaces_the_constraint(settings):
 def test_log_entries_never_expire(lake):
     """A pinned version can be opened at any age."""
     assert ensure_table(lake, LISTENERS).metadata().configuration["delta.enableExpiredLogCleanup"] == "false"  # fmt: skip
+
+
+def test_a_dataset_reads_through_arrows_file_system_under_any_path(tmp_path):
+    """A file system in Python lets a process that exits right after a scan abort, now and then."""
+    address = str(tmp_path / "a lake, é")
+    rows = {"artist": ["a b", "c/d", "é%20", "x=y"], "count": [1, 2, 3, 4]}
+    write_deltalake(address, pa.table(rows), partition_by=["artist"])
+
+    dataset = open_dataset(DeltaTable(address))
+
+    assert dataset.to_table().sort_by("count").to_pydict() == rows
+    assert type(dataset.filesystem.base_fs) is LocalFileSystem
+
+
+def test_no_other_module_opens_a_dataset_of_a_delta_table():
+    root = Path(__file__).parents[3]
+    using = {
+        path.relative_to(root).as_posix()
+        for package in ("dags", "feature_store", "jobs", "training")
+        for path in (root / package).rglob("*.py")
+        if ".to_pyarrow_" in path.read_text()
+    }
+    assert using == {"feature_store/lake/delta_tables.py"}
