@@ -30,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ERRORS = Console(stderr=True)
+WARM_SPARK = "feature_store.spark.session:warm_spark"
 
 Day = Annotated[
     datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day that the night covers.")
@@ -75,6 +76,7 @@ def demo(
 
     console = Console(stderr=as_json)
     world = {"tracks": tracks, "users": users, "days": days, "seed": seed}
+    resolve_name(WARM_SPARK)(load_settings())
     for day in demo_days(world, nights):
         land_demo_world(load_settings(), world, day, console)
         _run_night(day, {"publish": "auto", "retrain": "auto"}, console, as_json=as_json)
@@ -227,6 +229,7 @@ def _run_night(as_of: date, conf: dict[str, str], console: Console, *, as_json: 
     from dags.command.local_airflow import prepare, run_night
 
     settings = load_settings()
+    resolve_name(WARM_SPARK)(settings)
     prepare(settings)
     from dags.command.progress import NightProgress
     from dags.command.summary import print_summary, summarise_night

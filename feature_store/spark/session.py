@@ -8,26 +8,36 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
+import structlog
 from filelock import FileLock
 
 from feature_store.spark.gateway import connect
 from feature_store.spark.java import java_home
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
     from feature_store.settings import Settings
+
+LOG = structlog.get_logger()
 
 PRELOAD_VARIABLE = "EVENSONG_SPARK_PRELOADED"  # python_daemon reads it
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 S3_PACKAGE = "org.apache.hadoop:hadoop-aws:3.5.0"
 
+_ONE_START = Lock()
+_WARMED = Lock()
+"""Taken once in a process and never released."""
+
 _QUICK_START = {
     # On a small catalogue a night would spend most time compiling plans that run for milliseconds.
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
+    # A heap that does not start small is collected half as often in a night of minutes.
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Xms768m -Xmn400m",
     "spark.databricks.delta.optimizeWrite.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -40,18 +50,62 @@ def make_spark(settings: Settings) -> SparkSession:
 
     With the setting `spark.gateway` the session runs in the Java that `evensong up` shares.
     """
-    from pyspark.sql import SparkSession
-
     prepare_environment(settings)
     if settings.spark.gateway:
         return connect(Path(settings.spark.gateway))
-    builder = SparkSession.builder.appName("evensong").master(settings.spark.master)
+    with _ONE_START:
+        return _get_or_create(settings)
+
+
+def warm_spark(settings: Settings) -> None:
+    """Start Spark in a thread, and let it write its first table there, which takes it longest.
+
+    The caller does other work meanwhile; `make_spark` waits for the session. Does nothing when it
+    was called before in this process, and where jobs run in another Java.
+    """
+    if settings.spark.gateway or settings.spark.submit or not _WARMED.acquire(blocking=False):
+        return
+    Thread(target=_write_first_table, args=(settings,), name="warm-spark", daemon=True).start()
+
+
+def _write_first_table(settings: Settings) -> None:
+    """Load Java's classes for a Delta table, and start the Python daemon."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    def unchanged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return batches
+
+    try:
+        session = make_spark(settings)
+        with tempfile.TemporaryDirectory(dir=settings.state / "spark-local") as folder:
+            rows = session.range(1).mapInArrow(unchanged, "id long")
+            rows.write.format("delta").save(f"{folder}/first")
+    except (OSError, PySparkException, Py4JError) as error:
+        # The first job meets the same trouble and reports it.
+        LOG.warning("spark could not be warmed", error=str(error))
+
+
+def _get_or_create(settings: Settings) -> SparkSession:
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
+    from pyspark.sql import SparkSession
+
     options = session_options(settings)
-    for key, value in options.items():
-        builder = builder.config(key, value)
+    start: dict[str, bool | float | int | str | None] = {
+        "spark.app.name": "evensong",
+        "spark.master": settings.spark.master,
+        **options,
+    }
     packages = options["spark.jars.packages"].split(",")
-    with _jar_download_lock(packages), _child_stderr_to(settings.state / "spark.log"):
-        session = builder.getOrCreate()
+    with _jar_download_lock(packages), (settings.state / "spark.log").open("a") as log:
+        if SparkContext._gateway is None:  # noqa: SLF001  pyspark has no public accessor
+            conf = SparkConf().setAll([(name, str(value)) for name, value in start.items()])
+            # Java prints pages about jars and its start, which would hide the night's own output.
+            # Its errors reach Python as exceptions.
+            java = launch_gateway(conf, {"stderr": log})  # type: ignore[no-untyped-call]
+            SparkContext(conf=conf, gateway=java)
+        session = SparkSession.builder.config(map=start).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     return session
 
@@ -74,6 +128,9 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
+        # Spark sets an environment variable for it in some kinds of functions only, and would start
+        # a second daemon for the others, which imports torch again.
+        "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
         "spark.python.daemon.module": "feature_store.spark.python_daemon",
         f"spark.executorEnv.{PRELOAD_VARIABLE}": ",".join(settings.spark.preload),
         # Writers coalesce rows into few large files instead of one file per task.
@@ -132,21 +189,3 @@ def _jar_download_lock(packages: list[str]) -> Iterator[None]:
         return
     with FileLock(Path(tempfile.gettempdir()) / f"evensong-ivy-{os.getuid()}.lock"):
         yield
-
-
-@contextmanager
-def _child_stderr_to(log: Path) -> Iterator[None]:
-    """Redirect the standard error of child processes to `log`.
-
-    Spark's JVM prints pages about jars and start-up, which would hide the night's own output. JVM
-    errors reach Python as exceptions.
-    """
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with log.open("a") as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)

@@ -1,4 +1,8 @@
-"""A killed night changes nothing for readers, and its re-run gives the rows of an undisturbed night."""
+"""A killed night changes nothing for readers, and its re-run gives the rows of an undisturbed night.
+
+The re-run is a process of its own on a lake of its own, so its rows also show that a night depends
+on neither.
+"""
 
 from __future__ import annotations
 
