@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,25 @@ def test_the_shipped_settings_files_are_valid(name):
 
 
 def test_the_shipped_local_settings_are_the_defaults():
+    """Of every setting, so each default is also one that its own bounds allow."""
     plain = load_settings()
     shipped = Path(__file__).parents[2] / "infra" / "settings" / "local.toml"
     Path("evensong.toml").write_text(shipped.read_text())
 
     assert load_settings() == plain
+    missing = set(_with_value(plain.model_dump())) - set(
+        _with_value(tomllib.loads(shipped.read_text()))
+    )
+    assert missing == set()
+
+
+def _with_value(settings, prefix=""):
+    """Dotted names of the settings that are not None."""
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _with_value(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield prefix + name
 
 
 @pytest.mark.parametrize("variable", ["EVENSONG_PRIVACY_KEY", "EVENSONG_PRIVACY__KEY"])
