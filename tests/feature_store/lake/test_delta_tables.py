@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from pyarrow.fs import LocalFileSystem
+from pyarrow.fs import LocalFileSystem, S3FileSystem
 
 from feature_store.contract import Column, ContractError, Kind, Table, Time, Within
 from feature_store.lake import arrow_io, spark_io
@@ -106,6 +106,17 @@ def test_a_dataset_reads_through_arrows_file_system_under_any_path(tmp_path):
 
     assert dataset.to_table().sort_by("count").to_pydict() == rows
     assert type(dataset.filesystem.base_fs) is LocalFileSystem
+
+
+def test_a_dataset_in_a_bucket_reads_through_arrows_s3(bucket):
+    address = f"s3://{bucket}/a lake/table"
+    rows = {"artist": ["a b", "c/d", "é%20", "x=y"], "count": [1, 2, 3, 4]}
+    write_deltalake(address, pa.table(rows), partition_by=["artist"])
+
+    dataset = open_dataset(DeltaTable(address))
+
+    assert dataset.to_table().sort_by("count").to_pydict() == rows
+    assert type(dataset.filesystem.base_fs) is S3FileSystem
 
 
 def test_no_other_module_opens_a_dataset_of_a_delta_table():
