@@ -1,8 +1,4 @@
-"""A killed night changes nothing for readers, and its re-run gives the rows of an undisturbed night.
-
-The re-run is a process of its own on a lake of its own, so its rows also show that a night depends
-on neither.
-"""
+"""A killed night changes nothing for readers, and its re-run gives the rows of an undisturbed night."""
 
 from __future__ import annotations
 

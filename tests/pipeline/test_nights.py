@@ -179,9 +179,14 @@ def test_re_running_an_older_date_gives_the_same_rows_and_does_not_move_current(
         assert nights.again["tables"][name] == nights.first["tables"][name], name
 
 
+def test_the_same_night_into_another_lake_gives_the_same_rows_in_every_table(nights):
+    assert nights.elsewhere["tables"] == nights.first["tables"]
+
+
 def test_another_seed_gives_other_lists(nights, spark, tmp_path):
     """The seed reaches the model and, through its scores, the published rows."""
-    lake = str(shutil.copytree(nights.before_next_day, tmp_path / "lake"))
+    assert nights.elsewhere
+    lake = str(shutil.copytree(nights.elsewhere_lake, tmp_path / "lake"))
     settings = load_settings(lake=lake, state=tmp_path / "state", seed=7, lists={"length": 3})
     night = Night(toy_dataset.LAST_DAY, "another-seed", settings)
 

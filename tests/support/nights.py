@@ -52,6 +52,12 @@ class Nights:
         assert self.second
         return self.run(self._lake, toy_dataset.LAST_DAY)
 
+    @cached_property
+    def elsewhere(self) -> dict[str, Any]:
+        """Summary of the night of LAST_DAY in a second lake."""
+        toy_dataset.land_toy_dataset(open_storage(self.elsewhere_lake))
+        return self.run(Path(self.elsewhere_lake), toy_dataset.LAST_DAY)
+
     @property
     def lake(self) -> str:
         """The lake after first, second and again."""
@@ -69,6 +75,11 @@ class Nights:
         """A copy of the lake after first: NEXT_DAY has landed and has not run."""
         assert self.first
         return str(self.root / "before-next-day")
+
+    @property
+    def elsewhere_lake(self) -> str:
+        """The lake of `elsewhere`."""
+        return str(self.root / "elsewhere")
 
     @property
     def _lake(self) -> Path:
