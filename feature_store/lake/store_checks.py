@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from feature_store.lake.delta_tables import open_dataset
 from feature_store.lake.storage import ObjectStorage
 
 WRITERS = 8
@@ -120,7 +121,7 @@ def _check_concurrent_appends(storage: ObjectStorage, folder: str) -> Check:
         return confirmed
 
     expected = 1 + sum(_run_concurrently(append))
-    found = DeltaTable(address).count()
+    found = open_dataset(DeltaTable(address)).to_table().num_rows
     return Check(
         "appending",
         found == expected,
