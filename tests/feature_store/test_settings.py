@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from feature_store.settings import SettingsError, load_settings
+from feature_store.settings import Settings, SettingsError, load_settings
 
 
 def test_variables_override_the_file_and_arguments_override_both(monkeypatch):
@@ -76,19 +76,33 @@ def test_the_shipped_local_settings_are_the_defaults():
     Path("evensong.toml").write_text(shipped.read_text())
 
     assert load_settings() == plain
-    missing = set(_with_value(plain.model_dump())) - set(
-        _with_value(tomllib.loads(shipped.read_text()))
+
+
+def test_the_shipped_local_settings_name_and_explain_every_setting():
+    """A setting without a value stands there behind a #."""
+    lines = (
+        (Path(__file__).parents[2] / "infra" / "settings" / "local.toml").read_text().split("\n")
     )
-    assert missing == set()
+    explained = " ".join(line.removeprefix("# ") for line in lines)
+    named, section = set(), ""
+    for line in lines:
+        if header := re.fullmatch(r"\[(.+)\]", line):
+            section = f"{header[1]}."
+        elif setting := re.match(r"(?:# )?(\w+) =", line):
+            named.add(section + setting[1])
+
+    descriptions = dict(_descriptions(Settings))
+    assert named == descriptions.keys()
+    assert [text for text in descriptions.values() if text not in explained] == []
 
 
-def _with_value(settings, prefix=""):
-    """Dotted names of the settings that are not None."""
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            yield from _with_value(value, f"{prefix}{name}.")
-        elif value is not None:
-            yield prefix + name
+def _descriptions(group, prefix=""):
+    """Dotted name and description of each setting; "" where the name says it all."""
+    for name, field in group.model_fields.items():
+        if hasattr(field.annotation, "model_fields"):
+            yield from _descriptions(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field.description or ""
 
 
 @pytest.mark.parametrize("variable", ["EVENSONG_PRIVACY_KEY", "EVENSONG_PRIVACY__KEY"])
