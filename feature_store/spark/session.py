@@ -61,9 +61,11 @@ def warm_spark(settings: Settings) -> None:
     """Start Spark in a thread, and let it write its first table there, which takes it longest.
 
     The caller does other work meanwhile; `make_spark` waits for the session. Does nothing when it
-    was called before in this process, and where jobs run in another Java.
+    was called before in this process, where jobs run in another Java, and on a cluster, whose
+    executors do not see the folder of that table.
     """
-    if settings.spark.gateway or settings.spark.submit or not _WARMED.acquire(blocking=False):
+    runs_here = not settings.spark.gateway and not settings.spark.submit and _is_local(settings)
+    if not runs_here or not _WARMED.acquire(blocking=False):
         return
     Thread(target=_write_first_table, args=(settings,), name="warm-spark", daemon=True).start()
 
@@ -128,8 +130,8 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
-        # Spark sets an environment variable for it in some kinds of functions only, and would start
-        # a second daemon for the others, which imports torch again.
+        # Spark sets an environment variable for it in workers of data frames, not of RDDs, through
+        # which createDataFrame passes rows. For these it would start a second daemon with torch.
         "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
         "spark.python.daemon.module": "feature_store.spark.python_daemon",
         f"spark.executorEnv.{PRELOAD_VARIABLE}": ",".join(settings.spark.preload),
@@ -137,7 +139,7 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.databricks.delta.optimizeWrite.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "2",
     }
-    if settings.spark.master.startswith("local"):
+    if _is_local(settings):
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     elif settings.spark.driver_host:
         options["spark.driver.host"] = settings.spark.driver_host
@@ -148,6 +150,10 @@ def session_options(settings: Settings) -> dict[str, str]:
     if on_s3:
         options |= _s3_options()
     return options
+
+
+def _is_local(settings: Settings) -> bool:
+    return settings.spark.master.startswith("local")
 
 
 def prepare_environment(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -21,6 +22,19 @@ def test_a_worker_starts_with_torch_imported(spark):
     rows = spark.range(2).mapInPandas(with_torch_flag, "id long, has_torch boolean").collect()
 
     assert [row.has_torch for row in rows] == [True, True]
+
+
+def test_one_daemon_forks_the_workers_of_data_frames_and_of_rdds(spark):
+    """Rows of createDataFrame pass through an RDD, and a second daemon would import torch again."""
+
+    def with_daemon(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            yield batch.assign(daemon=os.getppid())
+
+    [of_frame] = spark.range(1).mapInPandas(with_daemon, "id long, daemon long").collect()
+    [daemon_of_rdd] = spark.sparkContext.parallelize([0], 1).map(lambda _: os.getppid()).collect()
+
+    assert of_frame.daemon == daemon_of_rdd
 
 
 def test_a_module_that_does_not_exist_is_an_error():
