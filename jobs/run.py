@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -24,6 +25,7 @@ from feature_store.runs.lineage import versions_of
 from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.spark.session import make_spark
+from feature_store.terminal import run_command
 from jobs.inputs import (
     AsOf,
     History,
@@ -147,4 +149,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(partial(typer.run, main))

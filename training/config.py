@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from training.engine.loop_config import LoopConfig
 from training.engine.recipe import Recipe
-from training.tasks.registry import get_task
+from training.tasks.registry import get_family, get_task
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,21 +25,17 @@ Section = TypeVar("Section", bound="DataclassInstance")
 
 
 class RecipeError(ValueError):
-    """A recipe names an unknown family, section or key, or a value of the wrong type."""
+    """A recipe names an unknown section or key, or has a value of the wrong type."""
 
 
 def load_recipe(task: str, family: str, folder: Path = CONFIGS) -> Recipe:
     """The recipe of a family: the defaults, changed by `<task>/<family>.toml` where there is one.
 
     Raises:
-        RecipeError: no such task or family, an unknown section or key, or a value of the wrong
-            type.
+        UnknownTaskError, UnknownFamilyError: there is no such task, or it has no such family.
+        RecipeError: an unknown section or key, or a value of the wrong type.
     """
-    families = get_task(task).families
-    if family not in families:
-        raise RecipeError(
-            f"task {task} has no family {family!r}; registered: {', '.join(sorted(families))}"
-        )
+    get_family(task, family)
     path = folder / task / f"{family}.toml"
     sections = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return _recipe(task, family, f"{task}/{path.name}", sections)
@@ -49,6 +45,7 @@ def recipe_from_json(text: str) -> Recipe:
     """The recipe that `Recipe.as_json` wrote, with which a model was trained.
 
     Raises:
+        UnknownTaskError, UnknownFamilyError: the task or the family no longer exists.
         RecipeError: it names a key that no longer exists.
     """
     values = json.loads(text)
@@ -57,14 +54,13 @@ def recipe_from_json(text: str) -> Recipe:
 
 
 def _recipe(task: str, family: str, file: str, sections: dict[str, dict[str, object]]) -> Recipe:
-    known = get_task(task)
     if unknown := set(sections) - {"model", "loop", "batching"}:
         raise RecipeError(f"{file}: unknown sections {sorted(unknown)}; use model, loop, batching")
     return Recipe(
         task=task,
         family=family,
-        model=_section(file, known.families[family].config, sections.get("model", {})),
-        batching=_section(file, known.batching, sections.get("batching", {})),
+        model=_section(file, get_family(task, family).config, sections.get("model", {})),
+        batching=_section(file, get_task(task).batching, sections.get("batching", {})),
         loop=_section(file, LoopConfig, sections.get("loop", {})),
     )
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
+from torch.distributed import is_torchelastic_launched
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from feature_store.lake.arrow_io import Written, write_slice
@@ -23,6 +25,7 @@ from feature_store.privacy.suppression import erasure_guard
 from feature_store.runs.lineage import versions_of
 from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
+from feature_store.terminal import run_command
 from training.artifacts import model_registry, upstream
 from training.config import recipe_from_json
 from training.engine.distributed import (
@@ -35,7 +38,7 @@ from training.engine.distributed import (
 )
 from training.engine.loop import deterministic
 from training.tasks.protocol import Output, ScoringModel, Task
-from training.tasks.registry import get_task
+from training.tasks.registry import get_family, get_task
 from training.train import device_of
 
 if TYPE_CHECKING:
@@ -59,12 +62,15 @@ def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple
         family: whose model; the champion's when left out.
 
     Raises:
+        UnknownTaskError, UnknownFamilyError: no task, or no family of it, has this name.
         NoModelError: there is no usable model.
         CheckpointError: its files are not those that its row names.
         ErasedDuringRun: a person was erased while it predicted.
     """
     started_at_s = time.monotonic()
     task = get_task(task_name)
+    if family is not None:
+        get_family(task_name, family)
     check_no_erasure = erasure_guard(night.settings.lake)
     inputs = versions_of(night.settings.lake, task.reads)
     with deterministic(night.settings.seed, night.settings.training.n_threads):
@@ -167,4 +173,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    # A process of torchrun has no person before it: its traceback goes to the task's log.
+    run_command(partial(typer.run, main), keeps_traceback=is_torchelastic_launched())

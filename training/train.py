@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import structlog
 import torch
 import typer
+from torch.distributed import is_torchelastic_launched
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from feature_store.lake.delta_tables import exists
@@ -30,6 +31,7 @@ from feature_store.runs.lineage import versions_of
 from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.tables.runs import RUN_MODELS
+from feature_store.terminal import run_command
 from training.artifacts import model_registry, upstream
 from training.artifacts.model_registry import NoModelError
 from training.artifacts.score_evaluation import repeat_results, write_results
@@ -55,6 +57,7 @@ from training.engine import resume
 from training.engine.distributed import (
     broadcast_from_rank0,
     check_same_in_all_processes,
+    is_main,
     n_processes,
     process_group,
 )
@@ -70,7 +73,7 @@ from training.engine.model_selection import (
 from training.engine.resume import ResumePolicy
 from training.evaluation.splits import Unsplit
 from training.tasks.protocol import ModelRef, Task
-from training.tasks.registry import get_task
+from training.tasks.registry import get_family, get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +81,7 @@ if TYPE_CHECKING:
 
     from feature_store.lake.arrow_io import Written
     from training.artifacts.model_registry import ModelRow
+    from training.engine.loop import Epoch
 
 LOG = structlog.get_logger()
 
@@ -101,11 +105,20 @@ def train(
             so anyway, never refuses to.
 
     Raises:
+        UnknownTaskError, UnknownFamilyError: no task, or no family of it, has this name.
+        ValueError: both family and retrain are given.
         NoModelError: retrain is never and there is no usable model.
         ErasedDuringRun: a person was erased while it trained.
     """
     started_at_s = time.monotonic()
+    if family is not None and retrain != "auto":
+        raise ValueError(
+            f"retrain: {retrain} does not go with a family: a family that is named ({family}) is "
+            "always trained; leave one of the two out"
+        )
     task = get_task(task_name)
+    if family is not None:
+        get_family(task_name, family)
     champion = broadcast_from_rank0(lambda: model_registry.champion_of(night, task_name))
     with deterministic(night.settings.seed, night.settings.training.n_threads):
         if family is not None:
@@ -206,6 +219,14 @@ def _train_new(
             )
     if plan.is_promoted:
         broadcast_from_rank0(lambda: refuse_demoted(night, plan, inputs))
+    LOG.info(
+        "training",
+        training_task=task.name,
+        as_of=str(night.as_of),
+        fits=[recipe.family for recipe in plan.competing],
+        evaluates_too=[recipe.family for recipe in plan.baselines],
+        stores=plan.chosen or "the winner",
+    )
     with _resume_folders(night, plan, inputs) as folders:
         training, results = _fit_and_evaluate(night, task, plan, inputs, folders)
 
@@ -238,7 +259,7 @@ def _needed_models(
     return {
         recipe.family: {
             ref: _needed_model(night, ref, started_at_s)
-            for ref in task.families[recipe.family].needs
+            for ref in get_family(task.name, recipe.family).needs
         }
         for recipe in (*plan.competing, *plan.baselines)
     }
@@ -298,6 +319,7 @@ def _fit_and_evaluate(
             night, inputs.needed[family], before_cut=True
         ),
         final=lambda family: upstream.needed_states(night, inputs.needed[family], before_cut=False),
+        on_epoch=_log_epoch,
     )
     champion, *challengers = plan.competing
     training = fit_champion(
@@ -337,6 +359,15 @@ def _record(
     )
 
 
+def _log_epoch(fit: str, epoch: Epoch) -> None:
+    """Progress of a fit, in the log of rank 0."""
+    if not is_main():
+        return
+    losses = {name: round(loss, 4) for name, loss in epoch.losses.items()}
+    validated = {} if epoch.validation is None else {"validation": round(epoch.validation, 4)}
+    LOG.info("epoch", fit=fit, number=epoch.number, losses=losses, **validated)
+
+
 def _log(event: str, night: Night, row: ModelRow, **more: object) -> None:
     LOG.info(
         event,
@@ -353,7 +384,9 @@ def _log(event: str, night: Night, row: ModelRow, **more: object) -> None:
 def main(
     task: Annotated[str, typer.Argument(help="What is learned, such as ranking.")],
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day covered.")],
-    family: Annotated[str, typer.Option(help="To train by hand, as a candidate.")] = "",
+    family: Annotated[
+        str, typer.Option(help="To train by hand, as a candidate, beside the champion.")
+    ] = "",
     retrain: Annotated[Retrain, typer.Option(help="Whether to train a new model.")] = "auto",
     run_id: Annotated[str, typer.Option(help="Run to record it under.")] = "manual",
 ) -> None:
@@ -364,4 +397,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    # A process of torchrun has no person before it: its traceback goes to the task's log.
+    run_command(partial(typer.run, main), keeps_traceback=is_torchelastic_launched())

@@ -19,6 +19,7 @@ from dags.command.publication import publish, published, report, rollback, waive
 from dags.command.row_printing import Format, print_rows
 from dags.policy.error_hints import with_hint
 from feature_store.settings import Night, load_settings
+from feature_store.terminal import DEBUG, run_command
 
 if TYPE_CHECKING:
     from feature_store.publishing.snapshot import Snapshot
@@ -29,7 +30,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-ERRORS = Console(stderr=True)
 WARM_SPARK = "feature_store.spark.session:warm_spark"
 
 Day = Annotated[
@@ -40,18 +40,9 @@ Json = Annotated[bool, typer.Option("--json", help="End with one JSON object as 
 
 def main() -> None:
     """Run the command; an error prints one message, or with --debug a traceback; exit status 1."""
-    debug = "--debug" in sys.argv
-    if debug:
+    if DEBUG in sys.argv:
         os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
-    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
-    try:
-        app()
-    except Exception as error:
-        if debug:
-            raise
-        ERRORS.print(f"[bold red]error[/] {type(error).__name__}: ", end="", highlight=False)
-        ERRORS.print(with_hint(str(error)), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+    run_command(app, with_hint=with_hint)
 
 
 @app.callback()

@@ -34,11 +34,13 @@ class _Known:
         models: newest row of each model, in the order of their checks.
         promoted: as `standing` returns it.
         decisions: the person's decision that counts, by (task, family, version).
+        recorded: all decisions, those for later nights too, the last one first.
     """
 
     models: list[Row]
     promoted: dict[str, list[Promoted]]
     decisions: dict[tuple[str, str, str], Row]
+    recorded: list[Row]
     evaluation: list[Row]
 
     def of_task(self, task: str) -> list[Row]:
@@ -70,6 +72,9 @@ def print_models(lake: str, as_of: date, task: str | None, console: Console) -> 
     console.width = max(console.width, _WIDTH)
     for name in tasks if task is None else [task]:
         console.print(_task_table(name, known, as_of))
+        if any(row["training_task"] == name for row in known.recorded):
+            console.print()
+            console.print(_decision_table(name, known, as_of))
 
 
 def _read(lake: str, as_of: date) -> _Known:
@@ -85,6 +90,7 @@ def _read(lake: str, as_of: date) -> _Known:
         sorted(newest.values(), key=_by_check),
         standing(rows, decisions, as_of),
         newest_decisions(decisions, as_of),
+        sorted(decisions, key=lambda row: row["recorded_at_utc"], reverse=True),
         [row for row in evaluation if row["as_of_date"] <= as_of],
     )
 
@@ -107,6 +113,27 @@ def _task_table(task: str, known: _Known, as_of: date) -> RichTable:
         days = [str(newest[name]) for name in ("trained_as_of_date", "checked_as_of_date")]
         reason = escape(newest["no_data_reason"])
         table.add_row("", "", newest["family"], "none", *days, "", "", "", "", f"no data: {reason}")
+    return table
+
+
+def _decision_table(task: str, known: _Known, as_of: date) -> RichTable:
+    """What people decided about a task's models, and whether it counts on the date."""
+    headings = ("decided", "by", "decision", "from night", "version", "family", "state", "reason")
+    table = RichTable(*headings, title=f"decisions about {task}", title_justify="left", box=None)
+    for row in known.recorded:
+        if row["training_task"] != task:
+            continue
+        identity = (row["training_task"], row["family"], row["model_version"])
+        if row["decision_as_of_date"] > as_of:
+            state = "not yet"
+        else:
+            state = "counts" if known.decisions[identity] == row else "replaced"
+        cells = (
+            f"{row['recorded_at_utc']:%Y-%m-%d %H:%M}", row["actor"], row["decision"],
+            str(row["decision_as_of_date"]), row["model_version"], row["family"], state,
+            row["reason"],
+        )  # fmt: skip
+        table.add_row(*map(escape, cells))
     return table
 
 

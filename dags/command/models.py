@@ -33,7 +33,10 @@ def models(
         ),
     ] = None,
 ) -> None:
-    """Print each task's models: champion, test metric, lead over the champion, losing segments."""
+    """Print each task's models with test metric and lead over the champion, and people's decisions.
+
+    Decisions for nights after the date are listed too, as `not yet`.
+    """
     from dags.command.model_table import print_models
 
     day = _day(as_of, datetime.now(UTC))
@@ -89,6 +92,13 @@ def _decide(
         f"[green]✓[/] {recorded.family} {recorded.model_version} is {decision}d for "
         f"{recorded.training_task} from the night of {recorded.as_of} on"
     )
+    if recorded.ended_by is not None:
+        later = recorded.ended_by
+        console.print(
+            f"  until the night of {later['decision_as_of_date']}, from which {later['actor']} has "
+            f"{later['decision']}d it: {later['reason']}",
+            markup=False,
+        )
     for difference in recorded.losing_segments:
         console.print(f"  accepted: worse for {difference}", markup=False)
     for day in sorted({recorded.as_of, max(recorded.as_of, now.date())}):

@@ -127,7 +127,7 @@ def _variables(settings: Settings, home: ServerHome) -> dict[str, str]:
             "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
         ),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{home.address}/execution/",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__EXECUTOR": "dags.command.executor.LocalExecutor",
         # A laptop's memory holds two Spark sessions at a time.
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__OPENLINEAGE__NAMESPACE": NAMESPACE,

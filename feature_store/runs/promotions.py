@@ -54,6 +54,7 @@ class Decision:
     Attributes:
         as_of: first as_of that it holds for.
         losing_segments: differences that a promotion accepted.
+        ended_by: the first decision for later nights that says the opposite of this model.
     """
 
     training_task: str
@@ -62,6 +63,7 @@ class Decision:
     decision: str
     as_of: date
     losing_segments: tuple[Difference, ...]
+    ended_by: Mapping[str, Any] | None
 
 
 def decide(
@@ -90,7 +92,8 @@ def decide(
 
     Raises:
         PromotionRefused: no reason; no such model, or several; no data behind it; trained after
-            `as_of`; losing segments; a demotion of a model that is not promoted on that date.
+            `as_of`; losing segments; a demotion of a model that is not promoted on that date; a
+            promotion that is recorded for that date and stands.
     """
     if not reason.strip():
         raise PromotionRefused(
@@ -101,12 +104,14 @@ def decide(
     model = _model_called(models, version)
     _check_date(model, as_of)
     losing: tuple[Difference, ...] = ()
+    decisions = read_if_exists(lake, RUN_PROMOTIONS)
     if decision == "promote":
+        _check_is_new(models, decisions, model, as_of)
         losing = _losing_segments(lake, model, accept_untested=accept_losing_segments)
         if losing and not accept_losing_segments:
             raise _loses(model, losing)
     else:
-        _check_is_promoted(lake, models, model, as_of)
+        _check_is_promoted(models, decisions, model, as_of)
     identity = {name: model[name] for name in ("training_task", "family", "model_version")}
     row = identity | {
         "decision": decision,
@@ -116,7 +121,20 @@ def decide(
         "recorded_at_utc": now,
     }
     append(lake, RUN_PROMOTIONS, pa.Table.from_pylist([row], schema=RUN_PROMOTIONS.arrow_schema))
-    return Decision(**identity, decision=decision, as_of=as_of, losing_segments=losing)
+    opposite = (
+        each
+        for each in sorted(decisions, key=_by_day)
+        if _identity(each) == _identity(model)
+        and each["decision_as_of_date"] > as_of
+        and each["decision"] != decision
+    )
+    return Decision(
+        **identity,
+        decision=decision,
+        as_of=as_of,
+        losing_segments=losing,
+        ended_by=next(opposite, None),
+    )
 
 
 def standing(models: Rows, decisions: Rows, as_of: date) -> dict[str, list[Promoted]]:
@@ -152,8 +170,7 @@ def standing(models: Rows, decisions: Rows, as_of: date) -> dict[str, list[Promo
 def newest_decisions(decisions: Rows, as_of: date) -> dict[tuple[str, str, str], Mapping[str, Any]]:
     """The person's decision that counts on a day, by (task, family, version)."""
     known = [row for row in decisions if row["decision_as_of_date"] <= as_of]
-    ordered = sorted(known, key=lambda row: (row["decision_as_of_date"], row["recorded_at_utc"]))
-    return {_identity(row): row for row in ordered}
+    return {_identity(row): row for row in sorted(known, key=_by_day)}
 
 
 def read_if_exists(lake: str, table: Table) -> list[dict[str, Any]]:
@@ -177,6 +194,10 @@ def _promoted(row: Mapping[str, Any], since: date, by: str) -> Promoted:
 
 def _identity(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["training_task"], row["family"], row["model_version"]
+
+
+def _by_day(decision: Mapping[str, Any]) -> tuple[date, datetime]:
+    return decision["decision_as_of_date"], decision["recorded_at_utc"]
 
 
 def _by_promotion(promoted: Promoted) -> tuple[date, datetime, str]:
@@ -250,8 +271,25 @@ def _loses(model: Mapping[str, Any], losing: Sequence[Difference]) -> PromotionR
     )
 
 
-def _check_is_promoted(lake: str, models: Rows, model: Mapping[str, Any], as_of: date) -> None:
-    decisions = read_if_exists(lake, RUN_PROMOTIONS)
+def _check_is_new(models: Rows, decisions: Rows, model: Mapping[str, Any], as_of: date) -> None:
+    """Refuse to record again that a model is promoted, from the same date, while it is champion."""
+    decided = newest_decisions(decisions, as_of).get(_identity(model))
+    if decided is None or decided["decision"] != "promote":
+        return
+    [champion, *_] = standing(models, decisions, as_of)[model["training_task"]]
+    if _identity(model) == (champion.training_task, champion.family, champion.model_version) and (
+        decided["decision_as_of_date"] == as_of
+    ):
+        raise PromotionRefused(
+            f"{RUN_PROMOTIONS.name}: {_name(model)} is promoted from {as_of} on already, by "
+            f"{decided['actor']} ({decided['reason']}), and is the champion; there is nothing to "
+            "record"
+        )
+
+
+def _check_is_promoted(
+    models: Rows, decisions: Rows, model: Mapping[str, Any], as_of: date
+) -> None:
     promoted = standing(models, decisions, as_of).get(model["training_task"], [])
     if model["model_version"] not in {each.model_version for each in promoted}:
         names = ", ".join(f"{each.family} {each.model_version}" for each in promoted) or "none"

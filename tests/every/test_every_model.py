@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from tests.support.ranking_fits import RANKING_TASK
 from tests.training.datasets import CPU, three_taste_world, with_newcomers
 from tests.training.fitting import fit
+from training.artifacts.model_state import ModelState
 from training.config import load_recipe
 from training.data.batches import TrainingBatches, UserBatch
 from training.data.dataset import DataView
@@ -19,9 +21,10 @@ from training.evaluation.top_k import mask_listened_, top_k_tracks
 from training.layers.ensemble import HeadScores, ensemble_scores
 from training.models.protocols import EnsembleRecommender, Recommender
 from training.models.registry import RANKING
+from training.tasks.protocol import ModelRef
 
-POPULARITY = "popularity"
-PERSONAL = [family for family in RANKING if family != POPULARITY]
+SAME_FOR_ALL = ("popularity",)  # families that rank for every listener alike
+PERSONAL = [family for family in RANKING if family not in SAME_FOR_ALL]
 N_EPOCHS = 30  # after 10 epochs BPR, with one negative for each positive, is right for two of six
 
 SOLVED_FROM_ANOTHER_START = {"ials": 2e-3}
@@ -31,18 +34,38 @@ WORLD = three_taste_world()
 NODES = WORLD.view.graph.nodes
 ASKED = NODES.users.positions(list(WORLD.withheld), "test")
 EVERYONE = UserBatch(torch.arange(len(NODES.users)))
+STATES_OF_OTHER_TASKS: dict[ModelRef, Callable[[DataView], ModelState]] = {}
+"""How the models of other tasks, which families of ranking need, are made for a view of the world."""
+
+
+def upstream_of(
+    family: str, view: DataView, made: Callable[[str, DataView], Recommender]
+) -> dict[ModelRef, ModelState]:
+    """States of the models that the family needs, those of ranking as `made` makes them."""
+    return {
+        ref: RANKING_TASK.to_state(ref.family, made(ref.family, view), view)
+        if ref.task == RANKING_TASK.name
+        else STATES_OF_OTHER_TASKS[ref](view)
+        for ref in RANKING[family].needs
+    }
+
+
+def untrained(family: str, view: DataView) -> Recommender:
+    recipe = load_recipe("ranking", family)
+    return RANKING_TASK.new_model(recipe, view, upstream_of(family, view, untrained))
+
+
 ENSEMBLES = [
-    name
-    for name, family in RANKING.items()
-    if isinstance(family.model(family.config(), WORLD.view), EnsembleRecommender)
+    family for family in RANKING if isinstance(untrained(family, WORLD.view), EnsembleRecommender)
 ]
 
 
 def fitted(family: str, view: DataView) -> Recommender:
     """A model of the family with its recipe, trained on the view; all that this file knows of training."""
     recipe = load_recipe("ranking", family)
+    upstream = upstream_of(family, view, fitted)
     with deterministic(seed=5, n_threads=1):
-        model = RANKING[family].model(recipe.model, view)
+        model = RANKING_TASK.new_model(recipe, view, upstream)
         batches = TrainingBatches(
             listened=view.graph.listened,
             n_tracks=len(view.graph.nodes.tracks),
@@ -97,8 +120,8 @@ def test_ranks_the_withheld_track_of_each_asked_listener_first(model):
     assert first_unheard(scores_of(model, UserBatch(ASKED))) == WORLD.withheld
 
 
-@pytest.mark.parametrize("family", [POPULARITY])
-def test_popularity_ranks_the_hit_of_the_other_two_tastes_first(model):
+@pytest.mark.parametrize("family", SAME_FOR_ALL)
+def test_a_family_that_ranks_for_all_alike_ranks_the_hit_of_the_other_two_tastes_first(model):
     """So a model that says the same to everyone, or only counts listeners, fails this world."""
     of_a, of_b, of_c = "hit-bc", "hit-ac", "hit-ab"
 
@@ -169,7 +192,7 @@ def test_a_saved_model_scores_as_before(family, model):
         RANKING_TASK.to_state(family, model, WORLD.view),
         load_recipe("ranking", family),
         WORLD.view,
-        {},
+        upstream_of(family, WORLD.view, fitted),
         CPU,
     )
 
@@ -181,7 +204,8 @@ def test_a_saved_model_knows_its_listeners_and_tracks_by_id(family, model):
     """On a later view, where a new listener and a new track shift every position, old scores stay."""
     view = with_newcomers(WORLD.view)
     state = RANKING_TASK.to_state(family, model, WORLD.view)
-    loaded = RANKING_TASK.from_state(state, load_recipe("ranking", family), view, {}, CPU)
+    upstream = upstream_of(family, WORLD.view, fitted)
+    loaded = RANKING_TASK.from_state(state, load_recipe("ranking", family), view, upstream, CPU)
 
     later = scores_of(loaded, UserBatch(EVERYONE.users + 1))[:, 1:]
 

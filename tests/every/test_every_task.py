@@ -16,7 +16,7 @@ from feature_store.lake.arrow_io import read_table
 from feature_store.privacy import requests
 from feature_store.setting_groups import SplitSettings
 from feature_store.settings import Night
-from feature_store.tables.runs import RUN_MODELS
+from feature_store.tables.runs import RUN_METRICS, RUN_MODELS
 from feature_store.tables.scores import SCORE_EVALUATION
 from tests.training.datasets import CPU
 from tests.training.engine.processes import in_two_processes
@@ -196,10 +196,10 @@ def chosen_metric(night: Night, name: str) -> float:
 
 @pytest.mark.parametrize("name", TASK_NAMES)
 def test_two_processes_train_and_predict_as_one(name, night, tmp_path):
-    """One model, of the same quality; and with one model the same rows, written once."""
+    """One model, of the same quality, which only rank 0 has written; and with one model the same rows."""
     one = filled_night(night, str(tmp_path / "one"))
     two = filled_night(night, str(tmp_path / "two"))
-    train(one, name)
+    model = train(one, name)
 
     for folder in ("training", "predicting"):  # each pair of processes meets in a folder
         (tmp_path / folder).mkdir()
@@ -207,7 +207,10 @@ def test_two_processes_train_and_predict_as_one(name, night, tmp_path):
     by_rank = in_two_processes(predicted, tmp_path / "predicting", one, name)
     by_both = {table.name: rows_of(one, table) for table in get_task(name).writes}
 
-    assert len(set(versions)) == 1
+    assert versions[0] == versions[1] != model.model_version
+    for table, column in ((RUN_MODELS, "training_task"), (RUN_METRICS, "part")):
+        written = read_table(two.settings.lake, table)[column].to_pylist()
+        assert written.count(name) == 1
     assert chosen_metric(two, name) == pytest.approx(chosen_metric(one, name), abs=TOLERANCE)
     alone = predict(one, name)
     assert by_rank == [[(each.table_name, each.row_count) for each in alone], []]

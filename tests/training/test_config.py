@@ -6,7 +6,7 @@ import pytest
 
 from training.config import CONFIGS, RecipeError, load_recipe
 from training.models.registry import RANKING
-from training.tasks.registry import TASKS, UnknownTaskError
+from training.tasks.registry import TASKS, UnknownFamilyError, UnknownTaskError
 
 
 @pytest.mark.parametrize("family", RANKING)
@@ -34,7 +34,9 @@ def test_every_config_file_belongs_to_a_registered_family():
 
 
 def test_an_unknown_family_is_refused():
-    with pytest.raises(RecipeError, match=r"task ranking has no family 'mmgnn'; registered: bpr, "):
+    with pytest.raises(
+        UnknownFamilyError, match=r"task ranking has no family 'mmgnn'; registered: bpr, "
+    ):
         load_recipe("ranking", "mmgnn")
 
 

@@ -19,7 +19,7 @@ from feature_store.tables.runs import RUN_MODELS, RUN_PROMOTIONS
 from training.artifacts import checkpoints
 from training.artifacts.code_version import family_code_version
 from training.engine.distributed import n_processes
-from training.tasks.registry import get_task
+from training.tasks.registry import get_family, get_task
 
 if TYPE_CHECKING:
     from feature_store.settings import Night
@@ -226,7 +226,7 @@ def changed_upstream(row: ModelRow, upstream: Mapping[str, str]) -> list[str]:
     model that is needed, and not there or not learned from, is a change.
     """
     learned = row.learned_versions
-    needs = get_task(row.training_task).families[row.family].needs
+    needs = get_family(row.training_task, row.family).needs
     models = {str(ref) for ref in needs} | {name for name in learned if "/" in name}
     features = {name for name in learned if "/" not in name}
     return [

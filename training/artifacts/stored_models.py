@@ -110,8 +110,8 @@ def renew(night: Night, row: ModelRow) -> ModelRow:
 def store_no_data(
     night: Night, task: Task[Any, Any, Any], plan: TrainingPlan, data_sha256: str, reason: str
 ) -> ModelRow:
-    """A row that says why the task has no model tonight."""
-    [recipe, *_] = plan.competing
+    """A row that says why the family that the plan stores has no model tonight."""
+    recipe = plan.stored_recipe
     return model_registry.add(
         night,
         ModelRow(

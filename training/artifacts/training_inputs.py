@@ -55,6 +55,11 @@ class TrainingPlan:
         return self.chosen or self.competing[0].family
 
     @property
+    def stored_recipe(self) -> Recipe:
+        """Recipe of `stored_family`."""
+        return next(one for one in self.competing if one.family == self.stored_family)
+
+    @property
     def is_component(self) -> bool:
         """Whether another model's training asked for it."""
         return self.role == "component"

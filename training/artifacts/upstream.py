@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from training.artifacts import model_registry
 from training.artifacts.model_registry import NoModelError
 from training.tasks.protocol import ModelRef
-from training.tasks.registry import get_task
+from training.tasks.registry import get_family, get_task
 
 if TYPE_CHECKING:
     from feature_store.settings import Night
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 def versions_of_night(night: Night, task: str, family: str) -> dict[str, str]:
     """What the night has for a family: encoders by feature table, models by task/family."""
-    known = get_task(task)
-    versions = known.feature_versions(night.settings.lake, night.as_of)
-    for ref in known.families[family].needs:
+    versions = get_task(task).feature_versions(night.settings.lake, night.as_of)
+    for ref in get_family(task, family).needs:
         row = needed_row(night, ref)
         if row is not None:
             versions[str(ref)] = row.model_version
@@ -62,7 +61,7 @@ def learned_states(night: Night, row: ModelRow) -> dict[ModelRef, ModelState]:
     """
     return {
         ref: model_registry.read_state(night, _row_of_version(night, ref, row.learned_versions))
-        for ref in get_task(row.training_task).families[row.family].needs
+        for ref in get_family(row.training_task, row.family).needs
     }
 
 

@@ -70,6 +70,12 @@ class IdList:
         found = self.find(column)
         is_unknown = (found < 0).numpy()
         if is_unknown.any():
+            if not len(self):
+                raise DanglingIdError(
+                    f"graph_nodes: it has no {self.kind} on this date, and {table} names "
+                    f"{len(column)}; the graph of a date is written by its night: run evensong "
+                    "night --as-of DATE"
+                )
             missing = IdList.of(self.kind, column.filter(pa.array(is_unknown)))
             raise DanglingIdError(
                 f"{table}: {len(missing)} ids are no {self.kind} in graph_nodes, "

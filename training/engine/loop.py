@@ -128,13 +128,15 @@ def fit_stage(
     n_epochs: int | None = None,
     validate: Validate | None = None,
     resume_file: ResumeFile | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> FittedStage:
     """Minimise the sum of the stage's named losses.
 
     With `validate` the fit ends when every selector has missed `patience` validations in a row, and
     the module gets the parameters of the first selector's best epoch. Without it `n_epochs` are
     run. With `resume_file` a fit that was killed resumes after its last whole epoch, with the
-    result of a fit that was not killed; a finished fit is not run again.
+    result of a fit that was not killed; a finished fit is not run again. `on_epoch` is told of
+    each epoch that is run.
 
     Raises:
         NonFiniteLossError: a loss is NaN or infinite; names the loss, the step and the examples.
@@ -149,7 +151,7 @@ def fit_stage(
         if resume_file is not None:
             run.resume(resume_file)
         while not run.is_over():
-            run.epoch(validate)
+            on_epoch(run.epoch(validate))
             if resume_file is not None:
                 run.save(resume_file)
         return run.finish(is_validated=validate is not None)
@@ -173,7 +175,7 @@ class FitRun:
         )
         return len(self._epochs) >= self._max_epochs or is_settled
 
-    def epoch(self, validate: Validate | None) -> None:
+    def epoch(self, validate: Validate | None) -> Epoch:
         """Run the next epoch, and validate after it when that is due."""
         number = len(self._epochs) + 1
         losses = self._one_epoch(number)
@@ -187,6 +189,7 @@ class FitRun:
             selector = self._selectors.setdefault(name, _Selector())
             if not selector.settled_epoch:
                 selector.update(figure, number, self._stage)
+        return self._epochs[-1]
 
     def finish(self, *, is_validated: bool) -> FittedStage:
         """Load the parameters of the first selector's best epoch; returns history and states.

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from training.engine.distributed import broadcast_from_rank0
-from training.engine.loop import FitHistory, FittedStage, fit_stage
+from training.engine.loop import Epoch, FitHistory, FittedStage, fit_stage
 from training.evaluate import test_result, test_view
 from training.evaluation.eval_result import EvalResult, joined
 from training.evaluation.significance import ChallengerTest, challenger_test, winning_challenger
@@ -62,6 +62,8 @@ class Fitting:
         before_cut: of a family, the states that it needs, fitted before the night's cut;
             evaluations see these alone.
         final: the states that the model which scores learns from.
+        on_epoch: told of every epoch: the fit's name (family, purpose, seed and, of several, the
+            stage) and the epoch.
     """
 
     task: Task[Any, Any, Any]
@@ -70,6 +72,7 @@ class Fitting:
     resume_policy_of: ResumePolicyOf = lambda _: None
     before_cut: Callable[[str], Upstream] = lambda _: _NO_UPSTREAM
     final: Callable[[str], Upstream] = lambda _: _NO_UPSTREAM
+    on_epoch: Callable[[str, Epoch], None] = lambda *_: None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,6 +291,7 @@ def _fit_stages(
     stages = fitting.task.stages(model, view, recipe, generator, fitting.device)
     policy = fitting.resume_policy_of(recipe)
     purpose = f"{purpose}-{seed}"
+    fit = f"{recipe.family} {purpose}"
     return [
         (
             stage,
@@ -296,6 +300,9 @@ def _fit_stages(
                 n_epochs=None if n_epochs_of is None else n_epochs_of(stage.name),
                 validate=validate,
                 resume_file=policy.file_of(purpose, stage.name) if policy else None,
+                on_epoch=partial(
+                    fitting.on_epoch, fit if len(stages) == 1 else f"{fit} {stage.name}"
+                ),
             ),
         )
         for stage in stages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.tasks.protocol import Task
+from training.tasks.protocol import Family, Task
 from training.tasks.ranking import Ranking
 
 TASKS: dict[str, Task[Any, Any, Any]] = {"ranking": Ranking()}
@@ -12,6 +12,10 @@ TASKS: dict[str, Task[Any, Any, Any]] = {"ranking": Ranking()}
 
 class UnknownTaskError(LookupError):
     """No task has this name."""
+
+
+class UnknownFamilyError(LookupError):
+    """A task has no family of this name."""
 
 
 def get_task(name: str) -> Task[Any, Any, Any]:
@@ -25,3 +29,18 @@ def get_task(name: str) -> Task[Any, Any, Any]:
             f"training task {name!r} is unknown; registered: {', '.join(sorted(TASKS))}"
         )
     return TASKS[name]
+
+
+def get_family(task: str, name: str) -> Family:
+    """A family of a task.
+
+    Raises:
+        UnknownTaskError: there is no such task.
+        UnknownFamilyError: it has no such family; names those that it has.
+    """
+    families = get_task(task).families
+    if name not in families:
+        raise UnknownFamilyError(
+            f"task {task} has no family {name!r}; registered: {', '.join(sorted(families))}"
+        )
+    return families[name]

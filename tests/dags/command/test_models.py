@@ -153,6 +153,57 @@ def test_a_model_checked_more_than_7_days_before_may_be_trained_again(
     assert ("else trains ease again" in that_night) == is_old
 
 
+def test_decisions_are_listed_with_those_for_later_nights(evensong, trained):
+    """The last one first; on 4 March ann's demotion counts, which bob takes back for the 6th."""
+    evensong("demote", "aaaa1111", *ANN, "--as-of", "2026-03-02")
+    evensong("demote", "aaaa1111", "--reason", "again", "--actor", "bob", "--as-of", "2026-03-01")
+    evensong(
+        "promote", "aaaa1111", "--reason", "repaired", "--actor", "bob", "--as-of", "2026-03-06"
+    )
+
+    _, on_the_4th, _ = evensong("models", "--as-of", "2026-03-04")
+    _, on_the_6th, _ = evensong("models", "--as-of", "2026-03-06")
+
+    def decided(text):
+        *_, table = text.partition("decisions about ranking")
+        return [line.partition(":")[2][3:] for line in lines_with(table, "aaaa1111")]
+
+    assert decided(on_the_4th) == [
+        "bob promote 2026-03-06 aaaa1111 mm_gnn not yet repaired",
+        "bob demote 2026-03-01 aaaa1111 mm_gnn replaced again",
+        "ann demote 2026-03-02 aaaa1111 mm_gnn counts too many covers",
+    ]
+    assert decided(on_the_6th)[0] == "bob promote 2026-03-06 aaaa1111 mm_gnn counts repaired"
+    assert "decisions" not in evensong("models", "--task", "next_track")[1]
+
+
+def test_a_promotion_that_a_later_night_s_demotion_ends_says_so(evensong, trained):
+    evensong("promote", "cccc", *ANN, "--as-of", "2026-03-03")
+    evensong("demote", "cccc", *ANN, "--as-of", "2026-03-06")
+
+    _, text, _ = evensong("promote", "cccc", "--reason", "better", "--as-of", "2026-03-04")
+
+    assert text.splitlines()[:2] == [
+        "✓ ease cccc3333 is promoted for ranking from the night of 2026-03-04 on",
+        "  until the night of 2026-03-06, from which ann has demoted it: too many covers",
+    ]
+
+
+def test_a_promotion_that_stands_is_not_recorded_again(evensong, trained):
+    """Unless another model was promoted meanwhile: then it says who is champion."""
+    for version in ("cccc", "aaaa"):
+        assert evensong("promote", version, *ANN, "--as-of", "2026-03-03")[0] == 0
+
+    status, _, errors = evensong("promote", "aaaa", "--reason", "sure", "--as-of", "2026-03-03")
+
+    assert status == 1
+    assert (
+        "mm_gnn aaaa1111 is promoted from 2026-03-03 on already, by ann (too many covers)" in errors
+    )
+    assert evensong("promote", "cccc", *ANN, "--as-of", "2026-03-03")[0] == 0
+    assert read_table(trained, RUN_PROMOTIONS).num_rows == 3
+
+
 def test_a_reason_with_square_brackets_prints_as_typed(evensong, trained):
     evensong("demote", "aaaa1111", "--reason", "[red] covers", "--as-of", "2026-03-02")
 
@@ -198,7 +249,7 @@ def test_a_promotion_prints_what_that_night_and_today_s_do(evensong, trained):
     assert (row["model_version"], row["decision"], row["actor"], row["reason"]) == (
         "bbbb2222", "promote", "ann", "too many covers",
     )  # fmt: skip
-    [listed] = lines_with(evensong("models", "--as-of", "2026-03-05")[1], "bbbb2222")
+    [listed, _] = lines_with(evensong("models", "--as-of", "2026-03-05")[1], "bbbb2222")
     assert listed.startswith(
         "champion bbbb2222 light_gcn candidate 2026-03-02 2026-03-02 2026-03-05 ann "
     )

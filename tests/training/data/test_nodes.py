@@ -31,6 +31,13 @@ def test_an_id_that_is_no_node_is_an_error_that_names_table_kind_and_the_first_o
         USERS.positions(["bob", "tom", "eve", "tom"], "core_likes")
 
 
+def test_a_date_without_a_graph_is_an_error_that_says_which_command_writes_it():
+    with pytest.raises(
+        DanglingIdError, match=r"no user on this date, and core_likes names 2; .* evensong night"
+    ):
+        IdList.of("user", []).positions(["bob", "tom"], "core_likes")
+
+
 def test_an_empty_list_finds_no_id():
     empty = IdList.of("user", [])
 

@@ -11,11 +11,15 @@ from torch import distributed as dist
 from torch import multiprocessing
 
 N_PROCESSES = 2
+# Each process would import torch and all of training anew; they are forked from one that has.
+multiprocessing.set_forkserver_preload(["torch", "training.train", "training.predict"])
 
 
 def in_two_processes(do: Callable[..., Any], folder: Path, *arguments: Any) -> list[Any]:
     """What `do(rank, *arguments)` gives in each of two processes joined by gloo."""
-    multiprocessing.spawn(_one, (do, folder, arguments), nprocs=N_PROCESSES)
+    multiprocessing.start_processes(
+        _one, (do, folder, arguments), nprocs=N_PROCESSES, start_method="forkserver"
+    )
     return [torch.load(folder / f"result-{rank}.pt") for rank in range(N_PROCESSES)]
 
 

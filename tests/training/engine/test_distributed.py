@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -11,7 +10,7 @@ from torch import nn
 
 from feature_store.lake.arrow_io import read_table
 from feature_store.settings import Night
-from feature_store.tables.runs import RUN_METRICS, RUN_MODELS
+from feature_store.tables.runs import RUN_MODELS
 from feature_store.tables.scores import SCORE_EVALUATION
 from tests.training import lake as sample
 from tests.training.datasets import CPU, three_modalities, two_taste_view
@@ -220,32 +219,6 @@ def test_the_validation_of_rank_0_stops_all_processes_at_the_same_epoch(tmp_path
 def trained(rank: int, night: Night) -> str:
     stored_models.track = lambda *_: "not-tracked"  # MLflow's database takes seconds to create
     return train.train(night, "ranking").model_version
-
-
-def validation_ndcg(night: Night) -> float:
-    rows = read_table(night.settings.lake, SCORE_EVALUATION, as_of=night.as_of).to_pylist()
-    [value] = [
-        row["value"]
-        for row in rows
-        if (row["subject"], row["split"], row["metric"]) == ("mm_gnn", "validation", "ndcg_at_10")
-    ]
-    return value
-
-
-def test_two_processes_write_one_model_that_is_as_good(night, tmp_path, monkeypatch):
-    """On 14 listeners of two tastes validation nDCG agrees to .02; only rank 0 has written."""
-    one = replace(night, settings=night.settings.model_copy(update={"lake": str(tmp_path / "one")}))
-    for each in (night, one):
-        sample.fill(each.settings.lake, each.as_of)
-
-    versions = in_two_processes(trained, tmp_path, night)
-    monkeypatch.setattr(stored_models, "track", lambda *_: "not-tracked")
-    alone = train.train(one, "ranking")
-
-    assert versions[0] == versions[1] != alone.model_version
-    assert read_table(night.settings.lake, RUN_MODELS).num_rows == 1
-    assert read_table(night.settings.lake, RUN_METRICS).num_rows == 1
-    assert validation_ndcg(night) == pytest.approx(validation_ndcg(one), abs=0.02)
 
 
 def test_two_processes_run_one_challenger_test_and_promote_the_same_family(night, tmp_path):

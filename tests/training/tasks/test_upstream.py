@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import torch
+from structlog.testing import capture_logs
 
 from feature_store.contract import Time
 from feature_store.lake.arrow_io import exists, read_table, replace_rows, write_slice
@@ -29,6 +31,7 @@ from training.artifacts import model_registry, upstream
 from training.artifacts.model_registry import ModelRow, NoModelError
 from training.evaluation.splits import night_cut
 from training.predict import predict
+from training.tasks.registry import UnknownFamilyError
 from training.train import train
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -94,14 +97,19 @@ def test_the_checkpoint_holds_a_hundredth_of_the_parameters_and_names_the_backbo
     assert set(state.backbones) == {"words"}
 
 
-def test_each_stage_has_a_history_of_its_own(filled):
-    row = train(filled, MOOD)
+def test_each_stage_has_a_history_of_its_own_and_each_epoch_a_line_in_the_log(filled):
+    with capture_logs() as logs:
+        row = train(filled, MOOD)
 
     history = json.loads(Path(filled.settings.lake, row.checkpoint_uri, "history.json").read_text())
     assert set(history) == {"selection.meaning", "selection.mood", "final.meaning", "final.mood"}
     losses = {purpose: set(fit["epochs"][0]["losses"]) for purpose, fit in history.items()}
     assert losses["selection.meaning"] == {"contrast"}
     assert losses["selection.mood"] == {"mood"}
+    logged = [line for line in logs if line["event"] == "epoch" and " mood" in line["fit"]]
+    of_mood = {stage: len(fit["epochs"]) for stage, fit in history.items() if ".mood" in stage}
+    assert Counter(line["fit"].split()[1].partition("-")[0] + ".mood" for line in logged) == of_mood
+    assert all(line["losses"].keys() == {"mood"} for line in logged)
 
 
 def test_evaluations_read_the_copy_before_the_cut_and_the_final_fit_the_other_one(
@@ -403,10 +411,33 @@ def test_a_task_without_data_says_so_and_the_night_goes_on(night):
     assert [one["training_task"] for one in models(night)] == [MOOD]
 
 
+def test_a_family_trained_by_hand_without_data_is_named_in_the_row(night):
+    """The champion is not what was asked for."""
+    sample.fill(night.settings.lake, night.as_of, without=tuple(sample.USERS))
+
+    row = train(night, "ranking", family="ease")
+
+    assert (row.model_role, row.family) == ("none", "ease")
+
+
+def test_a_family_is_not_trained_by_hand_under_a_policy_or_a_name_that_it_lacks(filled):
+    with pytest.raises(ValueError, match="retrain: never does not go with a family"):
+        train(filled, "ranking", family="ease", retrain="never")
+    for function in (train, predict):
+        with pytest.raises(
+            UnknownFamilyError, match="task ranking has no family 'eas'; registered"
+        ):
+            function(filled, "ranking", family="eas")
+    assert not exists(filled.settings.lake, RUN_MODELS) or not models(filled)
+
+
 def test_a_family_trained_by_hand_waits_for_a_person(filled):
     """EASE is compared with the champion and stored; from the day of its promotion it makes the lists."""
     train(filled, "ranking")
-    candidate = train(filled, "ranking", family="ease")
+    with capture_logs() as logs:
+        candidate = train(filled, "ranking", family="ease")
+    [begin] = [line for line in logs if line["event"] == "training"]
+    assert (begin["fits"], begin["stores"]) == (["popularity", "ease"], "ease")
     assert (candidate.family, candidate.model_role) == ("ease", "candidate")
     assert model_registry.champion_of(filled, "ranking") == "popularity"
     promoted_on = filled.as_of + timedelta(days=1)

@@ -1,0 +1,37 @@
+"""How a command ends: an error is one message for the person at the terminal, not a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+DEBUG = "--debug"
+
+
+def run_command(
+    command: Callable[[], Any],
+    *,
+    with_hint: Callable[[str], str] = str,
+    keeps_traceback: bool = False,
+) -> None:
+    """Run a command; an error prints `error`, its type and its message, and exits with status 1.
+
+    Args:
+        command: reads sys.argv, from which --debug is taken: with it errors keep their traceback.
+        with_hint: adds to an error's message what to do about it.
+        keeps_traceback: as if --debug was given.
+    """
+    is_debugged = keeps_traceback or DEBUG in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != DEBUG]
+    try:
+        command()
+    except Exception as error:
+        if is_debugged:
+            raise
+        console = Console(stderr=True, soft_wrap=True)
+        console.print(f"[bold red]error[/] {type(error).__name__}: ", end="", highlight=False)
+        console.print(with_hint(str(error)), markup=False, highlight=False)
+        sys.exit(1)
