@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Observation, SparkSession
 
 
+_REPLACES_DATA = "spark.databricks.delta.replaceWhere.dataColumns.enabled"
+
+
 class RuleBroken(ContractError):
     """A row breaks a constraint of its table; nothing was written."""
 
@@ -156,10 +159,27 @@ def write(
     if table.time is not Time.NONE:
         writer = writer.mode("overwrite").option("replaceWhere", _replaced_days(table, first, end))
     try:
-        writer.save(_spark_uri(table_uri(lake, table)))
+        with _whole_partitions(frame.sparkSession, table):
+            writer.save(_spark_uri(table_uri(lake, table)))
     except (Py4JError, PySparkException) as error:
         raise _translated(table, error) from error
     return _written(lake, table, observation)
+
+
+@contextmanager
+def _whole_partitions(spark: SparkSession, table: Table) -> Iterator[None]:
+    """Let Delta replace days that are partitions by their file names.
+
+    Otherwise it runs a DELETE, which counts all files of the table first: a third of a night.
+    """
+    if table.time.column not in table.partition_columns:
+        yield
+        return
+    spark.conf.set(_REPLACES_DATA, "false")
+    try:
+        yield
+    finally:
+        spark.conf.unset(_REPLACES_DATA)
 
 
 def _day_range(table: Table, since: date | None, until: date | None) -> str | None:

@@ -53,8 +53,6 @@ def test_a_command_that_succeeds_returns(monkeypatch, capsys):
     ("command", "message"),
     [
         (("training.train", "rankin"), "error UnknownTaskError: training task 'rankin' is unknown"),
-        (("training.train", "ranking", "--family", "bprr"), "error UnknownFamilyError: task ranking has no family"),
-        (("training.train", "ranking", "--family", "bpr", "--retrain", "always"), "error ValueError: retrain: always does"),
         (("training.predict", "ranking", "--family", "bprr"), "error UnknownFamilyError: task ranking has no family"),
         (("jobs.run", "rec_topq"), "error ContractError: no job writes 'rec_topq'"),
     ],
