@@ -118,7 +118,9 @@ def _task_table(task: str, known: _Known, as_of: date) -> RichTable:
 
 def _decision_table(task: str, known: _Known, as_of: date) -> RichTable:
     """What people decided about a task's models, and whether it counts on the date."""
-    headings = ("decided, UTC", "by", "decision", "from night", "version", "family", "state", "reason")
+    headings = (
+        "decided, UTC", "by", "decision", "from night", "version", "family", "state", "reason",
+    )  # fmt: skip
     table = RichTable(*headings, title=f"decisions about {task}", title_justify="left", box=None)
     for row in known.recorded:
         if row["training_task"] != task:
