@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,22 +10,24 @@ from typing import Any
 from rich.console import Console
 
 DEBUG = "--debug"
+_JAVA_FRAME = re.compile(r"\n\s*(?:at [\w.$]+\(.*\)|\.\.\. \d+ more)")
+
+
+def without_java_frames(message: str) -> str:
+    """A message of an error in Java without the stack that Spark appends."""
+    return _JAVA_FRAME.sub("", message).strip()
 
 
 def run_command(
-    command: Callable[[], Any],
-    *,
-    with_hint: Callable[[str], str] = str,
-    keeps_traceback: bool = False,
+    command: Callable[[], Any], *, with_hint: Callable[[str], str] = without_java_frames
 ) -> None:
     """Run a command; an error prints `error`, its type and its message, and exits with status 1.
 
     Args:
         command: reads sys.argv, from which --debug is taken: with it errors keep their traceback.
-        with_hint: adds to an error's message what to do about it.
-        keeps_traceback: as if --debug was given.
+        with_hint: makes of an error's message what is printed.
     """
-    is_debugged = keeps_traceback or DEBUG in sys.argv
+    is_debugged = DEBUG in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != DEBUG]
     try:
         command()

@@ -38,6 +38,10 @@ FILES_WITH_NIGHTS = {
 # The workers of -n share the cores with Java's compilers: its second one would compile code that is
 # gone before it pays off. With one compiler Java reserves 48 MB for code, and sweeps it all the time.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m")
+# Processes that tests start import this checkout, wherever the environment was installed from.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

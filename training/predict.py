@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
-from torch.distributed import is_torchelastic_launched
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from feature_store.lake.arrow_io import Written, write_slice
@@ -173,5 +172,4 @@ def main(
 
 
 if __name__ == "__main__":
-    # A process of torchrun has no person before it: its traceback goes to the task's log.
-    run_command(partial(typer.run, main), keeps_traceback=is_torchelastic_launched())
+    run_command(partial(typer.run, main))

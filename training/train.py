@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import structlog
 import torch
 import typer
-from torch.distributed import is_torchelastic_launched
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from feature_store.lake.delta_tables import exists
@@ -219,14 +218,7 @@ def _train_new(
             )
     if plan.is_promoted:
         broadcast_from_rank0(lambda: refuse_demoted(night, plan, inputs))
-    LOG.info(
-        "training",
-        training_task=task.name,
-        as_of=str(night.as_of),
-        fits=[recipe.family for recipe in plan.competing],
-        evaluates_too=[recipe.family for recipe in plan.baselines],
-        stores=plan.chosen or "the winner",
-    )
+    _log_plan(night, plan)
     with _resume_folders(night, plan, inputs) as folders:
         training, results = _fit_and_evaluate(night, task, plan, inputs, folders)
 
@@ -359,6 +351,20 @@ def _record(
     )
 
 
+def _log_plan(night: Night, plan: TrainingPlan) -> None:
+    """Say in the log of rank 0 what a training is about to fit."""
+    if not is_main():
+        return
+    LOG.info(
+        "training",
+        training_task=plan.competing[0].task,
+        as_of=str(night.as_of),
+        fits=[recipe.family for recipe in plan.competing],
+        evaluates_too=[recipe.family for recipe in plan.baselines],
+        role=plan.role,
+    )
+
+
 def _log_epoch(fit: str, epoch: Epoch) -> None:
     """Progress of a fit, in the log of rank 0."""
     if not is_main():
@@ -397,5 +403,4 @@ def main(
 
 
 if __name__ == "__main__":
-    # A process of torchrun has no person before it: its traceback goes to the task's log.
-    run_command(partial(typer.run, main), keeps_traceback=is_torchelastic_launched())
+    run_command(partial(typer.run, main))

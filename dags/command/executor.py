@@ -1,4 +1,4 @@
-"""The executor of `evensong up`: Airflow's own, which always ends."""
+"""The executor of `evensong up`: Airflow's own, which ends whoever takes its stop messages."""
 
 from __future__ import annotations
 

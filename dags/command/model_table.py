@@ -28,7 +28,7 @@ _WIDTH = 200  # eleven columns; a terminal can scroll a wide line
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Rows that the night of a day knows.
+    """Rows that the night of a day knows, and decisions about later nights.
 
     Attributes:
         models: newest row of each model, in the order of their checks.

@@ -50,6 +50,7 @@ class SparkJob(BaseOperator):
         from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 
         from feature_store.spark.session import prepare_environment, session_options
+        from feature_store.terminal import DEBUG
 
         prepare_environment(night.settings)
         master = {"conn_type": "spark", "host": night.settings.spark.master}
@@ -66,6 +67,7 @@ class SparkJob(BaseOperator):
                 f"{night.as_of:%Y-%m-%d}",
                 "--run-id",
                 night.run_id,
+                DEBUG,  # the task's log keeps the traceback
             ],
         )
         self._submitted.submit(_application())

@@ -15,6 +15,7 @@ import structlog
 from airflow.sdk import BaseOperator
 
 from dags.operators.run_context import night_of
+from feature_store.terminal import DEBUG
 
 if TYPE_CHECKING:
     from feature_store.settings import Night
@@ -101,6 +102,7 @@ class TorchJob(BaseOperator):
             "--nproc-per-node", n_processes, "-m", module, self.training_task,
             "--as-of", night.as_of.isoformat(), "--run-id", night.run_id,
             *(part for name, value in options.items() for part in (f"--{name}", value)),
+            DEBUG,  # the task's log keeps the traceback
         ]  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from feature_store.terminal import without_java_frames
+
 _HINTS = {
     r"No space left on device|Disk quota exceeded": (
         "the disk is full: make room or move EVENSONG_LAKE or EVENSONG_STATE to a larger one, then "
@@ -19,11 +21,10 @@ _HINTS = {
         "Java has too little memory: raise EVENSONG_SPARK__DRIVER_MEMORY"
     ),
 }
-_JAVA_FRAME = re.compile(r"\n\s*(?:at [\w.$]+\(.*\)|\.\.\. \d+ more)")
 
 
 def with_hint(message: str) -> str:
     """Strip Java stack frames from an error message and append the hints that match it."""
-    plain = _JAVA_FRAME.sub("", message).strip()
+    plain = without_java_frames(message)
     hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, plain)]
     return "; ".join([plain, *hints])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -168,18 +168,23 @@ def write(
 
 @contextmanager
 def _whole_partitions(spark: SparkSession, table: Table) -> Iterator[None]:
-    """Let Delta replace days that are partitions by their file names.
+    """Let Delta replace days that are partitions as a whole.
 
-    Otherwise it runs a DELETE, which counts all files of the table first: a third of a night.
+    Otherwise it runs a DELETE, which begins with a Spark job that counts all files of the table.
     """
     if table.time.column not in table.partition_columns:
         yield
         return
+    from py4j.protocol import Py4JError
+
     spark.conf.set(_REPLACES_DATA, "false")
     try:
         yield
-    finally:
-        spark.conf.unset(_REPLACES_DATA)
+    except BaseException:
+        with suppress(Py4JError, OSError):  # Java has died: the first error says more
+            spark.conf.unset(_REPLACES_DATA)
+        raise
+    spark.conf.unset(_REPLACES_DATA)
 
 
 def _day_range(table: Table, since: date | None, until: date | None) -> str | None:

@@ -54,7 +54,7 @@ class Decision:
     Attributes:
         as_of: first as_of that it holds for.
         losing_segments: differences that a promotion accepted.
-        ended_by: the first decision for later nights that says the opposite of this model.
+        ended_by: the first decision for later nights that counts and says the opposite.
     """
 
     training_task: str
@@ -121,19 +121,13 @@ def decide(
         "recorded_at_utc": now,
     }
     append(lake, RUN_PROMOTIONS, pa.Table.from_pylist([row], schema=RUN_PROMOTIONS.arrow_schema))
-    opposite = (
-        each
-        for each in sorted(decisions, key=_by_day)
-        if _identity(each) == _identity(model)
-        and each["decision_as_of_date"] > as_of
-        and each["decision"] != decision
-    )
+    later = _later_decisions(decisions, model, as_of)
     return Decision(
         **identity,
         decision=decision,
         as_of=as_of,
         losing_segments=losing,
-        ended_by=next(opposite, None),
+        ended_by=next((each for each in later if each["decision"] != decision), None),
     )
 
 
@@ -176,6 +170,18 @@ def newest_decisions(decisions: Rows, as_of: date) -> dict[tuple[str, str, str],
 def read_if_exists(lake: str, table: Table) -> list[dict[str, Any]]:
     """Every row of a table; none when the table does not exist yet."""
     return read_table(lake, table).to_pylist() if exists(lake, table) else []
+
+
+def _later_decisions(
+    decisions: Rows, model: Mapping[str, Any], as_of: date
+) -> list[Mapping[str, Any]]:
+    """Decisions about a model for nights after `as_of`, in their order; of a night the last one."""
+    by_night = {
+        each["decision_as_of_date"]: each
+        for each in sorted(decisions, key=_by_day)
+        if _identity(each) == _identity(model) and each["decision_as_of_date"] > as_of
+    }
+    return list(by_night.values())
 
 
 def _by_trainings(models: Rows, as_of: date) -> list[Promoted]:
@@ -282,8 +288,8 @@ def _check_is_new(models: Rows, decisions: Rows, model: Mapping[str, Any], as_of
     ):
         raise PromotionRefused(
             f"{RUN_PROMOTIONS.name}: {_name(model)} is promoted from {as_of} on already, by "
-            f"{decided['actor']} ({decided['reason']}), and is the champion; there is nothing to "
-            "record"
+            f"{decided['actor']} ({decided['reason']}), and is the champion of that night; see "
+            "`evensong models` for decisions about later nights"
         )
 
 

@@ -126,7 +126,7 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.local.dir": str(settings.state / "spark-local"),
         "spark.driver.memory": settings.spark.driver_memory,
         "spark.ui.enabled": "false",
-        # The text of a plan is for the user interface; the formatted one takes a tenth of a night.
+        # The text of a plan is for the user interface, and the formatted one costs time.
         "spark.sql.ui.explainMode": "simple",
         # Debugging would make each Column call walk the Python stack.
         "spark.python.sql.dataFrameDebugging.enabled": "false",

@@ -72,9 +72,8 @@ class IdList:
         if is_unknown.any():
             if not len(self):
                 raise DanglingIdError(
-                    f"graph_nodes: it has no {self.kind} on this date, and {table} names "
-                    f"{len(column)}; the graph of a date is written by its night: run evensong "
-                    "night --as-of DATE"
+                    f"graph_nodes: it has no {self.kind} on this date, and {table} names some; the "
+                    "graph of a date is written by its night: run evensong night --as-of DATE"
                 )
             missing = IdList.of(self.kind, column.filter(pa.array(is_unknown)))
             raise DanglingIdError(

@@ -174,7 +174,11 @@ def test_decisions_are_listed_with_those_for_later_nights(evensong, trained):
         "ann demote 2026-03-02 aaaa1111 mm_gnn counts too many covers",
     ]
     assert decided(on_the_6th)[0] == "bob promote 2026-03-06 aaaa1111 mm_gnn counts repaired"
-    assert "decisions" not in evensong("models", "--task", "next_track")[1]
+    status, of_another_task, _ = evensong("models", "--task", "next_track", "--as-of", "2026-03-06")
+    assert status == 0
+    assert "next_track on 2026-03-06" in of_another_task
+    assert "decisions" in on_the_6th
+    assert "decisions" not in of_another_task
 
 
 def test_a_promotion_that_a_later_night_s_demotion_ends_says_so(evensong, trained):
@@ -187,6 +191,17 @@ def test_a_promotion_that_a_later_night_s_demotion_ends_says_so(evensong, traine
         "✓ ease cccc3333 is promoted for ranking from the night of 2026-03-04 on",
         "  until the night of 2026-03-06, from which ann has demoted it: too many covers",
     ]
+
+
+def test_a_later_demotion_that_was_taken_back_does_not_end_a_promotion(evensong, trained):
+    evensong("promote", "cccc", *ANN, "--as-of", "2026-03-03")
+    evensong("demote", "cccc", *ANN, "--as-of", "2026-03-06")
+    evensong("promote", "cccc", *ANN, "--as-of", "2026-03-06")
+
+    _, text, _ = evensong("promote", "cccc", "--reason", "better", "--as-of", "2026-03-04")
+
+    assert text.startswith("✓ ease cccc3333 is promoted")
+    assert "until the night" not in text
 
 
 def test_a_promotion_that_stands_is_not_recorded_again(evensong, trained):

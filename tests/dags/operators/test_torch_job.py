@@ -80,7 +80,7 @@ def test_the_setting_chooses_the_launcher(launcher, expected, job, night, monkey
     assert launched == [(expected, night.as_of, "ranking", {"retrain": "always"})]
     command = job._command(night, {"retrain": "always"})
     assert command[command.index("training.train") + 1] == "ranking"
-    assert command[-2:] == ["--retrain", "always"]
+    assert command[-3:] == ["--retrain", "always", "--debug"]
     assert "--family" not in command
 
 

@@ -64,6 +64,8 @@ def test_a_write_replaces_its_whole_slice_and_no_other_slice(spark, tmp_path):
     }
 
     assert found == {(MARCH_1, "c"), (MARCH_2, "a")}
+    write_moods(spark, lake, MARCH_1)
+    assert arrow_io.read_table(lake, MOODS)["as_of_date"].to_pylist() == [MARCH_2]
 
 
 def test_a_leap_day_is_a_day(spark, tmp_path):
@@ -125,11 +127,43 @@ def test_a_null_passes_the_rule_of_a_nullable_column(spark, tmp_path):
     assert written.row_count == 1
 
 
-def test_a_row_of_another_day_is_refused(spark, tmp_path):
-    rows = moods(spark, MARCH_2, ("a", "calm"))
+def test_a_row_of_another_day_is_refused_and_nothing_is_replaced(spark, tmp_path):
+    lake = str(tmp_path)
+    for day in (MARCH_1, MARCH_2):
+        write_moods(spark, lake, day, ("a", "calm"))
+    before = arrow_io.read_table(lake, MOODS).to_pylist()
+    rows = moods(spark, MARCH_2, ("b", "wild")).union(moods(spark, MARCH_1, ("c", "wild")))
 
     with pytest.raises(spark_io.RuleBroken, match="feat_mood"):
-        spark_io.write(rows, str(tmp_path), MOODS, first=MARCH_1, end=MARCH_2)
+        spark_io.write(rows, lake, MOODS, first=MARCH_1, end=MARCH_2)
+
+    assert arrow_io.read_table(lake, MOODS).to_pylist() == before
+
+
+def test_when_java_has_died_the_first_error_is_told():
+    """Putting the option back fails too, with an error that says less."""
+    session = DeadSession()
+
+    with (
+        pytest.raises(spark_io.RuleBroken, match="first"),
+        spark_io._whole_partitions(session, MOODS),
+    ):
+        raise spark_io.RuleBroken("first")
+
+    assert session.options == ["false"]
+
+
+class DeadSession:
+    """A session whose Java dies after the first option was set."""
+
+    def __init__(self):
+        self.conf, self.options = self, []
+
+    def set(self, _name, value):
+        self.options.append(value)
+
+    def unset(self, _name):
+        raise ConnectionRefusedError("no Java")
 
 
 @pytest.mark.parametrize(

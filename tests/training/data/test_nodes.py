@@ -33,7 +33,7 @@ def test_an_id_that_is_no_node_is_an_error_that_names_table_kind_and_the_first_o
 
 def test_a_date_without_a_graph_is_an_error_that_says_which_command_writes_it():
     with pytest.raises(
-        DanglingIdError, match=r"no user on this date, and core_likes names 2; .* evensong night"
+        DanglingIdError, match=r"no user on this date, and core_likes names some; .* evensong night"
     ):
         IdList.of("user", []).positions(["bob", "tom"], "core_likes")
 

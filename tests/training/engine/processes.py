@@ -11,7 +11,8 @@ from torch import distributed as dist
 from torch import multiprocessing
 
 N_PROCESSES = 2
-# Each process would import torch and all of training anew; they are forked from one that has.
+# Each process would import torch and all of training anew; they are forked from a server that has
+# imported both. Its environment is that of its start, at the first use.
 multiprocessing.set_forkserver_preload(["torch", "training.train", "training.predict"])
 
 

@@ -437,7 +437,7 @@ def test_a_family_trained_by_hand_waits_for_a_person(filled):
     with capture_logs() as logs:
         candidate = train(filled, "ranking", family="ease")
     [begin] = [line for line in logs if line["event"] == "training"]
-    assert (begin["fits"], begin["stores"]) == (["popularity", "ease"], "ease")
+    assert (begin["fits"], begin["role"]) == (["popularity", "ease"], "candidate")
     assert (candidate.family, candidate.model_role) == ("ease", "candidate")
     assert model_registry.champion_of(filled, "ranking") == "popularity"
     promoted_on = filled.as_of + timedelta(days=1)
