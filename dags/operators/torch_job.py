@@ -15,7 +15,6 @@ import structlog
 from airflow.sdk import BaseOperator
 
 from dags.operators.run_context import night_of
-from feature_store.terminal import DEBUG
 
 if TYPE_CHECKING:
     from feature_store.settings import Night
@@ -95,6 +94,8 @@ class TorchJob(BaseOperator):
 
     def _command(self, night: Night, options: dict[str, str]) -> list[str]:
         """Command of torchrun, whose processes load settings from the variables and files."""
+        from feature_store.terminal import DEBUG
+
         module, _, _ = self.function.partition(":")
         n_processes = str(night.settings.training.n_processes)
         return [

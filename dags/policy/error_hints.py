@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from feature_store.terminal import without_java_frames
-
 _HINTS = {
     r"No space left on device|Disk quota exceeded": (
         "the disk is full: make room or move EVENSONG_LAKE or EVENSONG_STATE to a larger one, then "
@@ -25,6 +23,8 @@ _HINTS = {
 
 def with_hint(message: str) -> str:
     """Strip Java stack frames from an error message and append the hints that match it."""
+    from feature_store.terminal import without_java_frames
+
     plain = without_java_frames(message)
     hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, plain)]
     return "; ".join([plain, *hints])

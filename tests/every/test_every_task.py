@@ -208,9 +208,9 @@ def test_two_processes_train_and_predict_as_one(name, night, tmp_path):
     by_both = {table.name: rows_of(one, table) for table in get_task(name).writes}
 
     assert versions[0] == versions[1] != model.model_version
-    for table, column in ((RUN_MODELS, "training_task"), (RUN_METRICS, "part")):
-        written = read_table(two.settings.lake, table)[column].to_pylist()
-        assert written.count(name) == 1
+    names = [(RUN_MODELS, "training_task", name), (RUN_METRICS, "task", f"score_evaluation.{name}")]
+    for table, column, written in names:
+        assert read_table(two.settings.lake, table)[column].to_pylist().count(written) == 1
     assert chosen_metric(two, name) == pytest.approx(chosen_metric(one, name), abs=TOLERANCE)
     alone = predict(one, name)
     assert by_rank == [[(each.table_name, each.row_count) for each in alone], []]

@@ -11,12 +11,17 @@ import time
 
 import pytest
 
-from dags.command.executor import LocalExecutor
+from dags.command.local_airflow import prepare
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("is_reversed", [False, True] * 3)
-def test_workers_end_although_one_has_ended_before_its_message_is_sent(is_reversed):
+def test_workers_end_although_one_has_ended_before_its_message_is_sent(
+    is_reversed, session_settings
+):
+    prepare(session_settings)  # before Airflow's first import
+    from dags.command.executor import LocalExecutor
+
     executor = LocalExecutor(parallelism=2)
     executor.start()
     if is_reversed:
