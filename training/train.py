@@ -251,7 +251,7 @@ def _needed_models(
     return {
         recipe.family: {
             ref: _needed_model(night, ref, started_at_s)
-            for ref in get_family(task.name, recipe.family).needs
+            for ref in task.families[recipe.family].needs
         }
         for recipe in (*plan.competing, *plan.baselines)
     }

@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from feature_store.runs.challenger_tests import Difference, is_test_result, newest_test
 from feature_store.runs.promotions import (
     Promoted,
+    identity_of,
     newest_decisions,
     read_if_exists,
     standing,
@@ -82,10 +83,7 @@ def _read(lake: str, as_of: date) -> _Known:
     ordered = sorted((row for row in rows if row["checked_as_of_date"] <= as_of), key=_by_check)
     decisions = read_if_exists(lake, RUN_PROMOTIONS)
     evaluation = read_if_exists(lake, SCORE_EVALUATION)
-    newest = {
-        tuple(row[name] for name in ("training_task", "family", "model_version")): row
-        for row in ordered
-    }
+    newest = {identity_of(row): row for row in ordered}
     return _Known(
         sorted(newest.values(), key=_by_check),
         standing(rows, decisions, as_of),
@@ -125,11 +123,10 @@ def _decision_table(task: str, known: _Known, as_of: date) -> RichTable:
     for row in known.recorded:
         if row["training_task"] != task:
             continue
-        identity = (row["training_task"], row["family"], row["model_version"])
         if row["decision_as_of_date"] > as_of:
             state = "not yet"
         else:
-            state = "counts" if known.decisions[identity] == row else "replaced"
+            state = "counts" if known.decisions[identity_of(row)] == row else "replaced"
         cells = (
             f"{row['recorded_at_utc']:%Y-%m-%d %H:%M}", row["actor"], row["decision"],
             str(row["decision_as_of_date"]), row["model_version"], row["family"], state,
@@ -198,8 +195,7 @@ def _note(row: Row, differences: Sequence[Difference], known: _Known) -> str:
     """Losing segments and a demotion."""
     losing = ", ".join(one.segment for one in differences if one.is_losing_segment)
     notes = [f"worse for: {losing}"] if losing else []
-    identity = (row["training_task"], row["family"], row["model_version"])
-    decided = known.decisions.get(identity)
+    decided = known.decisions.get(identity_of(row))
     if decided is not None and decided["decision"] == "demote":
         since, actor, reason = (
             decided[name] for name in ("decision_as_of_date", "actor", "reason")

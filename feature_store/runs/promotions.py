@@ -164,7 +164,7 @@ def standing(models: Rows, decisions: Rows, as_of: date) -> dict[str, list[Promo
 def newest_decisions(decisions: Rows, as_of: date) -> dict[tuple[str, str, str], Mapping[str, Any]]:
     """The person's decision that counts on a day, by (task, family, version)."""
     known = [row for row in decisions if row["decision_as_of_date"] <= as_of]
-    return {_identity(row): row for row in sorted(known, key=_by_day)}
+    return {identity_of(row): row for row in sorted(known, key=_by_day)}
 
 
 def read_if_exists(lake: str, table: Table) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ def _later_decisions(
     by_night = {
         each["decision_as_of_date"]: each
         for each in sorted(decisions, key=_by_day)
-        if _identity(each) == _identity(model) and each["decision_as_of_date"] > as_of
+        if identity_of(each) == identity_of(model) and each["decision_as_of_date"] > as_of
     }
     return list(by_night.values())
 
@@ -190,15 +190,16 @@ def _by_trainings(models: Rows, as_of: date) -> list[Promoted]:
     for row in sorted(models, key=lambda row: row["recorded_at_utc"]):
         since = row["promoted_as_of_date"]
         if since is not None and max(since, row["trained_as_of_date"]) <= as_of:
-            first.setdefault((_identity(row), since), _promoted(row, since, TRAINING))
+            first.setdefault((identity_of(row), since), _promoted(row, since, TRAINING))
     return list(first.values())
 
 
 def _promoted(row: Mapping[str, Any], since: date, by: str) -> Promoted:
-    return Promoted(*_identity(row), since, row["recorded_at_utc"], by)
+    return Promoted(*identity_of(row), since, row["recorded_at_utc"], by)
 
 
-def _identity(row: Mapping[str, Any]) -> tuple[str, str, str]:
+def identity_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Task, family and version: the model that a row of run_models or run_promotions is about."""
     return row["training_task"], row["family"], row["model_version"]
 
 
@@ -279,11 +280,11 @@ def _loses(model: Mapping[str, Any], losing: Sequence[Difference]) -> PromotionR
 
 def _check_is_new(models: Rows, decisions: Rows, model: Mapping[str, Any], as_of: date) -> None:
     """Refuse to record again that a model is promoted, from the same date, while it is champion."""
-    decided = newest_decisions(decisions, as_of).get(_identity(model))
+    decided = newest_decisions(decisions, as_of).get(identity_of(model))
     if decided is None or decided["decision"] != "promote":
         return
     [champion, *_] = standing(models, decisions, as_of)[model["training_task"]]
-    if _identity(model) == (champion.training_task, champion.family, champion.model_version) and (
+    if identity_of(model) == (champion.training_task, champion.family, champion.model_version) and (
         decided["decision_as_of_date"] == as_of
     ):
         raise PromotionRefused(

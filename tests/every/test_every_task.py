@@ -34,9 +34,8 @@ from training.train import train
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
 TASK_NAMES = [*TASKS, worlds.SENTENCES.name]
-TOLERANCE = (
-    0.05  # of the chosen metric: two processes add floats in another order, and stop elsewhere
-)
+TOLERANCES = {"ranking": 0.02}  # of the chosen metric, by task
+TOLERANCE = 0.05  # of the others: two processes add floats in another order, and stop elsewhere
 
 
 registered = worlds.registered
@@ -208,10 +207,13 @@ def test_two_processes_train_and_predict_as_one(name, night, tmp_path):
     by_both = {table.name: rows_of(one, table) for table in get_task(name).writes}
 
     assert versions[0] == versions[1] != model.model_version
-    names = [(RUN_MODELS, "training_task", name), (RUN_METRICS, "task", f"score_evaluation.{name}")]
-    for table, column, written in names:
-        assert read_table(two.settings.lake, table)[column].to_pylist().count(written) == 1
-    assert chosen_metric(two, name) == pytest.approx(chosen_metric(one, name), abs=TOLERANCE)
+    models = read_table(two.settings.lake, RUN_MODELS)["training_task"].to_pylist()
+    assert name in models
+    assert len(models) == len(set(models))
+    metrics = read_table(two.settings.lake, RUN_METRICS)["task"].to_pylist()
+    assert metrics == [f"score_evaluation.{name}"]
+    tolerance = TOLERANCES.get(name, TOLERANCE)
+    assert chosen_metric(two, name) == pytest.approx(chosen_metric(one, name), abs=tolerance)
     alone = predict(one, name)
     assert by_rank == [[(each.table_name, each.row_count) for each in alone], []]
     for table in get_task(name).writes:
