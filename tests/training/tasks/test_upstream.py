@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import MutableMapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import structlog
 import torch
-from structlog.testing import capture_logs
+from structlog.testing import LogCapture
 
 from feature_store.contract import Time
 from feature_store.lake.arrow_io import exists, read_table, replace_rows, write_slice
@@ -47,6 +49,15 @@ def filled(night: Night) -> Night:
     """Ranking is made by popularity, which is solved; what sentences need is trained as a component."""
     worlds.fill(night.settings.lake, night.as_of)
     return sample.competing(night, "popularity")
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
+    """What a training logs, also in a process where Airflow has set the level of all loggers."""
+    capture = LogCapture()
+    log = structlog.wrap_logger(None, processors=[capture], wrapper_class=structlog.BoundLogger)
+    monkeypatch.setattr("training.train.LOG", log)
+    return capture.entries
 
 
 def later(night: Night, days: int) -> Night:
@@ -97,19 +108,18 @@ def test_the_checkpoint_holds_a_hundredth_of_the_parameters_and_names_the_backbo
     assert set(state.backbones) == {"words"}
 
 
-def test_each_stage_has_a_history_of_its_own_and_each_epoch_a_line_in_the_log(filled):
-    with capture_logs() as logs:
-        row = train(filled, MOOD)
+def test_each_stage_has_a_history_of_its_own_and_each_epoch_a_line_in_the_log(filled, logged):
+    row = train(filled, MOOD)
 
     history = json.loads(Path(filled.settings.lake, row.checkpoint_uri, "history.json").read_text())
     assert set(history) == {"selection.meaning", "selection.mood", "final.meaning", "final.mood"}
     losses = {purpose: set(fit["epochs"][0]["losses"]) for purpose, fit in history.items()}
     assert losses["selection.meaning"] == {"contrast"}
     assert losses["selection.mood"] == {"mood"}
-    logged = [line for line in logs if line["event"] == "epoch" and " mood" in line["fit"]]
+    epochs = [line for line in logged if line["event"] == "epoch" and " mood" in line["fit"]]
     of_mood = {stage: len(fit["epochs"]) for stage, fit in history.items() if ".mood" in stage}
-    assert Counter(line["fit"].split()[1].partition("-")[0] + ".mood" for line in logged) == of_mood
-    assert all(line["losses"].keys() == {"mood"} for line in logged)
+    assert Counter(line["fit"].split()[1].partition("-")[0] + ".mood" for line in epochs) == of_mood
+    assert all(line["losses"].keys() == {"mood"} for line in epochs)
 
 
 def test_evaluations_read_the_copy_before_the_cut_and_the_final_fit_the_other_one(
@@ -431,12 +441,12 @@ def test_a_family_is_not_trained_by_hand_under_a_policy_or_a_name_that_it_lacks(
     assert not exists(filled.settings.lake, RUN_MODELS) or not models(filled)
 
 
-def test_a_family_trained_by_hand_waits_for_a_person(filled):
+def test_a_family_trained_by_hand_waits_for_a_person(filled, logged):
     """EASE is compared with the champion and stored; from the day of its promotion it makes the lists."""
     train(filled, "ranking")
-    with capture_logs() as logs:
-        candidate = train(filled, "ranking", family="ease")
-    [begin] = [line for line in logs if line["event"] == "training"]
+    logged.clear()
+    candidate = train(filled, "ranking", family="ease")
+    [begin] = [line for line in logged if line["event"] == "training"]
     assert (begin["fits"], begin["role"]) == (["popularity", "ease"], "candidate")
     assert (candidate.family, candidate.model_role) == ("ease", "candidate")
     assert model_registry.champion_of(filled, "ranking") == "popularity"
