@@ -1,12 +1,15 @@
-"""One frozen `Settings`, from EVENSONG_* variables and evensong.toml; an unknown key is an error.
+"""One frozen `Settings`, from EVENSONG_* variables and a TOML file; an unknown key is an error.
 
 `EVENSONG_LAKE` and `EVENSONG_STATE` are the addresses of all data. Settings of a group have two
-underscores: `EVENSONG_LISTS__LENGTH=30`.
+underscores: `EVENSONG_LISTS__LENGTH=30`. `EVENSONG_CONFIG` names the file; without it the file is
+evensong.toml in the current folder, if there is one.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -34,7 +37,10 @@ from feature_store.setting_groups import (
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_PREFIX = "EVENSONG_"
+PREFIX = "EVENSONG_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+_DEFAULT_FILE = Path("evensong.toml")
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+(?=@)")
 
 
 class SettingsError(ValueError):
@@ -45,9 +51,8 @@ class Settings(BaseSettings):
     """Everything that differs between two installations."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
-        toml_file="evensong.toml",
         frozen=True,
         extra="forbid",
     )
@@ -97,7 +102,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments override variables, and variables override the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, file_source(settings_cls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +121,58 @@ def load_settings(**overrides: object) -> Settings:
     """Read the settings; `overrides` override variables and the file.
 
     Raises:
-        SettingsError: a key is unknown or a value impossible; names each with the next step.
+        SettingsError: a key is unknown or a value impossible, or the file cannot be read; names
+            each with the next step.
     """
     _check_variable_names()
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what mypy cannot see here
     except ValidationError as error:
         found = "; ".join(_describe(item) for item in error.errors())
+        file = config_file() or _DEFAULT_FILE
         raise SettingsError(
-            f"settings: {found}; correct evensong.toml or the EVENSONG_ variable"
+            f"settings: {found}; correct {file} or the EVENSONG_ variable"
         ) from error
     if "://" not in settings.lake:
         settings = settings.model_copy(update={"lake": str(Path(settings.lake).resolve())})
     return settings.model_copy(update={"state": settings.state.resolve()})
+
+
+def config_file() -> Path | None:
+    """The file that the settings are read from; None when there is none.
+
+    Raises:
+        SettingsError: EVENSONG_CONFIG names no file.
+    """
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            raise SettingsError(
+                f"settings: {CONFIG_VARIABLE} = {named!r} is no file; correct it, or unset it to "
+                f"read {_DEFAULT_FILE} in the current folder"
+            )
+        return Path(named).resolve()
+    return _DEFAULT_FILE.resolve() if _DEFAULT_FILE.is_file() else None
+
+
+def file_source(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
+    """The source of the values in the file.
+
+    Raises:
+        SettingsError: the file is no TOML, or cannot be read.
+    """
+    file = config_file()
+    try:
+        return TomlConfigSettingsSource(settings_cls, toml_file=file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings: {file} is no TOML: {error}; correct the file") from error
+    except OSError as error:
+        raise SettingsError(f"settings: {file} cannot be read: {error.strerror}") from error
+
+
+def without_password(text: str) -> str:
+    """The text with the password of each URL as ***."""
+    return _PASSWORD.sub(r"\1:***", text)
 
 
 def _describe(item: ErrorDetails) -> str:
@@ -139,7 +183,7 @@ def _describe(item: ErrorDetails) -> str:
     name = ".".join(str(part) for part in item["loc"])
     is_shown = item["type"] != "extra_forbidden" and "key" not in name
     if is_shown:
-        return f"{name} = {item.get('input')!r}: {item['msg']}"
+        return without_password(f"{name} = {item.get('input')!r}: {item['msg']}")
     return f"{name}: {item['msg']}"
 
 
@@ -148,13 +192,13 @@ def _check_variable_names() -> None:
 
     pydantic-settings ignores them, so a misspelt variable would silently do nothing.
     """
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE[len(PREFIX) :]}
     for variable in os.environ:
         if (
-            variable.startswith(_PREFIX)
-            and variable.removeprefix(_PREFIX).split("__")[0] not in known
+            variable.startswith(PREFIX)
+            and variable.removeprefix(PREFIX).split("__")[0] not in known
         ):
             raise SettingsError(
                 f"settings: the variable {variable} names no setting; known: "
-                f"{', '.join(sorted(_PREFIX + name for name in known))}"
+                f"{', '.join(sorted(PREFIX + name for name in known))}"
             )

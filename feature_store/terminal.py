@@ -9,6 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
+from feature_store.extras import missing_extra
+
 DEBUG = "--debug"
 _JAVA_FRAME = re.compile(r"\n\s*(?:at [\w.$]+\(.*\)|\.\.\. \d+ more)")
 
@@ -35,6 +37,8 @@ def run_command(
         if is_debugged:
             raise
         console = Console(stderr=True, soft_wrap=True)
-        console.print(f"[bold red]error[/] {type(error).__name__}: ", end="", highlight=False)
-        console.print(with_hint(str(error)), markup=False, highlight=False)
+        to_install = missing_extra(error)
+        kind = "" if to_install else f" {type(error).__name__}"
+        console.print(f"[bold red]error[/]{kind}: ", end="", highlight=False)
+        console.print(to_install or with_hint(str(error)), markup=False, highlight=False)
         sys.exit(1)

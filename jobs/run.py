@@ -21,7 +21,7 @@ from feature_store.lake.arrow_io import Written
 from feature_store.lake.delta_tables import ensure_table, exists
 from feature_store.privacy.suppression import erasure_guard
 from feature_store.publishing.snapshot import snapshot_before
-from feature_store.runs.lineage import versions_of
+from feature_store.runs.lineage import run_events, versions_of
 from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.spark.session import make_spark
@@ -62,7 +62,10 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
     lake = night.settings.lake
     check_no_erasure = erasure_guard(lake)
 
-    with spark_io.exclusive_write(session, lake, job.output) as check_lease:
+    with (
+        run_events(night, [name], partial(datetime.now, UTC)),
+        spark_io.exclusive_write(session, lake, job.output) as check_lease,
+    ):
 
         def before_commit() -> None:
             check_no_erasure()
@@ -76,7 +79,13 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
         frames = [_read(session, job_input, days, night) for job_input in job.inputs]
         built = job.build(*frames, night=night)
         written = spark_io.write(
-            built, lake, job.output, first=days.first, end=days.end, before_commit=before_commit
+            built,
+            lake,
+            job.output,
+            first=days.first,
+            end=days.end,
+            commit_note=night.run_id,
+            before_commit=before_commit,
         )
     elapsed_s = time.monotonic() - started_at_s
     record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))

@@ -27,6 +27,7 @@ FILES_WITH_NIGHTS = {
         "dags/command/test_cli",
         "infra/test_runbook",
         "pipeline/test_cluster",
+        "pipeline/test_erasure",
         "pipeline/test_faults",
         "pipeline/test_full_disk",
         "pipeline/test_nights",

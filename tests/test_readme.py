@@ -32,7 +32,7 @@ def test_a_snippet_returns_the_first_track_of_each_list(engine, nights, monkeypa
         if row["rank"] == 1
     }
     assert _pairs(namespace["best"]) == expected
-    assert len(expected) == len(toy_dataset.LISTENERS) + 2 - 1
+    assert len(expected) == len(toy_dataset.LISTENERS) + 3 - 1
 
 
 def _pairs(best):

@@ -21,7 +21,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from feature_store.lake.arrow_io import Written, write_slice
 from feature_store.privacy.suppression import erasure_guard
-from feature_store.runs.lineage import versions_of
+from feature_store.runs.lineage import run_events, versions_of
 from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.terminal import run_command
@@ -72,7 +72,11 @@ def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple
         get_family(task_name, family)
     check_no_erasure = erasure_guard(night.settings.lake)
     inputs = versions_of(night.settings.lake, task.reads)
-    with deterministic(night.settings.seed, night.settings.training.n_threads):
+    names = [table.name for table in task.writes]
+    with (
+        run_events(night, names if is_main() else [], partial(datetime.now, UTC)),
+        deterministic(night.settings.seed, night.settings.training.n_threads),
+    ):
         outputs, row = _outputs(night, task, family)
         written = [
             one
@@ -98,7 +102,8 @@ def predict_nothing(night: Night, task_name: str) -> tuple[Written, ...]:
     """Empty the night's slices of a task that is off, so that no earlier try is left in them."""
     lake = night.settings.lake
     return tuple(
-        write_slice(lake, table, (), as_of=night.as_of) for table in get_task(task_name).writes
+        write_slice(lake, table, (), as_of=night.as_of, commit_note=night.run_id)
+        for table in get_task(task_name).writes
     )
 
 
@@ -154,6 +159,7 @@ def _write(night: Night, output: Output, check_no_erasure: Callable[[], None]) -
         output.table,
         batches,
         as_of=night.as_of,
+        commit_note=night.run_id,
         before_commit=check_no_erasure,
     )
 

@@ -26,10 +26,11 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from feature_store.lake.delta_tables import exists
 from feature_store.lake.lease import writer_lease
 from feature_store.privacy.suppression import erasure_guard
-from feature_store.runs.lineage import versions_of
+from feature_store.runs.lineage import run_events, versions_of
 from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.tables.runs import RUN_MODELS
+from feature_store.tables.scores import SCORE_EVALUATION
 from feature_store.terminal import run_command
 from training.artifacts import model_registry, upstream
 from training.artifacts.model_registry import NoModelError
@@ -119,7 +120,11 @@ def train(
     if family is not None:
         get_family(task_name, family)
     champion = broadcast_from_rank0(lambda: model_registry.champion_of(night, task_name))
-    with deterministic(night.settings.seed, night.settings.training.n_threads):
+    name = f"{SCORE_EVALUATION.name}.{task_name}"
+    with (
+        run_events(night, [name] if is_main() else [], partial(datetime.now, UTC)),
+        deterministic(night.settings.seed, night.settings.training.n_threads),
+    ):
         if family is not None:
             return _train_new(night, task, plan_by_hand(task, champion, family), started_at_s)
         found = broadcast_from_rank0(lambda: _find_model(night, task, champion, retrain))

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from dags.command import exports
 from dags.command.models import demote, models, promote
-from dags.command.privacy import erase, export
+from dags.command.privacy import erase
 from dags.command.publication import publish, published, report, rollback, waive
 from dags.command.row_printing import Format, print_rows
+from dags.command.settings_table import settings
 from dags.policy.error_hints import with_hint
-from feature_store.settings import Night, load_settings
+from feature_store.extras import require
+from feature_store.settings import Night, config_file, load_settings
 from feature_store.terminal import DEBUG, run_command
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+NIGHT_EXTRAS = ("spark", "train", "airflow")
 WARM_SPARK = "feature_store.spark.session:warm_spark"
 
 Day = Annotated[
@@ -45,9 +50,26 @@ def main() -> None:
     run_command(app, with_hint=with_hint)
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        sys.stdout.write(f"evensong {version('evensong')}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def _options() -> None:
-    """Nightly recommendation tables for a music service. Any command takes --debug."""
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option(DEBUG, help="Print the traceback of an error; any command takes it.")
+    ] = False,
+) -> None:
+    """Nightly recommendation tables for a music service."""
 
 
 @app.command()
@@ -63,8 +85,9 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Make a sample world, run one real night over it, and show what came out."""
-    from dags.command.demo_world import demo_days, land_demo_world
+    from dags.command.nights.demo_world import demo_days, land_demo_world
 
+    require(*NIGHT_EXTRAS)
     console = Console(stderr=as_json)
     world = {"tracks": tracks, "users": users, "days": days, "seed": seed}
     resolve_name(WARM_SPARK)(load_settings())
@@ -82,11 +105,12 @@ def night(
     as_json: Json = False,
 ) -> None:
     """Run the night of one date over what has landed."""
-    from dags.command.backfill import check_day_is_over
+    from dags.command.nights.backfill import check_day_is_over
 
     _check_choice("--publish", publish, ("auto", "stage_only", "make_current"))
     _check_choice("--retrain", retrain, ("auto", "always", "never"))
     check_day_is_over(as_of.date(), datetime.now(UTC))
+    require(*NIGHT_EXTRAS)
     conf = {"publish": publish, "retrain": retrain}
     _run_night(as_of.date(), conf, Console(stderr=as_json), as_json=as_json)
 
@@ -104,7 +128,7 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Run the nights of past dates again, in order; with publish = auto readers keep newer days."""
-    from dags.command.backfill import plan_backfill, print_plan
+    from dags.command.nights.backfill import plan_backfill, print_plan
 
     _check_choice("--publish", publish, ("auto", "stage_only", "make_current"))
     _check_choice("--retrain", retrain, ("auto", "always", "never"))
@@ -115,6 +139,7 @@ def backfill(
         if as_json:
             sys.stdout.write(json.dumps([night.as_json() for night in plan]) + "\n")
         return
+    require(*NIGHT_EXTRAS)
     for night in plan:
         conf = {"publish": night.publish, "retrain": retrain}
         _run_night(night.as_of, conf, console, as_json=as_json)
@@ -168,7 +193,7 @@ def read(
     print_rows(rows.slice(0, limit).to_pylist(), output)
 
 
-for command in (published, rollback, publish, waive, report, models, promote, demote):
+for command in (published, rollback, publish, waive, report, models, promote, demote, settings):
     app.command()(command)
 
 
@@ -182,7 +207,8 @@ def up(
     ] = True,
 ) -> None:
     """Run Airflow on this machine until Ctrl-C: pages, scheduler and tasks."""
-    from dags.command.server import run_server
+    require(*NIGHT_EXTRAS)
+    from dags.command.server.server import run_server
 
     run_server(load_settings(), port, Console(), is_java_shared=one_java)
 
@@ -204,7 +230,7 @@ def doctor() -> None:
 
 
 app.command()(erase)
-app.command()(export)
+app.add_typer(exports.app, name="export")
 
 
 def _is_known(snapshot: Snapshot, user: str) -> bool:
@@ -217,16 +243,17 @@ def _is_known(snapshot: Snapshot, user: str) -> bool:
 
 
 def _run_night(as_of: date, conf: dict[str, str], console: Console, *, as_json: bool) -> None:
-    from dags.command.local_airflow import prepare, run_night
+    from dags.command.nights.local_airflow import prepare, run_night
 
     settings = load_settings()
     resolve_name(WARM_SPARK)(settings)
     prepare(settings)
-    from dags.command.progress import NightProgress
-    from dags.command.summary import print_summary, summarise_night
+    from dags.command.nights.progress import NightProgress
+    from dags.command.nights.summary import print_summary, summarise_night
     from feature_store.lake.storage import open_storage
 
     console.print(f"[bold]Night of {as_of}[/] into {settings.lake}", highlight=False)
+    console.print(f"settings file: {config_file() or 'none'}", highlight=False, soft_wrap=True)
     with NightProgress(console) as progress:
         run = run_night(as_of, conf, progress)
     report_uri = open_storage(settings.lake).uri(run.report)

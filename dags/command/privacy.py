@@ -1,11 +1,9 @@
-"""The commands of a privacy officer: `evensong erase` and `evensong export`."""
+"""The command of a privacy officer: `evensong erase`."""
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated
 
@@ -13,10 +11,7 @@ import typer
 from rich.console import Console
 
 from dags.operators.erasure_steps import ERASURE_STEPS
-from feature_store.lake.private_files import OWNER_ONLY
 from feature_store.settings import load_settings
-
-User = Annotated[str, typer.Argument(help="The person's id; - reads it from standard input.")]
 
 
 def erase(
@@ -40,7 +35,7 @@ def erase(
         return
     request_id = request or resolve_name("jobs.privacy.erasure:request_erasure")(
         settings,
-        _read_user_id(user or ""),
+        read_user_id(user or ""),
         actor=actor,
         now=datetime.now(UTC),
         even_unknown=even_unknown,
@@ -55,24 +50,6 @@ def erase(
     )
 
 
-def export(
-    user: User,
-    output: Annotated[
-        Path | None, typer.Option(help="A file that only you can read; else standard output.")
-    ] = None,
-) -> None:
-    """Print everything that is stored about a person, as JSON with a section for each table."""
-    sections = resolve_name("jobs.privacy.export:export")(load_settings(), _read_user_id(user))
-    text = json.dumps(sections, default=str, ensure_ascii=False, indent=1) + "\n"
-    if output is None:
-        sys.stdout.write(text)
-        return
-    # In place, and not by a rename: the path may be a link or a device such as /dev/stdout.
-    output.touch(mode=OWNER_ONLY)
-    output.chmod(OWNER_ONLY)  # the file may have been there, readable by others
-    output.write_text(text, encoding="utf-8")
-
-
-def _read_user_id(user: str) -> str:
+def read_user_id(user: str) -> str:
     """Return the id as typed, or for `-` from standard input, so that no shell history keeps it."""
     return sys.stdin.readline().rstrip("\n") if user == "-" else user

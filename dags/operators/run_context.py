@@ -8,7 +8,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from airflow.sdk.exceptions import AirflowFailException
+
+LOG = structlog.get_logger()
 
 if TYPE_CHECKING:
     from feature_store.settings import Night, Settings
@@ -37,7 +40,8 @@ def run_id_of(as_of: str, dag_run_id: str) -> str:
 
 
 def current_settings() -> Settings:
-    """Load the settings of this process."""
-    from feature_store.settings import load_settings
+    """Load the settings of this process, and name their file in the task's log."""
+    from feature_store.settings import config_file, load_settings
 
+    LOG.info("settings", file=str(config_file() or "none"))
     return load_settings()

@@ -15,6 +15,7 @@ from feature_store.lake.batch_stream import write_stream
 from feature_store.lake.content_hash import ArrowFingerprint
 from feature_store.lake.delta_tables import (
     TableMissing,
+    commit_properties,
     ensure_table,
     exists,
     open_dataset,
@@ -104,6 +105,7 @@ def write_slice(
     *,
     as_of: date,
     part: Mapping[str, str] | None = None,
+    commit_note: str = "",
     before_commit: Callable[[], None] | None = None,
 ) -> Written:
     """Replace the slice of one as_of, or one part of it, by a table or a stream of batches.
@@ -117,6 +119,7 @@ def write_slice(
         rows: the new rows, in any order.
         as_of: the day of the slice.
         part: values by column; only the slice's rows with these values are replaced.
+        commit_note: the run that writes, for DESCRIBE HISTORY.
         before_commit: called before the first batch, and again between the last batch and the
             commit; an exception that it raises stops the write.
 
@@ -148,7 +151,10 @@ def write_slice(
 
         def write(reader: pa.RecordBatchReader) -> None:
             predicate = _slice_predicate(as_of, part)
-            write_deltalake(opened, reader, mode="overwrite", predicate=predicate)
+            properties = commit_properties(commit_note)
+            write_deltalake(
+                opened, reader, mode="overwrite", predicate=predicate, commit_properties=properties
+            )
 
         check()
         opened = ensure_table(lake, table)
@@ -162,8 +168,11 @@ def write_slice(
     return _written(lake, table, opened, fingerprint)
 
 
-def append(lake: str, table: Table, rows: pa.Table) -> Written:
-    """Append rows to a timeless table or a log of events; several writers may append at once."""
+def append(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") -> Written:
+    """Append rows to a timeless table or a log of events; several writers may append at once.
+
+    `commit_note` is the run that writes, for DESCRIBE HISTORY.
+    """
     from deltalake import write_deltalake
 
     fingerprint = ArrowFingerprint(table)
@@ -171,24 +180,27 @@ def append(lake: str, table: Table, rows: pa.Table) -> Written:
     for batch in checked.to_batches(max_chunksize=ROWS_A_BATCH):
         fingerprint.update(batch)
     opened = ensure_table(lake, table)
-    write_deltalake(opened, checked, mode="append")
+    properties = commit_properties(commit_note)
+    write_deltalake(opened, checked, mode="append", commit_properties=properties)
     return _written(lake, table, opened, fingerprint)
 
 
-def replace_rows(lake: str, table: Table, rows: pa.Table) -> None:
+def replace_rows(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") -> None:
     """Replace all rows of a small table; a concurrent append makes this fail and change nothing.
+
+    `commit_note` says what replaces them, for DESCRIBE HISTORY.
 
     Raises:
         ContractError: a column is missing or extra.
         CommitFailedError: a row was appended after `rows` had been read.
     """
-    from deltalake import CommitProperties, write_deltalake
+    from deltalake import write_deltalake
 
     write_deltalake(
         ensure_table(lake, table),
         _in_contract_order(table, rows),
         mode="overwrite",
-        commit_properties=CommitProperties(max_commit_retries=0),
+        commit_properties=commit_properties(commit_note, is_retried=False),
     )
 
 

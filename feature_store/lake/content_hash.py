@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,10 +30,21 @@ _HEX_DIGITS_A_PART = 15  # 60 bits: fits a signed 64-bit integer, and sums of th
 
 def spark_fingerprint(frame: DataFrame, table: Table) -> tuple[int, str]:
     """Number of rows, and the hash of their content columns."""
-    totals = _with_row_hash(frame, table).agg(*_totals()).first()
+    row_count, content_sha256, _ = fingerprint_and_counts(frame, table, {})
+    return row_count, content_sha256
+
+
+def fingerprint_and_counts(
+    frame: DataFrame, table: Table, counts: Mapping[str, Column]
+) -> tuple[int, str, dict[str, int]]:
+    """The fingerprint, and further aggregates by name, in one scan."""
+    further = [column.alias(f"count_{number}") for number, column in enumerate(counts.values())]
+    totals = _with_row_hash(frame, table).agg(*_totals(), *further).first()
     if totals is None:  # an aggregate without groups always has its one row
         raise AssertionError
-    return totals["row_count"], _digest(totals.asDict())
+    found = totals.asDict()
+    counted = {name: found[f"count_{number}"] for number, name in enumerate(counts)}
+    return found["row_count"], _digest(found), counted
 
 
 def observe_fingerprint(frame: DataFrame, table: Table, observation: Observation) -> DataFrame:

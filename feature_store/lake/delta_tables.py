@@ -6,6 +6,7 @@ Each contract has one Delta table, and Delta enforces the contract's rules as co
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from feature_store.lake.storage import open_storage
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.dataset as ds
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
     from feature_store.contract import Table
 
@@ -28,6 +29,10 @@ _PROPERTIES: dict[str, str | None] = {
     # would delete the version that readers have pinned. Only an erasure deletes our log entries.
     "delta.enableExpiredLogCleanup": "false"
 }
+
+
+USER_METADATA = "userMetadata"
+"""Where Delta keeps what a writer says of its commit."""
 
 
 class TableMissing(LookupError):
@@ -86,6 +91,24 @@ def open_dataset(opened: DeltaTable, schema: pa.Schema | None = None) -> ds.Data
     file_system, folder = FileSystem.from_uri(opened.table_uri)
     return opened.to_pyarrow_dataset(
         filesystem=SubTreeFileSystem(folder, file_system), schema=schema
+    )
+
+
+def commit_properties(
+    note: str = "", *, marks: Mapping[str, str] | None = None, is_retried: bool = True
+) -> CommitProperties:
+    """What a commit of delta-rs says of itself.
+
+    Args:
+        note: the run, or what else made the commit; the column userMetadata of DESCRIBE HISTORY.
+        marks: further entries of the commit's information.
+        is_retried: False lets a commit fail that lost a race.
+    """
+    from deltalake import CommitProperties
+
+    metadata = ({USER_METADATA: note} if note else {}) | dict(marks or {})
+    return CommitProperties(
+        custom_metadata=metadata or None, max_commit_retries=None if is_retried else 0
     )
 
 

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 from feature_store.contract import ContractError, Table, Time
 from feature_store.lake.arrow_io import Written
 from feature_store.lake.content_hash import observe_fingerprint, observed_fingerprint
-from feature_store.lake.delta_tables import ensure_table, exists, open_table, table_uri
+from feature_store.lake.delta_tables import (
+    USER_METADATA,
+    ensure_table,
+    exists,
+    open_table,
+    table_uri,
+)
 from feature_store.lake.lease import writer_lease
 
 if TYPE_CHECKING:
@@ -127,6 +133,7 @@ def write(
     *,
     first: date | None = None,
     end: date | None = None,
+    commit_note: str = "",
     before_commit: Callable[[], None] | None = None,
 ) -> Written:
     """Replace the days [first, end) of a table in one commit, or append to a timeless table.
@@ -139,6 +146,7 @@ def write(
         table: contract of the table.
         first: first day that is replaced.
         end: the day after the last.
+        commit_note: the run that writes, for DESCRIBE HISTORY.
         before_commit: called just before the write; an exception that it raises stops the write.
 
     Raises:
@@ -156,6 +164,8 @@ def write(
         before_commit()
     ensure_table(lake, table)
     writer = observed.write.format("delta").mode("append")
+    if commit_note:
+        writer = writer.option(USER_METADATA, commit_note)
     if table.time is not Time.NONE:
         writer = writer.mode("overwrite").option("replaceWhere", _replaced_days(table, first, end))
     try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from feature_store.lake.delta_tables import open_dataset, open_table
+from feature_store.lake.delta_tables import commit_properties, open_dataset, open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import Storage, open_storage
 from feature_store.privacy.person_filter import PersonFilter
@@ -222,15 +222,15 @@ def _overwrite(
     predicate: str | None = None,
 ) -> None:
     """One commit without retries: a retry would overwrite the rows of a concurrent writer."""
-    from deltalake import CommitProperties, write_deltalake
+    from deltalake import write_deltalake
 
     write_deltalake(
         opened,
         pa.RecordBatchReader.from_batches(table.arrow_schema, batches),
         mode="overwrite",
         predicate=predicate,
-        commit_properties=CommitProperties(
-            custom_metadata={_COMMIT_MARK: "rows rewritten"}, max_commit_retries=0
+        commit_properties=commit_properties(
+            "erasure", marks={_COMMIT_MARK: "rows rewritten"}, is_retried=False
         ),
     )
 

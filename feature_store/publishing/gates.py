@@ -1,16 +1,14 @@
-"""Evaluate gates: compare metrics with their bounds by Great Expectations.
-
-The audit aggregates the tables once, and Great Expectations checks a frame of one row with one
-column a rule. Expectations on the tables themselves would cost Spark jobs each.
-"""
+"""Evaluate gates: compare metrics with their bounds by Great Expectations."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import pandas as pd
+from feature_store.publishing.validation import Bound, validate
+
+SUITE = "publication"
+"""Name of the suite of all gates."""
 
 
 class GateFailed(RuntimeError):
@@ -87,7 +85,9 @@ def evaluate_gates(metrics: Sequence[GateMetric]) -> list[GateResult]:
     names = [metric.rule for metric in metrics]
     if len(set(names)) != len(names):
         raise ValueError(f"gates: a rule is measured twice: {sorted(names)}")
-    passed = _check_expectations(metrics) if metrics else {}
+    bounds = [Bound(metric.rule, metric.low, metric.high) for metric in metrics]
+    values = {metric.rule: metric.value for metric in metrics}
+    passed = validate(SUITE, values, bounds).is_passed if metrics else {}
     return [
         GateResult(
             rule=metric.rule,
@@ -100,35 +100,3 @@ def evaluate_gates(metrics: Sequence[GateMetric]) -> list[GateResult]:
         )
         for metric in metrics
     ]
-
-
-def _check_expectations(metrics: Sequence[GateMetric]) -> dict[str, bool]:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which would send usage data
-    import great_expectations as gx
-    from great_expectations.expectations.core.expect_column_values_to_be_between import (
-        ExpectColumnValuesToBeBetween,
-    )
-
-    one_row = pd.DataFrame([{metric.rule: metric.value for metric in metrics}])
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # it reads a plain dict
-    batch = (
-        context.data_sources.add_pandas("audit")
-        .add_dataframe_asset("figures")
-        .add_batch_definition_whole_dataframe("all")
-        .get_batch({"dataframe": one_row})
-    )
-    suite = gx.ExpectationSuite(
-        name="publication",
-        expectations=[
-            ExpectColumnValuesToBeBetween(
-                column=metric.rule, min_value=metric.low, max_value=metric.high
-            )
-            for metric in metrics
-        ],
-    )
-    return {
-        result.expectation_config.kwargs["column"]: bool(result.success)
-        for result in batch.validate(suite).results
-        if result.expectation_config is not None
-    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
@@ -18,9 +18,10 @@ import pyarrow as pa
 from feature_store.contract import Table
 from feature_store.lake import spark_io
 from feature_store.lake.arrow_io import read_table
-from feature_store.lake.content_hash import spark_fingerprint
-from feature_store.lake.delta_tables import ensure_table, open_table
+from feature_store.lake.content_hash import fingerprint_and_counts
+from feature_store.lake.delta_tables import commit_properties, ensure_table, open_table
 from feature_store.privacy.table_rewrite import check_not_rewritten
+from feature_store.publishing.contract_suites import rule_counts, validate_contract
 from feature_store.publishing.gates import GateFailed, GateResult
 from feature_store.publishing.snapshot import (
     Event,
@@ -31,6 +32,7 @@ from feature_store.publishing.snapshot import (
     erased_since,
     events,
 )
+from feature_store.publishing.validation import Validation
 from feature_store.publishing.waivers import apply_waivers
 from feature_store.settings import Night
 from feature_store.tables import PUBLISHED_TABLES
@@ -56,8 +58,16 @@ class CurrentMoved(RuntimeError):
     """Another event became current before this commit."""
 
 
-def verify_staged_slices(spark: SparkSession, night: Night) -> tuple[Pin, ...]:
-    """Read every staged slice back and pin the versions that hold what the run computed.
+@dataclass(frozen=True, slots=True)
+class StagedSlice:
+    """A staged slice as it was read back: its pin, and the result of its contract's suite."""
+
+    pin: Pin
+    validation: Validation
+
+
+def verify_staged_slices(spark: SparkSession, night: Night) -> tuple[StagedSlice, ...]:
+    """Read every staged slice back, pin the version that holds what the run computed, validate it.
 
     Raises:
         ReadBackMismatch: a slice was not written by this run, or differs from what it computed.
@@ -177,7 +187,7 @@ def append_event(lake: str, event: Event) -> Event:
     Raises:
         CurrentMoved: the current event is not the one that `event` replaces.
     """
-    from deltalake import CommitProperties, write_deltalake
+    from deltalake import write_deltalake
     from deltalake.exceptions import CommitFailedError
 
     ensure_table(lake, PUBLISHED_RUNS)
@@ -192,7 +202,7 @@ def append_event(lake: str, event: Event) -> Event:
                 opened,
                 _as_rows(numbered),
                 mode="append",
-                commit_properties=CommitProperties(max_commit_retries=0),
+                commit_properties=commit_properties(event.run_id, is_retried=False),
             )
         except CommitFailedError:
             continue
@@ -208,13 +218,15 @@ def contract_version() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _verify_staged_slice(spark: SparkSession, night: Night, table: Table) -> Pin:
+def _verify_staged_slice(spark: SparkSession, night: Night, table: Table) -> StagedSlice:
     staged = _newest_write(night, table)
     check_not_rewritten(night.settings.lake, table, staged.table_version)
     slice_of_night = spark_io.read(
         spark, night.settings.lake, table, as_of=night.as_of, version=staged.table_version
     )
-    row_count, content_sha256 = spark_fingerprint(slice_of_night, table)
+    row_count, content_sha256, counts = fingerprint_and_counts(
+        slice_of_night, table, rule_counts(table)
+    )
     if (row_count, content_sha256) != (staged.row_count, staged.content_sha256):
         raise ReadBackMismatch(
             f"{table.name} v{staged.table_version}: {row_count} rows with hash "
@@ -222,7 +234,8 @@ def _verify_staged_slice(spark: SparkSession, night: Night, table: Table) -> Pin
             f"were read back, {staged.row_count} with {staged.content_sha256[:12]} were computed; "
             "nothing was published; clear the task that writes the table"
         )
-    return staged
+    counts["rows"] = row_count
+    return StagedSlice(staged, validate_contract(table, counts, written_rows=staged.row_count))
 
 
 def _newest_write(night: Night, table: Table) -> Pin:

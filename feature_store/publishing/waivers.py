@@ -48,7 +48,8 @@ def waive(
         "reason": reason,
         "recorded_at_utc": now,
     }
-    append(lake, RUN_WAIVERS, pa.Table.from_pylist([row], schema=RUN_WAIVERS.arrow_schema))
+    rows = pa.Table.from_pylist([row], schema=RUN_WAIVERS.arrow_schema)
+    append(lake, RUN_WAIVERS, rows, commit_note=run_id)
     return gate
 
 

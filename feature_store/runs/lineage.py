@@ -1,20 +1,26 @@
 """OpenLineage events: the table versions that each task reads and writes.
 
-Events go to a file below EVENSONG_STATE, or to the server of the setting `lineage_url`.
+Events go to a file below EVENSONG_STATE, or to the server of the setting `lineage_url`. A task
+emits START, and in the end COMPLETE or FAIL. Datasets have the names of OpenLineage's convention,
+which other tools derive in the same way from a table's address.
 
 Reference: https://openlineage.io/spec, RunEvent 2-0-2 with the facets datasetVersion, schema,
-    outputStatistics, dataQualityAssertions, nominalTime and parent.
+    outputStatistics, dataQualityAssertions, errorMessage, nominalTime and parent;
+    https://openlineage.io/docs/spec/naming.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import structlog
 
 from feature_store.lake.delta_tables import exists, open_table, table_uri
 from feature_store.tables import table_called
@@ -30,10 +36,14 @@ if TYPE_CHECKING:
     from feature_store.publishing.snapshot import Event
     from feature_store.settings import Night, Settings
 
+LOG = structlog.get_logger()
+
 NAMESPACE = "evensong"
+"""Of jobs; datasets have that of where they are stored."""
 FILE = "lineage/events.jsonl"
 # Airflow's provider writes its own events: two writers need two files.
 AIRFLOW_FILE = "lineage/airflow.jsonl"
+_S3 = "s3://"
 
 
 def versions_of(lake: str, tables: Sequence[Table]) -> dict[str, int]:
@@ -43,15 +53,36 @@ def versions_of(lake: str, tables: Sequence[Table]) -> dict[str, int]:
     }
 
 
-def emit_written(night: Night, written: Written, inputs: Mapping[str, int], now: datetime) -> None:
+@contextmanager
+def run_events(night: Night, tasks: Sequence[str], clock: Callable[[], datetime]) -> Iterator[None]:
+    """Emit START for each of these tasks, and FAIL when the block raises.
+
+    COMPLETE belongs to `emit_written` and `emit_published`, which know what was written. FAIL names
+    the type of the error only: a message may hold a person's id.
+    """
+    for task in tasks:
+        _emit(night, task, "START", clock())
+    try:
+        yield
+    except BaseException as error:
+        for task in tasks:
+            try:
+                _emit(night, task, "FAIL", clock(), error=type(error).__name__)
+            except Exception as unsent:  # noqa: BLE001  the task's own error is what people must see
+                LOG.warning("lineage not emitted", task=task, error=str(unsent))
+        raise
+
+
+def emit_written(
+    night: Night, task: str, written: Written, inputs: Mapping[str, int], now: datetime
+) -> None:
     """Emit that a task read `inputs` (table name to version) and wrote a version of its table."""
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
     lake = night.settings.lake
     output = OutputDataset(
-        NAMESPACE,
-        written.table_name,
+        *dataset_name(lake, written.table_name),
         outputFacets={
             "outputStatistics": statistics.OutputStatisticsOutputDatasetFacet(
                 rowCount=written.row_count, size=written.added_bytes
@@ -59,7 +90,7 @@ def emit_written(night: Night, written: Written, inputs: Mapping[str, int], now:
         },
         facets=_table_facets(lake, written.table_name, written.table_version),
     )
-    _emit(night, written.table_name, _inputs(lake, inputs), [output], now)
+    _emit(night, task, "COMPLETE", now, _inputs(lake, inputs), [output])
 
 
 def emit_published(night: Night, event: Event, now: datetime) -> None:
@@ -83,14 +114,16 @@ def emit_published(night: Night, event: Event, now: datetime) -> None:
         gates = quality.DataQualityAssertionsDatasetFacet(assertions)
         facets = _table_facets(lake, pin.table_name, pin.table_version)
         inputs.append(
-            InputDataset(NAMESPACE, pin.table_name, {"dataQualityAssertions": gates}, facets=facets)
+            InputDataset(
+                *dataset_name(lake, pin.table_name), {"dataQualityAssertions": gates}, facets=facets
+            )
         )
     events_table = PUBLISHED_RUNS.name
     committed = open_table(lake, PUBLISHED_RUNS).version()
     output = OutputDataset(
-        NAMESPACE, events_table, facets=_table_facets(lake, events_table, committed)
+        *dataset_name(lake, events_table), facets=_table_facets(lake, events_table, committed)
     )
-    _emit(night, events_table, inputs, [output], now)
+    _emit(night, events_table, "COMPLETE", now, inputs, [output])
 
 
 def run_uuid(run_id: str, task: str) -> str:
@@ -98,11 +131,20 @@ def run_uuid(run_id: str, task: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{NAMESPACE}/{run_id}/{task}"))
 
 
+def dataset_name(lake: str, table_name: str) -> tuple[str, str]:
+    """Namespace and name of a table: s3://bucket and the key, or file and the path."""
+    address = table_uri(lake, table_called(table_name))
+    if not address.startswith(_S3):
+        return "file", address
+    bucket, _, key = address.removeprefix(_S3).partition("/")
+    return f"{_S3}{bucket}", key
+
+
 def _inputs(lake: str, inputs: Mapping[str, int]) -> list[InputDataset]:
     from openlineage.client.event_v2 import InputDataset
 
     return [
-        InputDataset(NAMESPACE, name, facets=_table_facets(lake, name, inputs[name]))
+        InputDataset(*dataset_name(lake, name), facets=_table_facets(lake, name, inputs[name]))
         for name in sorted(inputs)
     ]
 
@@ -133,36 +175,42 @@ def _table_facets(lake: str, name: str, table_version: int) -> dict[str, Dataset
 def _emit(
     night: Night,
     task: str,
-    inputs: list[InputDataset],
-    outputs: list[OutputDataset],
+    state: Literal["START", "COMPLETE", "FAIL"],
     now: datetime,
+    inputs: Sequence[InputDataset] = (),
+    outputs: Sequence[OutputDataset] = (),
+    *,
+    error: str | None = None,
 ) -> None:
     from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 
     event = RunEvent(
-        eventType=RunState.COMPLETE,
+        eventType=RunState[state],
         eventTime=now.isoformat(),
         producer=f"{NAMESPACE}/{version('evensong')}",
-        run=Run(run_uuid(night.run_id, task), facets=_run_facets(night)),
+        run=Run(run_uuid(night.run_id, task), facets=_run_facets(night, error)),
         job=Job(NAMESPACE, task),
-        inputs=inputs,
-        outputs=outputs,
+        inputs=list(inputs),
+        outputs=list(outputs),
     )
     _send(night.settings, event)
 
 
-def _run_facets(night: Night) -> dict[str, RunFacet]:
-    """Facets that name the night as parent run, and its day as nominal time."""
-    from openlineage.client.facet_v2 import nominal_time_run, parent_run
+def _run_facets(night: Night, error: str | None) -> dict[str, RunFacet]:
+    """Facets that name the night as parent run, its day as nominal time, and the error if any."""
+    from openlineage.client.facet_v2 import error_message_run, nominal_time_run, parent_run
 
     day = datetime.combine(night.as_of, time(), UTC)
-    return {
+    facets: dict[str, RunFacet] = {
         "nominalTime": nominal_time_run.NominalTimeRunFacet(nominalStartTime=day.isoformat()),
         "parent": parent_run.ParentRunFacet(
             run=parent_run.Run(run_uuid(night.run_id, "evensong_nightly")),
             job=parent_run.Job(NAMESPACE, f"evensong_nightly.{night.run_id}"),
         ),
     }
+    if error is not None:
+        facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(error, "PYTHON")
+    return facets
 
 
 def _send(settings: Settings, event: RunEvent) -> None:

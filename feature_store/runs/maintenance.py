@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from feature_store.contract import Table, Time
-from feature_store.lake.delta_tables import exists, open_table
+from feature_store.lake.delta_tables import commit_properties, exists, open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.spark_io import newest_day
 from feature_store.publishing.snapshot import Event, current_event, erased_since, events
@@ -22,6 +22,7 @@ from feature_store.tables import TABLES, raw
 
 LOG = structlog.get_logger()
 
+_NOTE = "maintenance"  # of its commits, for DESCRIBE HISTORY
 _UNPUBLISHED_HOURS = 7 * 24
 """Vacuum keeps files replaced within so many hours, for unpublished nights and slow readers."""
 
@@ -60,7 +61,9 @@ def compact_files(settings: Settings, now: datetime) -> tuple[MaintenanceCount, 
     for table in _existing(settings.lake):
         if len(open_table(settings.lake, table).file_uris()) > settings.maintenance.max_files:
             with writer_lease(settings.lake, table.name):
-                compacted = open_table(settings.lake, table).optimize.compact()
+                compacted = open_table(settings.lake, table).optimize.compact(
+                    commit_properties=commit_properties(_NOTE)
+                )
             counts.append(MaintenanceCount(table.name, compacted["numFilesRemoved"]))
     return _log_counts("compacted files", counts)
 
@@ -133,7 +136,8 @@ def _expire_raw(settings: Settings, now: datetime) -> Iterator[MaintenanceCount]
         if newest is not None:
             with writer_lease(settings.lake, table.name):
                 deleted = open_table(settings.lake, table).delete(
-                    f"arrival_date < '{min(oldest, newest):%Y-%m-%d}'"
+                    f"arrival_date < '{min(oldest, newest):%Y-%m-%d}'",
+                    commit_properties=commit_properties(_NOTE),
                 )
             yield MaintenanceCount(table.name, deleted["num_deleted_rows"] or 0)
 
@@ -152,7 +156,9 @@ def _delete_slices(lake: str, table: Table, days: Sequence[date]) -> None:
         return
     listed = ", ".join(f"'{day:%Y-%m-%d}'" for day in days)
     with writer_lease(lake, table.name):
-        open_table(lake, table).delete(f"as_of_date IN ({listed})")
+        open_table(lake, table).delete(
+            f"as_of_date IN ({listed})", commit_properties=commit_properties(_NOTE)
+        )
 
 
 def _log_counts(step: str, counts: list[MaintenanceCount]) -> tuple[MaintenanceCount, ...]:

@@ -120,7 +120,8 @@ def decide(
         "reason": reason,
         "recorded_at_utc": now,
     }
-    append(lake, RUN_PROMOTIONS, pa.Table.from_pylist([row], schema=RUN_PROMOTIONS.arrow_schema))
+    rows = pa.Table.from_pylist([row], schema=RUN_PROMOTIONS.arrow_schema)
+    append(lake, RUN_PROMOTIONS, rows, commit_note=decision)
     later = _later_decisions(decisions, model, as_of)
     return Decision(
         **identity,

@@ -50,5 +50,6 @@ def record_task(
         night.settings.lake,
         RUN_METRICS,
         pa.Table.from_pylist([row], schema=RUN_METRICS.arrow_schema),
+        commit_note=night.run_id,
     )
-    emit_written(night, written, inputs, now)
+    emit_written(night, str(row["task"]), written, inputs, now)

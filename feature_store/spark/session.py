@@ -7,6 +7,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -27,8 +29,7 @@ LOG = structlog.get_logger()
 
 PRELOAD_VARIABLE = "EVENSONG_SPARK_PRELOADED"  # python_daemon reads it
 
-DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
-S3_PACKAGE = "org.apache.hadoop:hadoop-aws:3.5.0"
+_SCALA = "2.13"  # of the Spark that the package pyspark holds
 
 _ONE_START = Lock()
 _WARMED = Lock()
@@ -116,7 +117,7 @@ def session_options(settings: Settings) -> dict[str, str]:
     """Every Spark option of the project, for sessions and for spark-submit."""
     on_s3 = settings.lake.startswith("s3://")
     options = {
-        "spark.jars.packages": ",".join([DELTA_PACKAGE, S3_PACKAGE] if on_s3 else [DELTA_PACKAGE]),
+        "spark.jars.packages": ",".join(jar_packages(on_s3=on_s3)),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         # Dates of listens are UTC days in every time zone of the machine.
@@ -152,6 +153,29 @@ def session_options(settings: Settings) -> dict[str, str]:
     if on_s3:
         options |= _s3_options()
     return options
+
+
+def jar_packages(*, on_s3: bool) -> list[str]:
+    """Maven coordinates of the jars that fit the installed pyspark and delta-spark.
+
+    Raises:
+        PackageNotFoundError: pyspark or delta-spark is not installed.
+    """
+    spark = ".".join(version("pyspark").split(".")[:2])
+    packages = [f"io.delta:delta-spark_{spark}_{_SCALA}:{version('delta-spark')}"]
+    if on_s3:
+        packages.append(f"org.apache.hadoop:hadoop-aws:{_hadoop_version()}")
+    return packages
+
+
+def _hadoop_version() -> str:
+    """The version of the Hadoop classes among Spark's jars; hadoop-aws must be of the same one."""
+    prefix = "hadoop-client-api-"
+    spark_home = find_spec("pyspark")
+    if spark_home is None or spark_home.origin is None:
+        raise PackageNotFoundError("pyspark")
+    [jar] = (Path(spark_home.origin).parent / "jars").glob(f"{prefix}*.jar")
+    return jar.stem.removeprefix(prefix)
 
 
 def _is_local(settings: Settings) -> bool:

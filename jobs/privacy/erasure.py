@@ -280,5 +280,8 @@ def _append_erasure_record(
         "event_number": request.event_number,
     }
     append(
-        settings.lake, RUN_ERASURES, pa.Table.from_pylist([row], schema=RUN_ERASURES.arrow_schema)
+        settings.lake,
+        RUN_ERASURES,
+        pa.Table.from_pylist([row], schema=RUN_ERASURES.arrow_schema),
+        commit_note=f"erasure {request.request_id}",
     )

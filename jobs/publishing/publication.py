@@ -9,16 +9,19 @@ import structlog
 
 from feature_store.lake.arrow_io import exists, read_table
 from feature_store.lake.distinct_values import distinct_values
+from feature_store.lake.storage import open_storage
 from feature_store.privacy.suppression import erasure_guard
+from feature_store.publishing.contract_suites import store_validations
 from feature_store.publishing.gates import evaluate_gates
 from feature_store.publishing.publish import CurrentMoved, Mode, publish, verify_staged_slices
 from feature_store.publishing.snapshot import Event, Pin, Snapshot, current_event, events
-from feature_store.runs.lineage import emit_published
+from feature_store.runs.lineage import emit_published, run_events
 from feature_store.settings import Night
 from feature_store.spark.session import make_spark
 from feature_store.tables import OUTPUT_COLUMNS, PUBLISHED_TABLES, output_tables
-from feature_store.tables.runs import RUN_METRICS
+from feature_store.tables.runs import PUBLISHED_RUNS, RUN_METRICS
 from jobs.publishing.audit import audit_metrics
+from jobs.publishing.table_rules import contract_metrics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -43,18 +46,32 @@ def publish_night(
         CurrentMoved: other runs were published during each of MAX_AUDITS audits.
         ErasedDuringRun: a person was erased after the tables had been staged.
     """
+    with run_events(night, [PUBLISHED_RUNS.name], lambda: now):
+        event = _audit_and_publish(night, mode, actor, now, spark or make_spark(night.settings))
+        emit_published(night, event, now)
+    LOG.info("published", run_id=event.run_id, event_number=event.event_number, action=event.action)
+    return event
+
+
+def _audit_and_publish(
+    night: Night, mode: Mode, actor: str, now: datetime, spark: SparkSession
+) -> Event:
     lake = night.settings.lake
-    session = spark or make_spark(night.settings)
     check_no_erasure = erasure_guard(lake)
-    pins = verify_staged_slices(session, night)
+    staged = verify_staged_slices(spark, night)
+    pins = tuple(one.pin for one in staged)
+    contracts = contract_metrics(one.validation for one in staged)
+    store_validations(
+        open_storage(lake), night.as_of, night.run_id, [one.validation for one in staged]
+    )
     inputs, model_versions = _inputs(night), _model_versions(night)
     for audits_left in reversed(range(MAX_AUDITS)):
         current = current_event(events(lake))
         snapshot = Snapshot(lake, current) if current else None
-        gates = evaluate_gates(audit_metrics(session, night, pins, snapshot))
+        gates = evaluate_gates([*contracts, *audit_metrics(spark, night, pins, snapshot)])
         check_no_erasure()
         try:
-            event = publish(
+            return publish(
                 night,
                 pins=pins,
                 gates=gates,
@@ -65,14 +82,11 @@ def publish_night(
                 actor=actor,
                 now=now,
             )
-            break
         except CurrentMoved as conflict:
             if not audits_left:
                 raise
             LOG.info("audited again", reason=str(conflict))
-    emit_published(night, event, now)
-    LOG.info("published", run_id=event.run_id, event_number=event.event_number, action=event.action)
-    return event
+    raise AssertionError  # the last audit returns or raises
 
 
 def _inputs(night: Night) -> tuple[Pin, ...]:

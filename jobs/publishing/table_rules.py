@@ -1,4 +1,4 @@
-"""Table rules: days without arrivals, row counts, and columns against the published tables."""
+"""Table rules: contracts, days without arrivals, row counts, columns against those published."""
 
 from __future__ import annotations
 
@@ -17,9 +17,26 @@ from jobs.publishing.population_rules import ratio
 from jobs.publishing.row_rules import EXAMPLES_PER_RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from feature_store.contract import Table
+    from feature_store.publishing.validation import Validation
+
+
+def contract_metrics(validations: Iterable[Validation]) -> list[GateMetric]:
+    """For each published table the number of expectations of its contract that its slice breaks."""
+    return [
+        GateMetric(
+            f"contract_{validation.suite}",
+            validation.suite,
+            len(broken),
+            high=0,
+            examples="; ".join(broken),
+            is_absolute=True,
+        )
+        for validation in validations
+        for broken in [[name for name, passed in validation.is_passed.items() if not passed]]
+    ]
 
 
 def days_without_arrivals(night: Night) -> GateMetric:

@@ -15,7 +15,14 @@ from jobs.report.sections.graph import Graph, read_graph
 from jobs.report.sections.ingest import Ingest, read_ingest
 from jobs.report.sections.lists import Lists, main_tier_by_user, read_lists, read_topk
 from jobs.report.sections.quality import QualitySection, read_quality
-from jobs.report.sections.run_status import GateRow, Header, read_gates, read_header
+from jobs.report.sections.run_status import (
+    ContractRow,
+    GateRow,
+    Header,
+    read_contracts,
+    read_gates,
+    read_header,
+)
 from jobs.report.sections.similar_tracks import SimilarTracks, read_similar_tracks
 from jobs.report.sections.stages import Stage, read_stages
 from jobs.report.sections.trends import Trends, read_trends
@@ -39,6 +46,7 @@ class ReportContent:
     graph: Graph
     quality: QualitySection
     gates: tuple[GateRow, ...]
+    contracts: tuple[ContractRow, ...]
     lists: Lists
     similar: SimilarTracks
     changes: Changes | None
@@ -70,6 +78,7 @@ def collect(night: Night) -> ReportContent:
         graph=read_graph(view, main_tier_by_user(topk)),
         quality=read_quality(view),
         gates=gates,
+        contracts=read_contracts(view),
         lists=lists,
         similar=similar,
         changes=changes,

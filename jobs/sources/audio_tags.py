@@ -1,34 +1,21 @@
-"""Reads the tags and the embedded cover of audio files (Vorbis comments, ID3, MP4) with mutagen."""
+"""Reads the tags and the embedded cover of audio files with mediafile.
+
+mediafile knows the names of one tag in Vorbis comments, ID3, MP4 and APE. Two fields are added to
+its own: a release date is preferred to a recording date, and "unsyncedlyrics" are lyrics too.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
-import mutagen
-from mutagen.flac import Picture as FlacPicture
+import mediafile
+from mutagen import MutagenError
 
 from jobs.sources.cover_file import CoverFile
 
-# Names of one tag in Vorbis comments, ID3 and MP4; the first name that a file has counts.
-_TITLE = ("title", "TIT2", "©nam")
-_ARTIST = ("artist", "TPE1", "©ART")
-_ALBUM = ("album", "TALB", "©alb")
-_GENRE = ("genre", "TCON", "©gen")
-_DATE = ("date", "TDRL", "TDRC", "©day")
-_LYRICS = ("lyrics", "unsyncedlyrics", "USLT", "©lyr")
-_ISRC = ("isrc", "TSRC", "----:com.apple.iTunes:ISRC")
-_MBID = (
-    "musicbrainz_trackid",
-    "UFID:http://musicbrainz.org",
-    "----:com.apple.iTunes:MusicBrainz Track Id",
-)
-_COVER = ("metadata_block_picture", "APIC", "covr")
 _PNG_SIGNATURE = b"\x89PNG"
 
 
@@ -37,7 +24,7 @@ class AudioTags:
     """Tags of one audio file; None for a tag that the file lacks.
 
     Attributes:
-        failure: why the tags, or the embedded cover, could not be read.
+        failure: why the tags, or one of them, could not be read.
     """
 
     title: str | None = None
@@ -53,75 +40,77 @@ class AudioTags:
     failure: str | None = None
 
 
-def read_tags(content: bytes, file_name: str) -> AudioTags:
-    """Tags of an audio file; all None, with a failure, when mutagen cannot read it."""
-    try:
-        opened = mutagen.File(fileobj=io.BytesIO(content), filename=file_name)
-    except mutagen.MutagenError as error:
-        return AudioTags(failure=f"tags: {error}")
-    if opened is None:
-        return AudioTags(failure="tags: no known audio format")
-    tags: Mapping[str, Any] = opened.tags or {}  # each container has values of its own types
-    cover, failure = _embedded_cover(opened, tags)
-    return AudioTags(
-        title=_text(tags, _TITLE),
-        artist=_text(tags, _ARTIST),
-        album=_text(tags, _ALBUM),
-        genre=_text(tags, _GENRE),
-        released_date=_full_date(_text(tags, _DATE)),
-        duration_ms=round(opened.info.length * 1000) or None,
-        isrc=_text(tags, _ISRC),
-        recording_mbid=_text(tags, _MBID),
-        lyrics=_text(tags, _LYRICS),
-        cover=cover,
-        failure=failure,
+class _AudioFile(mediafile.MediaFile):  # type: ignore[misc]  # mediafile has no types
+    """An audio file with the fields that the catalogue needs."""
+
+    released = mediafile.DateField(
+        mediafile.MP3StorageStyle("TDRL"),
+        mediafile.MP3StorageStyle("TDRC"),
+        mediafile.MP4StorageStyle("\xa9day"),
+        mediafile.StorageStyle("DATE"),
     )
+    released_year, released_month, released_day = (
+        released.year_field(),
+        released.month_field(),
+        released.day_field(),
+    )
+    unsynced_lyrics = mediafile.MediaField(mediafile.StorageStyle("UNSYNCEDLYRICS"))
 
 
-def _first(tags: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    """First value of the first name found; ID3 adds a language to a name, as in "USLT::eng"."""
-    for name in names:
-        for key in tags.keys():  # noqa: SIM118  iterating over Vorbis comments gives pairs
-            if key == name or key.startswith(f"{name}:"):
-                value = tags[key]
-                return value[0] if isinstance(value, list) and value else value
-    return None
+class _NamedBytes(io.BytesIO):
+    """Bytes with a file name: its extension helps to tell formats apart."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
 
 
-def _text(tags: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
-    """A tag's text without surrounding spaces; None when it is missing or blank."""
-    value = _first(tags, names)
-    value = getattr(value, "text", getattr(value, "data", value))  # ID3 frames
-    if isinstance(value, list):
-        value = value[0] if value else None
-    if value is None:
-        return None
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return text.strip() or None
+def read_tags(content: bytes, file_name: str) -> AudioTags:
+    """Tags of an audio file; all None, with a failure, when it cannot be read.
 
-
-def _full_date(text: str | None) -> date | None:
-    """The date of "2011-07-19" or "2011-07-19T12:00:00"; None for a year or a month alone."""
+    A tag that cannot be read is None, and the failure names it.
+    """
     try:
-        return date.fromisoformat(text[: len("2011-07-19")]) if text else None
+        file = _AudioFile(_NamedBytes(content, file_name))
+    except mediafile.UnreadableFileError as error:
+        return AudioTags(failure=f"tags: {error}")
+    readers: dict[str, Callable[[], object]] = {
+        "title": lambda: _text(file.title),
+        "artist": lambda: _text(file.artist),
+        "album": lambda: _text(file.album),
+        "genre": lambda: _text(file.genre),
+        "released_date": lambda: _full_date(file),
+        "duration_ms": lambda: round(file.length * 1000) or None,
+        "isrc": lambda: _text(file.isrc),
+        "recording_mbid": lambda: _text(file.mb_trackid),
+        "lyrics": lambda: _text(file.lyrics) or _text(file.unsynced_lyrics),
+        "cover": lambda: _cover_file(file.art),
+    }
+    found, failures = dict[str, object](), list[str]()
+    for name, read in readers.items():
+        try:
+            found[name] = read()
+        # mediafile takes values apart without checking them: any of these may come of a broken one.
+        except (ValueError, TypeError, LookupError, AttributeError, MutagenError) as error:
+            failures.append(f"{name}: {error}")
+    return AudioTags(**found, failure="; ".join(failures) or None)  # type: ignore[arg-type]
+
+
+def _text(value: str | None) -> str | None:
+    """A tag's text without surrounding spaces; None when it is missing or blank."""
+    return (value or "").strip() or None
+
+
+def _full_date(file: _AudioFile) -> date | None:
+    """The release date; None for a year or a month alone, or a day that no calendar has."""
+    year, month, day = file.released_year, file.released_month, file.released_day
+    try:
+        return date(year, month, day) if year and month and day else None
     except ValueError:
         return None
 
 
-def _embedded_cover(opened: Any, tags: Mapping[str, Any]) -> tuple[CoverFile | None, str | None]:
-    """The embedded cover, or why it cannot be read; (None, None) when there is none."""
-    if native := getattr(opened, "pictures", None):  # FLAC keeps pictures outside its tags
-        return _cover_file(native[0].data), None
-    value = _first(tags, _COVER)
-    if value is None:
-        return None, None
-    if not isinstance(value, str):  # ID3 frames have .data, MP4 covers are bytes
-        return _cover_file(bytes(getattr(value, "data", value))), None
-    try:
-        return _cover_file(FlacPicture(base64.b64decode(value, validate=True)).data), None  # type: ignore[no-untyped-call]  # mutagen has no types
-    except (binascii.Error, mutagen.MutagenError) as error:
-        return None, f"embedded picture: {error}"
-
-
-def _cover_file(content: bytes) -> CoverFile:
+def _cover_file(content: bytes | None) -> CoverFile | None:
+    if not content:
+        return None
     return CoverFile("png" if content.startswith(_PNG_SIGNATURE) else "jpg", content)

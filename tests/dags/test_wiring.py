@@ -11,7 +11,7 @@ from dags.policy.roles import ACTING_ROLES, USERS
 
 @pytest.fixture(scope="module")
 def dags(session_settings):
-    from dags.command.local_airflow import prepare
+    from dags.command.nights.local_airflow import prepare
 
     prepare(session_settings)
     from dags.policy.pools import our_dags

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from feature_store.settings import Settings, SettingsError, load_settings
+from feature_store.effective_settings import effective_settings
+from feature_store.settings import Settings, SettingsError, config_file, load_settings
 
 
 def test_variables_override_the_file_and_arguments_override_both(monkeypatch):
@@ -34,7 +35,7 @@ def test_a_misspelt_variable_is_an_error(monkeypatch):
 def test_an_unknown_key_in_the_file_is_an_error():
     Path("evensong.toml").write_text("[lists]\nlenght = 7\n")
 
-    with pytest.raises(SettingsError, match=r"lists.lenght: .*correct evensong.toml"):
+    with pytest.raises(SettingsError, match=r"lists.lenght: .*correct .*/evensong.toml or"):
         load_settings()
 
 
@@ -56,6 +57,57 @@ def test_settings_are_immutable():
 def test_an_object_store_address_is_unchanged_and_a_folder_becomes_absolute():
     assert load_settings(lake="s3://bucket/lake").lake == "s3://bucket/lake"
     assert Path(load_settings(lake="here").lake).is_absolute()
+
+
+def test_a_variable_names_the_file(monkeypatch, tmp_path):
+    Path("evensong.toml").write_text("seed = 1\n")
+    named = tmp_path / "elsewhere" / "night.toml"
+    named.parent.mkdir()
+    named.write_text("seed = 5\n")
+    monkeypatch.setenv("EVENSONG_CONFIG", str(named))
+
+    assert (load_settings().seed, config_file()) == (5, named)
+    named.unlink()
+    with pytest.raises(
+        SettingsError, match=r"EVENSONG_CONFIG = '.*night.toml' is no file; correct"
+    ):
+        load_settings()
+
+
+@pytest.mark.parametrize("content", [b"seed = ", b"lake = '\xff'"])
+def test_a_file_that_is_no_toml_is_named(content):
+    Path("evensong.toml").write_bytes(content)
+
+    with pytest.raises(SettingsError, match=r"/evensong.toml is no TOML: .*; correct the file"):
+        load_settings()
+
+
+def test_every_setting_has_a_value_and_an_origin(monkeypatch):
+    """A variable hides the file; of a mapping both may set keys; a group may be one variable."""
+    Path("evensong.toml").write_text(
+        "seed = 1\nlate_track_days = 3\n[training.families]\nranking = 'ease'\n"
+    )
+    monkeypatch.setenv("EVENSONG_SEED", "2")
+    monkeypatch.setenv("EVENSONG_LISTS", '{"length": 7}')
+    monkeypatch.setenv("EVENSONG_TRAINING__FAMILIES__MOOD", "lora")
+    monkeypatch.setenv("EVENSONG_PRIVACY_KEY", "s3cret")
+    monkeypatch.setenv("EVENSONG_LINEAGE_URL", "http://ann:s3cret@marquez:5000/api")
+
+    settings = {one.name: (one.value, one.origin) for one in effective_settings()}
+
+    file = str(Path("evensong.toml").resolve())
+    assert settings["seed"] == ("2", "EVENSONG_SEED")
+    assert settings["late_track_days"] == ("3", file)
+    assert settings["lists.length"] == ("7", "EVENSONG_LISTS")
+    assert settings["lists.candidates"][1] == "default"
+    assert settings["training.families"] == (
+        '{"ranking": "ease", "mood": "lora"}', f"EVENSONG_TRAINING__FAMILIES__MOOD and {file}",
+    )  # fmt: skip
+    assert settings["privacy_key"] == ("(hidden)", "EVENSONG_PRIVACY_KEY")
+    assert settings["lineage_url"] == (
+        "http://ann:***@marquez:5000/api", "EVENSONG_LINEAGE_URL",
+    )  # fmt: skip
+    assert settings.keys() == dict(_descriptions(Settings)).keys()
 
 
 @pytest.mark.parametrize("name", ["local", "production"])

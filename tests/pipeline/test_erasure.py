@@ -9,7 +9,6 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from dags.operators.erasure_steps import ERASURE_STEPS
@@ -23,7 +22,6 @@ from feature_store.publishing.snapshot import Snapshot, events, open_snapshot
 from feature_store.settings import Settings, load_settings
 from feature_store.tables import TABLES
 from feature_store.tables.runs import RUN_ERASURES
-from jobs.landing.writer import LandingWriter
 from jobs.privacy.erasure import request_erasure, status
 from jobs.privacy.export import export
 from tests.support import toy_dataset
@@ -31,8 +29,7 @@ from tests.support.id_search import files_containing_id
 
 pytestmark = pytest.mark.timeout(1200)
 
-ERASED = "rock-2"
-FAN = "fan"  # follows only rock-2, who agreed to be named
+ERASED, FAN = toy_dataset.NAMED, toy_dataset.FAN
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -52,14 +49,10 @@ class Erasure:
 
 
 @pytest.fixture(scope="module")
-def erasure(tmp_path_factory, run_night, spark):
-    """Run a night with rock-2 in every table, copy landing, then erase rock-2."""
-    root = tmp_path_factory.mktemp("erasure")
-    lake = root / "lake"
-    settings = load_settings(lake=str(lake), state=root / "lake-state", privacy={"reader_grace_s": 0})  # fmt: skip
-    toy_dataset.land_toy_dataset(open_storage(str(lake)))
-    _land_rows_naming_person(open_storage(str(lake)))
-    run_night(lake, toy_dataset.LAST_DAY)
+def erasure(tmp_path_factory, nights, spark):
+    """After a night with the person in every table: copy landing, then erase the person."""
+    lake = nights.lake_to_erase_from
+    settings = load_settings(lake=str(lake), state=f"{lake}-state", privacy={"reader_grace_s": 0})
     landing_copy = shutil.copytree(lake / "landing", tmp_path_factory.mktemp("source") / "landing", ignore=shutil.ignore_patterns("_manifests"))  # fmt: skip
     assert len(files_containing_id(lake, ERASED)) > 30
     exported = export(settings, ERASED)
@@ -68,38 +61,12 @@ def erasure(tmp_path_factory, run_night, spark):
     assert status(settings, request_id) == "pending"
     run_steps(settings, request_id)
     return Erasure(settings, landing_copy, exported, before, lists_before, _other_rows(settings),
-                 _lists(settings), files_containing_id(root, ERASED), request_id)  # fmt: skip
+                 _lists(settings), files_containing_id(lake.parent, ERASED), request_id)  # fmt: skip
 
 
 def run_steps(settings, request_id):
     for step in ERASURE_STEPS:
         resolve_name(step)(settings, request_id)
-
-
-def _land_rows_naming_person(storage):
-    """Land rows that name the person: consent, follow, feedback, tag, rejected row, unreadable file."""
-    writer, day = LandingWriter(storage), toy_dataset.LAST_DAY
-    user = {"user_id": ERASED, "registered_date": toy_dataset.FIRST_DAY, "is_opted_out": False, "is_named_to_others": True}  # fmt: skip
-    writer.write_rows("users", day, pa.Table.from_pylist([user, user | {"user_id": FAN}]))
-    follow = {
-        "user_id": FAN,
-        "followed_user_id": ERASED,
-        "followed_from_date": day,
-        "is_active": True,
-    }
-    writer.write_rows("follows", day, pa.Table.from_pylist([follow]))
-    writer.write_rows("tags", day, pa.Table.from_pylist([{"track_id": "r1", "tag": "loud", "user_id": ERASED}]))  # fmt: skip
-    hide = toy_dataset.hide_event(ERASED, "j1")
-    writer.write_rows("feedback", day, pa.Table.from_pylist([hide]), part="part-1")
-    impression = {
-        "user_id": ERASED,
-        "track_id": "j1",
-        "shown_at_utc": toy_dataset.hide_event(ERASED, "j1")["given_at_utc"],
-    }
-    writer.write_rows("impressions", day, pa.Table.from_pylist([impression]))
-    bad = toy_dataset.listen(ERASED, "r1", day, 12) | {"played_ms": -1}
-    writer.write_rows("listens", day, pa.Table.from_pylist([bad]), part="part-2")
-    storage.write(f"landing/listens/{day}/part-3.parquet", f"not Parquet, {ERASED}".encode())
 
 
 def _other_rows(settings):

@@ -60,6 +60,7 @@ def test_after_five_nights_and_a_backfill_nothing_names_an_erased_person(
     assert user_ids == {
         *toy_dataset.LISTENERS,
         toy_dataset.FOLLOWER,
+        toy_dataset.FAN,
         toy_dataset.COLD_START_USER,
     } - {
         ERASED,

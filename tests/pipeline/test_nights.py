@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from feature_store.lake.arrow_io import read_table
+from feature_store.lake.delta_tables import exists, open_table
 from feature_store.publishing.snapshot import Snapshot, events, open_snapshot
 from feature_store.settings import Night, load_settings
-from feature_store.tables import table_called
+from feature_store.tables import TABLES, table_called
 from jobs.run import run_job
 from tests.support import toy_dataset
 from training.predict import predict
@@ -87,6 +88,7 @@ def test_opted_out_listeners_get_no_list_and_all_others_a_full_one(lists):
     assert set(lists) == {
         *toy_dataset.LISTENERS,
         toy_dataset.FOLLOWER,
+        toy_dataset.FAN,
         toy_dataset.COLD_START_USER,
     } - {toy_dataset.OPTED_OUT}
     assert {len(mine) for mine in lists.values()} == {3}
@@ -144,10 +146,10 @@ def test_broken_content_gets_a_failure_reason_and_does_not_stop_the_night(nights
 
 
 def test_the_second_night_encodes_the_new_release_and_nothing_else(nights):
-    """The second night does not encode the content and the 2 tags of the first night again."""
+    """The second night does not encode the content and the 3 tags of the first night again."""
     features = ("feat_audio", "feat_lyrics", "feat_cover", "feat_tags")
 
-    assert [nights.first["tables"][name]["rows"] for name in features] == [10, 11, 12, 2]
+    assert [nights.first["tables"][name]["rows"] for name in features] == [10, 11, 12, 3]
     assert [nights.second["tables"][name]["rows"] for name in features] == [1, 1, 1, 0]
 
 
@@ -185,8 +187,7 @@ def test_the_same_night_into_another_lake_gives_the_same_rows_in_every_table(nig
 
 def test_another_seed_gives_other_lists(nights, spark, tmp_path):
     """The seed reaches the model and, through its scores, the published rows."""
-    assert nights.elsewhere
-    lake = str(shutil.copytree(nights.elsewhere_lake, tmp_path / "lake"))
+    lake = str(shutil.copytree(nights.copy_of_elsewhere, tmp_path / "lake"))
     settings = load_settings(lake=lake, state=tmp_path / "state", seed=7, lists={"length": 3})
     night = Night(toy_dataset.LAST_DAY, "another-seed", settings)
 
@@ -204,6 +205,21 @@ def test_the_report_is_one_file_without_external_resources(nights):
     assert nights.first["run_id"] in text
     assert 'src="http' not in text
     assert 'href="http' not in text
+
+
+def test_every_commit_of_a_night_names_its_run(nights):
+    """Spark's and delta-rs's alike; what creates a table or gives it rules belongs to no run."""
+    assert nights.lake
+    runs = {nights.first["run_id"], nights.second["run_id"], nights.again["run_id"]}
+    tables = [table for table in TABLES.values() if exists(nights.lake, table)]
+    notes = {
+        (table.name, commit["operation"], commit.get("userMetadata"))
+        for table in tables
+        for commit in open_table(nights.lake, table).history()
+        if commit["operation"] not in {"CREATE TABLE", "ADD CONSTRAINT"}
+    }
+
+    assert {note for _, _, note in notes} == runs, sorted(map(str, notes))
 
 
 def test_every_published_row_names_its_run_and_inputs_are_pinned(nights):

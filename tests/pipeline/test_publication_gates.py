@@ -10,13 +10,15 @@ import pytest
 from pyspark.sql import functions as F
 
 from feature_store.lake import spark_io
+from feature_store.lake.storage import open_storage
 from feature_store.publishing import gates, publish
+from feature_store.publishing.contract_suites import read_validations
 from feature_store.publishing.gates import GateFailed
 from feature_store.publishing.snapshot import events, open_snapshot
 from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.tables import table_called
-from feature_store.tables.recommendations import REC_TOPK
+from feature_store.tables.recommendations import REC_CHANGES, REC_TOPK
 from jobs.publishing import publication
 from jobs.publishing.population_rules import list_metrics, tier_shift
 from jobs.publishing.publication import publish_night
@@ -99,7 +101,7 @@ def test_gates_run_again_when_another_event_becomes_current_meanwhile(
 
 
 def test_gates_about_rows_are_absolute_and_gates_about_the_population_are_not(nights):
-    """Operators may not waive absolute gates: these protect people and readers' columns."""
+    """Operators may not waive absolute gates: these protect people and what readers rely on."""
     newest = [event for event in events(nights.lake) if event.action == "publish"][-1]
 
     absolute = {gate["rule"] for gate in newest.gates if gate["is_absolute"]}
@@ -109,6 +111,7 @@ def test_gates_about_rows_are_absolute_and_gates_about_the_population_are_not(ni
         "unavailable_tracks_topk", "unavailable_tracks_similar", "hidden_tracks_topk",
         "opted_out_or_unknown_people", "erased_people_topk", "tracks_over_artist_limit",
         "columns_lost", "dangling_edges",
+        "contract_rec_topk", "contract_rec_similar_tracks", "contract_rec_changes",
     }  # fmt: skip
     assert len(newest.gates) - len(absolute) == 14
 
@@ -143,3 +146,31 @@ def test_lists_that_change_their_tiers_overnight_break_a_gate(nights, spark):
     assert tier_shift(now, before, night).value == pytest.approx(0.5)
     assert tier_shift(now, None, night).value == 0
     assert tier_shift(before.limit(0), before, night).value == pytest.approx(0.5)
+
+
+def test_a_slice_that_breaks_its_contract_blocks_the_night(nights, spark, tmp_path):
+    """A repeated row of rec_changes, which Delta's rules let through and no row rule looks at."""
+    lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
+    settings = load_settings(lake=lake, state=tmp_path, lists={"length": 3})
+    night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], settings)
+    staged = spark_io.read(spark, lake, REC_CHANGES, as_of=toy_dataset.NEXT_DAY)
+    written = spark_io.write(
+        staged.unionByName(staged.limit(1)),
+        lake,
+        REC_CHANGES,
+        first=toy_dataset.NEXT_DAY,
+        end=toy_dataset.NEXT_DAY + timedelta(days=1),
+    )
+    record_task(night, written, {}, elapsed_s=0, now=datetime.now(UTC))
+
+    with pytest.raises(
+        GateFailed, match=r"contract_rec_changes is 1, must be at most 0; for example repeated key"
+    ):
+        publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
+
+    [failed] = [
+        validation
+        for validation in read_validations(open_storage(lake), night.as_of, night.run_id)
+        if not validation["success"]
+    ]
+    assert failed["suite_name"] == "rec_changes"

@@ -55,8 +55,11 @@ class Nights:
     @cached_property
     def elsewhere(self) -> dict[str, Any]:
         """Summary of the night of LAST_DAY in a second lake."""
-        toy_dataset.land_toy_dataset(open_storage(self.elsewhere_lake))
-        return self.run(Path(self.elsewhere_lake), toy_dataset.LAST_DAY)
+        lake = self.root / "elsewhere" / "lake"
+        toy_dataset.land_toy_dataset(open_storage(str(lake)))
+        ran = self.run(lake, toy_dataset.LAST_DAY)
+        shutil.copytree(lake, self.root / "copy-of-elsewhere")
+        return ran
 
     @property
     def lake(self) -> str:
@@ -77,9 +80,19 @@ class Nights:
         return str(self.root / "before-next-day")
 
     @property
-    def elsewhere_lake(self) -> str:
-        """The lake of `elsewhere`."""
-        return str(self.root / "elsewhere")
+    def copy_of_elsewhere(self) -> str:
+        """A copy of the second lake after `elsewhere`."""
+        assert self.elsewhere
+        return str(self.root / "copy-of-elsewhere")
+
+    @property
+    def lake_to_erase_from(self) -> Path:
+        """The second lake after `elsewhere`, for the one file that erases in it; its state lies beside it.
+
+        A copy would not do: MLflow's records name the folder in which they were made.
+        """
+        assert self.elsewhere
+        return self.root / "elsewhere" / "lake"
 
     @property
     def _lake(self) -> Path:
@@ -89,16 +102,16 @@ class Nights:
 @pytest.fixture(scope="session")
 def run_night(session_settings: Settings, spark: object) -> Callable[..., dict[str, Any]]:
     """Function that runs the DAG for one date and returns the summary of `--json`."""
-    from dags.command.local_airflow import prepare
+    from dags.command.nights.local_airflow import prepare
 
     prepare(session_settings)
 
     def run(lake: Path, as_of: object, **variables: str) -> dict[str, Any]:
         from rich.console import Console
 
-        from dags.command.local_airflow import run_night as run_dag
-        from dags.command.progress import NightProgress
-        from dags.command.summary import summarise_night
+        from dags.command.nights.local_airflow import run_night as run_dag
+        from dags.command.nights.progress import NightProgress
+        from dags.command.nights.summary import summarise_night
 
         settings = (
             LISTS | variables | {"EVENSONG_LAKE": str(lake), "EVENSONG_STATE": f"{lake}-state"}

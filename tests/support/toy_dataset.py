@@ -32,6 +32,8 @@ HIDER = "rock-1"  # hid r1, which is also this listener's withheld track
 OPTED_OUT = "rock-5"
 FOLLOWER = "newcomer"  # follows rock-2 and rock-3, has no listen
 COLD_START_USER = "stranger"  # has no follow and no listen
+NAMED = "rock-2"  # agreed to be named to others; every table that can name people names this one
+FAN = "fan"  # follows NAMED only, has no listen
 SILENT_TRACKS = ("r3", "j3")  # no audio
 BROKEN_AUDIO, BROKEN_COVER = "r4", "j4"
 NEW_RELEASE = "r7"  # lands with its content on NEXT_DAY
@@ -39,10 +41,11 @@ NEW_RELEASE = "r7"  # lands with its content on NEXT_DAY
 N_LISTENS = 12 * 5 * N_DAYS
 REJECTS = {
     "unknown_track": 1,
-    "negative_duration": 1,
+    "negative_duration": 2,
     "future_time": 1,
     "missing_value": 1,
     "not_utf8": 1,
+    "unreadable_file": 1,
 }
 
 _SAMPLE_RATE_HZ = 22_050
@@ -59,7 +62,7 @@ def withheld_track(user_id: str) -> str:
 
 
 def land_toy_dataset(storage: Storage) -> None:
-    """Land all files up to LAST_DAY."""
+    """Land all files up to LAST_DAY; rejects and an unreadable file name NAMED too."""
     writer = LandingWriter(storage)
     writer.write_rows("tracks", FIRST_DAY, pa.Table.from_pylist([_track(name) for name in TRACKS]))
     withdrawn = _track(WITHDRAWN) | {"is_available": False}
@@ -67,14 +70,20 @@ def land_toy_dataset(storage: Storage) -> None:
     writer.write_rows("users", FIRST_DAY, pa.Table.from_pylist(_users()))
     writer.write_rows("follows", FIRST_DAY, pa.Table.from_pylist(_follows()))
     writer.write_rows("tags", FIRST_DAY, pa.Table.from_pylist(_tags(TRACKS)))
-    writer.write_rows(
-        "feedback", LAST_DAY, pa.Table.from_pylist([hide_event(HIDER, withheld_track(HIDER))])
-    )
+    loud = {"track_id": "r1", "tag": "loud", "user_id": NAMED, "tagged_date": LAST_DAY}
+    writer.write_rows("tags", LAST_DAY, pa.Table.from_pylist([loud]))
+    hidden = [hide_event(HIDER, withheld_track(HIDER)), hide_event(NAMED, "j1")]
+    writer.write_rows("feedback", LAST_DAY, pa.Table.from_pylist(hidden))
+    shown_at_utc = datetime.combine(LAST_DAY, time(8), UTC)
+    shown = {"user_id": NAMED, "track_id": "j1", "shown_at_utc": shown_at_utc}
+    writer.write_rows("impressions", LAST_DAY, pa.Table.from_pylist([shown]))
     _write_content(writer, FIRST_DAY, TRACKS)
     for offset in range(N_DAYS):
         day = FIRST_DAY + timedelta(days=offset)
         writer.write_rows("listens", day, pa.Table.from_pylist(listens_on(day)))
     writer.write_rows("listens", LAST_DAY, pa.Table.from_pylist(_faulty_listens()), part="part-1")
+    unreadable = f"not Parquet, {NAMED}".encode()
+    storage.write(f"landing/listens/{LAST_DAY}/part-2.parquet", unreadable)
 
 
 def land_next_day(storage: Storage) -> None:
@@ -138,21 +147,21 @@ def _users() -> list[dict[str, object]]:
             "user_id": user,
             "registered_date": FIRST_DAY,
             "is_opted_out": user == OPTED_OUT,
-            "is_named_to_others": False,
+            "is_named_to_others": user == NAMED,
         }
-        for user in [*LISTENERS, FOLLOWER, COLD_START_USER]
+        for user in [*LISTENERS, FOLLOWER, FAN, COLD_START_USER]
     ]
 
 
 def _follows() -> list[dict[str, object]]:
     return [
         {
-            "user_id": FOLLOWER,
+            "user_id": follower,
             "followed_user_id": followed,
             "followed_from_date": FIRST_DAY,
             "is_active": True,
         }
-        for followed in ("rock-2", "rock-3")
+        for follower, followed in ((FOLLOWER, NAMED), (FOLLOWER, "rock-3"), (FAN, NAMED))
     ]
 
 
@@ -171,6 +180,7 @@ def _faulty_listens() -> list[dict[str, object]]:
         good | {"played_ms": -5, "listened_at_utc": datetime.combine(LAST_DAY, time(11), UTC)},
         good | {"listened_at_utc": datetime.combine(NEXT_DAY, time(0), UTC)},
         good | {"user_id": None},
+        listen(NAMED, "r1", LAST_DAY, 12) | {"played_ms": -1},
     ]
 
 

@@ -89,7 +89,8 @@ def _correct_hashes(lake: str, storage: Storage) -> None:
     rows = read_table(lake, RUN_MODELS).to_pylist()
     kept = [_with_hashes(storage, row) for row in rows if _is_whole(storage, row)]
     if kept != rows:
-        replace_rows(lake, RUN_MODELS, pa.Table.from_pylist(kept, schema=RUN_MODELS.arrow_schema))
+        rows_kept = pa.Table.from_pylist(kept, schema=RUN_MODELS.arrow_schema)
+        replace_rows(lake, RUN_MODELS, rows_kept, commit_note="erasure")
 
 
 def _is_whole(storage: Storage, row: dict[str, Any]) -> bool:

@@ -286,6 +286,7 @@ def add(night: Night, row: ModelRow) -> ModelRow:
         night.settings.lake,
         RUN_MODELS,
         pa.Table.from_pylist([values], schema=RUN_MODELS.arrow_schema),
+        commit_note=night.run_id,
     )
     return row
 

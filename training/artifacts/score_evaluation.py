@@ -100,4 +100,5 @@ def _write(night: Night, task: str, rows: list[dict[str, object]]) -> Written:
         table,
         as_of=night.as_of,
         part={"training_task": task},
+        commit_note=night.run_id,
     )

@@ -6,7 +6,6 @@ The weights are those of the package musicnn.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.audio import audio_file, mel, signal
 from jobs.encoders.identity import encoder_identity
+from jobs.encoders.weight_packages import WeightPackage, weights_folder
 
 ENCODER_ID = "musicnn-mtt-v1"
 PATCH_FRAMES = 187  # 3 s, the length that the network was trained on
@@ -26,6 +26,14 @@ TAGS = (
     *("male vocal", "no vocal", "pop", "soft", "sitar", "solo", "man", "classic", "choir", "voice"),
     *("new age", "dance", "male voice", "female vocal", "beats", "harp", "cello", "no voice"),
     *("weird", "country", "metal", "female voice", "choral"),
+)
+
+
+PACKAGE = WeightPackage(
+    "musicnn",
+    "0.1.0",
+    folder="MTT_musicnn",
+    wheel_sha256="f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa",
 )
 
 
@@ -87,9 +95,6 @@ def cut_patches(frames: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _checkpoint_files() -> tuple[Path, Path]:
-    """Index and shard. find_spec locates the package: importing it would import TensorFlow."""
-    package = find_spec("musicnn")
-    if package is None or package.origin is None:
-        raise FileNotFoundError("encoder musicnn-mtt-v1: the package musicnn is not installed")
-    folder = Path(package.origin).parent / "MTT_musicnn"
+    """Index and shard; the package is not imported, because that would import TensorFlow."""
+    folder = weights_folder(PACKAGE)
     return folder / ".index", folder / ".data-00000-of-00001"

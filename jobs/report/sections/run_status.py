@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from feature_store.lake.storage import open_storage
+from feature_store.publishing.contract_suites import read_validations
 from feature_store.tables.core import CORE_LISTENS
 from jobs.report.charts import area_path
 from jobs.report.formatting import count, long_date
@@ -31,6 +33,22 @@ class GateRow:
     threshold: str
     status: str
     examples: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRow:
+    """The suite of one published table: how many of its expectations its slice fulfils.
+
+    Attributes:
+        failed: names of the broken ones, such as "null user_id".
+        rules: every rule of the suite, in words or as SQL.
+    """
+
+    suite: str
+    n_passed: int
+    n_expectations: int
+    failed: tuple[str, ...]
+    rules: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,13 @@ def read_gates(view: RunView, redactor: Redactor) -> tuple[GateRow, ...]:
     return tuple(sorted(rows, key=lambda row: row.status == "passed"))
 
 
+def read_contracts(view: RunView) -> tuple[ContractRow, ...]:
+    """The suites of the run's published tables, as they were validated when it was audited."""
+    night = view.night
+    found = read_validations(open_storage(view.lake), night.as_of, night.run_id)
+    return tuple(_contract_row(validation) for validation in found)
+
+
 def run_status(event: Event | None, current: Event | None, gates: tuple[GateRow, ...]) -> str:
     """The outcome of the run and what readers see, in one or two sentences."""
     readers = (
@@ -121,6 +146,20 @@ def run_status(event: Event | None, current: Event | None, gates: tuple[GateRow,
     if current is not None and current.run_id == event.run_id:
         return f"Published: readers see these lists; {gates_text}."
     return f"Published ({gates_text}), then replaced. {readers}"
+
+
+def _contract_row(validation: dict[str, Any]) -> ContractRow:
+    results = [
+        (result["expectation_config"]["kwargs"]["column"], result)
+        for result in validation["results"]
+    ]
+    return ContractRow(
+        suite=validation["suite_name"],
+        n_passed=sum(result["success"] for _, result in results),
+        n_expectations=len(results),
+        failed=tuple(name for name, result in results if not result["success"]),
+        rules=tuple(result["expectation_config"]["meta"]["rule"] for _, result in results),
+    )
 
 
 def _listens_path(by_hour: list[int]) -> str:

@@ -8,9 +8,11 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support import toy_dataset
 
@@ -64,12 +66,57 @@ def test_a_misspelt_setting_stops_any_command():
 
 
 def test_an_empty_landing_folder_says_what_to_do_next(tmp_path):
-    failed = evensong("night", "--as-of", "2026-03-01", lake=tmp_path / "lake")
+    """And the night has a database of its own: the servers' scheduler would start its tasks again."""
+    (tmp_path / "night.toml").write_text("seed = 3\n")
+    variables = {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://unused@127.0.0.1:1/no",
+        "EVENSONG_CONFIG": str(tmp_path / "night.toml"),
+    }
+
+    failed = evensong("night", "--as-of", "2026-03-01", lake=tmp_path / "lake", **variables)
 
     assert failed.returncode == 1
-    assert "landing" in failed.stderr
+    assert "landing: no file in" in failed.stderr
     assert "evensong ingest" in failed.stderr
     assert "Traceback" not in failed.stderr
+    assert f"settings file: {tmp_path / 'night.toml'}" in failed.stdout
+
+
+def test_settings_show_their_value_and_what_sets_it():
+    shown = json.loads(evensong("settings", "--format", "json", EVENSONG_SEED="5").stdout)
+    table = evensong("settings", "--changed", EVENSONG_SEED="5").stdout
+
+    assert {"name": "seed", "value": "5", "origin": "EVENSONG_SEED"} in shown
+    assert len(shown) > 60
+    assert "file: none" in table
+    assert "EVENSONG_SEED" in table
+    assert "late_track_days" not in table
+
+
+def test_the_version_and_debug_are_listed_and_the_version_is_printed():
+    assert evensong("--version").stdout == f"evensong {version('evensong')}\n"
+    listed = evensong("--help").stdout
+    assert "--version" in listed
+    assert "--debug" in listed
+
+
+def test_the_graph_of_the_published_night_is_exported(nights, tmp_path):
+    file = tmp_path / "graph.pt"
+
+    done = evensong("export", "graph", "--output", file, lake=nights.lake)
+
+    assert done.returncode == 0, done.stderr
+    assert f"graph of {toy_dataset.NEXT_DAY}: {file}" in done.stdout
+    graph = torch.load(file, weights_only=False)
+    people = [
+        *toy_dataset.LISTENERS,
+        toy_dataset.FOLLOWER,
+        toy_dataset.FAN,
+        toy_dataset.COLD_START_USER,
+    ]
+    assert graph["user"].num_nodes == len(people)
+    assert graph["track"].num_nodes == len(toy_dataset.TRACKS) + 1
+    assert file.with_name("graph.pt.nodes.parquet").is_file()
 
 
 def test_rows_print_as_json_csv_and_table_and_for_one_user(nights):
@@ -137,16 +184,6 @@ def test_doctor_finds_java_and_a_writable_lake(tmp_path):
     assert "one of two writers wins" in done.stdout
 
 
-def test_a_night_uses_its_own_airflow_database_and_never_that_of_the_servers():
-    """The scheduler of the servers would find the run and start its tasks a second time."""
-    servers = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://unused@127.0.0.1:1/no"}
-
-    failed = evensong("night", "--as-of", "2026-03-01", **servers)
-
-    assert failed.returncode == 1
-    assert "landing: no file in" in failed.stderr
-
-
 def test_an_unknown_user_is_an_error_and_a_user_without_rows_is_not(nights):
     unknown = evensong("read", "rec_topk", "--user", "no-such-user", lake=nights.lake)
     known = evensong("read", "rec_changes", "--user", "stranger", lake=nights.lake)
@@ -160,7 +197,7 @@ def test_an_export_is_private_even_when_the_file_existed(nights, tmp_path):
     file = tmp_path / "person.json"
     file.touch(mode=0o644)
 
-    done = evensong("export", "jazz-1", "--output", file, lake=nights.lake)
+    done = evensong("export", "person", "jazz-1", "--output", file, lake=nights.lake)
 
     assert done.returncode == 0, done.stderr
     assert file.stat().st_mode & 0o777 == 0o600

@@ -48,7 +48,7 @@ def test_erase_prints_the_request_id_and_status_prints_finished(evensong, settin
 
 
 def test_export_writes_json_that_only_its_owner_may_read(evensong, tmp_path):
-    done = evensong("export", "ada-l", "--output", str(tmp_path / "ada.json"))
+    done = evensong("export", "person", "ada-l", "--output", str(tmp_path / "ada.json"))
 
     assert done.returncode == 0, done.stderr
     assert stat.S_IMODE((tmp_path / "ada.json").stat().st_mode) == 0o600
@@ -63,7 +63,7 @@ def test_export_writes_json_that_only_its_owner_may_read(evensong, tmp_path):
         (("erase", "ada-l", "--status", "00"), 2, "--status REQUEST"),
         (("erase", "no-such-user"), 1, "--even-unknown"),
         (("erase", "--status", "0123456789abcdef"), 1, "no unfinished request"),
-        (("export", "no-such-user"), 1, "check the id"),
+        (("export", "person", "no-such-user"), 1, "check the id"),
         (("erase", "ada-l", "--actor", "for ada-l"), 1, "--actor another name"),
     ],
 )

@@ -14,7 +14,7 @@ ON_POPULARITY = {"families": {"ranking": "popularity"}}
 
 
 def made(session_settings, **changes):
-    from dags.command.local_airflow import prepare
+    from dags.command.nights.local_airflow import prepare
 
     prepare(session_settings)
     from dags.operators.torch_job import TorchJob

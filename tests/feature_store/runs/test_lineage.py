@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from feature_store.publishing.snapshot import events
 from feature_store.runs import lineage, run_log
+from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.recommendations import REC_TOPK
 from tests.feature_store.publishing.staging import (
@@ -42,10 +44,8 @@ def test_a_task_emits_its_version_rows_and_night(settings, emitted_events):
 
     [output] = topk["outputs"]
     [pin] = [pin for pin in pins if pin.table_name == "rec_topk"]
-    assert (output["name"], facet(output, "version")) == (
-        "rec_topk",
-        {"datasetVersion": str(pin.table_version)},
-    )
+    assert (output["namespace"], output["name"]) == ("file", f"{settings.lake}/tables/rec_topk")
+    assert facet(output, "version") == {"datasetVersion": str(pin.table_version)}
     assert output["outputFacets"]["outputStatistics"]["rowCount"] == 1
     assert topk["run"]["facets"]["nominalTime"]["nominalStartTime"].startswith("2026-03-01")
     parents = {event["run"]["facets"]["parent"]["run"]["runId"] for event in emitted_events()}
@@ -61,10 +61,8 @@ def test_inputs_carry_the_version_that_the_task_read(settings, emitted_events):
 
     [read] = emitted_events()[-1]["inputs"]  # core_tracks is not there yet
     [pin] = [pin for pin in pins if pin.table_name == "rec_topk"]
-    assert (read["name"], facet(read, "version")["datasetVersion"]) == (
-        "rec_topk",
-        str(pin.table_version),
-    )
+    assert read["name"] == f"{settings.lake}/tables/rec_topk"
+    assert facet(read, "version")["datasetVersion"] == str(pin.table_version)
 
 
 def test_a_publication_emits_its_gates_as_assertions(settings, emitted_events):
@@ -74,13 +72,56 @@ def test_a_publication_emits_its_gates_as_assertions(settings, emitted_events):
     gates = (PASSED.as_row(), CHURNED.as_row())
     lineage.emit_published(night, replace(events(settings.lake)[-1], gates=gates), NOON)
 
-    facets = {dataset["name"]: dataset["inputFacets"] for dataset in emitted_events()[-1]["inputs"]}
+    facets = {
+        Path(dataset["name"]).name: dataset["inputFacets"]
+        for dataset in emitted_events()[-1]["inputs"]
+    }
     [full] = facets["rec_topk"]["dataQualityAssertions"]["assertions"]
     assert (full["assertion"], full["success"]) == ("full_list_ratio", True)
     [churn] = facets["rec_changes"]["dataQualityAssertions"]["assertions"]
     assert (churn["success"], churn["expected"], churn["actual"]) == (
         False, "at most 0.95", "0.99",
     )  # fmt: skip
+
+
+def test_a_table_in_a_bucket_has_the_bucket_as_namespace():
+    assert lineage.dataset_name("s3://music/nightly/lake", "rec_topk") == (
+        "s3://music",
+        "nightly/lake/tables/rec_topk",
+    )
+
+
+def test_a_task_that_fails_emits_start_and_fail_without_its_message(settings, emitted_events):
+    """A message may name a person."""
+    night = Night(MARCH_1, "r1", settings)
+
+    with (
+        pytest.raises(ValueError, match="ann"),
+        lineage.run_events(night, ["a", "b"], lambda: NOON),
+    ):
+        raise ValueError("ann has no list")
+
+    found = [(event["eventType"], event["job"]["name"]) for event in emitted_events()]
+    assert found == [("START", "a"), ("START", "b"), ("FAIL", "a"), ("FAIL", "b")]
+    assert len({event["run"]["runId"] for event in emitted_events()}) == 2
+    error = emitted_events()[-1]["run"]["facets"]["errorMessage"]
+    assert (error["message"], "ann" in json.dumps(emitted_events())) == ("ValueError", False)
+
+
+def test_a_task_keeps_its_error_when_fail_cannot_be_sent(settings, monkeypatch):
+    night = Night(MARCH_1, "r1", settings)
+
+    def fail_after_the_server():
+        with lineage.run_events(night, ["a"], lambda: NOON):
+            monkeypatch.setattr(lineage, "_transport", unreachable)
+            raise ValueError("its own")
+
+    with pytest.raises(ValueError, match="its own"):
+        fail_after_the_server()
+
+
+def unreachable(*_):
+    raise ConnectionError("no server")
 
 
 def test_every_try_of_a_task_has_the_same_id_and_another_run_has_another():

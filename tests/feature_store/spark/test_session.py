@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-import structlog
 
 from feature_store.settings import load_settings
 from feature_store.spark import session
+from tests.support.log_capture import captured_log
 
 
 @pytest.fixture(autouse=True)
@@ -21,17 +21,17 @@ def warming_threads():
     return [thread for thread in threading.enumerate() if thread.name == "warm-spark"]
 
 
-def test_spark_is_warmed_once_and_leaves_no_file(spark, settings):
+def test_spark_is_warmed_once_and_leaves_no_file(spark, settings, monkeypatch):
     tracker = spark.sparkContext.statusTracker()
     before = set(tracker.getJobIdsForGroup(None))
 
-    with structlog.testing.capture_logs() as logs:
-        session.warm_spark(settings)
-        session.warm_spark(settings)
-        [thread] = warming_threads()
-        thread.join(timeout=200)
+    capture = captured_log(monkeypatch, "feature_store.spark.session.LOG")
+    session.warm_spark(settings)
+    session.warm_spark(settings)
+    [thread] = warming_threads()
+    thread.join(timeout=200)
 
-    assert logs == []
+    assert capture == []
     assert set(tracker.getJobIdsForGroup(None)) > before
     assert list((settings.state / "spark-local").iterdir()) == []
 

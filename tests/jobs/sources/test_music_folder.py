@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 from mutagen.flac import Picture
-from mutagen.id3 import APIC, TDRC, TIT2, TPE1, USLT
+from mutagen.id3 import APIC, TDRC, TDRL, TIT2, TPE1, UFID, USLT
 from mutagen.mp3 import MP3
 from PIL import Image
 
 from feature_store.lake.storage import FolderStorage
+from jobs.sources.audio_tags import read_tags
 from jobs.sources.music_folder import MusicFolderError, write_music_folder
 
 ARRIVAL = date(2026, 3, 1)
@@ -115,6 +116,36 @@ def test_tags_lyrics_and_cover_of_an_mp3_are_read(tmp_path):
     assert _landed_files(tmp_path, "covers") == {f"{_id_of(file)}.png": _image("PNG")}
 
 
+def test_a_release_date_comes_before_the_day_of_the_recording(tmp_path):
+    """ID3 has both; the MusicBrainz id of an ID3 tag is a frame of its own."""
+    file = _draw(tmp_path / "music/b.mp3")
+    tags = MP3(file)
+    tags.add_tags()
+    for frame in (
+        TDRC(encoding=3, text="1999-01-02"),
+        TDRL(encoding=3, text="2003-04-05T12:00:00"),
+        UFID(owner="http://musicbrainz.org", data=b"11111111-2222-3333-4444-555555555555"),
+    ):
+        tags.tags.add(frame)
+    tags.save()
+
+    [track] = _land(tmp_path / "music", tmp_path)["tracks"]
+    assert track["released_date"] == date(2003, 4, 5)
+    assert track["recording_mbid"] == "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize("text", ["2011", "2011-07", "2011-02-30", "soon"])
+def test_what_is_no_full_date_is_no_release_date(tmp_path, text):
+    file = _draw(tmp_path / "music/a.ogg")
+    tags = mutagen.File(file)
+    tags["date"], tags["unsyncedlyrics"] = text, "la la"
+    tags.save()
+
+    landed = _land(tmp_path / "music", tmp_path)
+    assert landed["tracks"][0]["released_date"] is None
+    assert [row["lyrics_bytes"] for row in landed["lyrics"]] == [b"la la"]
+
+
 def test_an_untagged_file_gets_its_file_name_as_title(tmp_path):
     _draw(tmp_path / "music/slow_blue_train.wav")
     [track] = _land(tmp_path / "music", tmp_path)["tracks"]
@@ -173,6 +204,9 @@ def test_a_malformed_cover_leaves_the_other_tags(tmp_path):
     tags["title"], tags["metadata_block_picture"] = "Fine", "not base64!"
     tags.save()
 
+    found = read_tags((tmp_path / "music/a.ogg").read_bytes(), "a.ogg")
+    assert found.failure is not None
+    assert found.failure.startswith("cover: ")
     assert _land(tmp_path / "music", tmp_path)["tracks"][0]["title"] == "Fine"
     assert _landed_files(tmp_path, "covers") == {}
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import stat
+
+import pyarrow.parquet as pq
 import pytest
 import torch
 
+from feature_store.lake.arrow_io import read_table
+from feature_store.tables.core import CORE_TRACKS
+from feature_store.tables.features import FEAT_AUDIO
+from tests.training import lake as sample
 from tests.training.datasets import graph_with, nodes_of, pairs_of
+from training.data.dataset import DataView
 from training.data.graph import RelationWeights, SocialGraph, adjacency
-from training.data.graph_export import to_dgl, to_pyg
+from training.data.graph_export import export_graph, to_dgl, to_pyg
 from training.data.interactions import Pairs
 from training.layers.propagation import propagate
 
@@ -37,6 +45,12 @@ def graph() -> SocialGraph:
 
 
 @pytest.fixture
+def view(graph) -> DataView:
+    """The graph without content."""
+    return DataView(graph, {})
+
+
+@pytest.fixture
 def inputs(graph) -> torch.Tensor:
     """In the order of rows: listeners, tracks, artists, tags, albums."""
     return torch.randn(graph.n_nodes, 5, generator=torch.Generator().manual_seed(4))
@@ -49,24 +63,26 @@ def ours(graph, inputs) -> torch.Tensor:
     return 2 * propagate(adjacency(graph, WEIGHTED, every_track), inputs, n_layers=1) - inputs
 
 
-def test_pyg_s_light_convolution_takes_the_step_that_we_take(graph, inputs, ours):
+def test_pyg_s_light_convolution_takes_the_step_that_we_take(view, inputs, ours):
     """LGConv over the homogeneous view, both directions of each edge, agrees to 1e-6."""
     from torch_geometric.nn import LGConv
 
-    view = to_pyg(graph).to_homogeneous()
-    there_and_back = torch.cat([view.edge_index, view.edge_index.flip(0)], dim=1)
-    theirs = LGConv()(inputs, there_and_back, torch.cat([view.edge_weight, view.edge_weight]))
+    exported = to_pyg(view).to_homogeneous()
+    there_and_back = torch.cat([exported.edge_index, exported.edge_index.flip(0)], dim=1)
+    weight = torch.cat([exported.edge_weight, exported.edge_weight])
+    theirs = LGConv()(inputs, there_and_back, weight)
 
     assert torch.allclose(theirs, ours, atol=TOLERANCE, rtol=0)
 
 
-def test_dgl_s_graph_convolution_takes_the_step_that_we_take(graph, inputs, ours):
+def test_dgl_s_graph_convolution_takes_the_step_that_we_take(graph, view, inputs, ours):
     """GraphConv without weights, on DGL's own symmetric norm, both directions: agrees to 1e-6."""
-    dgl = pytest.importorskip("dgl", reason="optional; install it by: uv sync --group dgl")
-    view = to_dgl(graph)
+    exported = to_dgl(view)
+    import dgl  # as the export sets it up
+
     rows = dict(zip(KINDS, torch.arange(graph.n_nodes).split(graph.sizes), strict=True))
-    order = torch.cat([rows[kind] for kind in view.ntypes])  # DGL sorts the kinds by name
-    homogeneous = dgl.to_homogeneous(view, edata=["weight"])
+    order = torch.cat([rows[kind] for kind in exported.ntypes])  # DGL sorts the kinds by name
+    homogeneous = dgl.to_homogeneous(exported, edata=["weight"])
     there_and_back = dgl.add_reverse_edges(homogeneous, copy_edata=True)
     weight = dgl.nn.EdgeWeightNorm("both")(there_and_back, there_and_back.edata["weight"])
     step = dgl.nn.GraphConv(5, 5, "none", weight=False, bias=False, allow_zero_in_degree=True)
@@ -76,16 +92,57 @@ def test_dgl_s_graph_convolution_takes_the_step_that_we_take(graph, inputs, ours
     assert torch.allclose(theirs, ours[order], atol=TOLERANCE, rtol=0)
 
 
-def test_views_keep_what_an_adjacency_leaves_out(graph):
+def test_exports_keep_what_an_adjacency_leaves_out(view):
     """Node counts hold listeners without an edge; weights stand with their edges."""
-    view = to_pyg(graph)
+    exported = to_pyg(view)
 
-    assert {kind: view[kind].num_nodes for kind in view.node_types} == {
+    assert {kind: exported[kind].num_nodes for kind in exported.node_types} == {
         "user": 3, "track": 4, "artist": 2, "tag": 1, "album": 1,
     }  # fmt: skip
-    listened = view["user", "listened", "track"]
+    listened = exported["user", "listened", "track"]
     assert listened.edge_index.tolist() == [[0, 0, 1, 1], [0, 1, 1, 2]]
     assert listened.edge_weight.tolist() == [0.5, 2.0, 1.0, 3.0]
-    assert view["user", "follows", "user"].edge_index.tolist() == [[0, 1], [1, 0]]
-    assert view["user", "likes", "track"].edge_index.tolist() == [[0, 2], [1, 3]]
-    assert view["track", "on_album", "album"].edge_index.tolist() == [[1, 3], [0, 0]]
+    assert exported["user", "follows", "user"].edge_index.tolist() == [[0, 1], [1, 0]]
+    assert exported["user", "likes", "track"].edge_index.tolist() == [[0, 2], [1, 3]]
+    assert exported["track", "on_album", "album"].edge_index.tolist() == [[1, 3], [0, 0]]
+
+
+@pytest.mark.parametrize("library", ["pyg", "dgl"])
+def test_the_graph_of_a_night_is_read_back_with_content_and_ids(library, night, tmp_path):
+    """Tracks have the vectors of the lake, at the positions that the file of ids names."""
+    sample.fill(night.settings.lake, night.as_of)
+
+    written = export_graph(night.settings, night.as_of, library, tmp_path / "graph.bin")
+
+    if library == "pyg":
+        graph = torch.load(written.graph_file, weights_only=False)
+        counts, features = {kind: graph[kind].num_nodes for kind in KINDS}, graph["track"]
+        n_listened = graph["user", "listened", "track"].num_edges
+    else:
+        import dgl
+
+        [graph], _ = dgl.load_graphs(str(written.graph_file))
+        counts, features = (
+            {kind: graph.num_nodes(kind) for kind in KINDS},
+            graph.nodes["track"].data,
+        )
+        n_listened = graph.num_edges("listened")
+    assert counts == written.nodes == {"user": 14, "track": 16, "artist": 1, "tag": 0, "album": 1}
+    assert n_listened == written.edges["user listened track"] > 14
+    ids = pq.read_table(written.nodes_file).to_pylist()
+    tracks = [row["node_id"] for row in ids if row["node_kind"] == "track"]
+    assert tracks == sample.TRACKS
+    assert [row["position"] for row in ids if row["node_kind"] == "track"] == list(range(16))
+    stored = {
+        row["content_hash"]: row["audio_embedding"]
+        for row in read_table(night.settings.lake, FEAT_AUDIO).to_pylist()
+    }
+    hashes = {
+        row["track_id"]: row["audio_hash"]
+        for row in read_table(night.settings.lake, CORE_TRACKS, as_of=night.as_of).to_pylist()
+    }
+    for position, track in enumerate(tracks):
+        assert features["audio"][position].tolist() == stored[hashes[track]]
+    assert bool(features["has_audio"].all())
+    for file in (written.graph_file, written.nodes_file):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -12,9 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import structlog
 import torch
-from structlog.testing import LogCapture
 
 from feature_store.contract import Time
 from feature_store.lake.arrow_io import exists, read_table, replace_rows, write_slice
@@ -26,6 +24,7 @@ from feature_store.tables.core import CORE_DAILY_LISTENS
 from feature_store.tables.features import FEAT_AUDIO, FEAT_ENCODERS, FEAT_TAGS
 from feature_store.tables.runs import RUN_MODELS
 from feature_store.tables.scores import SCORE_CANDIDATES, SCORE_EVALUATION
+from tests.support.log_capture import captured_log
 from tests.training import lake as sample
 from tests.training.tasks import worlds
 from tests.training.tasks.sentences import CORE_SENTENCES, NEEDED, SCORE_SENTENCES, Adapter
@@ -54,10 +53,7 @@ def filled(night: Night) -> Night:
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
     """What a training logs, also in a process where Airflow has set the level of all loggers."""
-    capture = LogCapture()
-    log = structlog.wrap_logger(None, processors=[capture], wrapper_class=structlog.BoundLogger)
-    monkeypatch.setattr("training.train.LOG", log)
-    return capture.entries
+    return captured_log(monkeypatch, "training.train.LOG")
 
 
 def later(night: Night, days: int) -> Night:
