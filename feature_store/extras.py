@@ -36,7 +36,7 @@ EXTRA_OF_MODULE = {
     "threadpoolctl": "train",
     "torch": "train",
     "torch_geometric": "train",
-    "tokenizers": "spark",
+    "transformers": "spark",
     "vaderSentiment": "spark",
 }
 

@@ -34,7 +34,7 @@ class SparkSettings(BaseModel):
         "on a cluster.",
     )
     preload: tuple[str, ...] = Field(
-        ("pandas", "torch"),
+        ("pandas", "torch", "transformers.models.bert.modeling_bert"),
         description="Modules that the Python daemon imports once, before it forks workers.",
     )
     gateway: str = Field(
@@ -218,7 +218,11 @@ class EncoderSettings(BaseModel):
 
     model_config = _FROZEN
 
-    audio: str = Field("musicnn-mtt-v1", description="encoder_id of feat_audio.")
+    audio: str = Field(
+        "musicnn-mtt-v1",
+        description="encoder_id of feat_audio; transformers:FOLDER is a model of transformers in a "
+        "local folder, also for lyrics and cover.",
+    )
     lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics and feat_tags.")
     cover: str = Field("efficientnet-lite0-v1", description="encoder_id of feat_cover.")
     max_audio_s: float = Field(

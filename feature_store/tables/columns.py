@@ -164,7 +164,7 @@ AUDIO_EMBEDDING = Column(
 ).or_null("when the audio could not be read")
 TAG_PROBABILITIES = Column(
     "tag_probabilities", Kind.FLOATS, "MusiCNN's 50 tags, mean over the track.", "0..1"
-).or_null("when the audio could not be read")
+).or_null("when the audio could not be read, or the encoder knows no tags")
 LOUDNESS_DB = Column(
     "loudness_db", Kind.FLOAT, "Root mean square against full scale.", "dB"
 ).or_null("when the audio could not be read")

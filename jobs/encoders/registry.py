@@ -1,5 +1,7 @@
 """Encoders by id, one mapping per modality; the settings choose one (`EVENSONG_ENCODERS__AUDIO`).
 
+`transformers:<folder>` is an id too, in each modality: a model of transformers in a local folder.
+
 `identity` is cheap and runs where a job is planned. `load` reads the weights, once in each of
 Spark's Python workers. To add an encoder, write a module with a function `identity` and a class
 with a method `encode`, and register both here.
@@ -17,18 +19,22 @@ from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.setting_groups import EncoderSettings
-from jobs.encoders.audio import musicnn
-from jobs.encoders.image import efficientnet_lite
-from jobs.encoders.text import minilm
+from jobs.encoders.audio import musicnn, transformer_audio
+from jobs.encoders.audio.encoding import AudioEncoding
+from jobs.encoders.image import efficientnet_lite, transformer_image
+from jobs.encoders.text import minilm, transformer_text
+from jobs.encoders.transformer_folder import PREFIX, model_folder
 
 EncoderT = TypeVar("EncoderT")
 
 
 class AudioEncoder(Protocol):
-    """Encodes mono samples at 16 kHz."""
+    """Encodes mono samples."""
 
-    def encode(self, samples: NDArray[np.float32]) -> musicnn.AudioEncoding:
-        """Embedding and tag probabilities of one recording, `samples` of shape (n_samples,)."""
+    sample_rate_hz: int
+
+    def encode(self, samples: NDArray[np.float32]) -> AudioEncoding:
+        """Encoding of one recording, `samples` of shape (n_samples,) at `sample_rate_hz`."""
 
 
 class TextEncoder(Protocol):
@@ -63,7 +69,10 @@ AUDIO: Mapping[str, RegisteredEncoder[AudioEncoder]] = {
     ),
 }
 LYRICS: Mapping[str, RegisteredEncoder[TextEncoder]] = {
-    minilm.ENCODER_ID: RegisteredEncoder(lambda _: minilm.identity(), minilm.MiniLM),
+    minilm.ENCODER_ID: RegisteredEncoder(
+        lambda _: transformer_text.text_identity(minilm.ENCODER_ID, minilm.folder()),
+        lambda: transformer_text.TransformerText(minilm.folder()),
+    ),
 }
 COVER: Mapping[str, RegisteredEncoder[ImageEncoder]] = {
     efficientnet_lite.ENCODER_ID: RegisteredEncoder(
@@ -74,35 +83,65 @@ COVER: Mapping[str, RegisteredEncoder[ImageEncoder]] = {
 
 def audio_identity(settings: EncoderSettings) -> EncoderIdentity:
     """Identity of the rows of feat_audio under these settings."""
-    return _registered(AUDIO, settings.audio, "audio").identity(settings)
+    return _audio(settings.audio).identity(settings)
 
 
 def lyrics_identity(settings: EncoderSettings) -> EncoderIdentity:
     """Identity of the rows of feat_lyrics and feat_tags under these settings."""
-    return _registered(LYRICS, settings.lyrics, "lyrics").identity(settings)
+    return _lyrics(settings.lyrics).identity(settings)
 
 
 def cover_identity(settings: EncoderSettings) -> EncoderIdentity:
     """Identity of the rows of feat_cover under these settings."""
-    return _registered(COVER, settings.cover, "cover").identity(settings)
+    return _cover(settings.cover).identity(settings)
 
 
 @cache
 def audio_encoder(encoder_id: str) -> AudioEncoder:
     """The loaded audio encoder of this process."""
-    return _load(_registered(AUDIO, encoder_id, "audio"))
+    return _load(_audio(encoder_id))
 
 
 @cache
 def text_encoder(encoder_id: str) -> TextEncoder:
     """The loaded text encoder of this process."""
-    return _load(_registered(LYRICS, encoder_id, "lyrics"))
+    return _load(_lyrics(encoder_id))
 
 
 @cache
 def image_encoder(encoder_id: str) -> ImageEncoder:
     """The loaded image encoder of this process."""
-    return _load(_registered(COVER, encoder_id, "cover"))
+    return _load(_cover(encoder_id))
+
+
+def _audio(encoder_id: str) -> RegisteredEncoder[AudioEncoder]:
+    if not encoder_id.startswith(PREFIX):
+        return _registered(AUDIO, encoder_id, "audio")
+    folder = model_folder(encoder_id)
+    return RegisteredEncoder(
+        lambda settings: transformer_audio.audio_identity(encoder_id, folder, settings.max_audio_s),
+        lambda: transformer_audio.TransformerAudio(folder),
+    )
+
+
+def _lyrics(encoder_id: str) -> RegisteredEncoder[TextEncoder]:
+    if not encoder_id.startswith(PREFIX):
+        return _registered(LYRICS, encoder_id, "lyrics")
+    folder = model_folder(encoder_id)
+    return RegisteredEncoder(
+        lambda _: transformer_text.text_identity(encoder_id, folder),
+        lambda: transformer_text.TransformerText(folder),
+    )
+
+
+def _cover(encoder_id: str) -> RegisteredEncoder[ImageEncoder]:
+    if not encoder_id.startswith(PREFIX):
+        return _registered(COVER, encoder_id, "cover")
+    folder = model_folder(encoder_id)
+    return RegisteredEncoder(
+        lambda _: transformer_image.image_identity(encoder_id, folder),
+        lambda: transformer_image.TransformerImage(folder),
+    )
 
 
 def _registered(
@@ -116,7 +155,7 @@ def _registered(
     if encoder_id not in encoders:
         raise UnknownEncoder(
             f"settings: encoders.{modality} = {encoder_id!r} names no encoder; there are: "
-            f"{', '.join(sorted(encoders))}"
+            f"{', '.join(sorted(encoders))}, and {PREFIX}FOLDER for a model of transformers"
         )
     return encoders[encoder_id]
 

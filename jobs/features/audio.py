@@ -49,8 +49,13 @@ def _audio_features(
 ) -> Features:
     """The feature columns of one recording."""
     content = read_content(lake, path, content_hash)
+    encoder = registry.audio_encoder(encoders.audio)
     samples = audio_file.decode(content, encoders.max_audio_s)
-    encoding = registry.audio_encoder(encoders.audio).encode(samples)
+    own_rate = encoder.sample_rate_hz
+    if own_rate == audio_file.SAMPLE_RATE_HZ:
+        encoding = encoder.encode(samples)
+    else:
+        encoding = encoder.encode(audio_file.decode(content, encoders.max_audio_s, own_rate))
     return {
         "audio_embedding": encoding.embedding,
         "tag_probabilities": encoding.tag_probabilities,

@@ -15,12 +15,15 @@ SAMPLE_RATE_HZ = 16_000
 MIN_S = 0.5  # shorter audio holds neither a beat nor a phrase
 
 
-def decode(content: bytes, max_audio_s: float) -> NDArray[np.float32]:
-    """Mono samples in [-1, 1] at `SAMPLE_RATE_HZ`, shape (n_samples,).
+def decode(
+    content: bytes, max_audio_s: float, sample_rate_hz: int = SAMPLE_RATE_HZ
+) -> NDArray[np.float32]:
+    """Mono samples in [-1, 1] at `sample_rate_hz`, shape (n_samples,).
 
     Args:
         content: a whole file in any format that libsndfile reads (FLAC, OGG, MP3, WAV, ...).
         max_audio_s: of a longer recording, only this many seconds around its middle are decoded.
+        sample_rate_hz: the rate that the samples are resampled to.
 
     Raises:
         ContentFailure: the bytes are empty, unreadable or too short, or hold non-finite samples.
@@ -43,7 +46,7 @@ def decode(content: bytes, max_audio_s: float) -> NDArray[np.float32]:
     if not np.isfinite(channels).all():
         raise ContentFailure(FailureReason.NOT_FINITE, "the file holds samples that are no numbers")
     mono = channels.mean(axis=1)  # (n_frames, n_channels) -> (n_frames,)
-    return np.asarray(soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
+    return np.asarray(soxr.resample(mono, rate_hz, sample_rate_hz), dtype=np.float32)
 
 
 def preprocessing(max_audio_s: float) -> dict[str, object]:

@@ -5,7 +5,6 @@ The weights are those of the package musicnn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.audio import audio_file, mel, signal
+from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.weight_packages import WeightPackage, weights_folder
 
@@ -37,16 +37,10 @@ PACKAGE = WeightPackage(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AudioEncoding:
-    """Embedding (200,) and tag probabilities (50,) of a recording, means over its patches."""
-
-    embedding: NDArray[np.float32]
-    tag_probabilities: NDArray[np.float32]
-
-
 class MusiCNN:
     """The loaded network."""
+
+    sample_rate_hz = audio_file.SAMPLE_RATE_HZ
 
     def __init__(self) -> None:
         from jobs.encoders.audio.musicnn_network import MusiCNN as Network

@@ -25,9 +25,7 @@ def decode(content: bytes, side_pixels: int, short_side_pixels: int) -> NDArray[
     Raises:
         ContentFailure: the bytes are empty, no image, truncated, or decode to too many pixels.
     """
-    if not content:
-        raise ContentFailure(FailureReason.EMPTY, "the file holds no byte")
-    image = _open(content)
+    image = open_image(content)
     scale = short_side_pixels / min(image.size)
     width, height = (max(side_pixels, round(length * scale)) for length in image.size)
     scaled = image.resize((width, height), Image.Resampling.BICUBIC)
@@ -35,13 +33,14 @@ def decode(content: bytes, side_pixels: int, short_side_pixels: int) -> NDArray[
     return np.asarray(scaled.crop((left, top, left + side_pixels, top + side_pixels)))
 
 
-def preprocessing() -> dict[str, object]:
-    """Preprocessing of this module, for the encoder's identity."""
-    return {"revision": 1, "resampling": "bicubic", "decoder": f"pillow {PIL.__version__}"}
+def open_image(content: bytes) -> Image.Image:
+    """The image in RGB, rotated as its EXIF orientation says.
 
-
-def _open(content: bytes) -> Image.Image:
-    """The image in RGB, rotated as its EXIF orientation says."""
+    Raises:
+        ContentFailure: as in `decode`.
+    """
+    if not content:
+        raise ContentFailure(FailureReason.EMPTY, "the file holds no byte")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about damaged metadata, which is not used
         try:
@@ -58,6 +57,11 @@ def _open(content: bytes) -> Image.Image:
         FailureReason.TOO_LARGE,
         f"{image.width} x {image.height} pixels, at most {MAX_PIXELS} are decoded",
     )
+
+
+def preprocessing() -> dict[str, object]:
+    """Preprocessing of this module, for the encoder's identity."""
+    return {"revision": 1, "resampling": "bicubic", "decoder": f"pillow {PIL.__version__}"}
 
 
 def _flatten(image: Image.Image) -> Image.Image:

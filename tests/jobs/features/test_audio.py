@@ -7,7 +7,10 @@ import dataclasses
 import pytest
 
 from feature_store.tables.features import FEAT_AUDIO
+from jobs.encoders.audio import audio_file
+from jobs.encoders.audio.transformer_audio import TransformerAudio
 from jobs.features import audio
+from tests.jobs.encoders.tiny_models import save_wav2vec
 from tests.jobs.features.worlds import frame, put, tone, tracks
 
 
@@ -81,3 +84,21 @@ def test_another_preprocessing_encodes_every_recording_again(spark, world):
         row.preprocessing_id for row in found.values()
     )
     assert found[world[2]].decoded_s == pytest.approx(0.75)
+
+
+def test_another_encoder_hears_its_own_sample_rate_and_knows_no_tags(spark, world, tmp_path):
+    """A model of transformers in a folder; measures of the signal stay those of 16 kHz."""
+    night, catalogue, good, _, rows = world
+    model = save_wav2vec(tmp_path / "wav2vec", sampling_rate=24_000)
+    encoders = night.settings.encoders.model_copy(update={"audio": f"transformers:{model}"})
+    settings = night.settings.model_copy(update={"encoders": encoders})
+    encoded = spark.createDataFrame(rows, FEAT_AUDIO.spark_schema())
+
+    built = audio.build(catalogue, encoded, night=dataclasses.replace(night, settings=settings))
+
+    [row] = [row for row in built.collect() if row.content_hash == good]
+    samples = audio_file.decode(tone(440), encoders.max_audio_s, 24_000)
+    expected = TransformerAudio(model).encode(samples).embedding
+    assert row.audio_embedding == pytest.approx(expected.tolist(), abs=1e-6)
+    assert (row.encoder_id, row.tag_probabilities) == ("transformers:wav2vec", None)
+    assert row.loudness_db == pytest.approx(-9.03, abs=0.01)

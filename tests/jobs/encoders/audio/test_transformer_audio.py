@@ -1,0 +1,69 @@
+"""Audio models of transformers: windows, sample rates, and models of one vector or of frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+from feature_store.setting_groups import EncoderSettings
+from jobs.encoders import registry
+from jobs.encoders.audio.transformer_audio import TransformerAudio
+from tests.jobs.encoders.tiny_models import save_clap, save_wav2vec
+
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def wav2vec(tmp_path_factory):
+    return save_wav2vec(tmp_path_factory.mktemp("wav2vec"))
+
+
+def test_frames_are_averaged_and_windows_too(wav2vec):
+    """12 s are a window of 10 s and one of 2 s; each window counts the same."""
+    samples = RNG.normal(size=12 * 16_000).astype(np.float32) / 5
+    encoder = TransformerAudio(wav2vec)
+
+    encoding = encoder.encode(samples)
+
+    extract = Wav2Vec2FeatureExtractor.from_pretrained(wav2vec)
+    model = Wav2Vec2Model.from_pretrained(wav2vec).eval()
+    means = []
+    for window in (samples[:160_000], samples[160_000:]):
+        values = extract(window, sampling_rate=16_000, return_tensors="pt")
+        means.append(model(**values).last_hidden_state[0].mean(dim=0).detach().numpy())
+    np.testing.assert_allclose(encoding.embedding, np.mean(means, axis=0), atol=1e-6)
+    assert encoding.embedding.dtype == np.float32
+    assert encoding.tag_probabilities is None
+    assert (encoder.encode(samples).embedding == encoding.embedding).all()
+
+
+def test_an_end_too_short_to_mean_anything_is_left_out(wav2vec):
+    samples = RNG.normal(size=160_000).astype(np.float32)
+    with_end = np.concatenate([samples, np.ones(1_000, dtype=np.float32)])
+    encoder = TransformerAudio(wav2vec)
+
+    assert (encoder.encode(with_end).embedding == encoder.encode(samples).embedding).all()
+
+
+def test_a_model_of_whole_recordings_gives_its_own_vector(tmp_path):
+    encoder = TransformerAudio(save_clap(tmp_path / "clap"))
+    samples = RNG.normal(size=10 * 48_000).astype(np.float32) / 5
+
+    encoding = encoder.encode(samples)
+
+    assert encoder.sample_rate_hz == 48_000
+    assert encoding.embedding.shape == (8,)
+    assert np.isfinite(encoding.embedding).all()
+    assert np.abs(encoding.embedding - encoder.encode(samples / 3).embedding).max() > 1e-4
+
+
+def test_the_registry_finds_it_by_its_folder(wav2vec):
+    """With the seconds that are read in its identity, as for every audio encoder."""
+    settings = EncoderSettings(audio=f"transformers:{wav2vec}")
+    first = registry.audio_identity(settings)
+    shorter = registry.audio_identity(settings.model_copy(update={"max_audio_s": 30.0}))
+
+    assert first.encoder_id == f"transformers:{wav2vec.name}"
+    assert first != shorter
+    assert isinstance(registry.audio_encoder(settings.audio), TransformerAudio)
