@@ -3,6 +3,12 @@ from dataclasses import replace
 from datetime import date
 
 from feature_store.lake.storage import open_storage
+from feature_store.publishing.contract_suites import (
+    contract_rules,
+    store_validations,
+    validate_contract,
+)
+from feature_store.tables.recommendations import REC_TOPK
 from jobs.report.collect import collect
 from jobs.report.report import render_report, write_report
 from tests.jobs.report import sample_lake, sample_run
@@ -71,6 +77,23 @@ def test_a_blocked_run_states_what_readers_see(night):
     assert content.header.run_status == "Blocked by 1 gate. Readers have no lists yet."
     assert [gate.status for gate in content.gates] == ["blocked", "passed"]
     assert not content.header.is_current
+
+
+def test_a_contract_shows_its_rules_and_which_are_broken(night):
+    sample_run.write_event(night, {}, action="blocked", is_failed=True)
+    counts = dict.fromkeys([rule.name for rule in contract_rules(REC_TOPK)], 0)
+    broken = counts | {"null title": 2, "rows": 7}
+    validation = validate_contract(REC_TOPK, broken, written_rows=7)
+    storage = open_storage(night.settings.lake)
+    store_validations(storage, night.as_of, night.run_id, [validation])
+
+    [contract] = collect(night).contracts
+    page = render_report(collect(night), now=AT_NIGHT)
+
+    assert (contract.suite, contract.failed) == ("rec_topk", ("null title",))
+    assert contract.n_passed == contract.n_expectations - 1 == len(counts)
+    assert "broken: null title" in page
+    assert "rank &gt;= 1 AND rank &lt;= 1000" in page
 
 
 def test_a_failed_gate_of_a_published_run_shows_as_waived(night):
