@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PREFIX = "EVENSONG_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 _DEFAULT_FILE = Path("evensong.toml")
-_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+(?=@)")
+_SECRETS_OF_URL = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=\?)\S+")
 
 
 class SettingsError(ValueError):
@@ -171,8 +171,8 @@ def file_source(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
 
 
 def without_password(text: str) -> str:
-    """The text with the password of each URL as ***."""
-    return _PASSWORD.sub(r"\1:***", text)
+    """The text with user, password and query of each URL as ***."""
+    return _SECRETS_OF_URL.sub("***", text) if "://" in text else text
 
 
 def _describe(item: ErrorDetails) -> str:

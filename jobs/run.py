@@ -62,33 +62,31 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
     lake = night.settings.lake
     check_no_erasure = erasure_guard(lake)
 
-    with (
-        run_events(night, [name], partial(datetime.now, UTC)),
-        spark_io.exclusive_write(session, lake, job.output) as check_lease,
-    ):
+    with run_events(night, [name], partial(datetime.now, UTC)):
+        with spark_io.exclusive_write(session, lake, job.output) as check_lease:
 
-        def before_commit() -> None:
-            check_no_erasure()
-            check_lease()
+            def before_commit() -> None:
+                check_no_erasure()
+                check_lease()
 
-        days = days_to_compute(job.output, night)
-        ensure_table(lake, job.output)
-        inputs = versions_of(
-            lake, [item.table for item in job.inputs if not isinstance(item, LandingSource)]
-        )
-        frames = [_read(session, job_input, days, night) for job_input in job.inputs]
-        built = job.build(*frames, night=night)
-        written = spark_io.write(
-            built,
-            lake,
-            job.output,
-            first=days.first,
-            end=days.end,
-            commit_note=night.run_id,
-            before_commit=before_commit,
-        )
-    elapsed_s = time.monotonic() - started_at_s
-    record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
+            days = days_to_compute(job.output, night)
+            ensure_table(lake, job.output)
+            inputs = versions_of(
+                lake, [item.table for item in job.inputs if not isinstance(item, LandingSource)]
+            )
+            frames = [_read(session, job_input, days, night) for job_input in job.inputs]
+            built = job.build(*frames, night=night)
+            written = spark_io.write(
+                built,
+                lake,
+                job.output,
+                first=days.first,
+                end=days.end,
+                commit_note=night.run_id,
+                before_commit=before_commit,
+            )
+        elapsed_s = time.monotonic() - started_at_s
+        record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
     LOG.info(
         "wrote",
         table=name,

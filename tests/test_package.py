@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from feature_store import extras
 from feature_store.extras import EXTRA_OF_MODULE, missing_extra
+from tests.feature_store.publishing.staging import MARCH_1, publish_run, staged_run
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("dags", "feature_store", "jobs", "training")
@@ -98,17 +100,28 @@ def test_a_night_names_all_packages_that_are_missing_before_it_begins(monkeypatc
         extras.require("spark", "train", "airflow")
 
 
-def test_reading_tables_needs_no_extra():
+def test_reading_tables_needs_no_extra(settings):
     """`open_snapshot` and the commands that read load none of the extras' packages."""
-    code = (
+    publish_run(staged_run(settings, MARCH_1, "r1"))
+    script = (
         "import sys, feature_store, dags.command.cli; from feature_store import open_snapshot;"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+        "print(open_snapshot().read('rec_topk').num_rows,"
+        "*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
+    environment = os.environ | {"EVENSONG_LAKE": settings.lake, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
     )
-    assert "pyarrow" in done.stdout.split()
-    assert not set(done.stdout.split()) & set(EXTRA_OF_MODULE)
+    n_rows, *loaded = done.stdout.split()
+    assert int(n_rows) == 1
+    assert "pyarrow" in loaded
+    # pandas is imported by libraries that find it installed; without it they go on.
+    assert set(loaded) & set(EXTRA_OF_MODULE) <= {"pandas"}
+
+
+def test_pyspark_and_its_client_are_of_one_version():
+    """They hold the same files, and the newer ones would overwrite the others."""
+    assert version("pyspark") == version("pyspark-client")
 
 
 @pytest.mark.parametrize("extra", sorted(DECLARED))

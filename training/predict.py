@@ -73,28 +73,26 @@ def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple
     check_no_erasure = erasure_guard(night.settings.lake)
     inputs = versions_of(night.settings.lake, task.reads)
     names = [table.name for table in task.writes]
-    with (
-        run_events(night, names if is_main() else [], partial(datetime.now, UTC)),
-        deterministic(night.settings.seed, night.settings.training.n_threads),
-    ):
-        outputs, row = _outputs(night, task, family)
-        written = [
-            one
-            for output in outputs
-            if (one := _write(night, output, check_no_erasure)) is not None
-        ]
-    for one in written:
-        elapsed_s = time.monotonic() - started_at_s
-        record_task(night, one, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
-        LOG.info(
-            "predicted",
-            training_task=task_name,
-            table=one.table_name,
-            as_of=str(night.as_of),
-            rows=one.row_count,
-            version=row and row.model_version,
-            seconds=round(elapsed_s, 1),
-        )
+    with run_events(night, names if is_main() else [], partial(datetime.now, UTC)):
+        with deterministic(night.settings.seed, night.settings.training.n_threads):
+            outputs, row = _outputs(night, task, family)
+            written = [
+                one
+                for output in outputs
+                if (one := _write(night, output, check_no_erasure)) is not None
+            ]
+        for one in written:
+            elapsed_s = time.monotonic() - started_at_s
+            record_task(night, one, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
+            LOG.info(
+                "predicted",
+                training_task=task_name,
+                table=one.table_name,
+                as_of=str(night.as_of),
+                rows=one.row_count,
+                version=row and row.model_version,
+                seconds=round(elapsed_s, 1),
+            )
     return tuple(written)
 
 

@@ -60,7 +60,10 @@ def graph(
         typer.Option(formats=["%Y-%m-%d"], help="Day of the night; else the published one."),
     ] = None,
 ) -> None:
-    """Write the graph of a night with the content of its tracks, and beside it the nodes' ids."""
+    """Write a night's graph, as its newest run left it, with content of tracks and ids of nodes.
+
+    An erasure does not reach these files: delete them when a person is erased.
+    """
     from feature_store.publishing.snapshot import open_snapshot
 
     settings = load_settings()

@@ -21,7 +21,11 @@ from feature_store.lake.arrow_io import read_table
 from feature_store.lake.content_hash import fingerprint_and_counts
 from feature_store.lake.delta_tables import commit_properties, ensure_table, open_table
 from feature_store.privacy.table_rewrite import check_not_rewritten
-from feature_store.publishing.contract_suites import rule_counts, validate_contract
+from feature_store.publishing.contract_suites import (
+    repeated_keys,
+    rule_counts,
+    validate_contract,
+)
 from feature_store.publishing.gates import GateFailed, GateResult
 from feature_store.publishing.snapshot import (
     Event,
@@ -39,7 +43,7 @@ from feature_store.tables import PUBLISHED_TABLES
 from feature_store.tables.runs import PUBLISHED_RUNS, RUN_METRICS
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 Mode = Literal["auto", "stage_only", "make_current"]
 
@@ -73,7 +77,19 @@ def verify_staged_slices(spark: SparkSession, night: Night) -> tuple[StagedSlice
         ReadBackMismatch: a slice was not written by this run, or differs from what it computed.
         ErasedDuringRun: the staged version holds a person who was erased since.
     """
-    return tuple(_verify_staged_slice(spark, night, table) for table in PUBLISHED_TABLES)
+    pins, slices, counts = {}, {}, {}
+    for table in PUBLISHED_TABLES:
+        pins[table] = staged = _newest_write(night, table)
+        check_not_rewritten(night.settings.lake, table, staged.table_version)
+        slices[table] = spark_io.read(
+            spark, night.settings.lake, table, as_of=night.as_of, version=staged.table_version
+        )
+        counts[table] = _read_back(slices[table], table, staged)
+    repeated = repeated_keys(slices)
+    return tuple(
+        StagedSlice(pins[table], validate_contract(table, counts[table], repeated[table.name]))
+        for table in PUBLISHED_TABLES
+    )
 
 
 def publish(
@@ -218,15 +234,9 @@ def contract_version() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _verify_staged_slice(spark: SparkSession, night: Night, table: Table) -> StagedSlice:
-    staged = _newest_write(night, table)
-    check_not_rewritten(night.settings.lake, table, staged.table_version)
-    slice_of_night = spark_io.read(
-        spark, night.settings.lake, table, as_of=night.as_of, version=staged.table_version
-    )
-    row_count, content_sha256, counts = fingerprint_and_counts(
-        slice_of_night, table, rule_counts(table)
-    )
+def _read_back(rows: DataFrame, table: Table, staged: Pin) -> dict[str, int]:
+    """Compare a slice with what the run computed; returns the rows that break each rule."""
+    row_count, content_sha256, counts = fingerprint_and_counts(rows, table, rule_counts(table))
     if (row_count, content_sha256) != (staged.row_count, staged.content_sha256):
         raise ReadBackMismatch(
             f"{table.name} v{staged.table_version}: {row_count} rows with hash "
@@ -234,8 +244,7 @@ def _verify_staged_slice(spark: SparkSession, night: Night, table: Table) -> Sta
             f"were read back, {staged.row_count} with {staged.content_sha256[:12]} were computed; "
             "nothing was published; clear the task that writes the table"
         )
-    counts["rows"] = row_count
-    return StagedSlice(staged, validate_contract(table, counts, written_rows=staged.row_count))
+    return counts
 
 
 def _newest_write(night: Night, table: Table) -> Pin:

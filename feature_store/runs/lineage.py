@@ -41,6 +41,8 @@ LOG = structlog.get_logger()
 NAMESPACE = "evensong"
 """Of jobs; datasets have that of where they are stored."""
 FILE = "lineage/events.jsonl"
+UNSENT_FILE = "lineage/unsent.jsonl"
+"""Events that the lineage server did not take."""
 # Airflow's provider writes its own events: two writers need two files.
 AIRFLOW_FILE = "lineage/airflow.jsonl"
 _S3 = "s3://"
@@ -66,10 +68,7 @@ def run_events(night: Night, tasks: Sequence[str], clock: Callable[[], datetime]
         yield
     except BaseException as error:
         for task in tasks:
-            try:
-                _emit(night, task, "FAIL", clock(), error=type(error).__name__)
-            except Exception as unsent:  # noqa: BLE001  the task's own error is what people must see
-                LOG.warning("lineage not emitted", task=task, error=str(unsent))
+            _emit(night, task, "FAIL", clock(), error=type(error).__name__)
         raise
 
 
@@ -214,7 +213,17 @@ def _run_facets(night: Night, error: str | None) -> dict[str, RunFacet]:
 
 
 def _send(settings: Settings, event: RunEvent) -> None:
-    _transport(settings.lineage_url, str(settings.state / FILE)).emit(event)
+    """Send an event; one that the server does not take is kept in a file of its own.
+
+    A night must not fail for its lineage, least of all after it has published.
+    """
+    try:
+        _transport(settings.lineage_url, str(settings.state / FILE)).emit(event)
+    except Exception as error:
+        if not settings.lineage_url:  # a file that cannot be written: the state itself is broken
+            raise
+        LOG.warning("the lineage server did not take an event", error=type(error).__name__)
+        _transport("", str(settings.state / UNSENT_FILE)).emit(event)
 
 
 @cache
@@ -223,6 +232,6 @@ def _transport(url: str, file: str) -> Transport:
     from openlineage.client.transport.http import HttpConfig, HttpTransport
 
     if url:
-        return HttpTransport(HttpConfig(url=url))
+        return HttpTransport(HttpConfig(url=url, timeout=5.0, retry={"total": 1}))
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     return FileTransport(FileConfig(log_file_path=file, append=True))

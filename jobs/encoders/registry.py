@@ -4,11 +4,12 @@
 
 `identity` is cheap and runs where a job is planned. `load` reads the weights, once in each of
 Spark's Python workers. To add an encoder, write a module with a function `identity` and a class
-with a method `encode`, and register both here.
+with a method `encode` (of audio also with `sample_rate_hz`), and register both here.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -59,6 +60,10 @@ class RegisteredEncoder(Generic[EncoderT]):
     load: Callable[[], EncoderT]
 
 
+class EncoderDiffers(RuntimeError):
+    """A machine has another version of the encoder than the one that the job was planned with."""
+
+
 class UnknownEncoder(ValueError):
     """The settings name an encoder that is not registered for this modality."""
 
@@ -97,27 +102,27 @@ def cover_identity(settings: EncoderSettings) -> EncoderIdentity:
 
 
 @cache
-def audio_encoder(encoder_id: str) -> AudioEncoder:
-    """The loaded audio encoder of this process."""
-    return _load(_audio(encoder_id))
+def audio_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> AudioEncoder:
+    """The audio encoder of this process; it must be the one that the job was planned with."""
+    return _load(_audio(settings.audio), settings, identity)
 
 
 @cache
-def text_encoder(encoder_id: str) -> TextEncoder:
-    """The loaded text encoder of this process."""
-    return _load(_lyrics(encoder_id))
+def text_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> TextEncoder:
+    """The text encoder of this process; it must be the one that the job was planned with."""
+    return _load(_lyrics(settings.lyrics), settings, identity)
 
 
 @cache
-def image_encoder(encoder_id: str) -> ImageEncoder:
-    """The loaded image encoder of this process."""
-    return _load(_cover(encoder_id))
+def image_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> ImageEncoder:
+    """The image encoder of this process; it must be the one that the job was planned with."""
+    return _load(_cover(settings.cover), settings, identity)
 
 
 def _audio(encoder_id: str) -> RegisteredEncoder[AudioEncoder]:
     if not encoder_id.startswith(PREFIX):
         return _registered(AUDIO, encoder_id, "audio")
-    folder = model_folder(encoder_id)
+    folder = model_folder(encoder_id, transformer_audio.EXTRACTOR_FILES)
     return RegisteredEncoder(
         lambda settings: transformer_audio.audio_identity(encoder_id, folder, settings.max_audio_s),
         lambda: transformer_audio.TransformerAudio(folder),
@@ -127,7 +132,7 @@ def _audio(encoder_id: str) -> RegisteredEncoder[AudioEncoder]:
 def _lyrics(encoder_id: str) -> RegisteredEncoder[TextEncoder]:
     if not encoder_id.startswith(PREFIX):
         return _registered(LYRICS, encoder_id, "lyrics")
-    folder = model_folder(encoder_id)
+    folder = model_folder(encoder_id, transformer_text.TOKENIZER_FILES)
     return RegisteredEncoder(
         lambda _: transformer_text.text_identity(encoder_id, folder),
         lambda: transformer_text.TransformerText(folder),
@@ -137,7 +142,7 @@ def _lyrics(encoder_id: str) -> RegisteredEncoder[TextEncoder]:
 def _cover(encoder_id: str) -> RegisteredEncoder[ImageEncoder]:
     if not encoder_id.startswith(PREFIX):
         return _registered(COVER, encoder_id, "cover")
-    folder = model_folder(encoder_id)
+    folder = model_folder(encoder_id, transformer_image.PROCESSOR_FILES)
     return RegisteredEncoder(
         lambda _: transformer_image.image_identity(encoder_id, folder),
         lambda: transformer_image.TransformerImage(folder),
@@ -160,9 +165,24 @@ def _registered(
     return encoders[encoder_id]
 
 
-def _load(encoder: RegisteredEncoder[EncoderT]) -> EncoderT:
-    """Load an encoder with one thread: Spark runs one worker per core, so more would queue."""
+def _load(
+    encoder: RegisteredEncoder[EncoderT], settings: EncoderSettings, identity: EncoderIdentity
+) -> EncoderT:
+    """Load an encoder with one thread: Spark runs one worker per core, so more would queue.
+
+    Raises:
+        EncoderDiffers: the weights on this machine are not those that the identity names.
+    """
     import torch
 
+    found = encoder.identity(settings)
+    if found != identity:
+        raise EncoderDiffers(
+            f"encoder {identity.encoder_id}: on {platform.node()} it has weights "
+            f"{found.weights_sha256[:12]} and preprocessing {found.preprocessing_id[:12]}, the job "
+            f"was planned with {identity.weights_sha256[:12]} and "
+            f"{identity.preprocessing_id[:12]}; install the same packages and models on every "
+            "machine of Spark"
+        )
     torch.set_num_threads(1)
     return encoder.load()

@@ -7,37 +7,70 @@ and no code of the folder is run.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.identity import encoder_identity
 
 PREFIX = "transformers:"
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+"""Of every part that is loaded from a folder."""
 
+_CONFIG = ("config.json",)
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+# A pooler without weights is not read; the other two take no part in inference.
+_MAY_LACK_WEIGHTS = re.compile(r"pooler|masked_spec_embed|position_ids")
 
 
 class ModelFolderError(ValueError):
-    """The folder that a setting names holds no model that transformers can load."""
+    """The folder that a setting names holds no model that can be used."""
 
 
-def model_folder(encoder_id: str) -> Path:
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model for inference.
+
+    Attributes:
+        has_pooler: whether a pooler, if it has one, has weights in the folder.
+    """
+
+    model: Any
+    has_pooler: bool
+
+
+def model_folder(encoder_id: str, *needed: Sequence[str]) -> Path:
     """The folder of `transformers:<folder>`.
 
+    Args:
+        encoder_id: as the setting has it.
+        needed: for each part of this modality, patterns of which one file must be there.
+
     Raises:
-        ModelFolderError: it lacks config.json or weights.
+        ModelFolderError: the path is relative, or a part is missing.
     """
-    folder = Path(encoder_id.removeprefix(PREFIX)).expanduser()
-    lacks = [] if (folder / "config.json").is_file() else ["config.json"]
-    if not any(file for pattern in _WEIGHTS for file in folder.glob(pattern)):
-        lacks.append("*.safetensors")
-    if lacks:
+    folder = Path(encoder_id.removeprefix(PREFIX))
+    if not folder.is_absolute():
         raise ModelFolderError(
-            f"settings: encoders name {encoder_id!r}; the folder {folder} has no "
-            f"{' and no '.join(lacks)}; give one that transformers has saved, and that is there on "
-            "every machine of Spark"
+            f"settings: encoders name {encoder_id!r}; the folder must begin with /, because "
+            "Airflow and Spark run in other folders"
+        )
+    lacking = [
+        " or ".join(patterns)
+        for patterns in (_CONFIG, _WEIGHTS, *needed)
+        if not any(file for pattern in patterns for file in folder.glob(pattern))
+    ]
+    if lacking:
+        raise ModelFolderError(
+            f"settings: encoders name {encoder_id!r}; the folder has no {', no '.join(lacking)}; "
+            "give one that transformers has saved, and that is there on every machine of Spark"
         )
     return folder
 
@@ -58,30 +91,57 @@ def folder_identity(
     return encoder_identity(name, sorted(files), preprocessing)
 
 
-def load_model(folder: Path) -> Any:
+@contextmanager
+def loading(folder: Path) -> Iterator[None]:
+    """Say of any error in the block which folder cannot be used.
+
+    Raises:
+        ModelFolderError: instead of the error; transformers raises many types.
+    """
+    try:
+        yield
+    except ModelFolderError:
+        raise
+    except Exception as error:
+        raise ModelFolderError(
+            f"encoder in {folder}: it cannot be used: {type(error).__name__}: {error}; it must be "
+            "a model of this modality that transformers loads without code of the folder's own"
+        ) from error
+
+
+def load_model(folder: Path) -> LoadedModel:
     """The model without a head, in float32, for inference.
 
     Raises:
-        ModelFolderError: transformers cannot load it.
+        ModelFolderError: a part of the model has no weights in the folder.
     """
     import torch
     from transformers import AutoModel
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    try:
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-    except (OSError, ValueError, KeyError) as error:
+    model, report = AutoModel.from_pretrained(
+        folder, dtype=torch.float32, output_loading_info=True, **LOCAL
+    )
+    lacking = sorted(report["missing_keys"])
+    # transformers would draw them at random, in each worker anew.
+    if needed := [name for name in lacking if not _MAY_LACK_WEIGHTS.search(name)]:
         raise ModelFolderError(
-            f"encoder in {folder}: transformers cannot load it: {error}; it needs a model that "
-            "AutoModel knows, without code of its own"
-        ) from error
-    return model.eval().requires_grad_(requires_grad=False)
+            f"encoder in {folder}: {len(needed)} of its parameters have no weights, first "
+            f"{needed[0]}; save the model again, by save_pretrained of its base model"
+        )
+    has_pooler = not any("pooler" in name for name in lacking)
+    return LoadedModel(model.eval().requires_grad_(requires_grad=False), has_pooler)
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON file's object; empty when there is no such file."""
-    if not file.is_file():
-        return {}
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
+def one_vector(found: Any) -> NDArray[np.float32]:
+    """The vector of one input from `get_text_features` and its like, shape (dim,)."""
+    # Newer versions of transformers wrap the projected vector as the pooled output.
+    vectors = getattr(found, "pooler_output", found)
+    vector: NDArray[np.float32] = vectors[0].flatten().numpy()
+    return vector
+
+
+def read_json(file: Path) -> Any:
+    """A JSON file's object or list; an empty object when there is no such file."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

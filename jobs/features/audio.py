@@ -12,6 +12,7 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.setting_groups import EncoderSettings
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
@@ -40,16 +41,20 @@ def build(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
         .agg(F.min("audio_uri").alias("source"))
     )
     new = not_yet_encoded(recordings, encoded, identity)
-    featurise = partial(_audio_features, night.settings.lake, encoders)
+    featurise = partial(_audio_features, night.settings.lake, encoders, identity)
     return encode(new, OUTPUT, identity, featurise, night=night)
 
 
 def _audio_features(
-    lake: str, encoders: EncoderSettings, content_hash: str, path: str | None
+    lake: str,
+    encoders: EncoderSettings,
+    identity: EncoderIdentity,
+    content_hash: str,
+    path: str | None,
 ) -> Features:
     """The feature columns of one recording."""
     content = read_content(lake, path, content_hash)
-    encoder = registry.audio_encoder(encoders.audio)
+    encoder = registry.audio_encoder(encoders, identity)
     samples = audio_file.decode(content, encoders.max_audio_s)
     own_rate = encoder.sample_rate_hz
     if own_rate == audio_file.SAMPLE_RATE_HZ:

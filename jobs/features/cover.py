@@ -11,6 +11,8 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from feature_store.lake.encoder_rows import EncoderIdentity
+from feature_store.setting_groups import EncoderSettings
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_COVER
@@ -37,11 +39,17 @@ def build(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
         .agg(F.min("cover_uri").alias("source"))
     )
     new = not_yet_encoded(images, encoded, identity)
-    featurise = partial(_cover_features, night.settings.lake, encoders.cover)
+    featurise = partial(_cover_features, night.settings.lake, encoders, identity)
     return encode(new, OUTPUT, identity, featurise, night=night)
 
 
-def _cover_features(lake: str, encoder_id: str, content_hash: str, path: str | None) -> Features:
+def _cover_features(
+    lake: str,
+    encoders: EncoderSettings,
+    identity: EncoderIdentity,
+    content_hash: str,
+    path: str | None,
+) -> Features:
     """The feature columns of one image."""
     content = read_content(lake, path, content_hash)
-    return {"cover_embedding": registry.image_encoder(encoder_id).encode(content)}
+    return {"cover_embedding": registry.image_encoder(encoders, identity).encode(content)}

@@ -11,6 +11,8 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from feature_store.lake.encoder_rows import EncoderIdentity
+from feature_store.setting_groups import EncoderSettings
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_LYRICS
@@ -37,16 +39,19 @@ def build(tracks: DataFrame, encoded: DataFrame, texts: DataFrame, *, night: Nig
     # A text arrives once per track that has it, and again when a label sends it again.
     words = texts.groupBy("content_hash").agg(F.min("lyrics_text").alias("source"))
     new = not_yet_encoded(current, encoded, identity).join(words, on="content_hash", how="left")
-    return encode(new, OUTPUT, identity, partial(_lyrics_features, encoders.lyrics), night=night)
+    featurise = partial(_lyrics_features, encoders, identity)
+    return encode(new, OUTPUT, identity, featurise, night=night)
 
 
-def _lyrics_features(encoder_id: str, content_hash: str, text: str | None) -> Features:
+def _lyrics_features(
+    encoders: EncoderSettings, identity: EncoderIdentity, content_hash: str, text: str | None
+) -> Features:
     """The feature columns of one text."""
     if text is None:
         raise ContentFailure(
             FailureReason.MISSING_TEXT, f"raw_lyrics holds no content {content_hash}"
         )
-    embedding = registry.text_encoder(encoder_id).encode(text)
+    embedding = registry.text_encoder(encoders, identity).encode(text)
     scores = sentiment.analyse(text)
     return {
         "lyrics_embedding": embedding,

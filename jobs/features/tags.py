@@ -12,6 +12,8 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from feature_store.lake.encoder_rows import EncoderIdentity
+from feature_store.setting_groups import EncoderSettings
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TAGS
 from feature_store.tables.features import FEAT_TAGS
@@ -31,11 +33,14 @@ def build(tag_events: DataFrame, encoded: DataFrame, *, night: Night) -> DataFra
         F.min("tag").alias("source")
     )
     new = not_yet_encoded(tags, encoded, identity)
-    return encode(new, OUTPUT, identity, partial(_tag_features, encoders.lyrics), night=night)
+    featurise = partial(_tag_features, encoders, identity)
+    return encode(new, OUTPUT, identity, featurise, night=night)
 
 
-def _tag_features(encoder_id: str, _content_hash: str, tag: str | None) -> Features:
+def _tag_features(
+    encoders: EncoderSettings, identity: EncoderIdentity, _content_hash: str, tag: str | None
+) -> Features:
     """The feature columns of one tag."""
     if tag is None:  # core_tags holds no row without a tag
         raise AssertionError
-    return {"tag_embedding": registry.text_encoder(encoder_id).encode(tag)}
+    return {"tag_embedding": registry.text_encoder(encoders, identity).encode(tag)}

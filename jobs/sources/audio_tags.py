@@ -1,22 +1,29 @@
 """Reads the tags and the embedded cover of audio files with mediafile.
 
-mediafile knows the names of one tag in Vorbis comments, ID3, MP4 and APE. Two fields are added to
-its own: a release date is preferred to a recording date, and "unsyncedlyrics" are lyrics too.
+mediafile knows the names of one tag in Vorbis comments, ID3, MP4 and APE. Beyond it: a release date
+is preferred to a recording date, "unsyncedlyrics" and lyrics with a description are lyrics too, and
+FLAC and Speex in Ogg are read.
 """
 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import mediafile
+import mutagen
 from mutagen import MutagenError
+from mutagen.oggflac import OggFLAC
+from mutagen.oggspeex import OggSpeex
 
 from jobs.sources.cover_file import CoverFile
 
 _PNG_SIGNATURE = b"\x89PNG"
+_FIRST_YEAR = 1000  # "03/04/05" is no date of the year 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,10 @@ class _AudioFile(mediafile.MediaFile):  # type: ignore[misc]  # mediafile has no
     unsynced_lyrics = mediafile.MediaField(mediafile.StorageStyle("UNSYNCEDLYRICS"))
 
 
+class OggFlac(OggFLAC):
+    """mutagen's class under the name that mediafile's fields go by."""
+
+
 class _NamedBytes(io.BytesIO):
     """Bytes with a file name: its extension helps to tell formats apart."""
 
@@ -71,8 +82,8 @@ def read_tags(content: bytes, file_name: str) -> AudioTags:
     A tag that cannot be read is None, and the failure names it.
     """
     try:
-        file = _AudioFile(_NamedBytes(content, file_name))
-    except mediafile.UnreadableFileError as error:
+        file = _open(content, file_name)
+    except (mediafile.UnreadableFileError, MutagenError) as error:
         return AudioTags(failure=f"tags: {error}")
     readers: dict[str, Callable[[], object]] = {
         "title": lambda: _text(file.title),
@@ -83,17 +94,42 @@ def read_tags(content: bytes, file_name: str) -> AudioTags:
         "duration_ms": lambda: round(file.length * 1000) or None,
         "isrc": lambda: _text(file.isrc),
         "recording_mbid": lambda: _text(file.mb_trackid),
-        "lyrics": lambda: _text(file.lyrics) or _text(file.unsynced_lyrics),
-        "cover": lambda: _cover_file(file.art),
+        "lyrics": lambda: (
+            _text(file.lyrics) or _text(file.unsynced_lyrics) or _described_lyrics(file)
+        ),
+        # mediafile's reader of ASF pictures may never end on a broken one.
+        "cover": lambda: None if file.type == "asf" else _cover_file(file.art),
     }
     found, failures = dict[str, object](), list[str]()
     for name, read in readers.items():
         try:
             found[name] = read()
         # mediafile takes values apart without checking them: any of these may come of a broken one.
-        except (ValueError, TypeError, LookupError, AttributeError, MutagenError) as error:
+        except _BROKEN_VALUE as error:
             failures.append(f"{name}: {error}")
     return AudioTags(**found, failure="; ".join(failures) or None)  # type: ignore[arg-type]
+
+
+_BROKEN_VALUE = (ValueError, TypeError, LookupError, AttributeError, struct.error, MutagenError)
+
+
+def _open(content: bytes, file_name: str) -> _AudioFile:
+    """The file, also of two kinds that mediafile refuses although its fields could read them."""
+    try:
+        return _AudioFile(_NamedBytes(content, file_name))
+    except mediafile.FileTypeError:
+        opened = mutagen.File(_NamedBytes(content, file_name), options=[OggFlac, OggSpeex])
+        if opened is None:
+            raise
+    file = _AudioFile.__new__(_AudioFile)
+    file.mgfile, file.type = opened, "ogg"
+    return file
+
+
+def _described_lyrics(file: _AudioFile) -> str | None:
+    """Lyrics of an ID3 frame with a description, which mediafile takes for other ones."""
+    all_frames: Callable[[str], list[Any]] = getattr(file.mgfile.tags, "getall", lambda _: [])
+    return next(filter(None, (_text(frame.text) for frame in all_frames("USLT"))), None)
 
 
 def _text(value: str | None) -> str | None:
@@ -105,7 +141,8 @@ def _full_date(file: _AudioFile) -> date | None:
     """The release date; None for a year or a month alone, or a day that no calendar has."""
     year, month, day = file.released_year, file.released_month, file.released_day
     try:
-        return date(year, month, day) if year and month and day else None
+        is_full = year and month and day and year >= _FIRST_YEAR
+        return date(year, month, day) if is_full else None
     except ValueError:
         return None
 

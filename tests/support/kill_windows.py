@@ -35,6 +35,7 @@ class Window:
     waits_for_commit: bool = False
 
 
+STAGED = Window("between staging and read-back", "published_runs", 0.5)
 WINDOWS = (
     Window("start-up", "", 3.0),
     Window("ingest", "raw_listens", 0.6),
@@ -44,7 +45,7 @@ WINDOWS = (
     Window("training", "ranking", 2.0),
     Window("scoring", "score_candidates", 0.3),
     Window("recommendations", "rec_topk", 1.0),
-    Window("between staging and read-back", "published_runs", 0.5),
+    STAGED,
     Window("around the switch's commit", "published_runs", 0.0, waits_for_commit=True),
 )
 

@@ -34,6 +34,14 @@ def table_contents(lake: str, as_of: date) -> dict[str, dict[str, Any]]:
     return contents
 
 
+def published_rows(lake: str) -> dict[str, list[dict[str, Any]]]:
+    """Rows of every published table as readers see them now."""
+    snapshot = open_snapshot(lake)
+    return {
+        pin.table_name: snapshot.read(pin.table_name).to_pylist() for pin in snapshot.event.tables
+    }
+
+
 def published_hashes(lake: str) -> dict[str, str]:
     """Content hash of every published table, as the current event pins it."""
     return {pin.table_name: pin.content_sha256 for pin in open_snapshot(lake).event.tables}

@@ -15,8 +15,18 @@ import pytest
 from feature_store.lake.storage import open_storage
 from feature_store.settings import Night, Settings, load_settings
 from tests.support import toy_dataset
+from tests.support.lake_contents import event_actions, published_rows
 
 LISTS = {"EVENSONG_LISTS__LENGTH": "3"}
+
+
+@dataclass(frozen=True)
+class KilledNight:
+    """What readers saw before and after a night was killed, and the events after it."""
+
+    rows_before: dict[str, Any]
+    rows_after: dict[str, Any]
+    actions: list[str]
 
 
 @dataclass
@@ -47,9 +57,23 @@ class Nights:
         return self.run(self._lake, toy_dataset.NEXT_DAY)
 
     @cached_property
-    def again(self) -> dict[str, Any]:
-        """Summary of a second run for LAST_DAY, after NEXT_DAY."""
+    def killed(self) -> KilledNight:
+        """A second run for LAST_DAY, after NEXT_DAY, killed when all its tables are staged."""
+        # imported here: night_processes takes LISTS from this file
+        from tests.support.kill_windows import STAGED, kill_in_window
+        from tests.support.night_processes import start_night
+
         assert self.second
+        lake = str(self._lake)
+        before = published_rows(lake)
+        night = start_night(lake, self.root / "killed-state", toy_dataset.LAST_DAY)
+        kill_in_window(STAGED, night, lake)
+        return KilledNight(before, published_rows(lake), event_actions(lake))
+
+    @cached_property
+    def again(self) -> dict[str, Any]:
+        """Summary of the run for LAST_DAY after the killed one."""
+        assert self.killed
         return self.run(self._lake, toy_dataset.LAST_DAY)
 
     @cached_property

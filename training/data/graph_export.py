@@ -62,14 +62,14 @@ def export_graph(settings: Settings, as_of: date, library: Format, file: Path) -
         ModuleNotFoundError: the library is not installed.
     """
     view = read_dataset(settings.lake, as_of, settings.graph).full_view()
+    exported = to_pyg(view) if library == "pyg" else to_dgl(view)
     nodes_file = file.with_name(file.name + NODES_SUFFIX)
     for path in (file, nodes_file):
         path.touch(mode=OWNER_ONLY)
         path.chmod(OWNER_ONLY)  # it may have been there, readable by others
     if library == "pyg":
-        torch.save(to_pyg(view), file)
+        torch.save(exported, file)
     else:
-        exported = to_dgl(view)
         import dgl
 
         dgl.save_graphs(str(file), [exported])

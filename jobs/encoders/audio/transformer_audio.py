@@ -1,4 +1,4 @@
-"""Audio models of transformers (CLAP, MERT, wav2vec 2.0): a recording becomes one vector.
+"""Audio models of transformers (CLAP, wav2vec 2.0, HuBERT): a recording becomes one vector.
 
 The recording is cut into windows of a fixed length; the vector of a window is what the model gives
 for audio as a whole, or the mean over its frames, and the recording's is the mean over windows.
@@ -6,8 +6,8 @@ for audio as a whole, or the mean over its frames, and the recording's is the me
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,38 @@ from numpy.typing import NDArray
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.audio import audio_file, signal
 from jobs.encoders.audio.encoding import AudioEncoding
-from jobs.encoders.transformer_folder import folder_identity, load_model, read_json
+from jobs.encoders.transformer_folder import (
+    LOCAL,
+    ModelFolderError,
+    folder_identity,
+    load_model,
+    loading,
+    one_vector,
+    read_json,
+)
 
+EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
 WINDOW_S = 10.0  # CLAP's input; the others take any length
 
 
 class TransformerAudio:
-    """The loaded model and its feature extractor."""
+    """The loaded model and its feature extractor.
+
+    Raises:
+        ModelFolderError: the folder holds no model of audio.
+    """
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoFeatureExtractor
 
-        self._model = load_model(folder)
-        self._extractor = AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
         self.sample_rate_hz = sample_rate_hz(folder)
+        with loading(folder):
+            model = load_model(folder).model
+            is_pair = getattr(model.config, "is_encoder_decoder", False)
+            self._model = model.get_encoder() if is_pair else model
+            self._extractor = AutoFeatureExtractor.from_pretrained(folder, **LOCAL)
+            second = np.sin(np.arange(self.sample_rate_hz, dtype=np.float32) * 0.1)
+            self._encode_window(second)  # an error belongs to the model, not to a recording
 
     def encode(self, samples: NDArray[np.float32]) -> AudioEncoding:
         """Embedding of mono samples at `sample_rate_hz`, shape (n_samples,); it knows no tags."""
@@ -46,7 +64,11 @@ class TransformerAudio:
             samples, sampling_rate=self.sample_rate_hz, return_tensors="pt", padding=True
         )
         with torch.inference_mode():
-            return _one_vector(self._model, inputs)
+            if hasattr(self._model, "get_audio_features"):
+                return one_vector(self._model.get_audio_features(**inputs))
+            frames = self._model(**inputs).last_hidden_state  # (1, n_frames, dim)
+        mean: NDArray[np.float32] = frames.mean(dim=1)[0].numpy()
+        return mean
 
 
 def audio_identity(encoder_id: str, folder: Path, max_audio_s: float) -> EncoderIdentity:
@@ -56,29 +78,23 @@ def audio_identity(encoder_id: str, folder: Path, max_audio_s: float) -> Encoder
         "audio_file": audio_file.preprocessing(max_audio_s),
         "sample_rate_hz": sample_rate_hz(folder),
         "window_s": WINDOW_S,
+        "transformers": version("transformers"),  # its extractors compute what the model hears
         "signal": signal.preprocessing(),
     }
     return folder_identity(encoder_id, folder, steps)
 
 
 def sample_rate_hz(folder: Path) -> int:
-    """The rate of the samples that the model takes; 16 kHz where its folder does not say."""
-    for name in ("preprocessor_config.json", "processor_config.json"):
+    """The rate of the samples that the model takes.
+
+    Raises:
+        ModelFolderError: the folder does not say.
+    """
+    for name in EXTRACTOR_FILES:
         config = read_json(folder / name)
         extractor = config.get("feature_extractor", config)
         if rate := extractor.get("sampling_rate"):
             return int(rate)
-    return audio_file.SAMPLE_RATE_HZ
-
-
-def _one_vector(model: Any, inputs: Any) -> NDArray[np.float32]:
-    """The model's vector of a whole input, or else the mean over its frames, shape (dim,)."""
-    if hasattr(model, "get_audio_features"):
-        found = model.get_audio_features(**inputs)
-        # Newer versions wrap the projected vector as the pooled output.
-        vector = found if not hasattr(found, "pooler_output") else found.pooler_output
-        whole: NDArray[np.float32] = vector[0].numpy()
-        return whole
-    frames = model(**inputs).last_hidden_state  # (1, n_frames, dim)
-    mean: NDArray[np.float32] = frames.mean(dim=1)[0].numpy()
-    return mean
+    raise ModelFolderError(
+        f"encoder in {folder}: {' and '.join(EXTRACTOR_FILES)} name no sampling_rate; add it"
+    )

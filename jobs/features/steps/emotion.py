@@ -56,15 +56,17 @@ def from_audio(
         loudness_db: in dB.
         tempo_bpm: null where there is no pulse, which counts as neutral.
         onset_rate_hz: onsets per second.
-        tag_probabilities: arrays of 50 in the order of `TAGS`.
+        tag_probabilities: arrays of 50 in the order of `TAGS`; null under an encoder that knows no
+            tags, where the other cues share their weight.
     """
     loud, dense = _cue(loudness_db, LOUDNESS_DB), _cue(onset_rate_hz, ONSET_RATE_HZ)
     fast = F.coalesce(_cue(tempo_bpm, TEMPO_BPM), F.lit(0.0))
     exciting = _contrast(tag_probabilities, EXCITING_TAGS, CALM_TAGS)
     happy = _contrast(tag_probabilities, HAPPY_TAGS, SAD_TAGS)
+    valence, arousal = 0.4 * fast + 0.2 * dense, 0.35 * loud + 0.2 * fast + 0.25 * dense
     return Emotion(
-        valence=0.4 * fast + 0.2 * dense + 0.4 * happy,
-        arousal=0.35 * loud + 0.2 * fast + 0.25 * dense + 0.2 * exciting,
+        valence=F.coalesce(valence + 0.4 * happy, valence / 0.6),
+        arousal=F.coalesce(arousal + 0.2 * exciting, arousal / 0.8),
         valence_sd=AUDIO_SD,
         arousal_sd=AUDIO_SD,
     )

@@ -108,20 +108,17 @@ def test_a_task_that_fails_emits_start_and_fail_without_its_message(settings, em
     assert (error["message"], "ann" in json.dumps(emitted_events())) == ("ValueError", False)
 
 
-def test_a_task_keeps_its_error_when_fail_cannot_be_sent(settings, monkeypatch):
-    night = Night(MARCH_1, "r1", settings)
+def test_a_server_that_is_down_stops_no_task_and_loses_no_event(settings):
+    """Nobody listens at port 1. What it did not take is kept, and the task's own error stays."""
+    away = settings.model_copy(update={"lineage_url": "http://127.0.0.1:1"})
+    night = Night(MARCH_1, "r1", away)
 
-    def fail_after_the_server():
-        with lineage.run_events(night, ["a"], lambda: NOON):
-            monkeypatch.setattr(lineage, "_transport", unreachable)
-            raise ValueError("its own")
+    with pytest.raises(ValueError, match="its own"), lineage.run_events(night, ["a"], lambda: NOON):
+        raise ValueError("its own")
 
-    with pytest.raises(ValueError, match="its own"):
-        fail_after_the_server()
-
-
-def unreachable(*_):
-    raise ConnectionError("no server")
+    kept = [json.loads(line) for line in (settings.state / lineage.UNSENT_FILE).open()]
+    assert [event["eventType"] for event in kept] == ["START", "FAIL"]
+    assert not (settings.state / lineage.FILE).exists()
 
 
 def test_every_try_of_a_task_has_the_same_id_and_another_run_has_another():

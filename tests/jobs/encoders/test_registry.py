@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,18 @@ def test_an_unknown_encoder_is_refused_with_the_known_ones():
 
 
 def test_an_encoder_is_loaded_once_per_process():
-    assert registry.image_encoder("efficientnet-lite0-v1") is registry.image_encoder(
-        "efficientnet-lite0-v1"
-    )
+    settings = EncoderSettings()
+    identity = registry.cover_identity(settings)
+
+    assert registry.image_encoder(settings, identity) is registry.image_encoder(settings, identity)
+
+
+def test_a_machine_with_other_weights_than_the_job_was_planned_with_is_refused():
+    """Their vectors would stand under the name of the other weights for good."""
+    settings = EncoderSettings()
+    planned = replace(registry.cover_identity(settings), weights_sha256="0" * 64)
+
+    with pytest.raises(
+        registry.EncoderDiffers, match=r"was planned with 0{12} and .*; install the"
+    ):
+        registry.image_encoder(settings, planned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,7 +16,10 @@ from transformers import (
     ClapFeatureExtractor,
     ClapModel,
     ClapTextConfig,
+    RobertaConfig,
+    RobertaModel,
     ViTConfig,
+    ViTForImageClassification,
     ViTImageProcessor,
     ViTModel,
     Wav2Vec2Config,
@@ -27,17 +31,24 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dark", "night", "br
 
 
 def save_bert(
-    folder: Path, *, cls_pooling: bool = False, max_seq_length: int | None = None
+    folder: Path,
+    *,
+    pooling: Mapping[str, object] | None = None,
+    max_seq_length: int | None = None,
+    modules: Sequence[str] = (),
 ) -> Path:
-    """A BERT of 8 dimensions and 32 positions, with the files of sentence-transformers."""
+    """A BERT of 8 dimensions and 32 positions, with what sentence-transformers says of it."""
     torch.manual_seed(3)
     config = BertConfig(vocab_size=len(WORDS), hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16, max_position_embeddings=32)  # fmt: skip
     BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(WORDS))
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    (folder / "1_Pooling").mkdir()
-    pooling = {"pooling_mode_cls_token": cls_pooling, "pooling_mode_mean_tokens": not cls_pooling}
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    if pooling:
+        (folder / "1_Pooling").mkdir()
+        (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    if modules:
+        named = [{"type": f"sentence_transformers.models.{name}"} for name in modules]
+        (folder / "modules.json").write_text(json.dumps(named))
     if max_seq_length:
         published = {"max_seq_length": max_seq_length}
         (folder / "sentence_bert_config.json").write_text(json.dumps(published))
@@ -64,10 +75,20 @@ def save_clap(folder: Path) -> Path:
     return folder
 
 
-def save_vit(folder: Path) -> Path:
-    """A ViT of 32 x 32 pixels and 16 dimensions."""
+def save_roberta(folder: Path) -> Path:
+    """A RoBERTa of 32 positions, which it counts from 2."""
+    torch.manual_seed(3)
+    config = RobertaConfig(vocab_size=len(WORDS), hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, max_position_embeddings=32, pad_token_id=1)  # fmt: skip
+    RobertaModel(config).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
+def save_vit(folder: Path, *, as_classifier: bool = False) -> Path:
+    """A ViT of 32 x 32 pixels and 16 dimensions; a classifier is saved without a pooler."""
     torch.manual_seed(3)
     config = ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=32, patch_size=8)  # fmt: skip
-    ViTModel(config).save_pretrained(folder)
+    (ViTForImageClassification if as_classifier else ViTModel)(config).save_pretrained(folder)
     ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import pytest
+from pyspark.sql import functions as F
 
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS
 from jobs.encoders import registry
@@ -35,6 +36,17 @@ def features(spark, night):
         frame(spark, FEAT_AUDIO, audio),
         frame(spark, FEAT_LYRICS, [{**by_lyrics, **sad}]),
     )
+
+
+def test_without_tags_the_other_cues_share_their_weight(spark, night, features):
+    """Loudness half a spread above its centre counts .35 of .8 then: .5 x .35 / .8."""
+    chosen, audio, lyrics = features
+    without = audio.withColumn("tag_probabilities", F.lit(None).cast("array<float>"))
+    catalogue = tracks(spark, night, {"audio_hash": "loud"})
+
+    [row] = track_emotion.build(catalogue, chosen, without, lyrics, night=night).collect()
+
+    assert (row.valence, row.arousal) == pytest.approx((0.0, 0.5 * 0.35 / 0.8))
 
 
 def test_each_source_gives_its_own_row(spark, night, features):

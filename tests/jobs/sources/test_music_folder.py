@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import struct
 from datetime import date
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,9 +13,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from mutagen.flac import Picture
+from mutagen.flac import Picture, VCFLACDict
 from mutagen.id3 import APIC, TDRC, TDRL, TIT2, TPE1, UFID, USLT
 from mutagen.mp3 import MP3
+from mutagen.ogg import OggPage
 from PIL import Image
 
 from feature_store.lake.storage import FolderStorage
@@ -134,7 +136,50 @@ def test_a_release_date_comes_before_the_day_of_the_recording(tmp_path):
     assert track["recording_mbid"] == "11111111-2222-3333-4444-555555555555"
 
 
-@pytest.mark.parametrize("text", ["2011", "2011-07", "2011-02-30", "soon"])
+def test_lyrics_with_a_description_are_lyrics(tmp_path):
+    file = _draw(tmp_path / "music/b.mp3")
+    tags = MP3(file)
+    tags.add_tags()
+    tags.tags.add(USLT(encoding=3, lang="eng", desc="English", text="la la la"))
+    tags.save()
+
+    assert [row["lyrics_bytes"] for row in _land(tmp_path / "music", tmp_path)["lyrics"]] == [
+        b"la la la"
+    ]
+
+
+def test_flac_in_ogg_has_tags_and_a_duration(tmp_path):
+    """Mediafile refuses this kind; the headers are written here, because libsndfile writes none."""
+    (tmp_path / "music").mkdir()
+    file = tmp_path / "music/a.oga"
+    file.write_bytes(ogg_flac({"TITLE": "River", "ARTIST": "The Weirs", "DATE": "2011-07-19"}))
+
+    [track] = _land(tmp_path / "music", tmp_path)["tracks"]
+
+    assert (track["title"], track["artist_name"]) == ("River", "The Weirs")
+    assert (track["released_date"], track["track_duration_ms"]) == (date(2011, 7, 19), 500)
+
+
+def ogg_flac(tags):
+    """Two header packets of FLAC in Ogg (https://xiph.org/flac/ogg_mapping.html), 4,000 samples at 8 kHz."""
+    info = struct.pack(">HH", 4096, 4096) + bytes(6)  # block sizes, unknown frame sizes
+    info += ((8_000 << 44) | (0 << 41) | (15 << 36) | 4_000).to_bytes(8, "big") + bytes(16)
+    first = b"\x7fFLAC\x01\x00\x00\x01fLaC" + b"\x00\x00\x00\x22" + info
+    comment = VCFLACDict()
+    for name, value in tags.items():
+        comment[name] = value
+    block = comment.write()
+    second = b"\x84" + len(block).to_bytes(3, "big") + block
+    pages = []
+    for number, packet in enumerate((first, second)):
+        page = OggPage()
+        page.packets, page.serial, page.sequence = [packet], 7, number
+        page.first, page.last, page.position = number == 0, number == 1, 4_000 * number
+        pages.append(page.write())
+    return b"".join(pages)
+
+
+@pytest.mark.parametrize("text", ["2011", "2011-07", "2011-02-30", "03/04/05", "19-07-11", "soon"])
 def test_what_is_no_full_date_is_no_release_date(tmp_path, text):
     file = _draw(tmp_path / "music/a.ogg")
     tags = mutagen.File(file)

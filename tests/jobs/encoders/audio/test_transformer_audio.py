@@ -9,6 +9,7 @@ from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 from feature_store.setting_groups import EncoderSettings
 from jobs.encoders import registry
 from jobs.encoders.audio.transformer_audio import TransformerAudio
+from jobs.encoders.transformer_folder import ModelFolderError
 from tests.jobs.encoders.tiny_models import save_clap, save_wav2vec
 
 RNG = np.random.default_rng(5)
@@ -66,4 +67,12 @@ def test_the_registry_finds_it_by_its_folder(wav2vec):
 
     assert first.encoder_id == f"transformers:{wav2vec.name}"
     assert first != shorter
-    assert isinstance(registry.audio_encoder(settings.audio), TransformerAudio)
+    assert isinstance(registry.audio_encoder(settings, first), TransformerAudio)
+
+
+def test_a_model_that_does_not_name_its_sample_rate_is_refused(tmp_path):
+    folder = save_wav2vec(tmp_path / "wav2vec")
+    (folder / "preprocessor_config.json").write_text("{}")
+
+    with pytest.raises(ModelFolderError, match="name no sampling_rate; add it"):
+        registry.audio_identity(EncoderSettings(audio=f"transformers:{folder}"))

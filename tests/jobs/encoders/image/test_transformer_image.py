@@ -41,7 +41,23 @@ def test_the_identity_names_the_folder(tmp_path):
     settings = EncoderSettings(cover=f"transformers:{save_vit(tmp_path / 'vit')}")
 
     assert registry.cover_identity(settings).encoder_id == "transformers:vit"
-    assert registry.image_encoder(settings.cover).encode(png((0, 0, 0))).shape == (16,)
+    encoder = registry.image_encoder(settings, registry.cover_identity(settings))
+    assert encoder.encode(png((0, 0, 0))).shape == (16,)
+
+
+def test_a_pooler_without_weights_is_not_read(tmp_path):
+    """A classifier is saved without one, and its random numbers would differ in each worker."""
+    folder = save_vit(tmp_path / "vit", as_classifier=True)
+    red = png((200, 10, 10))
+
+    vector = TransformerImage(folder).encode(red)
+
+    assert (TransformerImage(folder).encode(red) == vector).all()
+    pixels = torch.full((1, 3, 32, 32), 10 / 255)
+    pixels[:, 0] = 200 / 255
+    model = ViTModel.from_pretrained(folder, add_pooling_layer=False)
+    patches = model(pixel_values=(pixels - 0.5) / 0.5).last_hidden_state[0].detach()
+    np.testing.assert_allclose(vector, patches.mean(dim=0), atol=1e-5)
 
 
 @pytest.mark.parametrize(
