@@ -18,7 +18,7 @@ from tests.support.lake_contents import (
 )
 from tests.support.night_processes import start_night, wait_for_summary
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)  # the first test waits for four nights
 
 KILL_WINDOWS = {
     window.name: window
