@@ -30,6 +30,9 @@ def settings(
         return
     console = Console()
     console.print(f"file: {config_file() or 'none'}", highlight=False, soft_wrap=True)
+    if not found:
+        console.print("every setting has its default")
+        return
     table = RichTable("setting", "value", "set by")
     for one in found:
         style = "dim" if one.origin == DEFAULT else ""
