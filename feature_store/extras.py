@@ -41,6 +41,10 @@ EXTRA_OF_MODULE = {
 }
 
 
+NIGHT = ("spark", "train", "airflow")
+"""What a night, an erasure and Airflow's servers need."""
+
+
 class MissingExtra(RuntimeError):
     """A command needs packages of an extra that is not installed."""
 

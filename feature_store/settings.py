@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PREFIX = "EVENSONG_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 _DEFAULT_FILE = Path("evensong.toml")
-_SECRETS_OF_URL = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=\?)\S+")
+_SECRETS_OF_URL = re.compile(r"(?<=://)\S*(?=@)|(?<=\?)\S+")
 
 
 class SettingsError(ValueError):

@@ -21,7 +21,7 @@ from dags.command.publication import publish, published, report, rollback, waive
 from dags.command.row_printing import Format, print_rows
 from dags.command.settings_table import settings
 from dags.policy.error_hints import with_hint
-from feature_store.extras import require
+from feature_store import extras
 from feature_store.settings import Night, config_file, load_settings
 from feature_store.terminal import DEBUG, run_command
 
@@ -34,7 +34,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-NIGHT_EXTRAS = ("spark", "train", "airflow")
 WARM_SPARK = "feature_store.spark.session:warm_spark"
 
 Day = Annotated[
@@ -87,7 +86,7 @@ def demo(
     """Make a sample world, run one real night over it, and show what came out."""
     from dags.command.nights.demo_world import demo_days, land_demo_world
 
-    require(*NIGHT_EXTRAS)
+    extras.require(*extras.NIGHT)
     console = Console(stderr=as_json)
     world = {"tracks": tracks, "users": users, "days": days, "seed": seed}
     resolve_name(WARM_SPARK)(load_settings())
@@ -110,7 +109,7 @@ def night(
     _check_choice("--publish", publish, ("auto", "stage_only", "make_current"))
     _check_choice("--retrain", retrain, ("auto", "always", "never"))
     check_day_is_over(as_of.date(), datetime.now(UTC))
-    require(*NIGHT_EXTRAS)
+    extras.require(*extras.NIGHT)
     conf = {"publish": publish, "retrain": retrain}
     _run_night(as_of.date(), conf, Console(stderr=as_json), as_json=as_json)
 
@@ -139,7 +138,7 @@ def backfill(
         if as_json:
             sys.stdout.write(json.dumps([night.as_json() for night in plan]) + "\n")
         return
-    require(*NIGHT_EXTRAS)
+    extras.require(*extras.NIGHT)
     for night in plan:
         conf = {"publish": night.publish, "retrain": retrain}
         _run_night(night.as_of, conf, console, as_json=as_json)
@@ -207,7 +206,7 @@ def up(
     ] = True,
 ) -> None:
     """Run Airflow on this machine until Ctrl-C: pages, scheduler and tasks."""
-    require(*NIGHT_EXTRAS)
+    extras.require(*extras.NIGHT)
     from dags.command.server.server import run_server
 
     run_server(load_settings(), port, Console(), is_java_shared=one_java)

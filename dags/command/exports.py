@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from dags.command.privacy import read_user_id
-from feature_store.lake.private_files import OWNER_ONLY
+from feature_store.lake.private_files import make_private
 from feature_store.settings import load_settings
 
 app = typer.Typer(
@@ -44,8 +44,8 @@ def person(
         sys.stdout.write(text)
         return
     # In place, and not by a rename: the path may be a link or a device such as /dev/stdout.
-    output.touch(mode=OWNER_ONLY)
-    output.chmod(OWNER_ONLY)  # the file may have been there, readable by others
+    if not (output.is_fifo() or output.is_char_device()):
+        make_private(output)
     output.write_text(text, encoding="utf-8")
 
 

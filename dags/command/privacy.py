@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from dags.operators.erasure_steps import ERASURE_STEPS
-from feature_store.extras import require
+from feature_store import extras
 from feature_store.settings import load_settings
 
 
@@ -31,11 +31,10 @@ def erase(
     if sum(given is not None for given in (user, status, request)) != 1:
         raise typer.BadParameter("give one of: a person's id, --status REQUEST, --request REQUEST")
     settings = load_settings()
-    if status is None:
-        require("spark", "train", "airflow")  # an erasure that stops in the middle helps nobody
     if status is not None:
         sys.stdout.write(resolve_name("jobs.privacy.erasure:status")(settings, status) + "\n")
         return
+    extras.require(*extras.NIGHT)  # an erasure that stops in the middle helps nobody
     request_id = request or resolve_name("jobs.privacy.erasure:request_erasure")(
         settings,
         read_user_id(user or ""),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from airflow.sdk.exceptions import AirflowFailException
 
-LOG = structlog.get_logger()
-
 if TYPE_CHECKING:
     from feature_store.settings import Night, Settings
+
+LOG = structlog.get_logger()
 
 
 def night_of(context: Any) -> Night:

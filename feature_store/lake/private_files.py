@@ -8,6 +8,26 @@ from pathlib import Path
 OWNER_ONLY = 0o600
 
 
+class NotAFile(ValueError):
+    """The path cannot be a private file."""
+
+
+def make_private(path: Path) -> None:
+    """Let only the owner read and write `path`, which is made when it is not there.
+
+    Nothing else is changed: neither a folder's rights nor a device's.
+
+    Raises:
+        NotAFile: it is a folder or a device, or its folder does not exist.
+    """
+    if path.exists() and not path.is_file():
+        raise NotAFile(f"{path}: it is no file; give the path of a file")
+    if not path.parent.is_dir():
+        raise NotAFile(f"{path}: the folder {path.parent} does not exist; make it first")
+    path.touch(mode=OWNER_ONLY)
+    path.chmod(OWNER_ONLY)  # it may have been there, readable by others
+
+
 def write_private_file(path: Path, text: str) -> None:
     """Replace `path` with a file of mode 0600; at no moment could another user read its text.
 

@@ -1,4 +1,4 @@
-"""Encoders by id, one mapping per modality; the settings choose one (`EVENSONG_ENCODERS__AUDIO`).
+"""Encoders by id, for each modality; the settings choose one (`EVENSONG_ENCODERS__AUDIO`).
 
 `transformers:<folder>` is an id too, in each modality: a model of transformers in a local folder.
 
@@ -10,9 +10,10 @@ with a method `encode` (of audio also with `sample_rate_hz`), and register both 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -68,101 +69,118 @@ class UnknownEncoder(ValueError):
     """The settings name an encoder that is not registered for this modality."""
 
 
-AUDIO: Mapping[str, RegisteredEncoder[AudioEncoder]] = {
-    musicnn.ENCODER_ID: RegisteredEncoder(
-        lambda settings: musicnn.identity(settings.max_audio_s), musicnn.MusiCNN
-    ),
-}
-LYRICS: Mapping[str, RegisteredEncoder[TextEncoder]] = {
-    minilm.ENCODER_ID: RegisteredEncoder(
-        lambda _: transformer_text.text_identity(minilm.ENCODER_ID, minilm.folder()),
-        lambda: transformer_text.TransformerText(minilm.folder()),
-    ),
-}
-COVER: Mapping[str, RegisteredEncoder[ImageEncoder]] = {
-    efficientnet_lite.ENCODER_ID: RegisteredEncoder(
-        lambda _: efficientnet_lite.identity(), efficientnet_lite.EfficientNetLite0
-    ),
-}
+@dataclass(frozen=True, slots=True)
+class Modality(Generic[EncoderT]):
+    """The encoders of one modality.
+
+    Attributes:
+        name: as in the settings.
+        registered: encoders by id.
+        needed: patterns of which a folder has one file, besides configuration and weights.
+        in_folder: the encoder of `transformers:<folder>`, from this id and the folder.
+    """
+
+    name: str
+    registered: Mapping[str, RegisteredEncoder[EncoderT]]
+    needed: Sequence[str]
+    in_folder: Callable[[str, Path], RegisteredEncoder[EncoderT]]
+
+    def encoder(self, encoder_id: str) -> RegisteredEncoder[EncoderT]:
+        """The encoder with this id.
+
+        Raises:
+            UnknownEncoder: no encoder of this modality has this id.
+            ModelFolderError: the folder that it names holds no model.
+        """
+        if encoder_id.startswith(PREFIX):
+            return self.in_folder(encoder_id, model_folder(encoder_id, self.needed))
+        if encoder_id not in self.registered:
+            raise UnknownEncoder(
+                f"settings: encoders.{self.name} = {encoder_id!r} names no encoder; there are: "
+                f"{', '.join(sorted(self.registered))}, and {PREFIX}FOLDER for a model of "
+                "transformers"
+            )
+        return self.registered[encoder_id]
 
 
-def audio_identity(settings: EncoderSettings) -> EncoderIdentity:
-    """Identity of the rows of feat_audio under these settings."""
-    return _audio(settings.audio).identity(settings)
-
-
-def lyrics_identity(settings: EncoderSettings) -> EncoderIdentity:
-    """Identity of the rows of feat_lyrics and feat_tags under these settings."""
-    return _lyrics(settings.lyrics).identity(settings)
-
-
-def cover_identity(settings: EncoderSettings) -> EncoderIdentity:
-    """Identity of the rows of feat_cover under these settings."""
-    return _cover(settings.cover).identity(settings)
-
-
-@cache
-def audio_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> AudioEncoder:
-    """The audio encoder of this process; it must be the one that the job was planned with."""
-    return _load(_audio(settings.audio), settings, identity)
-
-
-@cache
-def text_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> TextEncoder:
-    """The text encoder of this process; it must be the one that the job was planned with."""
-    return _load(_lyrics(settings.lyrics), settings, identity)
-
-
-@cache
-def image_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> ImageEncoder:
-    """The image encoder of this process; it must be the one that the job was planned with."""
-    return _load(_cover(settings.cover), settings, identity)
-
-
-def _audio(encoder_id: str) -> RegisteredEncoder[AudioEncoder]:
-    if not encoder_id.startswith(PREFIX):
-        return _registered(AUDIO, encoder_id, "audio")
-    folder = model_folder(encoder_id, transformer_audio.EXTRACTOR_FILES)
-    return RegisteredEncoder(
-        lambda settings: transformer_audio.audio_identity(encoder_id, folder, settings.max_audio_s),
-        lambda: transformer_audio.TransformerAudio(folder),
-    )
-
-
-def _lyrics(encoder_id: str) -> RegisteredEncoder[TextEncoder]:
-    if not encoder_id.startswith(PREFIX):
-        return _registered(LYRICS, encoder_id, "lyrics")
-    folder = model_folder(encoder_id, transformer_text.TOKENIZER_FILES)
+def _text_in_folder(encoder_id: str, folder: Path) -> RegisteredEncoder[TextEncoder]:
     return RegisteredEncoder(
         lambda _: transformer_text.text_identity(encoder_id, folder),
         lambda: transformer_text.TransformerText(folder),
     )
 
 
-def _cover(encoder_id: str) -> RegisteredEncoder[ImageEncoder]:
-    if not encoder_id.startswith(PREFIX):
-        return _registered(COVER, encoder_id, "cover")
-    folder = model_folder(encoder_id, transformer_image.PROCESSOR_FILES)
-    return RegisteredEncoder(
+AUDIO: Modality[AudioEncoder] = Modality(
+    "audio",
+    {
+        musicnn.ENCODER_ID: RegisteredEncoder(
+            lambda settings: musicnn.identity(settings.max_audio_s), musicnn.MusiCNN
+        ),
+    },
+    transformer_audio.EXTRACTOR_FILES,
+    lambda encoder_id, folder: RegisteredEncoder(
+        lambda settings: transformer_audio.audio_identity(encoder_id, folder, settings.max_audio_s),
+        lambda: transformer_audio.TransformerAudio(folder),
+    ),
+)
+LYRICS: Modality[TextEncoder] = Modality(
+    "lyrics",
+    {
+        # Its folder is looked up when it is needed: it may have to be installed first.
+        minilm.ENCODER_ID: RegisteredEncoder(
+            lambda settings: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).identity(settings),
+            lambda: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).load(),
+        ),
+    },
+    transformer_text.TOKENIZER_FILES,
+    _text_in_folder,
+)
+COVER: Modality[ImageEncoder] = Modality(
+    "cover",
+    {
+        efficientnet_lite.ENCODER_ID: RegisteredEncoder(
+            lambda _: efficientnet_lite.identity(), efficientnet_lite.EfficientNetLite0
+        ),
+    },
+    transformer_image.PROCESSOR_FILES,
+    lambda encoder_id, folder: RegisteredEncoder(
         lambda _: transformer_image.image_identity(encoder_id, folder),
         lambda: transformer_image.TransformerImage(folder),
-    )
+    ),
+)
 
 
-def _registered(
-    encoders: Mapping[str, RegisteredEncoder[EncoderT]], encoder_id: str, modality: str
-) -> RegisteredEncoder[EncoderT]:
-    """The encoder registered as `encoder_id`.
+def audio_identity(settings: EncoderSettings) -> EncoderIdentity:
+    """Identity of the rows of feat_audio under these settings."""
+    return AUDIO.encoder(settings.audio).identity(settings)
 
-    Raises:
-        UnknownEncoder: no encoder of this modality has this id.
-    """
-    if encoder_id not in encoders:
-        raise UnknownEncoder(
-            f"settings: encoders.{modality} = {encoder_id!r} names no encoder; there are: "
-            f"{', '.join(sorted(encoders))}, and {PREFIX}FOLDER for a model of transformers"
-        )
-    return encoders[encoder_id]
+
+def lyrics_identity(settings: EncoderSettings) -> EncoderIdentity:
+    """Identity of the rows of feat_lyrics and feat_tags under these settings."""
+    return LYRICS.encoder(settings.lyrics).identity(settings)
+
+
+def cover_identity(settings: EncoderSettings) -> EncoderIdentity:
+    """Identity of the rows of feat_cover under these settings."""
+    return COVER.encoder(settings.cover).identity(settings)
+
+
+@cache
+def audio_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> AudioEncoder:
+    """The audio encoder of this process; it must be the one that the job was planned with."""
+    return _load(AUDIO.encoder(settings.audio), settings, identity)
+
+
+@cache
+def text_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> TextEncoder:
+    """The text encoder of this process; it must be the one that the job was planned with."""
+    return _load(LYRICS.encoder(settings.lyrics), settings, identity)
+
+
+@cache
+def image_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> ImageEncoder:
+    """The image encoder of this process; it must be the one that the job was planned with."""
+    return _load(COVER.encoder(settings.cover), settings, identity)
 
 
 def _load(

@@ -110,7 +110,7 @@ def loading(folder: Path) -> Iterator[None]:
 
 
 def load_model(folder: Path) -> LoadedModel:
-    """The model without a head, in float32, for inference.
+    """The model without a head, in float32, for inference; of encoder and decoder the encoder.
 
     Raises:
         ModelFolderError: a part of the model has no weights in the folder.
@@ -131,6 +131,8 @@ def load_model(folder: Path) -> LoadedModel:
             f"{needed[0]}; save the model again, by save_pretrained of its base model"
         )
     has_pooler = not any("pooler" in name for name in lacking)
+    if getattr(model.config, "is_encoder_decoder", False):
+        model = model.get_encoder()
     return LoadedModel(model.eval().requires_grad_(requires_grad=False), has_pooler)
 
 

@@ -91,7 +91,9 @@ def test_every_setting_has_a_value_and_an_origin(monkeypatch):
     monkeypatch.setenv("EVENSONG_LISTS", '{"length": 7}')
     monkeypatch.setenv("EVENSONG_TRAINING__FAMILIES__MOOD", "lora")
     monkeypatch.setenv("EVENSONG_PRIVACY_KEY", "s3cret")
-    monkeypatch.setenv("EVENSONG_LINEAGE_URL", "http://ann:s3@cret@marquez:5000/api?api_key=s3cret")
+    monkeypatch.setenv(
+        "EVENSONG_LINEAGE_URL", "http://ann:s3@c/ret@marquez:5000/api?api_key=s3cret"
+    )
 
     settings = {one.name: (one.value, one.origin) for one in effective_settings()}
 

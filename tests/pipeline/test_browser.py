@@ -22,7 +22,6 @@ from feature_store.tables.runs import RUN_METRICS
 from tests.support import toy_dataset
 from tests.support.airflow_pages import CHROMIUM, CHROMIUM_ARGUMENTS, WINDOW, Pages
 from tests.support.airflow_server import start_airflow
-from tests.support.nights import LISTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(3600)]
 
@@ -44,7 +43,7 @@ def airflow(tmp_path_factory):
         storage = open_storage(str(folder / "lake"))
         toy_dataset.land_toy_dataset(storage)
         toy_dataset.land_next_day(storage)
-    running = start_airflow(folder, **LISTS)
+    running = start_airflow(folder, **toy_dataset.LISTS)
     yield running
     assert running.stop() == 0
 

@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tests.support.nights import LISTS
+from tests.support import toy_dataset
 from tests.support.processes import DIE_WITH_PARENT
 
 EVENSONG = Path(sys.executable).with_name("evensong")
@@ -87,7 +87,7 @@ def start_process(
         text=True,
         start_new_session=True,
         env=os.environ
-        | LISTS
+        | toy_dataset.LISTS
         | {"EVENSONG_LAKE": lake, "EVENSONG_STATE": str(state), "PYTHONUNBUFFERED": "1"}
         | {"EVENSONG_PRIVACY__READER_GRACE_S": "10"}
         | (variables or {}),

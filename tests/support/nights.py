@@ -15,9 +15,9 @@ import pytest
 from feature_store.lake.storage import open_storage
 from feature_store.settings import Night, Settings, load_settings
 from tests.support import toy_dataset
+from tests.support.kill_windows import STAGED, kill_in_window
 from tests.support.lake_contents import event_actions, published_rows
-
-LISTS = {"EVENSONG_LISTS__LENGTH": "3"}
+from tests.support.night_processes import start_night
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,6 @@ class Nights:
     @cached_property
     def killed(self) -> KilledNight:
         """A second run for LAST_DAY, after NEXT_DAY, killed when all its tables are staged."""
-        # imported here: night_processes takes LISTS from this file
-        from tests.support.kill_windows import STAGED, kill_in_window
-        from tests.support.night_processes import start_night
-
         assert self.second
         lake = str(self._lake)
         before = published_rows(lake)
@@ -138,7 +134,9 @@ def run_night(session_settings: Settings, spark: object) -> Callable[..., dict[s
         from dags.command.nights.summary import summarise_night
 
         settings = (
-            LISTS | variables | {"EVENSONG_LAKE": str(lake), "EVENSONG_STATE": f"{lake}-state"}
+            toy_dataset.LISTS
+            | variables
+            | {"EVENSONG_LAKE": str(lake), "EVENSONG_STATE": f"{lake}-state"}
         )
         outer = {name: value for name, value in os.environ.items() if name.startswith("EVENSONG_")}
         os.environ.update(settings)

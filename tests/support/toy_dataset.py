@@ -48,6 +48,9 @@ REJECTS = {
     "unreadable_file": 1,
 }
 
+LISTS = {"EVENSONG_LISTS__LENGTH": "3"}
+"""Variables of a night over this data set: two tastes of six tracks fill no longer list."""
+
 _SAMPLE_RATE_HZ = 22_050
 _LYRICS = {
     "r": "loud fire burning bright\nwe are happy tonight\n",

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from feature_store.lake.private_files import OWNER_ONLY
+from feature_store.lake.private_files import make_private
 from feature_store.tables.graph import NODE_KINDS
 from training.data.reading import read_dataset
 
@@ -54,19 +54,20 @@ class ExportedGraph:
 def export_graph(settings: Settings, as_of: date, library: Format, file: Path) -> ExportedGraph:
     """Write the graph of a night to `file`, and the id of each node to a Parquet file beside it.
 
-    Read them with torch.load(file, weights_only=False) or dgl.load_graphs(str(file)). The ids have
-    the columns node_kind, position, node_id and name people: only the files' owner may read them.
+    Read them with dgl.load_graphs(str(file)), or with torch.load(file, weights_only=False), which
+    runs code of the file: only of files that you wrote. The ids have the columns node_kind,
+    position, node_id and name people: only the files' owner may read them.
 
     Raises:
         DanglingIdError: no night of this date has run.
         ModuleNotFoundError: the library is not installed.
+        NotAFile: `file` is a folder or a device, or its folder does not exist.
     """
     view = read_dataset(settings.lake, as_of, settings.graph).full_view()
     exported = to_pyg(view) if library == "pyg" else to_dgl(view)
+    make_private(file)
     nodes_file = file.with_name(file.name + NODES_SUFFIX)
-    for path in (file, nodes_file):
-        path.touch(mode=OWNER_ONLY)
-        path.chmod(OWNER_ONLY)  # it may have been there, readable by others
+    make_private(nodes_file)
     if library == "pyg":
         torch.save(exported, file)
     else:

@@ -41,9 +41,7 @@ class TransformerAudio:
 
         self.sample_rate_hz = sample_rate_hz(folder)
         with loading(folder):
-            model = load_model(folder).model
-            is_pair = getattr(model.config, "is_encoder_decoder", False)
-            self._model = model.get_encoder() if is_pair else model
+            self._model = load_model(folder).model
             self._extractor = AutoFeatureExtractor.from_pretrained(folder, **LOCAL)
             second = np.sin(np.arange(self.sample_rate_hz, dtype=np.float32) * 0.1)
             self._encode_window(second)  # an error belongs to the model, not to a recording

@@ -50,10 +50,8 @@ class TransformerText:
 
         self._pooling = pooling_of(folder)
         with loading(folder):
-            model = load_model(folder).model
+            self._model = load_model(folder).model
             self._tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
-            is_pair = getattr(model.config, "is_encoder_decoder", False)
-            self._model = model.get_encoder() if is_pair else model
             [self._letter] = self._token_ids(["a"])
             self._first, self._last = self._special_tokens()
             self._window = self._longest_window(folder)

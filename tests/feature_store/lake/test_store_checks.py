@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
 
 from feature_store.lake.storage import ObjectStorage, StorageError
 from feature_store.lake.store_checks import _check_versioning, store_checks
+from tests.support.s3_server import with_writes_in_turn
+
+
+def test_the_server_of_these_tests_answers_one_write_at_a_time_and_reads_meanwhile():
+    """Moto looks for a key and then stores it: two such answers at once would both create it."""
+    running, most = set(), dict.fromkeys(("PUT", "GET"), 0)
+
+    def slow(environ, start_response):
+        method = environ["REQUEST_METHOD"]
+        running.add(threading.get_ident())
+        most[method] = max(most[method], len(running))
+        time.sleep(0.02)
+        running.discard(threading.get_ident())
+        return []
+
+    answer = with_writes_in_turn(slow)
+    for method in most:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda each: answer({"REQUEST_METHOD": each}, None), [method] * 8))
+
+    assert most["PUT"] == 1
+    assert most["GET"] > 1
 
 
 @pytest.fixture

