@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,12 +30,12 @@ class EffectiveSetting:
 
     Attributes:
         name: dotted, as in the file: lists.length.
-        value: as text; a secret or a password is hidden.
+        value: as JSON has it; a secret or a password is hidden.
         origin: the variable or the file that sets it; DEFAULT when none does.
     """
 
     name: str
-    value: str
+    value: Any
     origin: str
 
 
@@ -54,8 +53,9 @@ def effective_settings() -> list[EffectiveSetting]:
         # A variable overrides the file, but the keys of a dict are merged.
         if _has(file, path) and (not origins or isinstance(value, dict)):
             origins.append(str(config_file()))
-        name, text = ".".join(path), _as_text(value)
-        found.append(EffectiveSetting(name, text, " and ".join(origins) or DEFAULT))
+        found.append(
+            EffectiveSetting(".".join(path), _shown(value), " and ".join(origins) or DEFAULT)
+        )
     return found
 
 
@@ -88,10 +88,12 @@ def _variable_of(path: tuple[str, ...]) -> str:
     return ", ".join(keys or [names[name] for name in groups if name in names])
 
 
-def _as_text(value: object) -> str:
-    if value is None:
-        return ""
+def _shown(value: object) -> Any:
+    """A value as JSON has it, without passwords."""
     if isinstance(value, SecretStr):
         return "(hidden)"
-    text = str(value) if isinstance(value, str | Path | date) else json.dumps(value, default=str)
-    return without_password(text)
+    if isinstance(value, Mapping):
+        return {key: _shown(one) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return [_shown(one) for one in value]
+    return without_password(str(value)) if isinstance(value, str | Path | date) else value

@@ -15,12 +15,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from feature_store.setting_groups import (
@@ -33,18 +34,16 @@ from feature_store.setting_groups import (
     SparkSettings,
     TrainingSettings,
 )
+from feature_store.setting_variables import SettingsError, check_variables
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PREFIX = "EVENSONG_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+_MIN_KEY_LENGTH = 32
 _DEFAULT_FILE = Path("evensong.toml")
 _SECRETS_OF_URL = re.compile(r"(?<=://)\S*(?=@)|(?<=\?)\S+")
-
-
-class SettingsError(ValueError):
-    """A setting is unknown or has an impossible value."""
 
 
 class Settings(BaseSettings):
@@ -92,6 +91,28 @@ class Settings(BaseSettings):
     maintenance: MaintenanceSettings = MaintenanceSettings()
     privacy: PrivacySettings = PrivacySettings()
 
+    @field_validator("lake", "state", mode="before")
+    @classmethod
+    def _absolute(cls, value: object, info: ValidationInfo) -> object:
+        """A folder becomes absolute, with ~ as the home folder; an s3:// address is unchanged."""
+        if not isinstance(value, str | Path):
+            return value
+        address = str(value)
+        if not address.strip():
+            raise ValueError("is empty; write . for the current folder")
+        if "://" not in address:
+            return str(Path(address).expanduser().resolve())
+        if info.field_name == "state":
+            raise ValueError("is an address and must be a local folder; only the lake may be s3://")
+        return address
+
+    @field_validator("privacy_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_privacy_key(value.get_secret_value())
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -124,18 +145,15 @@ def load_settings(**overrides: object) -> Settings:
         SettingsError: a key is unknown or a value impossible, or the file cannot be read; names
             each with the next step.
     """
-    _check_variable_names()
+    check_variables(os.environ, EnvSettingsSource(Settings), [CONFIG_VARIABLE])
     try:
-        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what mypy cannot see here
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what mypy cannot see here
     except ValidationError as error:
         found = "; ".join(_describe(item) for item in error.errors())
         file = config_file() or _DEFAULT_FILE
         raise SettingsError(
             f"settings: {found}; correct {file} or the EVENSONG_ variable"
         ) from error
-    if "://" not in settings.lake:
-        settings = settings.model_copy(update={"lake": str(Path(settings.lake).resolve())})
-    return settings.model_copy(update={"state": settings.state.resolve()})
 
 
 def config_file() -> Path | None:
@@ -146,16 +164,17 @@ def config_file() -> Path | None:
     """
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
-        if not Path(named).is_file():
+        file = Path(named).expanduser()
+        if not file.is_file():
             raise SettingsError(
                 f"settings: {CONFIG_VARIABLE} = {named!r} is no file; correct it, or unset it to "
                 f"read {_DEFAULT_FILE} in the current folder"
             )
-        return Path(named).resolve()
+        return file.resolve()
     return _DEFAULT_FILE.resolve() if _DEFAULT_FILE.is_file() else None
 
 
-def file_source(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
+def file_source(settings_cls: type[BaseSettings]) -> InitSettingsSource:
     """The source of the values in the file.
 
     Raises:
@@ -163,11 +182,26 @@ def file_source(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
     """
     file = config_file()
     try:
-        return TomlConfigSettingsSource(settings_cls, toml_file=file)
+        # Some editors begin a file with a byte order mark, which TOML does not allow.
+        values = tomllib.loads(file.read_text("utf-8-sig")) if file else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings: {file} is no TOML: {error}; correct the file") from error
     except OSError as error:
         raise SettingsError(f"settings: {file} cannot be read: {error.strerror}") from error
+    return InitSettingsSource(settings_cls, values)
+
+
+def check_privacy_key(key: str) -> None:
+    """Refuse a key that could be guessed.
+
+    Raises:
+        ValueError: the key is too short.
+    """
+    if len(key) < _MIN_KEY_LENGTH:
+        raise ValueError(
+            f"the key has {len(key)} characters and needs {_MIN_KEY_LENGTH}; make one with "
+            '`python -c "import secrets; print(secrets.token_hex(32))"`'
+        )
 
 
 def without_password(text: str) -> str:
@@ -185,20 +219,3 @@ def _describe(item: ErrorDetails) -> str:
     if is_shown:
         return without_password(f"{name} = {item.get('input')!r}: {item['msg']}")
     return f"{name}: {item['msg']}"
-
-
-def _check_variable_names() -> None:
-    """Refuse variables that match no field.
-
-    pydantic-settings ignores them, so a misspelt variable would silently do nothing.
-    """
-    known = {name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE[len(PREFIX) :]}
-    for variable in os.environ:
-        if (
-            variable.startswith(PREFIX)
-            and variable.removeprefix(PREFIX).split("__")[0] not in known
-        ):
-            raise SettingsError(
-                f"settings: the variable {variable} names no setting; known: "
-                f"{', '.join(sorted(PREFIX + name for name in known))}"
-            )

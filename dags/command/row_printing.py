@@ -10,8 +10,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
-_COLUMN_CHARACTERS = 18
+_ANY_WIDTH = 1_000_000
 
 
 class Format(StrEnum):
@@ -29,14 +30,28 @@ def print_rows(rows: list[dict[str, Any]], output: Format) -> None:
         return
     columns = list(rows[0]) if rows else []
     if output is Format.CSV:
-        writer = csv.DictWriter(sys.stdout, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows([as_cell(value) for value in row.values()] for row in rows)
         return
     table = RichTable(*columns)
     for row in rows:
-        table.add_row(*["" if value is None else str(value) for value in row.values()])
-    # Fourteen columns in eighty characters are unreadable; a terminal can scroll a wide line.
+        table.add_row(*[Text(as_cell(value)) for value in row.values()])
+    print_wide(table)
+
+
+def as_cell(value: object) -> str:
+    """A value as one cell: text as it is, lists and mappings as JSON, nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
+def print_wide(table: RichTable) -> None:
+    """Print a table without cutting a cell: a terminal can scroll, and a cut name is lost."""
     console = Console()
-    console.width = max(console.width, _COLUMN_CHARACTERS * len(columns))
+    unbounded = console.options.update(width=_ANY_WIDTH)
+    console.width = max(console.width, console.measure(table, options=unbounded).maximum)
     console.print(table)

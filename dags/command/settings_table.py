@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
-from dags.command.row_printing import Format, print_rows
+from dags.command.row_printing import Format, as_cell, print_rows, print_wide
 from feature_store.effective_settings import DEFAULT, effective_settings
 from feature_store.settings import config_file
 
@@ -36,7 +37,5 @@ def settings(
     table = RichTable("setting", "value", "set by")
     for one in found:
         style = "dim" if one.origin == DEFAULT else ""
-        table.add_row(one.name, one.value, one.origin, style=style)
-    # A terminal can scroll a wide line, and nobody can copy a name that is cut.
-    console.width = max(console.width, console.measure(table).maximum)
-    console.print(table, markup=False)
+        table.add_row(one.name, Text(as_cell(one.value)), Text(one.origin), style=style)
+    print_wide(table)

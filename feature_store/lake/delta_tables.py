@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import date
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,14 @@ def open_table(lake: str, table: Table, version: int | None = None) -> DeltaTabl
             f"{table.name}: version {version} cannot be opened at {address}: {error}; "
             "was it vacuumed or deleted by hand? `evensong published` lists what can be read"
         ) from error
+
+
+def as_of_dates(lake: str, table: Table) -> set[date]:
+    """The dates that the newest version has a slice of; empty for a table that does not exist."""
+    if not exists(lake, table):
+        return set()
+    partitions = open_table(lake, table).partitions()
+    return {date.fromisoformat(str(part["as_of_date"])) for part in partitions}
 
 
 def open_dataset(opened: DeltaTable, schema: pa.Schema | None = None) -> ds.Dataset:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.private_files import OWNER_ONLY
 from feature_store.lake.storage import Storage, open_storage
+from feature_store.settings import check_privacy_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,6 @@ LEASE = "privacy"
 _LIST = "privacy/suppressed"
 _REWRITE_MARKS = "privacy/rewritten"
 _KEY_FILE = "privacy.key"
-_MIN_KEY_LENGTH = 32
 _WORD = re.compile(r"[^\s,;:()\[\]{}'\"=\x00-\x1f]+")
 
 
@@ -150,17 +150,15 @@ def _erasure_marks(lake: str) -> frozenset[str]:
 
 def _key(settings: Settings) -> bytes | None:
     if settings.privacy_key is not None:
-        return _checked_length(settings.privacy_key.get_secret_value())
+        return settings.privacy_key.get_secret_value().encode()
     file = settings.state / _KEY_FILE
-    return _checked_length(file.read_text().strip()) if file.is_file() else None
-
-
-def _checked_length(key: str) -> bytes:
-    if len(key) < _MIN_KEY_LENGTH:
-        raise PrivacyKeyMissing(
-            f"privacy: the key has {len(key)} characters and needs {_MIN_KEY_LENGTH}; make one with"
-            ' `python -c "import secrets; print(secrets.token_hex(32))"`'
-        )
+    if not file.is_file():
+        return None
+    key = file.read_text().strip()
+    try:
+        check_privacy_key(key)
+    except ValueError as error:
+        raise PrivacyKeyMissing(f"privacy: {file}: {error}") from error
     return key.encode()
 
 

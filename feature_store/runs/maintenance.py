@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from feature_store.contract import Table, Time
-from feature_store.lake.delta_tables import commit_properties, exists, open_table
+from feature_store.lake.delta_tables import as_of_dates, commit_properties, exists, open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.spark_io import newest_day
 from feature_store.publishing.snapshot import Event, current_event, erased_since, events
@@ -46,7 +46,8 @@ def expire_slices(settings: Settings, now: datetime) -> tuple[MaintenanceCount, 
     counts = []
     for table in _existing(settings.lake):
         if table.time is Time.AS_OF and table.layer != "run":
-            days = sorted(_days_of(settings.lake, table, before=oldest) - kept)
+            expired = {day for day in as_of_dates(settings.lake, table) if day < oldest}
+            days = sorted(expired - kept)
             _delete_slices(settings.lake, table, days)
             counts.append(MaintenanceCount(table.name, len(days)))
     return _log_counts("expired slices", [*counts, *_expire_raw(settings, now)])
@@ -144,11 +145,6 @@ def _expire_raw(settings: Settings, now: datetime) -> Iterator[MaintenanceCount]
 
 def _existing(lake: str) -> Iterator[Table]:
     return (table for table in TABLES.values() if exists(lake, table))
-
-
-def _days_of(lake: str, table: Table, *, before: date) -> set[date]:
-    days = (part["as_of_date"] for part in open_table(lake, table).partitions())
-    return {day for day in (date.fromisoformat(str(day)) for day in days) if day < before}
 
 
 def _delete_slices(lake: str, table: Table, days: Sequence[date]) -> None:

@@ -82,6 +82,45 @@ def test_a_file_that_is_no_toml_is_named(content):
         load_settings()
 
 
+def test_a_file_may_begin_with_a_byte_order_mark():
+    Path("evensong.toml").write_bytes(b"\xef\xbb\xbfseed = 4\n")
+
+    assert load_settings().seed == 4
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        (
+            {"EVENSONG_TRAINING__SPLIT": '{"window_days": 3}', "EVENSONG_TRAINING__SPLIT__WINDOW_DAYS": "4"},
+            "EVENSONG_TRAINING__SPLIT holds a whole group and EVENSONG_TRAINING__SPLIT__WINDOW_DAYS",
+        ),
+        ({"EVENSONG_SEED": "1", "evensong_seed": "2"}, "EVENSONG_SEED and evensong_seed are the same"),
+        ({"EVENSONG_TRAINING__TASKS": "ranking"}, "EVENSONG_TRAINING__TASKS takes JSON, .*character 1"),
+        ({"evensong_lists": "{"}, "evensong_lists takes JSON"),
+        ({"EVENSONG_LAKE": " "}, "lake = ' ': .*is empty; write . for the current folder"),
+        ({"EVENSONG_STATE": ""}, "state = '': .*is empty"),
+        ({"EVENSONG_STATE": "s3://ann:pw@bucket/x"}, r"state = 's3://\*\*\*@bucket/x': .*local folder"),
+    ],
+)  # fmt: skip
+def test_a_variable_that_would_be_ignored_or_misread_is_named(variables, message, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=message):
+        load_settings()
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "night.toml").write_text("state = '~/state'\n")
+    monkeypatch.setenv("EVENSONG_CONFIG", "~/night.toml")
+
+    found = load_settings(lake="~/lake")
+
+    assert (found.lake, found.state) == (str(tmp_path / "lake"), tmp_path / "state")
+
+
 def test_every_setting_has_a_value_and_an_origin(monkeypatch):
     """A variable hides the file; of a mapping both may set keys; a group may be one variable."""
     Path("evensong.toml").write_text(
@@ -90,7 +129,7 @@ def test_every_setting_has_a_value_and_an_origin(monkeypatch):
     monkeypatch.setenv("EVENSONG_SEED", "2")
     monkeypatch.setenv("EVENSONG_LISTS", '{"length": 7}')
     monkeypatch.setenv("EVENSONG_TRAINING__FAMILIES__MOOD", "lora")
-    monkeypatch.setenv("EVENSONG_PRIVACY_KEY", "s3cret")
+    monkeypatch.setenv("EVENSONG_PRIVACY_KEY", f"s3cret{'x' * 32}")
     monkeypatch.setenv(
         "EVENSONG_LINEAGE_URL", "http://ann:s3@c/ret@marquez:5000/api?api_key=s3cret"
     )
@@ -98,12 +137,12 @@ def test_every_setting_has_a_value_and_an_origin(monkeypatch):
     settings = {one.name: (one.value, one.origin) for one in effective_settings()}
 
     file = str(Path("evensong.toml").resolve())
-    assert settings["seed"] == ("2", "EVENSONG_SEED")
-    assert settings["late_track_days"] == ("3", file)
-    assert settings["lists.length"] == ("7", "EVENSONG_LISTS")
+    assert settings["seed"] == (2, "EVENSONG_SEED")
+    assert settings["late_track_days"] == (3, file)
+    assert settings["lists.length"] == (7, "EVENSONG_LISTS")
     assert settings["lists.candidates"][1] == "default"
     assert settings["training.families"] == (
-        '{"ranking": "ease", "mood": "lora"}', f"EVENSONG_TRAINING__FAMILIES__MOOD and {file}",
+        {"ranking": "ease", "mood": "lora"}, f"EVENSONG_TRAINING__FAMILIES__MOOD and {file}",
     )  # fmt: skip
     assert settings["privacy_key"] == ("(hidden)", "EVENSONG_PRIVACY_KEY")
     assert settings["lineage_url"] == (

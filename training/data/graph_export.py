@@ -9,6 +9,7 @@ shape (n_tracks, dim), with zeros where `has_audio` is false, and the same for l
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from feature_store.lake.delta_tables import as_of_dates
 from feature_store.lake.private_files import make_private
-from feature_store.tables.graph import NODE_KINDS
+from feature_store.tables.graph import GRAPH_NODES, NODE_KINDS
 from training.data.reading import read_dataset
 
 if TYPE_CHECKING:
@@ -35,10 +37,15 @@ if TYPE_CHECKING:
 
 Relation = tuple[str, str, str]
 Format = Literal["pyg", "dgl"]
+_DATES_SHOWN = 5
 NODES_SUFFIX = ".nodes.parquet"
 _NODE_IDS = pa.schema(
     [("node_kind", pa.string()), ("position", pa.int64()), ("node_id", pa.string())]
 )
+
+
+class NightMissing(LookupError):
+    """No night of the date has run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +66,11 @@ def export_graph(settings: Settings, as_of: date, library: Format, file: Path) -
     position, node_id and name people: only the files' owner may read them.
 
     Raises:
-        DanglingIdError: no night of this date has run.
+        NightMissing: no night of this date has run.
         ModuleNotFoundError: the library is not installed.
         NotAFile: `file` is a folder or a device, or its folder does not exist.
     """
+    _check_night(settings.lake, as_of)
     view = read_dataset(settings.lake, as_of, settings.graph).full_view()
     exported = to_pyg(view) if library == "pyg" else to_dgl(view)
     make_private(file)
@@ -92,7 +100,10 @@ def to_pyg(view: DataView) -> HeteroData:
     Raises:
         ModuleNotFoundError: torch-geometric is not installed (extra train).
     """
-    from torch_geometric.data import HeteroData
+    with warnings.catch_warnings():
+        # PyG scripts modules with a function that torch calls deprecated: nothing for its user.
+        warnings.simplefilter("ignore", FutureWarning)
+        from torch_geometric.data import HeteroData
 
     exported = HeteroData()
     for kind, count in _node_counts(view.graph).items():
@@ -125,6 +136,16 @@ def to_dgl(view: DataView) -> DGLHeteroGraph:
     for relation, (_, _, weight) in relations.items():
         exported.edges[relation].data["weight"] = weight
     return exported
+
+
+def _check_night(lake: str, as_of: date) -> None:
+    dates = sorted(as_of_dates(lake, GRAPH_NODES))
+    if as_of not in dates:
+        there = ", ".join(str(day) for day in dates[-_DATES_SHOWN:]) or "none"
+        raise NightMissing(
+            f"graph_nodes: no night of {as_of} has run; newest that have: {there}; pass one as "
+            f"--as-of, or run evensong night --as-of {as_of}"
+        )
 
 
 def _track_features(view: DataView) -> dict[str, Tensor]:

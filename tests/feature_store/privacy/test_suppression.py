@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feature_store.privacy import suppression
-from feature_store.settings import load_settings
+from feature_store.settings import SettingsError, load_settings
 
 KEY = "k" * 32
 
@@ -66,10 +66,16 @@ def test_another_key_is_refused_and_the_message_does_not_show_it(settings, monke
 
 
 def test_a_short_key_is_refused(settings):
-    weak = load_settings(lake=settings.lake, state=settings.state, privacy_key="secret")
+    """Of a setting before anything is read, and of the file when it is used."""
+    with pytest.raises(SettingsError, match=r"privacy_key: .*6 characters and needs 32") as refused:
+        load_settings(lake=settings.lake, state=settings.state, privacy_key="secret")
+    assert "secret" not in str(refused.value).replace("import secrets; print(secrets.", "")
 
-    with pytest.raises(suppression.PrivacyKeyMissing, match="6 characters and needs 32"):
-        suppression.suppress(weak, "ada")
+    keyless = load_settings(lake=settings.lake, state=settings.state / "keyless")
+    keyless.state.mkdir(parents=True)
+    (keyless.state / "privacy.key").write_text("secret\n")
+    with pytest.raises(suppression.PrivacyKeyMissing, match=r"privacy.key: .* 6 characters"):
+        suppression.suppress(keyless, "ada")
 
 
 def test_a_run_that_read_before_an_erasure_may_not_write_after_it(settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import date
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +16,7 @@ from tests.training import lake as sample
 from tests.training.datasets import graph_with, nodes_of, pairs_of
 from training.data.dataset import DataView
 from training.data.graph import RelationWeights, SocialGraph, adjacency
-from training.data.graph_export import export_graph, to_dgl, to_pyg
+from training.data.graph_export import NightMissing, export_graph, to_dgl, to_pyg
 from training.data.interactions import Pairs
 from training.layers.propagation import propagate
 
@@ -105,6 +106,14 @@ def test_exports_keep_what_an_adjacency_leaves_out(view):
     assert exported["user", "follows", "user"].edge_index.tolist() == [[0, 1], [1, 0]]
     assert exported["user", "likes", "track"].edge_index.tolist() == [[0, 2], [1, 3]]
     assert exported["track", "on_album", "album"].edge_index.tolist() == [[1, 3], [0, 0]]
+
+
+def test_a_date_without_a_night_names_those_that_have_one(night, tmp_path):
+    sample.fill(night.settings.lake, night.as_of)
+
+    with pytest.raises(NightMissing, match=rf"no night of 2020-01-01 .* have: {night.as_of};"):
+        export_graph(night.settings, date(2020, 1, 1), "pyg", tmp_path / "graph.bin")
+    assert not (tmp_path / "graph.bin").exists()
 
 
 @pytest.mark.parametrize("library", ["pyg", "dgl"])
