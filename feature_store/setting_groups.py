@@ -1,10 +1,11 @@
-"""Groups of settings: Spark, lists, graph, gates, training, encoders, maintenance, privacy.
+"""Groups of settings, for Spark, landing, lists, and so on.
 
 `Settings` holds one of each. A group's field is the variable EVENSONG_<GROUP>__<FIELD>.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -44,6 +45,18 @@ class SparkSettings(BaseModel):
     )
     packages_from: str = Field(
         "", description="Maven repository for the jars; empty for Maven Central."
+    )
+
+
+class LandingSettings(BaseModel):
+    """What the raw stage takes from the landing zone."""
+
+    model_config = _FROZEN
+
+    earliest_date: date = Field(
+        date(1990, 1, 1),
+        description="Listens, feedback, impressions and follows of earlier days are rejected: "
+        "most have seconds and milliseconds mistaken for each other.",
     )
 
 

@@ -28,6 +28,7 @@ from feature_store.setting_groups import (
     EncoderSettings,
     GateSettings,
     GraphSettings,
+    LandingSettings,
     ListSettings,
     MaintenanceSettings,
     PrivacySettings,
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
         description="Key of the suppression list; unset: the file privacy.key in the state folder.",
     )
     spark: SparkSettings = SparkSettings()
+    landing: LandingSettings = LandingSettings()
     lists: ListSettings = ListSettings()
     graph: GraphSettings = GraphSettings()
     gates: GateSettings = GateSettings()

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ class Storage(Protocol):
 
     def read(self, path: str) -> bytes:
         """All bytes. Raises StorageError naming the address."""
+
+    def local_copy(self, path: str) -> AbstractContextManager[Path]:
+        """A file on this machine with the bytes of `path`, which may be large; for reading only.
+
+        Raises:
+            StorageError: names the address.
+        """
 
     def write(self, path: str, content: bytes) -> None:
         """Replace `path` atomically: a reader sees the old bytes or the new ones."""
@@ -116,6 +124,17 @@ class FolderStorage:
                 f"storage {self.uri(path)}: cannot be read: {error.strerror}"
             ) from error
 
+    @contextmanager
+    def local_copy(self, path: str) -> Iterator[Path]:
+        file = self.root / path
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise StorageError(
+                f"storage {self.uri(path)}: cannot be read: {error.strerror}"
+            ) from error
+        yield file
+
     def write(self, path: str, content: bytes) -> None:
         self._write_temporary(path, content).replace(self.root / path)
 
@@ -182,6 +201,14 @@ class ObjectStorage:
         with self._translate_errors(path, "be read"):
             found = self._client.get_object(Bucket=self.bucket, Key=self._key(path))
             return bytes(found["Body"].read())
+
+    @contextmanager
+    def local_copy(self, path: str) -> Iterator[Path]:
+        with NamedTemporaryFile(prefix="evensong-") as copy:
+            with self._translate_errors(path, "be read"):
+                self._client.download_fileobj(self.bucket, self._key(path), copy)
+            copy.flush()
+            yield Path(copy.name)
 
     def write(self, path: str, content: bytes) -> None:
         with self._translate_errors(path, "be written"):

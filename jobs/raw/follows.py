@@ -13,6 +13,6 @@ INPUTS = (LandingSource("follows"),)
 OUTPUT = RAW_FOLLOWS
 
 
-def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
+def build(landing: DataFrame, *, night: Night) -> DataFrame:
     """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
-    return valid_rows(landing, "follows").select(*OUTPUT.column_names)
+    return valid_rows(landing, "follows", night.settings.landing).select(*OUTPUT.column_names)

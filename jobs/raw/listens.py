@@ -13,6 +13,6 @@ INPUTS = (LandingSource("listens"),)
 OUTPUT = RAW_LISTENS
 
 
-def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
+def build(landing: DataFrame, *, night: Night) -> DataFrame:
     """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
-    return valid_rows(landing, "listens").select(*OUTPUT.column_names)
+    return valid_rows(landing, "listens", night.settings.landing).select(*OUTPUT.column_names)

@@ -43,7 +43,7 @@ def build(
     lyrics: DataFrame,
     catalogue: DataFrame,
     *,
-    night: Night,  # noqa: ARG001  every job takes it
+    night: Night,
 ) -> DataFrame:
     """At most one row for each landing row: the first rule that the row breaks."""
     about_tracks = {
@@ -53,12 +53,13 @@ def build(
         "impressions": impressions,
     }
     others = {"tracks": tracks, "users": users, "follows": follows, "tags": tags, "lyrics": lyrics}
+    checked = {
+        source: with_reject_reason(landing, source, night.settings.landing)
+        for source, landing in (about_tracks | others).items()
+    }
     rejects = [
-        _rejects(_with_unknown_track(with_reject_reason(landing, source), catalogue), source)
-        for source, landing in about_tracks.items()
-    ]
-    rejects += [
-        _rejects(with_reject_reason(landing, source), source) for source, landing in others.items()
+        _rejects(_with_unknown_track(rows, catalogue) if source in about_tracks else rows, source)
+        for source, rows in checked.items()
     ]
     return reduce(lambda above, below: above.unionByName(below), rejects)
 

@@ -14,10 +14,10 @@ INPUTS = (LandingSource("tags"),)
 OUTPUT = RAW_TAGS
 
 
-def build(landing: DataFrame, *, night: Night) -> DataFrame:  # noqa: ARG001  every job takes it
+def build(landing: DataFrame, *, night: Night) -> DataFrame:
     """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
     return (
-        valid_rows(landing, "tags")
+        valid_rows(landing, "tags", night.settings.landing)
         .withColumn("tag", F.lower(F.trim("tag")))
         .select(*OUTPUT.column_names)
     )

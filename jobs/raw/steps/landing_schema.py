@@ -8,9 +8,9 @@ from datetime import date
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from feature_store.contract import Column, Kind
+from feature_store.tables import columns as c
 from jobs.landing.layout import LandingFile
 from jobs.raw.steps.rules import SOURCE_CONTRACTS
 
@@ -32,21 +32,10 @@ class Arrival:
     file: LandingFile
 
 
-def select_landing_columns(frame: DataFrame, source: str, *, absent: Sequence[str]) -> DataFrame:
-    """Landing columns, origin and READING_COLUMNS in order; null for the `absent` columns."""
-    columns = SOURCE_CONTRACTS[source].columns
-    nulls = {
-        column.name: F.lit(None).cast(column.kind.sql)
-        for column in columns
-        if column.name in absent
-    }
-    return frame.withColumns(nulls).select(
-        *[column.name for column in columns],
-        "source_file",
-        "source_row",
-        "arrival_date",
-        *[column.name for column in READING_COLUMNS],
-    )
+def landing_columns(source: str) -> tuple[Column, ...]:
+    """Columns of a landing row of a row source: its values, its origin, and READING_COLUMNS."""
+    origin = (c.SOURCE_FILE, c.SOURCE_ROW, c.ARRIVAL_DATE)
+    return (*SOURCE_CONTRACTS[source].columns, *origin, *READING_COLUMNS)
 
 
 def frame_from_rows(

@@ -1,108 +1,171 @@
-"""Parquet landing files of one schema as Spark rows in the contract's types."""
+"""Parquet landing files as Spark rows in the contract's types, read by Python workers.
+
+pyarrow and not Spark reads them: a file that Spark cannot read stops the Spark job of all files,
+when it is planned or in the middle of it. Each file ends as its rows, or as one row that says why
+it cannot be read; a value that cannot be taken is null, and its row has a reading_reason.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import base64
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import partial
+from itertools import chain
 
-from pyspark.sql import Column as SparkColumn
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, NumericType, StringType
 
 from feature_store.contract import Column
-from feature_store.lake.storage import Storage
+from feature_store.lake.storage import Storage, open_storage
+from feature_store.tables import columns as c
 from feature_store.tables.raw import RejectReason
-from jobs.raw.steps.landing_schema import Arrival, select_landing_columns
-from jobs.raw.steps.rules import SOURCE_CONTRACTS
+from jobs.raw.steps.landing_file import UnreadableFile, read_batches
+from jobs.raw.steps.landing_schema import Arrival, frame_from_rows, landing_columns
+from jobs.raw.steps.landing_values import Problem, convert
+from jobs.raw.steps.original_rows import rows_as_json
+
+_HEAD_BYTES = 1024
+"""The reject of an unreadable file keeps this much of its beginning."""
+
+_MOST_BATCH_BYTES = 64 << 20
 
 
 def rows_of_parquet_files(
-    spark: SparkSession, storage: Storage, source: str, arrivals: Sequence[Arrival]
+    spark: SparkSession, lake: str, source: str, arrivals: Sequence[Arrival]
 ) -> DataFrame:
-    """Values cast to the contract's types, with the original row as JSON in original_text.
+    """Landing columns, origin and READING_COLUMNS of each row of each file."""
+    columns = landing_columns(source)
+    if not arrivals:  # a Python worker would start for nothing
+        return frame_from_rows(spark, columns, [])
+    listed = frame_from_rows(
+        spark,
+        (c.SOURCE_FILE, c.BYTE_COUNT, c.ARRIVAL_DATE),
+        [(each.file.path, each.file.byte_count, each.arrival_date) for each in arrivals],
+    )
+    ddl = ", ".join(f"{column.name} {column.kind.sql}" for column in columns)
+    return listed.mapInArrow(partial(_rows_of_files, lake, source), schema=ddl)
 
-    A value that cannot be cast becomes null, and reading_detail names the row's first such value.
+
+def _rows_of_files(
+    lake: str, source: str, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    storage = open_storage(lake)
+    for listed in chain.from_iterable(batch.to_pylist() for batch in batches):
+        yield from rows_of_file(
+            storage, source, listed["source_file"], listed["byte_count"], listed["arrival_date"]
+        )
+
+
+def rows_of_file(
+    storage: Storage, source: str, path: str, byte_count: int, arrival_date: date
+) -> Iterator[pa.RecordBatch]:
+    """Batches with the columns of `landing_columns(source)`; one row for an unreadable file.
 
     Raises:
-        AnalysisException: the files hold a Parquet type that Spark does not have.
+        StorageError: the storage did not give the file.
     """
-    arrived = spark.read.parquet(*[_spark_path(storage, each.file.path) for each in arrivals])
-    original = F.to_json(
-        F.struct(*[_column(name) for name in arrived.columns]), {"ignoreNullFields": "false"}
-    )
-    columns = {column.name: column for column in SOURCE_CONTRACTS[source].columns}
-    present = [columns[name] for name in arrived.columns if name in columns]
-    typed = arrived.select(
-        *[_cast(arrived, column).alias(column.name) for column in present],
-        _lake_path().alias("source_file"),
-        F.col("_metadata.row_index").alias("source_row"),
-        original.alias("original_text"),
-        F.coalesce(
-            F.lit(None).cast("string"), *[_cast_failure(arrived, column) for column in present]
-        ).alias("reading_detail"),
-    )
-    reason = F.when(F.col("reading_detail").isNotNull(), F.lit(RejectReason.WRONG_TYPE))
-    dated = typed.withColumns({"reading_reason": reason, "arrival_date": _arrival_date(arrivals)})
-    absent = [name for name in columns if name not in dated.columns]
-    return select_landing_columns(dated, source, absent=absent)
+    with storage.local_copy(path) as file:
+        first_row = 0
+        try:
+            for batch in chain.from_iterable(map(_bounded, read_batches(file))):
+                yield _landing_rows(batch, source, path, first_row, arrival_date)
+                first_row += batch.num_rows
+        except UnreadableFile as error:
+            with file.open("rb") as opened:
+                head = opened.read(_HEAD_BYTES)
+            yield _row_of_unreadable_file(
+                source,
+                path,
+                arrival_date,
+                base64.b64encode(head).decode(),
+                f"{path}, {byte_count} bytes: {error}",
+            )
 
 
-def _spark_path(storage: Storage, path: str) -> str:
-    """The path with glob characters escaped, which Spark would expand in a file name."""
-    escaped = re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
-    return storage.uri(escaped).replace("s3://", "s3a://", 1)
+def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in parts that fit in memory once their dictionaries are decoded."""
+    if batch.num_rows > 1 and _decoded_bytes(batch) > _MOST_BATCH_BYTES:
+        half = batch.num_rows // 2
+        yield from _bounded(batch.slice(0, half))
+        yield from _bounded(batch.slice(half))
+    else:
+        yield batch
 
 
-def _cast(arrived: DataFrame, column: Column) -> SparkColumn:
-    """The arrived value in the contract's type; null when the cast fails.
+def _decoded_bytes(batch: pa.RecordBatch) -> int:
+    """Bytes of the texts of a batch whose texts are dictionaries."""
+    total = 0
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and column.type.value_type in {
+            pa.string(),
+            pa.binary(),
+        }:
+            lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+            total += pc.sum(lengths.take(column.indices)).as_py() or 0
+    return total
 
-    Numbers are cast to numbers directly. Other values are cast through text, so that a count of
-    seconds never becomes a time, nor a list a name.
+
+def _landing_rows(
+    batch: pa.RecordBatch, source: str, path: str, first_row: int, arrival_date: date
+) -> pa.RecordBatch:
+    columns = landing_columns(source)
+    positions = _positions(batch.schema.names)
+    found = dict[str, pa.Array]()
+    problems = dict[int, Problem]()
+    for column in columns:
+        if column.name in positions:
+            converted = convert(batch.column(positions[column.name]), column)
+            found[column.name] = converted.values
+            problems = converted.problems | problems  # the first column's problem counts
+    count = batch.num_rows
+    reasons = [problems[row].reason.value if row in problems else None for row in range(count)]
+    details = [problems[row].detail if row in problems else None for row in range(count)]
+    found |= {
+        "source_file": pa.array([path] * count, pa.string()),
+        "source_row": pa.array(range(first_row, first_row + count), pa.int64()),
+        "arrival_date": pa.array([arrival_date] * count, pa.date32()),
+        "original_text": rows_as_json(batch),
+        "reading_reason": pa.array(reasons, pa.string()),
+        "reading_detail": pa.array(details, pa.string()),
+    }
+    return _in_order(columns, found, count)
+
+
+def _positions(names: Sequence[str]) -> dict[str, int]:
+    """Position of each column by its lower-case name.
+
+    Raises:
+        UnreadableFile: two columns have one name; which of them counts is not guessed.
     """
-    value, received_type = _column(column.name), arrived.schema[column.name].dataType
-    contract_type = DataType.fromDDL(column.kind.sql)
-    are_numbers = isinstance(received_type, NumericType) and isinstance(contract_type, NumericType)
-    if received_type == contract_type or are_numbers or isinstance(received_type, StringType):
-        return value.try_cast(contract_type)
-    return value.cast("string").try_cast(contract_type)
+    positions = dict[str, int]()
+    for position, name in enumerate(names):
+        if name.lower() in positions:
+            raise UnreadableFile(
+                f"columns {names[positions[name.lower()]]!r} and {name!r} have one name"
+            )
+        positions[name.lower()] = position
+    return positions
 
 
-def _cast_failure(arrived: DataFrame, column: Column) -> SparkColumn:
-    """A message when a value is present and cannot be cast; null otherwise."""
-    value = _column(column.name)
-    has_failed = value.isNotNull() & _cast(arrived, column).isNull()
-    return F.when(
-        has_failed,
-        F.concat(
-            F.lit(f"{column.name} = "),
-            value.cast("string"),
-            F.lit(f", which is no {column.kind.sql}"),
-        ),
+def _row_of_unreadable_file(
+    source: str, path: str, arrival_date: date, original_text: str, detail: str
+) -> pa.RecordBatch:
+    found = {
+        "source_file": pa.array([path], pa.string()),
+        "source_row": pa.array([0], pa.int64()),
+        "arrival_date": pa.array([arrival_date], pa.date32()),
+        "original_text": pa.array([original_text], pa.string()),
+        "reading_reason": pa.array([RejectReason.UNREADABLE_FILE.value], pa.string()),
+        "reading_detail": pa.array([detail], pa.string()),
+    }
+    return _in_order(landing_columns(source), found, 1)
+
+
+def _in_order(columns: Sequence[Column], found: dict[str, pa.Array], count: int) -> pa.RecordBatch:
+    """The columns of the contract in order; null for those that the file lacks."""
+    return pa.RecordBatch.from_arrays(
+        [found.get(column.name, pa.nulls(count, column.kind.arrow)) for column in columns],
+        names=[column.name for column in columns],
     )
-
-
-def _column(name: str) -> SparkColumn:
-    """A column by its quoted name, because a source's column name may hold dots."""
-    return F.col(f"`{name.replace('`', '``')}`")
-
-
-def _lake_path() -> SparkColumn:
-    """The row's file relative to the lake.
-
-    Spark percent-encodes the path, but url_decode reads "+" as a blank, as HTML forms do.
-    """
-    encoded = F.regexp_extract("_metadata.file_path", r"(landing/[^/]+/[^/]+/[^/]+)$", 1)
-    return F.url_decode(F.replace(encoded, F.lit("+"), F.lit("%2B")))
-
-
-def _arrival_date(arrivals: Sequence[Arrival]) -> SparkColumn:
-    """The date of the file's folder; for a file that came after closing, its arrival_date."""
-    folder_date = F.to_date(F.regexp_extract("source_file", r"^landing/[^/]+/([^/]+)/", 1))
-    late = [each for each in arrivals if each.arrival_date != each.file.folder_date]
-    if not late:
-        return folder_date
-    late_dates = F.create_map(
-        *[F.lit(part) for each in late for part in (each.file.path, each.arrival_date)]
-    )
-    return F.coalesce(late_dates[F.col("source_file")], folder_date)

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from feature_store.contract import Column, Kind, OneOf, Table
+from feature_store.setting_groups import LandingSettings
 from feature_store.tables import columns as c
 from feature_store.tables import raw
 from feature_store.tables.raw import RejectReason
@@ -34,12 +35,15 @@ class Rule:
     Attributes:
         reason: the code in raw_rejects.reject_reason.
         violation: SQL over the landing columns; true rejects the row, false and null do not.
+            {earliest} stands for the setting landing.earliest_date.
         column: the column whose value reject_detail quotes.
+        hint: what the sender may have done, for reject_detail.
     """
 
     reason: RejectReason
     violation: str
     column: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,11 @@ class SourceContract:
             Rule(RejectReason.MISSING_VALUE, _is_missing(column), column.name)
             for column in self.columns
             if not column.is_nullable and column.name not in self.defaults
+        ) + tuple(
+            # Null is no album or no tagger; blanks name one that nobody can mean.
+            Rule(RejectReason.MISSING_VALUE, _is_blank(column), column.name)
+            for column in self.columns
+            if column.is_nullable and column.name.endswith("_id")
         )
 
     @property
@@ -85,10 +94,10 @@ class SourceContract:
         )
 
 
-def with_reject_reason(landing: DataFrame, source: str) -> DataFrame:
+def with_reject_reason(landing: DataFrame, source: str, settings: LandingSettings) -> DataFrame:
     """The landing rows with `reject_reason` and `reject_detail`, both null for a valid row.
 
-    A `reading_reason` (parquet_rows.py, unreadable_files.py) comes before every rule.
+    A `reading_reason` (parquet_rows.py) comes before every rule.
     """
     reject = F.coalesce(
         F.when(
@@ -97,16 +106,16 @@ def with_reject_reason(landing: DataFrame, source: str) -> DataFrame:
                 F.col("reading_reason").alias("reason"), F.col("reading_detail").alias("detail")
             ),
         ),
-        *[_reject(rule) for rule in SOURCE_CONTRACTS[source].all_rules],
+        *[_reject(rule, settings) for rule in SOURCE_CONTRACTS[source].all_rules],
     )
     return landing.withColumns(
         {"reject_reason": reject["reason"], "reject_detail": reject["detail"]}
     )
 
 
-def valid_rows(landing: DataFrame, source: str) -> DataFrame:
+def valid_rows(landing: DataFrame, source: str, settings: LandingSettings) -> DataFrame:
     """The rows that break no rule; the source's defaults replace nulls."""
-    valid = with_reject_reason(landing, source).where(F.col("reject_reason").isNull())
+    valid = with_reject_reason(landing, source, settings).where(F.col("reject_reason").isNull())
     defaults = SOURCE_CONTRACTS[source].defaults
     return valid.withColumns(
         {name: F.coalesce(F.col(name), F.expr(default)) for name, default in defaults.items()}
@@ -115,25 +124,44 @@ def valid_rows(landing: DataFrame, source: str) -> DataFrame:
 
 def _is_missing(column: Column) -> str:
     if column.kind is Kind.STRING:
-        return f"{column.name} IS NULL OR trim({column.name}) = ''"
+        return f"{column.name} IS NULL OR {_is_blank(column)}"
     return f"{column.name} IS NULL"
 
 
-def _reject(rule: Rule) -> SparkColumn:
+def _is_blank(column: Column) -> str:
+    """SQL: every character is a separator (Z), or a control or of no width (C)."""
+    return f"NOT ({column.name} RLIKE '[^\\\\p{{Z}}\\\\p{{C}}]')"
+
+
+def _reject(rule: Rule, settings: LandingSettings) -> SparkColumn:
     """A struct of reason and detail for a row that breaks the rule; null for other rows."""
     quoted = f"substring(coalesce(CAST({rule.column} AS STRING), 'null'), 1, {_DETAIL_CHARACTERS})"
+    violation = rule.violation.replace("{earliest}", f"DATE'{settings.earliest_date:%Y-%m-%d}'")
     detail = F.concat(
         F.lit(f"{rule.column} = "),
         F.expr(quoted),
-        F.lit(f"; a row is refused when {rule.violation}"),
+        F.lit(f"; a row is refused when {violation}{rule.hint}"),
     )
     return F.when(
-        F.expr(rule.violation), F.struct(F.lit(rule.reason).alias("reason"), detail.alias("detail"))
+        F.expr(violation), F.struct(F.lit(rule.reason).alias("reason"), detail.alias("detail"))
     )
 
 
 def _not_after_arrival(column: str) -> Rule:
     return Rule(RejectReason.FUTURE_TIME, f"{column} >= {_DAY_AFTER_ARRIVAL}", column)
+
+
+def _not_before_earliest(column: str) -> Rule:
+    return Rule(
+        RejectReason.OUT_OF_RANGE,
+        f"{column} < {{earliest}}",
+        column,
+        hint=" (landing.earliest_date); seconds or milliseconds mistaken for another unit?",
+    )
+
+
+def _event_time(column: str) -> tuple[Rule, Rule]:
+    return _not_after_arrival(column), _not_before_earliest(column)
 
 
 def _landing_columns(table: Table) -> tuple[Column, ...]:
@@ -148,7 +176,7 @@ SOURCE_CONTRACTS: dict[str, SourceContract] = {
         rules=(
             Rule(RejectReason.NEGATIVE_DURATION, "played_ms < 0", "played_ms"),
             Rule(RejectReason.NEGATIVE_DURATION, "duration_ms < 0", "duration_ms"),
-            _not_after_arrival("listened_at_utc"),
+            *_event_time("listened_at_utc"),
         ),
     ),
     "listen_counts": SourceContract(raw.RAW_LISTEN_COUNTS, _landing_columns(raw.RAW_LISTEN_COUNTS)),
@@ -158,7 +186,7 @@ SOURCE_CONTRACTS: dict[str, SourceContract] = {
         defaults={"is_active": "true"},  # some sources list follows without is_active
         rules=(
             Rule(RejectReason.SELF_FOLLOW, "user_id = followed_user_id", "user_id"),
-            _not_after_arrival("followed_from_date"),
+            *_event_time("followed_from_date"),
         ),
     ),
     # No rule about registered_date: a wrong clock must not reject a listener's opt-out.
@@ -178,19 +206,23 @@ SOURCE_CONTRACTS: dict[str, SourceContract] = {
     "feedback": SourceContract(
         raw.RAW_FEEDBACK,
         _landing_columns(raw.RAW_FEEDBACK),
-        rules=(_not_after_arrival("given_at_utc"),),
+        rules=_event_time("given_at_utc"),
     ),
     "impressions": SourceContract(
         raw.RAW_IMPRESSIONS,
         _landing_columns(raw.RAW_IMPRESSIONS),
-        rules=(_not_after_arrival("shown_at_utc"),),
+        rules=_event_time("shown_at_utc"),
     ),
     "lyrics": SourceContract(
         raw.RAW_LYRICS,
         (c.TRACK_ID, LYRICS_BYTES),
         rules=(
             Rule(
-                RejectReason.NOT_UTF8, "NOT is_valid_utf8(CAST(lyrics_bytes AS STRING))", "track_id"
+                RejectReason.NOT_UTF8,
+                # A NUL is valid UTF-8 and no letter: it tells of UTF-16 without a mark.
+                "NOT is_valid_utf8(CAST(lyrics_bytes AS STRING)) "
+                "OR contains(CAST(lyrics_bytes AS STRING), char(0))",
+                "track_id",
             ),
         ),
     ),

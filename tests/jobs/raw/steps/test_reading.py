@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
-from datetime import UTC, date, datetime, timedelta
+import json
+import os
+from collections import defaultdict
+from datetime import UTC, date, datetime, time, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feature_store.lake.storage import open_storage, sha256_of
+from feature_store.lake.storage import StorageError, open_storage, sha256_of
 from jobs.inputs import Slice
 from jobs.landing.layout import LandingError
 from jobs.landing.manifests import close_days
 from jobs.landing.writer import LandingWriter
+from jobs.raw.steps import landing_file
+from jobs.raw.steps.parquet_rows import rows_of_file
 from jobs.raw.steps.reading import read_landing
 
 FEB_28, FEB_29, MAR_1, MAR_2 = (
@@ -34,6 +41,11 @@ def writer(settings):
 def read(spark, writer, source, first=FEB_29, end=MAR_1):
     close_days(writer.storage, end - timedelta(days=1))
     return read_landing(spark, str(writer.storage.root), source, Slice(first, end))
+
+
+def land(writer, source, part, table):
+    """As another program writes: LandingWriter would round the times."""
+    writer.storage.write(f"landing/{source}/2024-02-29/{part}.parquet", parquet(table))
 
 
 def test_a_row_keeps_its_file_its_row_number_and_its_arrival_date(spark, writer):
@@ -160,17 +172,156 @@ def test_an_unreadable_file_becomes_one_row_and_other_files_are_read(spark, writ
     assert rows["cut.parquet"].reading_reason == "unreadable_file"
 
 
-def test_a_parquet_type_that_spark_lacks_makes_the_file_unreadable(spark, writer):
-    """Spark fails on Parquet nanoseconds; the file becomes a row, and the night goes on."""
-    sink = io.BytesIO()
+def test_nanoseconds_are_read_whoever_wrote_them(spark, writer):
+    """Pandas' default, which Spark itself refuses."""
     at = pa.array([NOON], pa.timestamp("ns", "UTC"))
-    pq.write_table(pa.table({"user_id": ["ada"], "listened_at_utc": at}), sink)
-    writer.storage.write("landing/listens/2024-02-29/nanos.parquet", sink.getvalue())
+    land(writer, "listens", "nanos", pa.table({"user_id": ["ada"], "listened_at_utc": at}))
 
     [row] = read(spark, writer, "listens").collect()
 
-    assert row.reading_reason == "unreadable_file"
-    assert "NANOS" in row.reading_detail
+    assert (row.user_id, row.reading_reason) == ("ada", None)
+    assert row.listened_at_utc.replace(tzinfo=UTC) == NOON
+
+
+def test_columns_are_found_in_any_case_and_others_are_ignored(spark, writer):
+    """Also an extra column of a type that Spark lacks; two columns of one name are not guessed at."""
+    extra = pa.array([time(12)], pa.time64("ns"))
+    half = pa.array([np.float16(1.5)], pa.float16())
+    land(
+        writer,
+        "users",
+        "odd",
+        pa.table({"User_Id": ["ada"], "at": extra, "half": half, "IS_OPTED_OUT": [1.0]}),
+    )
+    land(writer, "users", "twice", pa.table({"User_Id": ["bo"], "USER_ID": ["cy"]}))
+
+    rows = {
+        row.source_file.rsplit("/", 1)[1]: row for row in read(spark, writer, "users").collect()
+    }
+
+    odd, twice = rows["odd.parquet"], rows["twice.parquet"]
+    assert (odd.user_id, odd.is_opted_out, odd.reading_reason) == ("ada", True, None)
+    assert json.loads(odd.original_text) == {
+        "User_Id": "ada",
+        "at": "12:00:00.000000000",
+        "half": 1.5,
+        "IS_OPTED_OUT": 1.0,
+    }
+    assert (twice.user_id, twice.reading_reason) == (None, "unreadable_file")
+    assert "'User_Id' and 'USER_ID' have one name" in twice.reading_detail
+
+
+def parquet(table, **options):
+    sink = io.BytesIO()
+    pq.write_table(table, sink, **options)
+    return sink.getvalue()
+
+
+def damaged_page(content, offset=40):
+    """Zero bytes in the first page; the footer is whole."""
+    return content[:offset] + bytes(40) + content[offset + 40 :]
+
+
+IDS = pa.table({"user_id": [f"user-{number:05}" for number in range(500)]})
+TRAP = pa.table({"user_id": pa.nulls(1_000_000, pa.string())})
+BROKEN_FILES = {
+    "no columns at all": lambda: parquet(pa.table({})),
+    "zero bytes": lambda: b"",
+    "text": lambda: b"user_id\nbo\n",
+    "only the magic": lambda: b"PAR1PAR1",
+    "cut in the middle": lambda: parquet(IDS)[:2000],
+    "footer cut": lambda: parquet(IDS)[:-9] + b"PAR1",
+    "a footer length beyond the file": lambda: parquet(IDS)[:-8] + b"\xff\xff\xff\x7fPAR1",
+    "a damaged page": lambda: damaged_page(parquet(IDS, use_dictionary=False, compression="none")),
+    "a damaged page with its checksum": lambda: damaged_page(
+        parquet(IDS, use_dictionary=False, compression="none", write_page_checksum=True), 2000
+    ),
+    "a damaged compressed page": lambda: damaged_page(parquet(IDS, compression="zstd"), 60),
+    "two columns of one name": lambda: parquet(
+        pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["user_id", "user_id"])
+    ),
+    "a million nulls in a few bytes": lambda: parquet(TRAP),
+}
+READ_FILES = {
+    "brotli": lambda: parquet(IDS, compression="brotli"),
+    "zstd": lambda: parquet(IDS, compression="zstd"),
+    "lz4": lambda: parquet(IDS, compression="lz4"),
+    "byte stream split": lambda: parquet(
+        IDS.append_column("played", pa.array([0.5] * 500)),
+        use_dictionary=False,
+        column_encoding={"user_id": "PLAIN", "played": "BYTE_STREAM_SPLIT"},
+    ),
+    "delta byte array, version 2 pages": lambda: parquet(
+        IDS, use_dictionary=False, column_encoding="DELTA_BYTE_ARRAY", data_page_version="2.0"
+    ),
+    "large text of pandas' arrow types": lambda: parquet(
+        IDS.cast(pa.schema([("user_id", pa.large_string())]))
+    ),
+    "categories": lambda: parquet(pa.table({"user_id": IDS["user_id"].dictionary_encode()})),
+    "many small row groups": lambda: parquet(IDS, row_group_size=7),
+}
+
+
+def test_each_broken_file_is_one_reject_and_stops_no_other(spark, writer):
+    """Whatever is broken, and whenever it shows: in the footer, in a page, in the checksum."""
+    for name, content in (BROKEN_FILES | READ_FILES).items():
+        writer.storage.write(f"landing/users/2024-02-29/{name}.parquet", content())
+
+    rows = read(spark, writer, "users").collect()
+
+    by_file = defaultdict(list)
+    for row in rows:
+        by_file[row.source_file.rsplit("/", 1)[1].removesuffix(".parquet")].append(row)
+    assert by_file.keys() == BROKEN_FILES.keys() | READ_FILES.keys()
+    for name in BROKEN_FILES:
+        assert [row.reading_reason for row in by_file[name]] == ["unreadable_file"], name
+    for name in READ_FILES:
+        assert {row.reading_reason for row in by_file[name]} == {None}, name
+        assert sorted(row.user_id for row in by_file[name]) == IDS["user_id"].to_pylist(), name
+
+
+def test_a_storage_that_does_not_answer_says_nothing_about_the_file(
+    spark, settings, writer, monkeypatch
+):
+    """The task fails and is tried again: as a reject the file would be lost with its day."""
+    path = writer.write_rows("users", FEB_29, pa.table({"user_id": ["ada"]}))
+    [listed] = list(writer.storage.list("landing/users"))
+    close_days(writer.storage, FEB_29)
+    (writer.storage.root / path).unlink()
+
+    with pytest.raises(StorageError, match=f"{path}: cannot be read"):
+        list(rows_of_file(writer.storage, "users", path, listed.byte_count, FEB_29))
+
+
+@pytest.mark.parametrize("errno_of_disk", [errno.EIO, errno.ETIMEDOUT, errno.ESTALE])
+def test_an_error_of_the_disk_in_the_middle_of_a_file_is_no_property_of_it(
+    writer, monkeypatch, errno_of_disk
+):
+    path = writer.write_rows("users", FEB_29, IDS)
+
+    def fails(*_, **__):
+        raise OSError(errno_of_disk, os.strerror(errno_of_disk))
+
+    monkeypatch.setattr(landing_file, "_batches", fails)
+    with pytest.raises(StorageError, match="cannot be read"):
+        list(rows_of_file(writer.storage, "users", path, 1, FEB_29))
+
+
+def test_a_text_that_every_row_names_fits_in_memory(writer):
+    """One megabyte in a dictionary, named by 2,000 rows: two gigabytes when decoded at once."""
+    text = "x" * (1 << 20)
+    name = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), [text])
+    land(writer, "users", "wide", pa.table({"user_id": name}))
+
+    sizes = [
+        batch.nbytes
+        for batch in rows_of_file(
+            writer.storage, "users", "landing/users/2024-02-29/wide.parquet", 1, FEB_29
+        )
+    ]
+
+    assert len(sizes) > 10
+    assert max(sizes) < 300 << 20
 
 
 def test_original_text_holds_bytes_as_base64(spark, writer):

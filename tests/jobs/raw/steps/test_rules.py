@@ -84,6 +84,22 @@ BAD = [
     ("listens", {"listened_at_utc": None}, "missing_value", "listened_at_utc = null"),
     ("listens", {"user_id": "  "}, "missing_value", "user_id =   "),
     ("listens", {"track_id": None, "played_ms": -1}, "missing_value", "track_id = null"),
+    ("listens", {"user_id": "\t"}, "missing_value", "user_id = \t"),
+    ("listens", {"track_id": "\u200b"}, "missing_value", "track_id = \u200b"),
+    ("tags", {"user_id": "\u00a0"}, "missing_value", "user_id = \u00a0"),
+    (
+        "listens",
+        {"listened_at_utc": at(date(1970, 1, 21), "12:00:00")},
+        "out_of_range",
+        (
+            "listened_at_utc = 1970-01-21 12:00:00; a row is refused when listened_at_utc < "
+            "DATE'1990-01-01' (landing.earliest_date); seconds or milliseconds"
+        ),
+    ),
+    ("feedback", {"given_at_utc": at(date(1, 1, 1), "00:00:00")}, "out_of_range", "given_at_utc"),
+    ("impressions", {"shown_at_utc": at(date(1989, 12, 31), "23:59:59")}, "out_of_range", "shown"),
+    ("follows", {"followed_from_date": date(1970, 1, 1)}, "out_of_range", "followed_from_date"),
+    ("lyrics", {"lyrics_bytes": "la la".encode("utf-16-le")}, "not_utf8", "track_id = hymn"),
     ("listen_counts", {"listen_count": 0}, "out_of_range", "listen_count = 0"),
     ("follows", {"followed_user_id": "ada"}, "self_follow", "user_id = ada"),
     ("follows", {"followed_from_date": MAR_1}, "future_time", "followed_from_date = 2024-03-01"),
@@ -217,6 +233,14 @@ def test_lyrics_are_kept_as_text_with_the_hash_of_their_bytes(spark, night):
     assert rows_of(kept, "lyrics_text content_hash") == [
         ("la", "b737ca7ee563ae80e457bb3d1dfe64edd2b4c015a8f88b6f87d5c113b68897fd")
     ]
+
+
+def test_lyrics_lose_their_byte_order_mark(spark, night):
+    kept = lyrics.build(
+        landing(spark, "lyrics", {"lyrics_bytes": "\ufeffla".encode()}), night=night
+    )
+
+    assert rows_of(kept, "lyrics_text") == [("la",)]
 
 
 def test_rows_about_unknown_tracks_are_kept_and_rejected(spark, night):

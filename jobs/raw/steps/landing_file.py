@@ -1,0 +1,122 @@
+"""One Parquet file of the landing zone, read with pyarrow and trusted with nothing.
+
+A file is read to its end before its first row is used: a page that is damaged, in a codec that is
+not there or of an impossible size makes the whole file unreadable, whatever its footer says. What
+the storage says is no property of the file: it is a StorageError, and the task is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from feature_store.lake.storage import StorageError
+
+_BATCH_ROWS = 8192
+_BATCH_ROWS_BY_PREFIX = 256
+_KEPT_BYTES = 64 << 20
+"""A file of at most so many bytes in memory is decoded once; a larger one is read twice."""
+
+_MOST_ROWS_PER_BYTE = 200
+"""A file that claims more rows is a trap: rows of ours hold times and ids, which differ."""
+
+
+class UnreadableFile(ValueError):
+    """The bytes of the file are no Parquet that can be read."""
+
+
+def read_batches(file: Path) -> Iterator[pa.RecordBatch]:
+    """The rows in order, at most 8,192 in a batch; texts are dictionaries.
+
+    Raises:
+        UnreadableFile: because of the bytes; before the first batch.
+        StorageError: because of the disk.
+    """
+    kept, size = list[pa.RecordBatch](), 0
+    for batch in _decoded(file):
+        size += batch.nbytes
+        if size <= _KEPT_BYTES:
+            kept.append(batch)
+        else:
+            kept.clear()
+    if size <= _KEPT_BYTES:
+        yield from kept
+    else:
+        yield from _decoded(file)
+
+
+def _decoded(file: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        with pa.OSFile(str(file)) as source:
+            yield from _batches(source)
+    except OSError as error:
+        # The operating system numbers its errors; Arrow has none for bytes that make no sense.
+        if error.errno:
+            raise StorageError(f"storage {file}: cannot be read: {error.strerror}") from error
+        raise UnreadableFile(_first_line(error)) from error
+    except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
+        raise UnreadableFile(_first_line(error)) from error
+
+
+def _batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    size = source.size()
+    plain = pq.ParquetFile(source, page_checksum_verification=True)
+    if plain.metadata.num_rows > _MOST_ROWS_PER_BYTE * size:
+        raise UnreadableFile(f"claims {plain.metadata.num_rows:,} rows in {size:,} bytes")
+    if not plain.schema_arrow.names:
+        raise UnreadableFile("has no column")
+    texts = {
+        field.name
+        for field in plain.schema_arrow
+        if pa.types.is_string(field.type) or pa.types.is_binary(field.type)
+    }
+    by_prefix = texts & _delta_encoded(plain.metadata)
+    # A text that a page holds once and names in every row stays one text in memory. Arrow cannot
+    # do so for texts that are stored as changes of the text before.
+    parquet = pq.ParquetFile(
+        source, page_checksum_verification=True, read_dictionary=sorted(texts - by_prefix)
+    )
+    batch_rows = _BATCH_ROWS_BY_PREFIX if by_prefix else _BATCH_ROWS
+    row_count = 0
+    for batch in parquet.iter_batches(batch_size=batch_rows, use_threads=False):
+        row_count += batch.num_rows
+        batch.validate()
+        _check_indices(batch)
+        yield batch
+    if row_count != plain.metadata.num_rows:
+        raise UnreadableFile(f"claims {plain.metadata.num_rows:,} rows and has {row_count:,}")
+
+
+def _delta_encoded(metadata: pq.FileMetaData) -> set[str]:
+    """Names of the columns with a page in one of Parquet's DELTA_ encodings."""
+    chunks = (
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    )
+    return {
+        chunk.path_in_schema
+        for chunk in chunks
+        if any(encoding.startswith("DELTA") for encoding in chunk.encodings)
+    }
+
+
+def _check_indices(batch: pa.RecordBatch) -> None:
+    """Refuse texts that the dictionary lacks: a damaged page may name them, found late by Arrow."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_dictionary(column.type):
+            found = pc.min_max(column.indices).as_py()
+            if found["min"] is not None and not (
+                found["min"] >= 0 and found["max"] < len(column.dictionary)
+            ):
+                raise UnreadableFile(
+                    f"column {name!r} names text {found['max']} of {len(column.dictionary)}"
+                )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
