@@ -99,7 +99,7 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
 
 
 def days_to_compute(table: Table, night: Night) -> Slice:
-    """The days after the newest written one up to as_of; as_of alone when that day is written.
+    """The days after the last processed one up to as_of; as_of alone when that day is processed.
 
     A first night takes every closed landing day. Other written days stay as they are, so a backfill
     replaces the day of its as_of only. AS_OF and timeless tables always take as_of alone.
@@ -107,10 +107,10 @@ def days_to_compute(table: Table, night: Night) -> Slice:
     end = night.as_of + timedelta(days=1)
     if table.time in {Time.AS_OF, Time.NONE}:
         return Slice(night.as_of, end)
-    newest = spark_io.newest_day(night.settings.lake, table)
-    if newest is None:
+    processed = spark_io.processed_until(night.settings.lake, table)
+    if processed is None:
         return Slice(first_closed_day(night.settings.lake), end)
-    return Slice(min(newest + timedelta(days=1), night.as_of), end)
+    return Slice(min(processed + timedelta(days=1), night.as_of), end)
 
 
 def _read(spark: SparkSession, job_input: Input, days: Slice, night: Night) -> DataFrame:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Observation, SparkSession
 
 
+_PROCESSED = "evensong.processed_until"
 _REPLACES_DATA = "spark.databricks.delta.replaceWhere.dataColumns.enabled"
 
 
@@ -106,6 +107,20 @@ def newest_day(lake: str, table: Table) -> date | None:
     return date.fromisoformat(str(newest)) if newest is not None else None
 
 
+def processed_until(lake: str, table: Table) -> date | None:
+    """The last day that a write covered, with rows or without; None before the first write.
+
+    What was processed is not what came of it: a table of rejects may have no row for years. Writes
+    keep the day as Delta keeps the progress of an application: in the log, in the commit itself.
+    """
+    if not exists(lake, table):
+        return None
+    recorded = open_table(lake, table).transaction_version(_PROCESSED)
+    if recorded is None:  # written before the day was recorded
+        return newest_day(lake, table)
+    return date.fromordinal(recorded)
+
+
 @contextmanager
 def exclusive_write(spark: SparkSession, lake: str, table: Table) -> Iterator[Callable[[], None]]:
     """Hold the table's lease while a job reads what is there, computes and commits.
@@ -162,18 +177,31 @@ def write(
     observed = observe_fingerprint(_in_contract_order(frame, table), table, observation)
     if before_commit is not None:
         before_commit()
-    ensure_table(lake, table)
+    _allow_nulls(frame.sparkSession, lake, table)
     writer = observed.write.format("delta").mode("append")
     if commit_note:
         writer = writer.option(USER_METADATA, commit_note)
     if table.time is not Time.NONE:
         writer = writer.mode("overwrite").option("replaceWhere", _replaced_days(table, first, end))
+        writer = writer.options(**_progress(lake, table, end))
     try:
         with _whole_partitions(frame.sparkSession, table):
             writer.save(_spark_uri(table_uri(lake, table)))
     except (Py4JError, PySparkException) as error:
         raise _translated(table, error) from error
     return _written(lake, table, observation)
+
+
+def _allow_nulls(spark: SparkSession, lake: str, table: Table) -> None:
+    """Let an earlier table take null where its contract does now; delta-rs cannot change that."""
+    opened = ensure_table(lake, table)
+    required = {field.name for field in opened.schema().fields if not field.nullable}
+    for column in table.columns:
+        if column.is_nullable and column.name in required:
+            spark.sql(
+                f"ALTER TABLE delta.`{_spark_uri(table_uri(lake, table))}` "
+                f"ALTER COLUMN {column.name} DROP NOT NULL"
+            )
 
 
 @contextmanager
@@ -195,6 +223,18 @@ def _whole_partitions(spark: SparkSession, table: Table) -> Iterator[None]:
             spark.conf.unset(_REPLACES_DATA)
         raise
     spark.conf.unset(_REPLACES_DATA)
+
+
+def _progress(lake: str, table: Table, end: date | None) -> dict[str, str]:
+    """Options that record the last day before `end`, unless a later one is recorded.
+
+    Delta leaves out a write whose version is not above the recorded one.
+    """
+    last = end.toordinal() - 1 if end is not None else 0
+    recorded = open_table(lake, table).transaction_version(_PROCESSED)
+    if recorded is not None and last <= recorded:
+        return {}
+    return {"txnAppId": _PROCESSED, "txnVersion": str(last)}
 
 
 def _day_range(table: Table, since: date | None, until: date | None) -> str | None:

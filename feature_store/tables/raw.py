@@ -11,6 +11,8 @@ from feature_store.tables import columns as c
 _ORIGIN = (c.SOURCE_FILE, c.SOURCE_ROW, c.ARRIVAL_DATE)
 _ORIGIN_KEY = ("source_file", "source_row")
 
+_UNCHANGED = "when the row does not change it"
+
 FEEDBACK_ACTIONS = ("like", "unlike", "hide", "unhide")
 
 RAW_LISTENS = Table(
@@ -50,34 +52,43 @@ RAW_FOLLOWS = Table(
 
 RAW_USERS = Table(
     name="raw_users",
-    meaning="Listeners and their choices; a later row of a listener replaces the earlier.",
-    columns=(c.USER_ID, c.REGISTERED_DATE, c.IS_OPTED_OUT, c.IS_NAMED_TO_OTHERS, *_ORIGIN),
+    meaning="Listeners and their choices; a later row of a listener changes what it names.",
+    columns=(
+        c.USER_ID,
+        c.REGISTERED_DATE,
+        c.IS_OPTED_OUT.or_null(_UNCHANGED),
+        c.IS_NAMED_TO_OTHERS.or_null(_UNCHANGED),
+        *_ORIGIN,
+    ),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
 )
 
 RAW_TRACKS = Table(
     name="raw_tracks",
-    meaning="Catalogue rows; a later row of the same track replaces the earlier, is_available = "
+    meaning="Catalogue rows; a later row of the same track changes what it names, is_available = "
     "false withdraws it.",
     columns=(
         c.TRACK_ID,
-        c.TITLE,
-        c.ARTIST_ID,
-        c.ARTIST_NAME,
+        c.TITLE.or_null(_UNCHANGED),
+        c.ARTIST_ID.or_null(_UNCHANGED),
+        c.ARTIST_NAME.or_null(_UNCHANGED),
         c.ALBUM_ID.or_null("when the track is on none"),
         c.ALBUM_TITLE,
         c.RELEASED_DATE,
         c.TRACK_DURATION_MS,
         c.ISRC,
         c.RECORDING_MBID,
-        c.IS_AVAILABLE,
+        c.IS_AVAILABLE.or_null(_UNCHANGED),
         *_ORIGIN,
     ),
     key=_ORIGIN_KEY,
     time=Time.ARRIVAL,
     constraints=(Within("track_duration_ms", 1, 86_400_000),),
 )
+
+REQUIRED_OF_TRACKS = ("title", "artist_id", "artist_name")
+"""Without these a track has no row in core_tracks; they may come in several rows."""
 
 RAW_TAGS = Table(
     name="raw_tags",

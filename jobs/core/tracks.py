@@ -1,22 +1,30 @@
 """core_tracks: versions of catalogue tracks, one row per day on which metadata or content changed.
 
 A row holds the newest metadata, audio, lyrics and cover up to its day; of several on one day the
-last received counts. Content that arrives before its track waits for the track, so the job reads
-the whole history of the catalogue: the audio of a new track may have arrived weeks ago.
+last received counts. A catalogue row changes what it names and leaves the rest. Content that
+arrives before its track waits for the track, so the job reads the whole history of the catalogue:
+the audio of a new track may have arrived weeks ago.
 """
 
 from __future__ import annotations
 
 from functools import reduce
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
-from feature_store.tables.raw import RAW_AUDIO, RAW_COVERS, RAW_LYRICS, RAW_TRACKS
+from feature_store.tables.raw import (
+    RAW_AUDIO,
+    RAW_COVERS,
+    RAW_LYRICS,
+    RAW_TRACKS,
+    REQUIRED_OF_TRACKS,
+)
 from jobs.core.steps.deduplication import keep_last_received
 from jobs.core.steps.match_keys import match_key_column
+from jobs.core.steps.partial_updates import filled_forward, last_given_of_day
 from jobs.core.steps.versions import new_versions
 from jobs.inputs import History, PreviousState
 
@@ -29,6 +37,7 @@ INPUTS = (
 )
 OUTPUT = CORE_TRACKS
 
+_KEY = ("track_id", "known_from_date")
 _METADATA = tuple(
     name for name in RAW_TRACKS.column_names if name in OUTPUT.column_names and name != "track_id"
 )
@@ -45,7 +54,7 @@ def build(
 ) -> DataFrame:
     """The versions of the slice; a row that repeats the known state makes no version."""
     changes = [
-        _last_of_day(tracks, "metadata", {name: name for name in _METADATA}),
+        last_given_of_day(tracks, "track_id", _METADATA),
         _last_of_day(audio, "audio", {"content_hash": "audio_hash", "file_uri": "audio_uri"}),
         _last_of_day(lyrics, "lyrics", {"content_hash": "lyrics_hash"}),
         _last_of_day(covers, "cover", {"content_hash": "cover_hash", "file_uri": "cover_uri"}),
@@ -71,20 +80,21 @@ def _last_of_day(rows: DataFrame, part: str, columns: dict[str, str]) -> DataFra
 
 def _states(changes: list[DataFrame]) -> DataFrame:
     """The whole state of every catalogue track on every day on which a part of it arrived."""
-    parts = [frame.columns[-1] for frame in changes]
+    parts = [name for frame in changes for name in frame.columns if name not in _KEY]
     all_changes = reduce(
         lambda above, below: above.unionByName(below, allowMissingColumns=True), changes
     )
-    so_far = (
-        Window.partitionBy("track_id")
-        .orderBy("known_from_date")
-        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    )
-    daily = all_changes.groupBy("track_id", "known_from_date").agg(
+    daily = all_changes.groupBy(*_KEY).agg(
         *[F.max(part).alias(part) for part in parts]  # a day has one of each part at most
     )
+    states = filled_forward(daily, "track_id", parts)
+    is_complete = reduce(
+        lambda one, other: one & other, [F.col(name).isNotNull() for name in REQUIRED_OF_TRACKS]
+    )
+    # A track may be played unless its source says otherwise.
+    available = F.coalesce("is_available", F.expr("true"))
     return (
-        daily.withColumns({part: F.last(part, ignorenulls=True).over(so_far) for part in parts})
-        .where(F.col("metadata").isNotNull())
-        .select("track_id", "known_from_date", *[f"{part}.*" for part in parts])
+        states.where(is_complete)
+        .withColumn("is_available", available)
+        .select(*_KEY, *_METADATA, *[f"{part}.*" for part in parts if part not in _METADATA])
     )

@@ -16,7 +16,7 @@ from feature_store.tables.raw import (
     RAW_LISTENS,
     RAW_USERS,
 )
-from jobs.core.steps.deduplication import keep_last_received
+from jobs.core.steps.partial_updates import filled_forward, last_given_of_day
 from jobs.core.steps.versions import new_versions
 from jobs.inputs import NewRows, PreviousState
 
@@ -30,6 +30,8 @@ INPUTS = (
 )
 OUTPUT = CORE_USERS
 
+_ATTRIBUTES = ("registered_date", "is_opted_out", "is_named_to_others")
+
 
 def build(
     users: DataFrame,
@@ -42,10 +44,7 @@ def build(
     night: Night,  # noqa: ARG001  every job takes it
 ) -> DataFrame:
     """One row per new user, and one per user whose choices changed."""
-    registered = keep_last_received(
-        users.withColumn("known_from_date", F.col("arrival_date")),
-        by=["user_id", "known_from_date"],
-    ).select(*OUTPUT.column_names)
+    registered = _registered(users, previous)
     seen = _first_seen(
         listens.select("user_id", "arrival_date"),
         listen_counts.select("user_id", "arrival_date"),
@@ -55,6 +54,27 @@ def build(
     ).join(previous.select("user_id"), on="user_id", how="left_anti")
     states = registered.unionByName(_unregistered(seen, registered))
     return new_versions(states, previous, OUTPUT.entity).select(*OUTPUT.column_names)
+
+
+def _registered(users: DataFrame, previous: DataFrame) -> DataFrame:
+    """States of the users on the days on which a row of theirs arrived.
+
+    A row changes what it names: one about the registration alone opts nobody back in. Without a
+    word from the source nobody is opted out, and nobody is named to others.
+    """
+    changes = last_given_of_day(users, "user_id", _ATTRIBUTES)
+    before = previous.join(changes.select("user_id").distinct(), on="user_id", how="left_semi")
+    states = filled_forward(
+        changes.withColumn("is_change", F.expr("true")).unionByName(
+            before.select(*changes.columns).withColumn("is_change", F.expr("false"))
+        ),
+        "user_id",
+        _ATTRIBUTES,
+    )
+    chosen = {
+        name: F.coalesce(name, F.expr("false")) for name in ("is_opted_out", "is_named_to_others")
+    }
+    return states.where("is_change").withColumns(chosen).select(*OUTPUT.column_names)
 
 
 def _first_seen(*sightings: DataFrame) -> DataFrame:

@@ -80,7 +80,7 @@ def test_a_re_run_computes_only_its_own_day(name, settings, monkeypatch, night):
 
     job = job_called(name)
     monkeypatch.setattr(run, "first_closed_day", lambda _lake: night.as_of.replace(day=1))
-    monkeypatch.setattr(run.spark_io, "newest_day", lambda _lake, _table: night.as_of)
+    monkeypatch.setattr(run.spark_io, "processed_until", lambda _lake, _table: night.as_of)
 
     again = days_to_compute(job.output, Night(night.as_of, "again", settings))
 

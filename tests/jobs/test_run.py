@@ -6,12 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+import pyarrow as pa
+import pytest
+
 from feature_store.lake import spark_io
 from feature_store.lake.arrow_io import read_table
-from feature_store.lake.storage import sha256_of
+from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_LYRICS
-from feature_store.tables.raw import RAW_LYRICS
+from feature_store.tables.raw import RAW_LYRICS, RAW_USERS
+from jobs.landing.layout import LandingError
+from jobs.landing.manifests import close_days
+from jobs.landing.writer import LandingWriter
 from jobs.run import run_job
 from tests.jobs.features.worlds import frame, tracks
 
@@ -39,6 +45,27 @@ def test_two_concurrent_nights_encode_new_lyrics_once(spark, night):
     assert sorted(each.row_count for each in written) == [0, 1]
     found = read_table(night.settings.lake, FEAT_LYRICS)
     assert found["content_hash"].to_pylist() == [content_hash]
+
+
+def test_a_service_without_rejects_reads_each_landing_day_once(spark, night):
+    """The landing file of the first day has expired; a table without a row needs it no more."""
+    storage = open_storage(night.settings.lake)
+    path = LandingWriter(storage).write_rows(
+        "users", night.as_of, pa.table({"user_id": ["ada"], "is_opted_out": [False]})
+    )
+    close_days(storage, night.as_of)
+    for name in ("raw_users", "raw_tracks"):
+        run_job(name, night, spark)
+    storage.delete(path)
+    next_night = replace(night, as_of=night.as_of + timedelta(days=1))
+    close_days(storage, next_night.as_of)
+
+    written = [run_job(name, next_night, spark) for name in ("raw_users", "raw_tracks")]
+
+    assert [each.row_count for each in written] == [0, 0]
+    assert read_table(night.settings.lake, RAW_USERS)["user_id"].to_pylist() == ["ada"]
+    with pytest.raises(LandingError, match=f"{path} is gone"):
+        run_job("raw_users", night, spark)
 
 
 def _write(rows, table, night):

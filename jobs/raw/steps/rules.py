@@ -53,7 +53,8 @@ class SourceContract:
     Attributes:
         table: the raw_ table that takes the valid rows.
         columns: the columns of a landing row.
-        defaults: SQL of the value that replaces null, for columns that a source may leave out.
+        defaults: SQL of the value that replaces null, for columns that a source may leave out. Rows
+            that change an entity have none: there null leaves a value as it is (jobs/core).
         rules: rules besides those of the table's contract; checked before the contract's gates.
     """
 
@@ -74,10 +75,12 @@ class SourceContract:
             for column in self.columns
             if not column.is_nullable and column.name not in self.defaults
         ) + tuple(
-            # Null is no album or no tagger; blanks name one that nobody can mean.
+            # Null is no album, no tagger or no change; blanks name one that nobody can mean.
             Rule(RejectReason.MISSING_VALUE, _is_blank(column), column.name)
             for column in self.columns
-            if column.is_nullable and column.name.endswith("_id")
+            if column.is_nullable
+            and column.name.endswith(("_id", "title", "artist_name"))
+            and column.name != "album_title"
         )
 
     @property
@@ -193,11 +196,8 @@ SOURCE_CONTRACTS: dict[str, SourceContract] = {
     "users": SourceContract(
         raw.RAW_USERS,
         _landing_columns(raw.RAW_USERS),
-        defaults={"is_opted_out": "false", "is_named_to_others": "false"},  # naming needs consent
     ),
-    "tracks": SourceContract(
-        raw.RAW_TRACKS, _landing_columns(raw.RAW_TRACKS), defaults={"is_available": "true"}
-    ),
+    "tracks": SourceContract(raw.RAW_TRACKS, _landing_columns(raw.RAW_TRACKS)),
     "tags": SourceContract(
         raw.RAW_TAGS,
         _landing_columns(raw.RAW_TAGS),

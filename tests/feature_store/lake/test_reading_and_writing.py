@@ -7,11 +7,13 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from feature_store.contract import Column, ContractError, Kind, OneOf, Table, Time
 from feature_store.lake import arrow_io, spark_io
 from feature_store.lake.content_hash import spark_fingerprint
 from feature_store.lake.delta_tables import TableMissing
+from feature_store.privacy import table_rewrite
 from feature_store.tables import columns as c
 
 MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
@@ -42,6 +44,11 @@ def moods(spark, day, *rows, run_id="r1"):
 
 def titles(spark, *rows):
     return spark.createDataFrame(rows, TITLES.spark_schema())
+
+
+def write_titles(spark, lake, day, rows):
+    frame = spark.createDataFrame(list(rows), TITLES.spark_schema())
+    spark_io.write(frame, lake, TITLES, first=day, end=next_day(day))
 
 
 def next_day(day):
@@ -228,6 +235,43 @@ def test_newest_day_finds_the_newest_day_in_the_log(spark, lake_of_titles, tmp_p
 
     write_moods(spark, str(tmp_path), MARCH_2, ("a", "calm"))
     assert spark_io.newest_day(str(tmp_path), MOODS) == MARCH_2
+
+
+def test_a_day_without_rows_is_processed_and_stays_so(spark, tmp_path):
+    """Also after an earlier day is written again, and after the log begins at a checkpoint."""
+    lake = str(tmp_path)
+    assert spark_io.processed_until(lake, TITLES) is None
+    write_titles(spark, lake, MARCH_1, (("a", "A", MARCH_1),))
+    write_titles(spark, lake, MARCH_2, ())
+    assert spark_io.processed_until(lake, TITLES) == MARCH_2
+    assert spark_io.newest_day(lake, TITLES) == MARCH_1
+
+    write_titles(spark, lake, MARCH_1, (("b", "B", MARCH_1),))
+    table_rewrite.purge_history(lake, TITLES)
+
+    assert spark_io.processed_until(lake, TITLES) == MARCH_2
+    assert arrow_io.read_table(lake, TITLES)["track_id"].to_pylist() == ["b"]
+
+
+def test_a_table_whose_progress_was_never_recorded_goes_on_after_its_newest_row(tmp_path):
+    rows = pa.Table.from_pylist(
+        [{"track_id": "a", "title": "A", "known_from_date": MARCH_2}], TITLES.arrow_schema
+    )
+    write_deltalake(str(tmp_path / "tables" / "core_titles"), rows)
+
+    assert spark_io.processed_until(str(tmp_path), TITLES) == MARCH_2
+
+
+def test_a_column_that_may_be_null_now_takes_null_in_an_earlier_table(spark, tmp_path):
+    lake = str(tmp_path)
+    write_titles(spark, lake, MARCH_1, (("a", "A", MARCH_1),))
+    widened = replace(TITLES, columns=(c.TRACK_ID, c.TITLE.or_null("unknown"), c.KNOWN_FROM_DATE))
+
+    rows = spark.createDataFrame([("b", None, MARCH_2)], widened.spark_schema())
+    spark_io.write(rows, lake, widened, first=MARCH_2, end=MARCH_3)
+
+    titles_now = arrow_io.read_table(lake, widened)["title"].to_pylist()
+    assert sorted(titles_now, key=str) == ["A", None]
 
 
 def test_the_error_of_a_missing_table_names_the_job_that_writes_it(tmp_path):

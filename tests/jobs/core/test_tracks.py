@@ -69,3 +69,33 @@ def test_versions_are_the_same_computed_night_by_night(spark, night):
 
     assert [tuple(row[name] for name in COLUMNS.split()) for row in first] == VERSIONS[:1]
     assert rows_of(rest, COLUMNS) == VERSIONS[1:]
+
+
+def test_a_row_changes_what_it_names(spark, night):
+    """A correction of the title lists a withdrawn track no more than before; two rows may complete one."""
+    raw = "track_id title artist_id artist_name is_available track_duration_ms arrival_date"
+    found = tracks.build(
+        frame(
+            spark,
+            RAW_TRACKS,
+            raw,
+            ("hymn", "Draft", "choir", "Choir", False, 9000, FEB_27),
+            ("hymn", "Hymn", None, None, None, None, FEB_28),
+            ("half", "Half", None, None, None, None, FEB_27),
+            ("half", None, "duo", "Duo", None, None, FEB_28),
+            ("never", None, None, None, False, None, FEB_27),
+        ),
+        frame(spark, RAW_AUDIO, FILE),
+        frame(spark, RAW_LYRICS, "track_id content_hash arrival_date"),
+        frame(spark, RAW_COVERS, FILE),
+        frame(spark, CORE_TRACKS, "track_id"),
+        night=night,
+    )
+
+    assert rows_of(
+        found, "track_id known_from_date title artist_name is_available track_duration_ms"
+    ) == [
+        ("half", FEB_28, "Half", "Duo", True, None),
+        ("hymn", FEB_27, "Draft", "Choir", False, 9000),
+        ("hymn", FEB_28, "Hymn", "Choir", False, 9000),
+    ]
