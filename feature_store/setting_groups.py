@@ -58,6 +58,12 @@ class LandingSettings(BaseModel):
         description="Listens, feedback, impressions and follows of earlier days are rejected: "
         "most have seconds and milliseconds mistaken for each other.",
     )
+    settle_s: int = Field(
+        0,
+        ge=0,
+        description="A landing file in a folder that is younger and has no end (Parquet's last "
+        "bytes, or any byte) waits for the next night: somebody may still be writing it.",
+    )
 
 
 class ListSettings(BaseModel):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from dags.command import exports
+from dags.command import exports, landing
 from dags.command.models import demote, models, promote
 from dags.command.privacy import erase
 from dags.command.publication import publish, published, report, rollback, waive
@@ -230,6 +230,7 @@ def doctor() -> None:
 
 app.command()(erase)
 app.add_typer(exports.app, name="export")
+app.add_typer(landing.app, name="landing")
 
 
 def _is_known(snapshot: Snapshot, user: str) -> bool:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 import structlog
 
 from feature_store.lake.storage import open_storage
 from feature_store.privacy.suppression import erasure_guard, load_suppression_list
 from feature_store.settings import Night
 from jobs.landing.erasure import remove_suppressed
-from jobs.landing.manifests import close_days
+from jobs.landing.manifests import close_days, read_manifest
+from jobs.landing.unfinished import unfinished_files
 
 LOG = structlog.get_logger()
 
 
-def close_landing(night: Night) -> int:
+def utc_now() -> datetime:
+    """The current time: the default clock of a closing."""
+    return datetime.now(UTC)
+
+
+def close_landing(night: Night, clock: Callable[[], datetime] = utc_now) -> int:
     """Write a manifest for every open day up to as_of; returns how many days were closed.
 
-    Rows of erased people are removed from new landing files before any job reads them.
+    Rows of erased people are removed from new landing files before any job reads them. Files that
+    count for no day are named in the log and in the manifest of as_of.
 
     Raises:
-        LandingError: nothing has arrived at all, or a file lies outside the layout.
+        LandingError: nothing has arrived at all.
         PrivacyKeyMissing: the suppression list has entries, and the key is missing.
     """
     erasure_guard(night.settings.lake)  # waits for an erasure in progress; nothing to check later
@@ -29,6 +39,9 @@ def close_landing(night: Night) -> int:
     if erased_people:
         erasure, scanned_sizes = remove_suppressed(storage, erased_people)
         LOG.info("removed erased people", rows=erasure.rows, files=erasure.files)
-    closed = close_days(storage, night.as_of, scanned_sizes)
+    left_open = unfinished_files(storage, clock(), night.settings.landing.settle_s)
+    closed = close_days(storage, night.as_of, scanned_sizes, left_open)
+    for one in read_manifest(storage, closed[-1]).not_taken if closed else ():
+        LOG.warning("not taken", path=one.path, reason=one.reason)
     LOG.info("closed landing days", as_of=night.as_of.isoformat(), days=len(closed))
     return len(closed)

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from feature_store.lake.storage import Storage, StoredFile
 
 ROW_SOURCES = (
@@ -37,8 +35,21 @@ LANDING = "landing"
 _LAYOUT = "landing/<source>/<YYYY-MM-DD>/<file>"
 
 
+_MISPLACED = (
+    f"not {_LAYOUT} with a source of {', '.join(ROW_SOURCES + FILE_SOURCES)}: move it or remove it"
+)
+
+
 class LandingError(ValueError):
-    """The landing folder is empty, breaks the layout, or differs from a manifest."""
+    """The landing folder is empty, or differs from a manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A file of the landing zone that counts for no day, and why."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,32 +90,36 @@ def content_file_path(source: str, arrival_date: date, track_id: str, extension:
     return f"{LANDING}/{source}/{arrival_date:%Y-%m-%d}/{quote(track_id, safe='')}.{extension}"
 
 
-def landing_files(storage: Storage) -> Iterator[LandingFile]:
-    """Every landing file; a leading dot or underscore marks temporary files and bookkeeping.
+def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
+    """Every landing file, and every other file of the landing zone that a person may have meant.
 
-    Raises:
-        LandingError: a file lies outside the layout.
+    A leading dot or underscore marks temporary files and bookkeeping; an object whose key ends with
+    a slash is a folder of an object store's console.
     """
+    files, others = list[LandingFile](), list[NotTaken]()
     for found in storage.list(LANDING):
-        if not any(part.startswith((".", "_")) for part in found.path.split("/")):
-            yield _parse(found)
+        if found.path.endswith("/"):
+            continue
+        if any(part.startswith((".", "_")) for part in found.path.split("/")):
+            continue
+        file = _parse(found)
+        if file is None:
+            others.append(NotTaken(found.path, _MISPLACED))
+        else:
+            files.append(file)
+    return files, others
 
 
-def _parse(found: StoredFile) -> LandingFile:
+def _parse(found: StoredFile) -> LandingFile | None:
+    """The landing file; None when its path is not in the layout."""
     parts = found.path.split("/")
+    if len(parts) != _LAYOUT.count("/") + 1:
+        return None
+    _, source, folder, _ = parts
     try:
-        _, source, folder, _ = parts
         folder_date = date.fromisoformat(folder)
-    except ValueError as error:
-        raise LandingError(_misplaced_message(found.path)) from error
+    except ValueError:
+        return None
     if source not in ROW_SOURCES + FILE_SOURCES or folder != f"{folder_date:%Y-%m-%d}":
-        raise LandingError(_misplaced_message(found.path))
+        return None
     return LandingFile(found.path, source, folder_date, found.byte_count, found.written_at_utc)
-
-
-def _misplaced_message(path: str) -> str:
-    sources = ", ".join(ROW_SOURCES + FILE_SOURCES)
-    return (
-        f"landing: {path} is not {_LAYOUT} with a source of {sources}; nothing would ever read it: "
-        "move it or remove it"
-    )

@@ -1,20 +1,21 @@
 """Manifests of the landing zone: each closed day lists the files that count as arrived on it.
 
 A manifest never changes, except for the sizes of files from which an erasure removed a person
-(jobs/landing/erasure.py). When a file arrives in the folder of a closed day, the next day that is
-closed lists it. So every night, and every backfill of that night, reads the same files.
+(jobs/landing/erasure.py), and for files that a person withdrew (jobs/landing/withdrawal.py). When
+a file arrives in the folder of a closed day, the next day that is closed lists it. So every night,
+and every backfill of that night, reads the same files.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from feature_store.lake.storage import open_storage
-from jobs.landing.layout import LANDING, LandingError, LandingFile, landing_files
+from jobs.landing.layout import LANDING, LandingError, LandingFile, NotTaken, landing_files
 
 if TYPE_CHECKING:
     from feature_store.lake.storage import Storage
@@ -24,14 +25,26 @@ _MANIFESTS = f"{LANDING}/_manifests"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The files that count as arrived on one day."""
+    """The files that count as arrived on one day.
+
+    Attributes:
+        arrival_date: the day.
+        files: in the order of their paths.
+        withdrawn: why a listed file counts no more, by path.
+        not_taken: files that lay in the landing zone when the day was closed, and count for no day.
+    """
 
     arrival_date: date
     files: tuple[LandingFile, ...]
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
+    not_taken: tuple[NotTaken, ...] = ()
 
 
 def close_days(
-    storage: Storage, as_of: date, scanned_sizes: Mapping[str, int] | None = None
+    storage: Storage,
+    as_of: date,
+    scanned_sizes: Mapping[str, int] | None = None,
+    left_open: Mapping[str, str] | None = None,
 ) -> tuple[date, ...]:
     """Close every open landing day up to `as_of`; returns the days closed now.
 
@@ -43,16 +56,21 @@ def close_days(
         as_of: the last day to close.
         scanned_sizes: the files that may be listed, with their sizes; None allows all files. A file
             that landed or changed after the scan waits for the next closing.
+        left_open: files that wait for the next closing, and why.
 
     Raises:
-        LandingError: nothing has landed up to `as_of`, or a file lies outside the layout.
+        LandingError: nothing has landed up to `as_of`.
     """
+    landed, not_taken = landing_files(storage)
+    waiting = left_open or {}
     unlisted = {
         file.path: file
-        for file in landing_files(storage)
+        for file in landed
         if file.folder_date <= as_of
+        and file.path not in waiting
         and (scanned_sizes is None or scanned_sizes.get(file.path) == file.byte_count)
     }
+    not_taken += [NotTaken(path, reason) for path, reason in waiting.items()]
     closed = closed_days(storage)
     if closed[0] > as_of if closed else not unlisted:
         raise LandingError(
@@ -70,7 +88,9 @@ def close_days(
     open_day_count = (as_of - first_open).days + 1
     days = tuple(first_open + timedelta(days=offset) for offset in range(open_day_count))
     for day in days:
-        for listed in _close_day(storage, day, unlisted.values()).files:
+        # What counts for no day is said of the night that closes, not of each day before it.
+        others = not_taken if day == as_of else []
+        for listed in _close_day(storage, day, unlisted.values(), others).files:
             unlisted.pop(listed.path, None)
     return days
 
@@ -90,7 +110,7 @@ def closed_days(storage: Storage) -> tuple[date, ...]:
 def first_landing_day(storage: Storage) -> date | None:
     """The earliest day on which a file landed, closed or open; None for an empty landing folder."""
     closed = closed_days(storage)
-    folder_dates = () if closed else [file.folder_date for file in landing_files(storage)]
+    folder_dates = () if closed else [file.folder_date for file in landing_files(storage)[0]]
     return closed[0] if closed else min(folder_dates, default=None)
 
 
@@ -134,23 +154,26 @@ def read_manifest(storage: Storage, day: date) -> Manifest:
             )
             for file in stored["files"]
         ),
+        {file["path"]: file["withdrawn"] for file in stored["files"] if "withdrawn" in file},
+        tuple(NotTaken(**one) for one in stored.get("not_taken", ())),
     )
 
 
 def arrived_files(
     storage: Storage, source: str, days: Iterable[date]
 ) -> list[tuple[date, LandingFile]]:
-    """Arrival date and file of everything from `source` that the days' manifests list.
+    """Arrival date and file of everything from `source` that the days' manifests list and keep.
 
     Raises:
         StorageError: a day is not closed.
         LandingError: a listed file is gone, or its size differs from the manifest.
     """
+    manifests = [read_manifest(storage, day) for day in days]
     listed = [
-        (day, file)
-        for day in days
-        for file in read_manifest(storage, day).files
-        if file.source == source
+        (manifest.arrival_date, file)
+        for manifest in manifests
+        for file in manifest.files
+        if file.source == source and file.path not in manifest.withdrawn
     ]
     folders = {file.path.rsplit("/", 1)[0] for _, file in listed}
     byte_counts = {
@@ -161,7 +184,9 @@ def arrived_files(
     return listed
 
 
-def _close_day(storage: Storage, day: date, unlisted: Iterable[LandingFile]) -> Manifest:
+def _close_day(
+    storage: Storage, day: date, unlisted: Iterable[LandingFile], not_taken: Iterable[NotTaken]
+) -> Manifest:
     files = sorted(
         (file for file in unlisted if file.folder_date <= day), key=lambda file: file.path
     )
@@ -177,6 +202,7 @@ def _close_day(storage: Storage, day: date, unlisted: Iterable[LandingFile]) -> 
             }
             for file in files
         ],
+        "not_taken": [asdict(one) for one in not_taken],
     }
     storage.put_if_absent(manifest_path(day), json.dumps(content, indent=1).encode())
     # When two nights race for a day, the first manifest counts.
@@ -190,5 +216,6 @@ def _check_unchanged(day: date, file: LandingFile, byte_count: int | None) -> No
     raise LandingError(
         f"landing: {file.path} {found}, its manifest {manifest_path(day)} says "
         f"{file.byte_count} bytes (written {file.written_at_utc:%Y-%m-%d %H:%M:%S} UTC); restore "
-        "the file, and land corrections as a new file"
+        f"the file and land corrections as a new file, or take it out of its day: evensong landing "
+        f"withdraw {file.path} --reason WHY --actor WHO"
     )

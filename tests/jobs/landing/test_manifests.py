@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import os
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pytest
@@ -16,6 +17,9 @@ from jobs.landing.manifests import (
     first_closed_day,
     read_manifest,
 )
+from jobs.landing.status import files_of_day
+from jobs.landing.unfinished import unfinished_files
+from jobs.landing.withdrawal import withdraw
 from jobs.landing.writer import LandingWriter
 
 FEB_27, FEB_28, FEB_29, MAR_1 = (
@@ -143,21 +147,78 @@ def test_no_manifest_is_an_error_that_names_the_next_step(storage):
         first_closed_day(str(storage.root))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "landing/listenz/2024-02-27/part-0.parquet",
-        "landing/listens/2024-2-27/part-0.parquet",
-        "landing/listens/20240227/part-0.parquet",
-        "landing/listens/part-0.parquet",
-        "landing/listens/2024-02-27/more/part-0.parquet",
-    ],
+MISPLACED = (
+    "landing/listenz/2024-02-27/part-0.parquet",
+    "landing/listens/2024-2-27/part-0.parquet",
+    "landing/listens/20240227/part-0.parquet",
+    "landing/listens/part-0.parquet",
+    "landing/listens/2024-02-27/more/part-0.parquet",
+    "landing/read me.txt",
 )
-def test_a_file_outside_the_layout_raises_and_is_named(storage, path):
-    storage.write(path, b"x")
 
-    with pytest.raises(LandingError, match=path):
-        close_days(storage, FEB_27)
+
+def test_files_outside_the_layout_stop_nothing_and_are_named(storage):
+    """The manifest of as_of says why, and no other day's."""
+    path = land(storage, FEB_27)
+    for misplaced in MISPLACED:
+        storage.write(misplaced, b"x")
+
+    close_days(storage, FEB_28)
+
+    assert listed(storage, FEB_27) == [path]
+    not_taken = read_manifest(storage, FEB_28).not_taken
+    assert sorted(one.path for one in not_taken) == sorted(MISPLACED)
+    assert {one.reason.split(" with ")[0] for one in not_taken} == {
+        "not landing/<source>/<YYYY-MM-DD>/<file>"
+    }
+    assert read_manifest(storage, FEB_27).not_taken == ()
+
+
+def test_a_withdrawn_file_counts_no_more_and_is_kept_with_its_reason(storage):
+    """A file that is gone stops every job of its day; withdrawn, it stops none, and stays listed."""
+    good, gone = land(storage, FEB_27), land(storage, FEB_27, "gone")
+    close_days(storage, FEB_27)
+    storage.delete(gone)
+    assert [row["status"] for row in files_of_day(storage, FEB_27)] == ["gone", "listed"]
+    now = datetime(2024, 2, 28, 9, tzinfo=UTC)
+
+    day = withdraw(storage, gone, reason="sent twice", actor="ann", now=now)
+
+    assert day == FEB_27
+    assert [file.path for _, file in arrived_files(storage, "users", [FEB_27])] == [good]
+    [row, _] = files_of_day(storage, FEB_27)
+    assert row == {
+        "path": gone, "status": "withdrawn", "byte_count": None,
+        "reason": "sent twice (ann, 2024-02-28 09:00:00 UTC)",
+    }  # fmt: skip
+    land(storage, FEB_27, "gone")
+    close_days(storage, FEB_28)
+    assert listed(storage, FEB_28) == []
+    with pytest.raises(LandingError, match="withdrawn already: sent twice"):
+        withdraw(storage, gone, reason="again", actor="ann", now=now)
+    with pytest.raises(LandingError, match="no closed day lists 'landing/x'"):
+        withdraw(storage, "landing/x", reason="why", actor="ann", now=now)
+    with pytest.raises(LandingError, match="needs a reason"):
+        withdraw(storage, good, reason=" ", actor="ann", now=now)
+
+
+def test_a_file_that_is_being_written_waits_for_the_next_closing(storage):
+    """Only young files without an end wait; an old one is read, and becomes a reject."""
+    whole = land(storage, FEB_27)
+    half, old = "landing/users/2024-02-27/half.parquet", "landing/users/2024-02-27/old.parquet"
+    empty = "landing/audio/2024-02-27/hymn.flac"
+    for path, content in ((half, b"PAR1 and"), (old, b"PAR1 and"), (empty, b"")):
+        storage.write(path, content)
+    now = datetime.now(UTC)
+    os.utime(storage.root / old, (now.timestamp() - 601, now.timestamp() - 601))
+
+    left_open = unfinished_files(storage, now, settle_s=600)
+    close_days(storage, FEB_27, left_open=left_open)
+
+    assert set(left_open) == {half, empty}
+    assert listed(storage, FEB_27) == [old, whole]
+    assert {one.path for one in read_manifest(storage, FEB_27).not_taken} == {half, empty}
+    assert unfinished_files(storage, now, settle_s=0) == {}
 
 
 def test_temporary_files_and_markers_do_not_count(storage):
