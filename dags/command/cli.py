@@ -7,7 +7,6 @@ import os
 import sys
 from datetime import UTC, date, datetime
 from importlib.metadata import version
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 
 from dags.command import exports, landing
+from dags.command.ingest import ingest
 from dags.command.models import demote, models, promote
 from dags.command.privacy import erase
 from dags.command.publication import publish, published, report, rollback, waive
@@ -144,24 +144,7 @@ def backfill(
         _run_night(night.as_of, conf, console, as_json=as_json)
 
 
-@app.command()
-def ingest(
-    source: Annotated[str, typer.Argument(help="sample-world, music-folder or hetrec.")],
-    path: Annotated[
-        Path, typer.Argument(help="Folder to read; for sample-world a TOML of options.")
-    ],
-    arrival_date: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="Landing day to write.")
-    ],
-) -> None:
-    """Write landing files from an outside source."""
-    from feature_store.lake.storage import open_storage
-
-    sources = resolve_name("jobs.sources.registry:SOURCES")
-    _check_choice("SOURCE", source, tuple(sources))
-    landed = sources[source](path, open_storage(load_settings().lake), arrival_date.date())
-    for kind, count in landed.counts.items():
-        Console().print(f"  {kind:<16} {count:>10,}", highlight=False)
+app.command()(ingest)
 
 
 @app.command()
@@ -192,7 +175,18 @@ def read(
     print_rows(rows.slice(0, limit).to_pylist(), output)
 
 
-for command in (published, rollback, publish, waive, report, models, promote, demote, settings):
+for command in (
+    ingest,
+    published,
+    rollback,
+    publish,
+    waive,
+    report,
+    models,
+    promote,
+    demote,
+    settings,
+):
     app.command()(command)
 
 

@@ -2,6 +2,7 @@
 
     landing/listens/2026-03-01/part-0.parquet    rows: all of ROW_SOURCES look like this
     landing/audio/2026-03-01/<track id>.flac     files: audio, covers; the id is percent-encoded
+    landing/listens/2026-03-01/part-0_0002.parquet    what the same part brought later
     landing/_manifests/2026-03-01.json           the files that count as arrived on that day
 
 A row file has the columns of its raw_ table without source_file, source_row and arrival_date.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -32,6 +34,7 @@ ROW_SOURCES = (
 FILE_SOURCES = ("audio", "covers")
 
 LANDING = "landing"
+_ROW_ENDING = ".parquet"
 _LAYOUT = "landing/<source>/<YYYY-MM-DD>/<file>"
 
 
@@ -76,7 +79,7 @@ def row_file_path(source: str, arrival_date: date, part: str) -> str:
     """
     if source not in ROW_SOURCES:
         raise ValueError(f"landing: {source!r} is no row source; there are {ROW_SOURCES}")
-    return f"{LANDING}/{source}/{arrival_date:%Y-%m-%d}/{part}.parquet"
+    return f"{LANDING}/{source}/{arrival_date:%Y-%m-%d}/{part}{_ROW_ENDING}"
 
 
 def content_file_path(source: str, arrival_date: date, track_id: str, extension: str) -> str:
@@ -88,6 +91,19 @@ def content_file_path(source: str, arrival_date: date, track_id: str, extension:
     if source not in FILE_SOURCES:
         raise ValueError(f"landing: {source!r} is no file source; there are {FILE_SOURCES}")
     return f"{LANDING}/{source}/{arrival_date:%Y-%m-%d}/{quote(track_id, safe='')}.{extension}"
+
+
+def numbered_paths(path: str) -> Iterator[str]:
+    """`path`, then further names for the same part or track in the order of arrival.
+
+    A later name sorts after an earlier one, because of the files of one day the last counts. The
+    number of a content file stands behind its ending, because what is before it is the track id.
+    """
+    yield path
+    is_row_file = path.endswith(_ROW_ENDING)
+    stem, ending = (path.removesuffix(_ROW_ENDING), _ROW_ENDING) if is_row_file else (path, "")
+    for number in count(2):
+        yield f"{stem}_{number:04}{ending}"
 
 
 def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
@@ -108,6 +124,11 @@ def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
         else:
             files.append(file)
     return files, others
+
+
+def folder_date_of(path: str) -> date:
+    """The day of the folder in which a landing file lies."""
+    return date.fromisoformat(path.split("/")[2])
 
 
 def _parse(found: StoredFile) -> LandingFile | None:

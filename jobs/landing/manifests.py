@@ -15,7 +15,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from feature_store.lake.storage import open_storage
-from jobs.landing.layout import LANDING, LandingError, LandingFile, NotTaken, landing_files
+from jobs.landing.layout import (
+    LANDING,
+    LandingError,
+    LandingFile,
+    NotTaken,
+    folder_date_of,
+    landing_files,
+)
 
 if TYPE_CHECKING:
     from feature_store.lake.storage import Storage
@@ -157,6 +164,32 @@ def read_manifest(storage: Storage, day: date) -> Manifest:
         {file["path"]: file["withdrawn"] for file in stored["files"] if "withdrawn" in file},
         tuple(NotTaken(**one) for one in stored.get("not_taken", ())),
     )
+
+
+def is_listed(storage: Storage, path: str, folder_date: date) -> bool:
+    """Whether the manifest of a closed day lists the file, which lies in the folder of a day."""
+    return any(
+        listed.path == path
+        for day in closed_days(storage)
+        if day >= folder_date
+        for listed in read_manifest(storage, day).files
+    )
+
+
+def late_days(storage: Storage, paths: Iterable[str]) -> tuple[date, ...]:
+    """The closed days in whose folders files lie that no manifest lists yet, in order."""
+    closed = closed_days(storage)
+    late = {path: day for path in paths if closed and (day := folder_date_of(path)) <= closed[-1]}
+    if not late:
+        return ()
+    listed = {file.path for day in closed for file in read_manifest(storage, day).files}
+    return tuple(sorted({day for path, day in late.items() if path not in listed}))
+
+
+def next_open_day(storage: Storage) -> date | None:
+    """The day that is closed next, and takes what is late; None while no day is closed."""
+    closed = closed_days(storage)
+    return closed[-1] + timedelta(days=1) if closed else None
 
 
 def arrived_files(

@@ -1,44 +1,146 @@
-"""LandingWriter: the sources in jobs/sources write their landing files with it."""
+"""LandingWriter: the sources in jobs/sources write their landing files with it.
+
+A manifest lists the files of a closed day, and these never change. So a source that brings other
+content for such a day gets a new file: `part-0_0002.parquet`, `track.jpg_0002`. The next day that
+is closed lists it. A file that no manifest lists yet is replaced, so that an ingest that was
+interrupted is mended by running it again.
+"""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.landing.layout import content_file_path, row_file_path
+from jobs.landing.layout import content_file_path, numbered_paths, row_file_path
+from jobs.landing.manifests import is_listed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
-
-    import pyarrow as pa
 
     from feature_store.lake.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
+class Landed:
+    """One file that a source brought.
+
+    Attributes:
+        count: rows of a row source; 1 for an audio file or a cover.
+        is_new: false for what had landed before.
+    """
+
+    source: str
+    path: str
+    count: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LandingWriter:
-    """Writes landing files in the layout of jobs/landing/layout.py."""
+    """Writes landing files in the layout of jobs/landing/layout.py.
+
+    Attributes:
+        landed: what was written, and what had landed before, in the order of the calls.
+    """
 
     storage: Storage
+    landed: list[Landed] = field(default_factory=list)
 
     def write_rows(
         self, source: str, arrival_date: date, rows: pa.Table, part: str = "part-0"
     ) -> str:
-        """Write one Parquet file of a row source; returns its path in the lake."""
-        path = row_file_path(source, arrival_date, part)
-        sink = io.BytesIO()
-        # Spark reads no nanoseconds, and no table of ours holds any.
-        pq.write_table(rows, sink, coerce_timestamps="us", allow_truncated_timestamps=True)
-        self.storage.write(path, sink.getvalue())
-        return path
+        """Write the rows of a part in one Parquet file; returns its path in the lake.
+
+        The part takes the place of an earlier one of the same name. Where a manifest lists the
+        earlier one, only rows that it lacks are written, beside it.
+        """
+        for path in numbered_paths(row_file_path(source, arrival_date, part)):
+            content = _to_parquet(rows)
+            if self.storage.put_if_absent(path, content):
+                return self._note(source, path, rows.num_rows)
+            stored = self.storage.read(path)
+            if stored == content:
+                return self._note(source, path, rows.num_rows, is_new=False)
+            if not is_listed(self.storage, path, arrival_date):
+                self.storage.write(path, content)
+                return self._note(source, path, rows.num_rows)
+            missing = _missing_in(_read_rows(stored), rows)
+            self._note(source, path, rows.num_rows - missing.num_rows, is_new=False)
+            if not missing.num_rows:
+                return path
+            rows = missing
+        raise AssertionError  # there is always one more number
+
+    def add_rows(self, source: str, arrival_date: date, rows: pa.Table, part: str) -> None:
+        """Write rows beside those that landed in the same part before; no rows make no file."""
+        if rows.num_rows:
+            content = _to_parquet(rows)
+            path = next(
+                path
+                for path in numbered_paths(row_file_path(source, arrival_date, part))
+                if self.storage.put_if_absent(path, content)
+            )
+            self._note(source, path, rows.num_rows)
+
+    def stored_rows(self, source: str, arrival_date: date, part: str) -> Iterator[pa.Table]:
+        """The rows of a part in the order in which they landed, one table for each file."""
+        for path in numbered_paths(row_file_path(source, arrival_date, part)):
+            if not self.storage.exists(path):
+                return
+            yield _read_rows(self.storage.read(path))
+
+    def note_known(self, source: str, path: str, count: int) -> None:
+        """Note rows that the source brought although they had landed before."""
+        self._note(source, path, count, is_new=False)
 
     def write_file(
         self, source: str, arrival_date: date, track_id: str, extension: str, content: bytes
     ) -> str:
         """Write one audio file or cover; `extension` has no dot. Returns its path in the lake."""
-        path = content_file_path(source, arrival_date, track_id, extension)
-        self.storage.write(path, content)
+        for path in numbered_paths(content_file_path(source, arrival_date, track_id, extension)):
+            if not self.storage.exists(path) and self.storage.put_if_absent(path, content):
+                return self._note(source, path, 1)
+            if self.storage.read(path) == content:
+                return self._note(source, path, 1, is_new=False)
+            if not is_listed(self.storage, path, arrival_date):
+                self.storage.write(path, content)
+                return self._note(source, path, 1)
+        raise AssertionError  # there is always one more number
+
+    def _note(self, source: str, path: str, count: int, *, is_new: bool = True) -> str:
+        self.landed.append(Landed(source, path, count, is_new))
         return path
+
+
+def _to_parquet(rows: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    # Spark reads no nanoseconds, and no table of ours holds any.
+    pq.write_table(rows, sink, coerce_timestamps="us", allow_truncated_timestamps=True)
+    return sink.getvalue()
+
+
+def _read_rows(content: bytes) -> pa.Table:
+    """The rows of a landing file; none of a file that is no Parquet, as an erasure leaves some."""
+    try:
+        return pq.read_table(io.BytesIO(content))
+    except (pa.ArrowException, OSError):  # of bytes in memory: no trouble of the storage
+        return pa.table({})
+
+
+def _missing_in(stored: pa.Table, rows: pa.Table) -> pa.Table:
+    """The rows that `stored` lacks; of equal ones as many as it has fewer."""
+    names = rows.column_names
+    known = Counter(tuple(row.get(name) for name in names) for row in stored.to_pylist())
+    is_missing = []
+    # Compared as they are after writing: Parquet changes the unit of times.
+    for row in _read_rows(_to_parquet(rows)).to_pylist():
+        key = tuple(row[name] for name in names)
+        is_missing.append(known[key] == 0)
+        known[key] -= known[key] > 0
+    return rows.filter(pa.array(is_missing, pa.bool_()))

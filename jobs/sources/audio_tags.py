@@ -1,29 +1,46 @@
 """Reads the tags and the embedded cover of audio files with mediafile.
 
-mediafile knows the names of one tag in Vorbis comments, ID3, MP4 and APE. Beyond it: a release date
-is preferred to a recording date, "unsyncedlyrics" and lyrics with a description are lyrics too, and
-FLAC and Speex in Ogg are read.
+mediafile knows the names of one tag in Vorbis comments, ID3, MP4 and APE. Beyond it: all artists
+and genres are read, a release date is preferred to a recording date, "unsyncedlyrics", timed lyrics
+and lyrics with a description are lyrics too, and FLAC and Speex in Ogg are read.
 """
 
 from __future__ import annotations
 
+import base64
 import io
-import struct
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import PurePath
 from typing import Any
 
 import mediafile
 import mutagen
-from mutagen import MutagenError
+from mutagen.flac import Picture
 from mutagen.oggflac import OggFLAC
 from mutagen.oggspeex import OggSpeex
 
-from jobs.sources.cover_file import CoverFile
+from jobs.sources.cover_file import CoverFile, embedded_cover
+from jobs.sources.ingest_result import shown_path
+from jobs.sources.music_files.audio_format import ending_by_content
+from jobs.sources.music_files.duration import duration_ms
+from jobs.sources.music_files.lyrics_text import plain_words
+from jobs.sources.music_files.tag_values import (
+    Credit,
+    clean_text,
+    credit,
+    genres,
+    has_unstorable,
+    separate_values,
+)
 
-_PNG_SIGNATURE = b"\x89PNG"
 _FIRST_YEAR = 1000  # "03/04/05" is no date of the year 3
+_VARIOUS_ARTISTS = "Various Artists"
+
+# It logs every bug of mutagen that a broken file meets; AudioTags.failure says so by itself.
+logging.getLogger("mediafile").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +48,20 @@ class AudioTags:
     """Tags of one audio file; None for a tag that the file lacks.
 
     Attributes:
+        artist: all artists, as they are written.
+        lead_artist: the first of them.
+        album_artist: the artist of the album; "Various Artists" of a compilation that names none.
+        genres: every genre by itself.
+        lyrics: plain words.
         failure: why the tags, or one of them, could not be read.
     """
 
     title: str | None = None
     artist: str | None = None
+    lead_artist: str | None = None
     album: str | None = None
-    genre: str | None = None
+    album_artist: str | None = None
+    genres: tuple[str, ...] = ()
     released_date: date | None = None
     duration_ms: int | None = None
     isrc: str | None = None
@@ -47,9 +71,35 @@ class AudioTags:
     failure: str | None = None
 
 
+class _VorbisPictures(mediafile.VorbisImageStorageStyle):  # type: ignore[misc]  # no types
+    """Embedded pictures of Vorbis comments; a broken one does not hide the others."""
+
+    def fetch(self, mutagen_file: Any) -> list[mediafile.Image]:
+        blocks = mutagen_file.get("metadata_block_picture", [])
+        if not blocks:
+            return list(super().fetch(mutagen_file))
+        images, failures = [], []
+        for block in blocks:
+            try:
+                picture = Picture(base64.b64decode(block))  # type: ignore[no-untyped-call]
+            except (ValueError, mutagen.MutagenError) as error:
+                failures.append(error)
+            else:
+                images.append(mediafile.Image(picture.data, picture.desc, picture.type))
+        if failures and not images:
+            raise failures[0]
+        return images
+
+
 class _AudioFile(mediafile.MediaFile):  # type: ignore[misc]  # mediafile has no types
     """An audio file with the fields that the catalogue needs."""
 
+    artist_values = mediafile.ListMediaField(
+        mediafile.MP3ListStorageStyle("TPE1"),
+        mediafile.MP4ListStorageStyle("\xa9ART"),
+        mediafile.ListStorageStyle("ARTIST"),
+        mediafile.ASFStorageStyle("Author"),
+    )
     released = mediafile.DateField(
         mediafile.MP3StorageStyle("TDRL"),
         mediafile.MP3StorageStyle("TDRC"),
@@ -62,6 +112,13 @@ class _AudioFile(mediafile.MediaFile):  # type: ignore[misc]  # mediafile has no
         released.day_field(),
     )
     unsynced_lyrics = mediafile.MediaField(mediafile.StorageStyle("UNSYNCEDLYRICS"))
+    pictures = mediafile.ListMediaField(
+        mediafile.MP3ImageStorageStyle(),
+        mediafile.MP4ImageStorageStyle(),
+        mediafile.FlacImageStorageStyle(),
+        _VorbisPictures(),
+        out_type=mediafile.Image,
+    )
 
 
 class OggFlac(OggFLAC):
@@ -79,38 +136,59 @@ class _NamedBytes(io.BytesIO):
 def read_tags(content: bytes, file_name: str) -> AudioTags:
     """Tags of an audio file; all None, with a failure, when it cannot be read.
 
-    A tag that cannot be read is None, and the failure names it.
+    The content tells the format; the file name's ending counts only where the content does not. A
+    tag that cannot be read is None, and the failure names it.
     """
+    ending = ending_by_content(content, PurePath(file_name).suffix.lower())
     try:
-        file = _open(content, file_name)
-    except (mediafile.UnreadableFileError, MutagenError) as error:
-        return AudioTags(failure=f"tags: {error}")
-    readers: dict[str, Callable[[], object]] = {
-        "title": lambda: _text(file.title),
-        "artist": lambda: _text(file.artist),
-        "album": lambda: _text(file.album),
-        "genre": lambda: _text(file.genre),
-        "released_date": lambda: _full_date(file),
-        "duration_ms": lambda: round(file.length * 1000) or None,
-        "isrc": lambda: _text(file.isrc),
-        "recording_mbid": lambda: _text(file.mb_trackid),
-        "lyrics": lambda: (
-            _text(file.lyrics) or _text(file.unsynced_lyrics) or _described_lyrics(file)
-        ),
-        # mediafile's reader of ASF pictures may never end on a broken one.
-        "cover": lambda: None if file.type == "asf" else _cover_file(file.art),
-    }
-    found, failures = dict[str, object](), list[str]()
-    for name, read in readers.items():
+        file = _open(content, f"audio{ending}")
+    except Exception as error:  # noqa: BLE001  the parser meets any bytes and raises any type
+        return AudioTags(failure=f"tags: {_told(error)}")
+    found, failures = dict[str, Any](), list[str]()
+    for name, read in _readers(file, len(content)).items():
         try:
             found[name] = read()
-        # mediafile takes values apart without checking them: any of these may come of a broken one.
-        except _BROKEN_VALUE as error:
-            failures.append(f"{name}: {error}")
-    return AudioTags(**found, failure="; ".join(failures) or None)  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001  mediafile takes values apart unchecked
+            failures.append(f"{name}: {_told(error)}")
+    failures += [
+        f"{name}: holds NUL or half a surrogate pair, which are left out"
+        for name, values in _raw_texts(file).items()
+        if name in found and has_unstorable(values)
+    ]
+    credited: Credit | None = found.pop("artist", None)
+    return AudioTags(
+        **found,
+        artist=credited.names if credited else None,
+        lead_artist=credited.lead if credited else None,
+        failure="; ".join(failures) or None,
+    )
 
 
-_BROKEN_VALUE = (ValueError, TypeError, LookupError, AttributeError, struct.error, MutagenError)
+def _readers(file: _AudioFile, byte_count: int) -> dict[str, Callable[[], object]]:
+    """The reader of each tag; what it raises is that tag's failure."""
+    return {
+        "title": lambda: clean_text(file.title),
+        "artist": lambda: credit(file.artist_values or [], file.artists or []),
+        "album": lambda: clean_text(file.album),
+        "album_artist": lambda: _album_artist(file),
+        "genres": lambda: tuple(genres(file.genres or [])),
+        "released_date": lambda: _full_date(file),
+        "duration_ms": lambda: duration_ms(file.mgfile.info, file.type, byte_count),
+        "isrc": lambda: _text(file.isrc),
+        "recording_mbid": lambda: _text(file.mb_trackid),
+        "lyrics": lambda: _lyrics(file),
+        "cover": lambda: embedded_cover(file.pictures or []),
+    }
+
+
+def _raw_texts(file: _AudioFile) -> dict[str, list[str | None]]:
+    """The texts of a catalogue row before they are cleaned; NUL may separate artists and genres."""
+    return {"title": [file.title], "album": [file.album]}
+
+
+def _told(error: Exception) -> str:
+    """The error on one printable line; its type where it has no message."""
+    return shown_path(str(error)) or type(error).__name__
 
 
 def _open(content: bytes, file_name: str) -> _AudioFile:
@@ -126,15 +204,22 @@ def _open(content: bytes, file_name: str) -> _AudioFile:
     return file
 
 
-def _described_lyrics(file: _AudioFile) -> str | None:
-    """Lyrics of an ID3 frame with a description, which mediafile takes for other ones."""
-    all_frames: Callable[[str], list[Any]] = getattr(file.mgfile.tags, "getall", lambda _: [])
-    return next(filter(None, (_text(frame.text) for frame in all_frames("USLT"))), None)
-
-
 def _text(value: str | None) -> str | None:
-    """A tag's text without surrounding spaces; None when it is missing or blank."""
-    return (value or "").strip() or None
+    """The first value of a tag as clean text; None when it is missing or blank."""
+    return next(iter(separate_values([value])), None)
+
+
+def _album_artist(file: _AudioFile) -> str | None:
+    named = _text(file.albumartist) or _text(next(iter(file.albumartists or []), None))
+    return named or (_VARIOUS_ARTISTS if file.comp else None)
+
+
+def _lyrics(file: _AudioFile) -> str | None:
+    """Plain words; in ID3 also of a frame with a description, and of timed lyrics."""
+    all_frames: Callable[[str], list[Any]] = getattr(file.mgfile.tags, "getall", lambda _: [])
+    timed = "".join(line for line, _ in file.synced_lyrics or [])
+    texts = (file.lyrics, file.unsynced_lyrics, *(each.text for each in all_frames("USLT")), timed)
+    return next(filter(None, (plain_words(text) for text in texts if text)), None)
 
 
 def _full_date(file: _AudioFile) -> date | None:
@@ -145,9 +230,3 @@ def _full_date(file: _AudioFile) -> date | None:
         return date(year, month, day) if is_full else None
     except ValueError:
         return None
-
-
-def _cover_file(content: bytes | None) -> CoverFile | None:
-    if not content:
-        return None
-    return CoverFile("png" if content.startswith(_PNG_SIGNATURE) else "jpg", content)

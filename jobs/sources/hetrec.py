@@ -34,6 +34,7 @@ from feature_store.tables.raw import (
 from jobs.landing.writer import LandingWriter
 from jobs.sources.ingest_result import IngestResult
 from jobs.sources.landing_rows import landing_schema, landing_table
+from jobs.sources.landing_tally import result_of
 
 
 class HetrecError(ValueError):
@@ -82,7 +83,7 @@ def write_hetrec(folder: Path, storage: Storage, arrival_date: date) -> IngestRe
     writer = LandingWriter(storage)
     for source, rows in tables.items():
         writer.write_rows(source, arrival_date, rows, part="hetrec")
-    result = IngestResult({source: rows.num_rows for source, rows in tables.items()})
+    result = result_of(writer, tables)
     structlog.get_logger().info("landed", source="hetrec", **result.counts)
     return result
 

@@ -2,49 +2,67 @@
 
     track_id      "file-" and the first 16 hexadecimal digits of the SHA-256 of the audio file
     title         tag; else the file name without its extension, underscores as spaces
-    artist        tag; else "unknown artist"
+    artist        tag, all artists as written, the id is of the first; else "unknown artist"
+    album         tag; its id is of the album artist, or of the artist where none is named
     released_date tag, when it is a full date: a year alone is not enough
-    tags          the genre tag, as a tag of the catalogue (no user)
-    lyrics        <stem>.lrc (without its time stamps) or <stem>.lyrics.txt; else the tag.
+    duration      as the file states it, when it can be true
+    tags          every genre of the genre tag, as a tag of the catalogue (no user)
+    lyrics        <stem>.lrc or <stem>.lyrics.txt; else the tag; without time stamps and headers.
                   A plain <stem>.txt is never read: next to recordings it is often a licence.
     cover         embedded; else <stem>.jpg, .jpeg or .png; else cover.* or folder.* in the folder
 
-Files with the same bytes become one track, the first by path. A file without readable tags lands
-too, with its file name as title; the feature stage records why it has no features.
+Files beside a recording are found in any letter case. Files with the same bytes become one track,
+the first by path. A file without readable tags lands too, with its file name as title; the feature
+stage records why it has no features. The trouble of one file stays that file's: the result names
+each file that was not taken, and what is wrong with one that was. A second ingest for the same day
+lands what is new since the first.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import structlog
 
 from feature_store.lake.storage import Storage, sha256_of
 from feature_store.tables.raw import RAW_TAGS, RAW_TRACKS
+from jobs.landing.layout import LANDING, row_file_path
 from jobs.landing.writer import LandingWriter
 from jobs.sources.audio_tags import AudioTags, read_tags
 from jobs.sources.cover_file import CoverFile
-from jobs.sources.ingest_result import IngestResult
+from jobs.sources.ingest_result import FileRemark, IngestResult, shown_path
 from jobs.sources.landing_rows import LYRICS_SCHEMA, landing_schema, landing_table
-
-AUDIO_EXTENSIONS = frozenset(
-    {".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
+from jobs.sources.landing_tally import result_of
+from jobs.sources.music_files.audio_format import ending_by_content
+from jobs.sources.music_files.file_content import (
+    AUDIO_BYTES_MAX,
+    UntakenFile,
+    read_content,
+    sidecar_cover,
+    sidecar_lyrics,
 )
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png")
-FOLDER_COVER_STEMS = ("cover", "folder")
+from jobs.sources.music_files.folder_walk import AUDIO_ENDINGS, FolderWalk, FoundFile
+from jobs.sources.music_files.tag_values import clean_text, id_of
+
 UNKNOWN_ARTIST = "unknown artist"
+_PART = "music-folder"
 _ID_DIGITS = 16
-_LRC_STAMP = re.compile(rb"\[\d+:\d+(?:[.:]\d+)?\]|<\d+:\d+(?:[.:]\d+)?>")
-_LRC_HEADER = re.compile(rb"^\[[a-z#]+:[^\]]*\]\s*$", re.IGNORECASE)
+_SCHEMAS: dict[str, pa.Schema] = {
+    "tracks": landing_schema(RAW_TRACKS),
+    "tags": landing_schema(RAW_TAGS),
+    "lyrics": LYRICS_SCHEMA,
+}
+_ONE_ROW_PER_TRACK = frozenset({"tracks", "lyrics"})
+
+_Row = tuple[object, ...]
 
 
 class MusicFolderError(ValueError):
-    """The folder does not exist or holds no audio file."""
+    """The folder does not exist or cannot be read, or no audio file of it can be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +70,7 @@ class _Recording:
     """One audio file with its tags, lyrics and cover."""
 
     track_id: str
-    file: Path
+    file: FoundFile
     content: bytes
     tags: AudioTags
     lyrics: bytes | None
@@ -64,131 +82,152 @@ class _Recording:
 
     @property
     def title(self) -> str:
-        return self.tags.title or self.file.stem.replace("_", " ")
+        stem = shown_path(self.file.path.stem)
+        return self.tags.title or clean_text(stem.replace("_", " ")) or stem.strip() or "untitled"
+
+
+@dataclass(slots=True)
+class _Remarks:
+    """What is said about files, the first reason for each."""
+
+    not_taken: list[FileRemark] = field(default_factory=list)
+    on_taken: list[FileRemark] = field(default_factory=list)
 
 
 def write_music_folder(folder: Path, storage: Storage, arrival_date: date) -> IngestResult:
     """Land every audio file below `folder`, in path order, as files of one day.
 
     Raises:
-        MusicFolderError: the folder does not exist or holds no audio file.
+        MusicFolderError: the folder does not exist or cannot be read, or no audio file of it can be
+            taken.
     """
+    walk = FolderWalk(folder, left_out=_landing_folder(storage))
+    files = _audio_files(walk)
+    remarks = _Remarks(walk.not_taken)
     writer = LandingWriter(storage)
-    rows: dict[str, list[tuple[object, ...]]] = {"tracks": [], "tags": [], "lyrics": []}
-    n_covers = 0
-    tag_failures: dict[str, str] = {}
-    for recording in _recordings(folder):
-        if recording.tags.failure:
-            tag_failures[str(recording.file.relative_to(folder))] = recording.tags.failure
-        n_covers += _write_files(recording, writer, arrival_date)
+    rows: dict[str, list[_Row]] = {source: [] for source in _SCHEMAS}
+    for recording in _recordings(files, remarks):
+        _write_files(recording, writer, arrival_date)
         rows["tracks"].append(_track_row(recording))
-        if recording.tags.genre:
-            rows["tags"].append((recording.track_id, recording.tags.genre, None, None))
+        rows["tags"] += [(recording.track_id, tag, None, None) for tag in recording.tags.genres]
         if recording.lyrics:
             rows["lyrics"].append((recording.track_id, recording.lyrics))
-    _write_rows(rows, writer, arrival_date)
-    counts = {source: len(found) for source, found in rows.items()}
-    result = IngestResult({"audio": counts["tracks"], "covers": n_covers, **counts})
+    if not rows["tracks"]:
+        raise MusicFolderError(_nothing_taken_message(folder, remarks.not_taken))
+    for source, found in rows.items():
+        _write_new_rows(source, found, writer, arrival_date)
+    result = result_of(
+        writer,
+        ("audio", "covers", *_SCHEMAS),
+        not_taken=_first_of_each(remarks.not_taken),
+        remarks=_first_of_each(remarks.on_taken),
+    )
     structlog.get_logger().info(
-        "landed", source="music-folder", tag_failures=tag_failures, **result.counts
+        "landed",
+        source="music-folder",
+        not_taken=len(result.not_taken),
+        remarks=len(result.remarks),
+        **result.counts,
     )
     return result
 
 
-def _recordings(folder: Path) -> Iterator[_Recording]:
-    """Recordings one at a time, because a folder may exceed memory; equal bytes only once."""
-    seen: set[str] = set()
-    for file in _audio_files(folder):
-        recording = _read_recording(file)
-        if recording.track_id not in seen:
-            seen.add(recording.track_id)
-            yield recording
+def _landing_folder(storage: Storage) -> list[Path]:
+    """The lake's landing folder: it holds copies of what was ingested before, and no sidecars."""
+    return [Path(storage.uri(LANDING))]
 
 
-def _audio_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+def _audio_files(walk: FolderWalk) -> list[FoundFile]:
+    shown = shown_path(str(walk.top))
+    try:
+        if not walk.top.is_dir():
+            raise MusicFolderError(
+                f"music folder {shown}: must be a folder; give the path of one with audio files"
+            )
+        files = walk.audio_files()
+    except OSError as error:
         raise MusicFolderError(
-            f"music folder {folder}: must be a folder; give the path of one with audio files"
-        )
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_EXTENSIONS)
+            f"music folder {shown}: cannot be read: {error.strerror}; give this user the right to "
+            "read it, or the path of another folder"
+        ) from error
     if not files:
         raise MusicFolderError(
-            f"music folder {folder}: holds no audio file; must hold one that ends in "
-            f"{', '.join(sorted(AUDIO_EXTENSIONS))}"
+            f"music folder {shown}: holds no audio file; must hold one that ends in "
+            f"{', '.join(sorted(AUDIO_ENDINGS))}{_reasons(walk.not_taken)}"
         )
     return files
 
 
-def _read_recording(file: Path) -> _Recording:
-    content = file.read_bytes()
-    tags = read_tags(content, file.name)
+def _recordings(files: Sequence[FoundFile], remarks: _Remarks) -> Iterator[_Recording]:
+    """Recordings one at a time, because a folder may exceed memory; equal bytes only once."""
+    first_paths: dict[str, str] = {}
+    for file in files:
+        try:
+            content = read_content(file.path, AUDIO_BYTES_MAX)
+        except UntakenFile as error:
+            remarks.not_taken.append(FileRemark(file.shown, str(error)))
+            continue
+        track_id = f"file-{sha256_of(content)[:_ID_DIGITS]}"
+        first = first_paths.setdefault(track_id, file.shown)
+        if first != file.shown:
+            remarks.not_taken.append(FileRemark(file.shown, f"has the same bytes as {first}"))
+            continue
+        yield _recording(track_id, file, content, remarks)
+
+
+def _recording(track_id: str, file: FoundFile, content: bytes, remarks: _Remarks) -> _Recording:
+    tags = read_tags(content, file.path.name)
+    if tags.failure:
+        remarks.on_taken.append(FileRemark(file.shown, tags.failure))
     return _Recording(
-        track_id=f"file-{sha256_of(content)[:_ID_DIGITS]}",
+        track_id=track_id,
         file=file,
         content=content,
         tags=tags,
-        lyrics=_sidecar_lyrics(file) or (tags.lyrics.encode() if tags.lyrics else None),
-        cover=tags.cover or _sidecar_cover(file),
+        lyrics=sidecar_lyrics(file, remarks.not_taken)
+        or (tags.lyrics.encode() if tags.lyrics else None),
+        cover=tags.cover or sidecar_cover(file, remarks.not_taken),
     )
 
 
-def _sidecar_lyrics(file: Path) -> bytes | None:
-    """Lyrics from the .lrc file, without its time stamps, or from the .lyrics.txt file."""
-    synced, plain = file.with_suffix(".lrc"), file.with_suffix(".lyrics.txt")
-    if synced.is_file():
-        return _strip_lrc_stamps(synced.read_bytes())
-    return plain.read_bytes() if plain.is_file() else None
+def _write_files(recording: _Recording, writer: LandingWriter, arrival_date: date) -> None:
+    """Write the audio file unchanged, with the ending of its content, and the cover if any."""
+    track_id, cover = recording.track_id, recording.cover
+    ending = ending_by_content(recording.content, recording.file.path.suffix.lower())
+    writer.write_file("audio", arrival_date, track_id, ending.removeprefix("."), recording.content)
+    if cover:
+        writer.write_file("covers", arrival_date, track_id, cover.extension, cover.content)
 
 
-def _strip_lrc_stamps(lrc: bytes) -> bytes:
-    """Lines of an .lrc file without [mm:ss.xx] stamps and without headers such as [ar:…]."""
-    lines = [line for line in lrc.splitlines() if not _LRC_HEADER.match(line)]
-    return b"\n".join(_LRC_STAMP.sub(b"", line).strip() for line in lines)
-
-
-def _sidecar_cover(file: Path) -> CoverFile | None:
-    stems = (file.stem, *FOLDER_COVER_STEMS)
-    for candidate in (
-        file.parent / f"{stem}{extension}" for stem in stems for extension in IMAGE_EXTENSIONS
-    ):
-        if candidate.is_file():
-            return CoverFile(candidate.suffix.removeprefix("."), candidate.read_bytes())
-    return None
-
-
-def _write_files(recording: _Recording, writer: LandingWriter, arrival_date: date) -> int:
-    """Write the audio file unchanged, and the cover if any; returns the number of covers."""
-    extension = recording.file.suffix.removeprefix(".").lower()
-    writer.write_file("audio", arrival_date, recording.track_id, extension, recording.content)
-    if recording.cover is None:
-        return 0
-    cover = recording.cover
-    writer.write_file("covers", arrival_date, recording.track_id, cover.extension, cover.content)
-    return 1
-
-
-def _write_rows(
-    rows: dict[str, list[tuple[object, ...]]], writer: LandingWriter, arrival_date: date
+def _write_new_rows(
+    source: str, rows: Sequence[_Row], writer: LandingWriter, arrival_date: date
 ) -> None:
-    schemas = {
-        "tracks": landing_schema(RAW_TRACKS),
-        "tags": landing_schema(RAW_TAGS),
-        "lyrics": LYRICS_SCHEMA,
-    }
-    for source, found in rows.items():
-        if found:
-            table = landing_table(schemas[source], found)
-            writer.write_rows(source, arrival_date, table, part="music-folder")
+    """Add the rows that differ from what music folders landed for the day before."""
+    schema = _SCHEMAS[source]
+    landed = [
+        tuple(row.get(name) for name in schema.names)
+        for table in writer.stored_rows(source, arrival_date, _PART)
+        for row in table.to_pylist()
+    ]
+    if source in _ONE_ROW_PER_TRACK:
+        newest = {row[0]: row for row in landed}  # a later row of a track replaces the earlier
+        new = [row for row in rows if newest.get(row[0]) != row]
+    else:
+        known = set(landed)
+        new = [row for row in rows if row not in known]
+    writer.add_rows(source, arrival_date, landing_table(schema, new), _PART)
+    writer.note_known(source, row_file_path(source, arrival_date, _PART), len(rows) - len(new))
 
 
-def _track_row(recording: _Recording) -> tuple[object, ...]:
+def _track_row(recording: _Recording) -> _Row:
     tags = recording.tags
+    lead = tags.lead_artist or recording.artist_name
     return (
         recording.track_id,
         recording.title,
-        _id_of("artist", [recording.artist_name]),
+        id_of("artist", [lead]),
         recording.artist_name,
-        _id_of("album", [recording.artist_name, tags.album]) if tags.album else None,
+        id_of("album", [tags.album_artist or lead, tags.album]) if tags.album else None,
         tags.album,
         tags.released_date,
         tags.duration_ms,
@@ -198,7 +237,22 @@ def _track_row(recording: _Recording) -> tuple[object, ...]:
     )
 
 
-def _id_of(kind: str, names: Sequence[str]) -> str:
-    """An id from `names`; files with the same names in any letter case share it."""
-    key = "\n".join(name.casefold().strip() for name in names)
-    return f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:_ID_DIGITS]}"
+def _first_of_each(remarks: Sequence[FileRemark]) -> tuple[FileRemark, ...]:
+    """One remark a file, by path: a folder's cover is met with each recording in it."""
+    firsts = dict[str, FileRemark]()
+    for remark in remarks:
+        firsts.setdefault(remark.path, remark)
+    return tuple(firsts[path] for path in sorted(firsts))
+
+
+def _nothing_taken_message(folder: Path, not_taken: Sequence[FileRemark]) -> str:
+    return (
+        f"music folder {shown_path(str(folder))}: none of its audio files could be taken"
+        f"{_reasons(not_taken)}"
+    )
+
+
+def _reasons(not_taken: Sequence[FileRemark], n_shown: int = 5) -> str:
+    named = "".join(f"; {each.path} {each.reason}" for each in not_taken[:n_shown])
+    more = len(not_taken) - n_shown
+    return named + (f"; and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Sources of `evensong ingest SOURCE PATH --arrival-date DAY`, by name."""
+"""Sources of `evensong ingest SOURCE PATH [--arrival-date DAY]`, by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jobs.sources.sample_world.options import SampleWorld, SampleWorldError
 from jobs.sources.sample_world.writer import write_sample_world
 
 Source = Callable[[Path, Storage, date], IngestResult]
-"""(path, storage, arrival_date) → counts of what the source wrote."""
+"""(path, storage, arrival_date) → what the source wrote and left out."""
 
 
 class SourceError(ValueError):

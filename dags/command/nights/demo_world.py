@@ -44,7 +44,15 @@ def land_demo_world(
             progress=lambda done, total: progress.update(line, completed=done, total=total),
         )
     arrived = ", ".join(f"{count:,} {kind}" for kind, count in landed.counts.items() if count)
-    console.print(f"[bold]Landed[/] {first} to {as_of}: {arrived}", highlight=False)
+    nothing = "nothing new, everything had landed before"
+    console.print(f"[bold]Landed[/] {first} to {as_of}: {arrived or nothing}", highlight=False)
+    if landed.late_days:
+        console.print(
+            f"{landed.late_days[0]} to {landed.late_days[-1]} are closed: what landed for them now "
+            f"counts for the next night, the one of {landed.first_open_day}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _world(options: dict[str, int]) -> Any:

@@ -16,9 +16,11 @@ import structlog
 
 from feature_store.lake.storage import Storage
 from jobs.inputs import Slice
+from jobs.landing.layout import FILE_SOURCES, ROW_SOURCES
 from jobs.landing.writer import LandingWriter
 from jobs.sources.ingest_result import IngestResult
 from jobs.sources.landing_rows import LYRICS_SCHEMA, landing_table
+from jobs.sources.landing_tally import result_of
 from jobs.sources.sample_world import faults, landing_tables
 from jobs.sources.sample_world.behaviour.impressions import make_impressions
 from jobs.sources.sample_world.behaviour.listening import Listen, listens_by_day
@@ -73,14 +75,15 @@ def write_sample_world(
     entities = _build_entities(world, days.end - timedelta(days=1))
     writer = LandingWriter(storage)
     added = [track for track in entities.tracks if days.first <= track.available_from < days.end]
-    result = _write_content(world, added, writer, progress, n_threads)
+    _write_content(world, added, writer, progress, n_threads)
     all_days = Slice(world.first_day, days.end)
     listens_of_days = listens_by_day(
         world, entities.tracks, entities.users, entities.follows, all_days
     )
     for day, listens in zip(all_days, listens_of_days, strict=True):
         if day >= days.first:
-            result += _write_rows(world, entities, listens, writer, day)
+            _write_rows(world, entities, listens, writer, day)
+    result = result_of(writer, _sources_of(writer))
     structlog.get_logger().info("landed", source="sample-world", **result.counts)
     return result
 
@@ -98,26 +101,23 @@ def _write_content(
     writer: LandingWriter,
     progress: ProgressCallback | None,
     n_threads: int,
-) -> IngestResult:
+) -> None:
     """Write the audio and the cover of each track."""
 
-    def write(track: Track) -> IngestResult:
-        n_audio, n_covers = _write_audio(world, track, writer), _write_cover(world, track, writer)
-        return IngestResult({"audio": n_audio, "covers": n_covers})
+    def write(track: Track) -> None:
+        _write_audio(world, track, writer)
+        _write_cover(world, track, writer)
 
-    result = IngestResult()
     with ThreadPoolExecutor(n_threads) as pool:
-        for done, written in enumerate(pool.map(write, tracks), start=1):
-            result += written
+        for done, _ in enumerate(pool.map(write, tracks), start=1):
             if progress:
                 progress(done, len(tracks))
-    return result
 
 
-def _write_audio(world: SampleWorld, track: Track, writer: LandingWriter) -> int:
-    """Write one file or none; returns the number of files."""
+def _write_audio(world: SampleWorld, track: Track, writer: LandingWriter) -> None:
+    """Write one file or none."""
     if not track.has_audio:
-        return 0
+        return
     samples = synthesise(
         track, seed=world.seed, clip_s=world.clip_s, sample_rate_hz=world.sample_rate_hz
     )
@@ -125,19 +125,17 @@ def _write_audio(world: SampleWorld, track: Track, writer: LandingWriter) -> int
     if faults.is_faulty(world, track, faults.AUDIO_OFFSET):
         content = faults.make_unreadable(content)
     writer.write_file("audio", track.available_from, track.track_id, track.codec, content)
-    return 1
 
 
-def _write_cover(world: SampleWorld, track: Track, writer: LandingWriter) -> int:
-    """Write one file or none; returns the number of files."""
+def _write_cover(world: SampleWorld, track: Track, writer: LandingWriter) -> None:
+    """Write one file or none."""
     if not track.has_cover:
-        return 0
+        return
     cover = draw_cover(track, seed=world.seed, side_px=world.cover_px)
     content = cover.content
     if faults.is_faulty(world, track, faults.COVER_OFFSET):
         content = faults.truncate(content)
     writer.write_file("covers", track.available_from, track.track_id, cover.extension, content)
-    return 1
 
 
 def _write_rows(
@@ -146,7 +144,7 @@ def _write_rows(
     listens: Sequence[Listen],
     writer: LandingWriter,
     day: date,
-) -> IngestResult:
+) -> None:
     """Write the row files of one day; a source without rows gets no file."""
     added = [track for track in entities.tracks if track.available_from == day]
     position = withdrawn_on(world, world.day_number(day))
@@ -167,12 +165,15 @@ def _write_rows(
         ("listens", "part-0", landing_tables.listens_table(valid)),
         ("listens", "part-1", landing_tables.listens_table(faulty)),
     ]
-    result = IngestResult()
     for source, part, rows in parts:
         if rows.num_rows:
             writer.write_rows(source, day, rows, part)
-            result += IngestResult({source: rows.num_rows})
-    return result
+
+
+def _sources_of(writer: LandingWriter) -> list[str]:
+    """The landing sources that the writer wrote, in a fixed order: threads mix them."""
+    written = {landed.source for landed in writer.landed}
+    return [source for source in (*FILE_SOURCES, *ROW_SOURCES) if source in written]
 
 
 def _users_landing_on(world: SampleWorld, users: Sequence[User], day: date) -> list[User]:

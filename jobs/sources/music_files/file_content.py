@@ -1,0 +1,88 @@
+"""Reads files of the music folder: whole, of a bounded size, and not while they are written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from jobs.sources.cover_file import COVER_BYTES_MAX, CoverFile
+from jobs.sources.ingest_result import FileRemark, shown_path
+from jobs.sources.music_files.folder_walk import FoundFile
+from jobs.sources.music_files.lyrics_text import plain_lyrics
+
+AUDIO_BYTES_MAX = 2 * 1024**3
+"""A file is held in memory as a whole, here and in the night."""
+LYRICS_BYTES_MAX = 1024**2
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+FOLDER_COVER_STEMS = ("cover", "folder")
+
+_OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+class UntakenFile(ValueError):
+    """A file cannot be taken; the message is the reason."""
+
+
+def read_content(file: Path, max_bytes: int) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        UntakenFile: it cannot be read, is empty or too large, or is written to meanwhile.
+        OSError: the machine is short of memory or file handles, which is no fault of the file.
+    """
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            # Read as a file, /dev/zero never ends, and a pipe waits for its writer.
+            raise UntakenFile("is no regular file")
+        with file.open("rb") as opened:
+            before = os.fstat(opened.fileno())
+            content = opened.read(max_bytes + 1)
+            after = os.fstat(opened.fileno())
+    except OSError as error:
+        if error.errno in _OF_THE_MACHINE:
+            raise
+        raise UntakenFile(f"cannot be read: {error.strerror}") from error
+    if len(content) > max_bytes:
+        raise UntakenFile(f"has {after.st_size:,} bytes; at most {max_bytes:,} are taken")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise UntakenFile("was written to while it was read; ingest the folder again")
+    if not content:
+        raise UntakenFile("holds no byte")
+    return content
+
+
+def sidecar_lyrics(audio: FoundFile, remarks: list[FileRemark]) -> bytes | None:
+    """Plain words of the .lrc file, else of the .lyrics.txt file; remarks name unusable ones."""
+    for ending in (".lrc", ".lyrics.txt"):
+        content = _sidecar(audio, audio.path.stem + ending, LYRICS_BYTES_MAX, remarks)
+        words = plain_lyrics(content) if content else None
+        if words:
+            return words
+    return None
+
+
+def sidecar_cover(audio: FoundFile, remarks: list[FileRemark]) -> CoverFile | None:
+    """The image of the recording's name, else of the folder; remarks name unusable ones."""
+    for stem in (audio.path.stem, *FOLDER_COVER_STEMS):
+        for ending in IMAGE_ENDINGS:
+            content = _sidecar(audio, stem + ending, COVER_BYTES_MAX, remarks)
+            if content:
+                return CoverFile(ending.removeprefix("."), content)
+    return None
+
+
+def _sidecar(
+    audio: FoundFile, name: str, max_bytes: int, remarks: list[FileRemark]
+) -> bytes | None:
+    file = audio.beside.find(name)
+    if file is None:
+        return None
+    try:
+        return read_content(file, max_bytes)
+    except UntakenFile as error:
+        folder = audio.shown.rpartition("/")[0]
+        shown = "/".join(filter(None, [folder, shown_path(file.name)]))
+        remarks.append(FileRemark(shown, str(error)))
+        return None

@@ -1,0 +1,164 @@
+"""Finds the audio files below a folder, and names everything that it leaves out.
+
+Links to folders are followed, each folder once. Hidden names (with a leading dot) are left out:
+"._song.mp3" holds what another file system could not keep beside song.mp3.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobs.sources.ingest_result import FileRemark, shown_path
+from jobs.sources.music_files.tag_values import name_key
+
+AUDIO_ENDINGS = frozenset(
+    {".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
+)
+UNSUPPORTED_ENDINGS = frozenset(
+    {".aac", ".ac3", ".aifc", ".amr", ".ape", ".dff", ".dsf", ".m4b", ".m4p", ".mka", ".mp2"}
+    | {".mpc", ".tak", ".tta", ".wma", ".wv"}
+)
+
+_FileKey = tuple[int, int]  # device and inode
+
+
+@dataclass(frozen=True, slots=True)
+class FolderNames:
+    """The entries of one folder, found in any letter case and Unicode form."""
+
+    by_key: Mapping[str, Sequence[Path]]
+
+    def find(self, name: str) -> Path | None:
+        """The entry of this very name; else the first of its spellings."""
+        spellings = self.by_key.get(name_key(name), ())
+        exact = [entry for entry in spellings if entry.name == name]
+        return next(iter([*exact, *spellings]), None)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """One audio file: its path, the path to show, and the names beside it."""
+
+    path: Path
+    shown: str
+    beside: FolderNames
+
+
+@dataclass(slots=True)
+class FolderWalk:
+    """A walk over the folder `top`.
+
+    Attributes:
+        left_out: folders that hold no music of the owner, such as the lake's own landing folder.
+        not_taken: what the walk left out, by path shown, with the reason.
+    """
+
+    top: Path
+    left_out: Sequence[Path] = ()
+    not_taken: list[FileRemark] = field(default_factory=list)
+    _links: deque[Path] = field(default_factory=deque)
+    _seen: set[_FileKey] = field(default_factory=set)
+
+    def audio_files(self) -> list[FoundFile]:
+        """The audio files in path order; those behind links to folders come last.
+
+        Raises:
+            OSError: `top` itself cannot be listed.
+        """
+        self._seen = {key for folder in self.left_out if (key := _key_of(folder))}
+        above = {_key_of(folder) for folder in self.top.resolve().parents}
+        found = self._files_below(self.top)
+        while self._links:
+            link = self._links.popleft()
+            if _key_of(link) in self._seen | above:
+                self._leave_out(link, "is a link to a folder that is read anyway, or lies above it")
+            else:
+                found += self._files_below(link)
+        return found
+
+    def _files_below(self, top: Path) -> list[FoundFile]:
+        """Files of a folder and its folders; links to further folders wait in `_links`."""
+        found, pending, links = list[FoundFile](), [top], list[Path]()
+        while pending:
+            folder = pending.pop()
+            if (key := _key_of(folder)) in self._seen:
+                self._leave_out(folder, "is read elsewhere, or is the lake's own folder")
+                continue
+            try:
+                entries = [Path(entry) for entry in sorted(os.scandir(folder), key=_name)]
+            except OSError as error:
+                if folder == self.top:
+                    raise
+                self._leave_out(folder, f"is a folder that cannot be read: {error.strerror}")
+                continue
+            if key:
+                self._seen.add(key)
+            names = _names_of(entries)
+            for entry in entries:
+                kind = self._kind_of(entry)
+                if kind == "folder":
+                    (links if entry.is_symlink() else pending).append(entry)
+                elif kind == "audio":
+                    found.append(FoundFile(entry, self._shown(entry), names))
+        self._links.extend(sorted(links))
+        return sorted(found, key=lambda file: file.path)
+
+    def _kind_of(self, entry: Path) -> str | None:
+        """Whether the entry is a folder to walk or an audio file; None when it is left out."""
+        ending = entry.suffix.lower()
+        has_audio_name = ending in AUDIO_ENDINGS
+        try:
+            mode = entry.stat().st_mode
+        except OSError as error:
+            self._leave_out(entry, _why_not_reached(entry, error))
+            return None
+        is_folder = stat.S_ISDIR(mode)
+        if entry.name.startswith("."):
+            if is_folder or has_audio_name:
+                self._leave_out(entry, "is hidden: its name begins with a dot")
+            return None
+        if is_folder:
+            if has_audio_name:
+                self._leave_out(entry, "is a folder, not an audio file; files in it are taken")
+            return "folder"
+        if has_audio_name and not stat.S_ISREG(mode):
+            self._leave_out(entry, "is no regular file")
+            return None
+        if ending in UNSUPPORTED_ENDINGS:
+            self._leave_out(entry, "is of a kind that is not read; convert it to FLAC or MP3")
+        return "audio" if has_audio_name else None
+
+    def _leave_out(self, entry: Path, reason: str) -> None:
+        self.not_taken.append(FileRemark(self._shown(entry), reason))
+
+    def _shown(self, entry: Path) -> str:
+        return shown_path(os.fspath(entry.relative_to(self.top)))
+
+
+def _names_of(entries: Sequence[Path]) -> FolderNames:
+    by_key: dict[str, list[Path]] = {}
+    for entry in entries:
+        by_key.setdefault(name_key(entry.name), []).append(entry)
+    return FolderNames(by_key)
+
+
+def _why_not_reached(entry: Path, error: OSError) -> str:
+    link = "is a link that leads nowhere" if entry.is_symlink() else "cannot be reached"
+    return f"{link}: {error.strerror}"
+
+
+def _key_of(folder: Path) -> _FileKey | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None  # whoever lists the folder gets the error and names it
+    return found.st_dev, found.st_ino
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
