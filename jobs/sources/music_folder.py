@@ -45,7 +45,12 @@ from jobs.sources.music_files.file_content import (
     sidecar_cover,
     sidecar_lyrics,
 )
-from jobs.sources.music_files.folder_walk import AUDIO_ENDINGS, FolderWalk, FoundFile
+from jobs.sources.music_files.folder_walk import (
+    AUDIO_ENDINGS,
+    OF_THE_MACHINE,
+    FolderWalk,
+    FoundFile,
+)
 from jobs.sources.music_files.tag_values import clean_text, id_of
 
 UNKNOWN_ARTIST = "unknown artist"
@@ -146,6 +151,8 @@ def _audio_files(walk: FolderWalk) -> list[FoundFile]:
             )
         files = walk.audio_files()
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
         raise MusicFolderError(
             f"music folder {shown}: cannot be read: {error.strerror}; give this user the right to "
             "read it, or the path of another folder"

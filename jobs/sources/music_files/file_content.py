@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from pathlib import Path
 
 from jobs.sources.cover_file import COVER_BYTES_MAX, CoverFile
 from jobs.sources.ingest_result import FileRemark, shown_path
-from jobs.sources.music_files.folder_walk import FoundFile
+from jobs.sources.music_files.folder_walk import OF_THE_MACHINE, FoundFile
 from jobs.sources.music_files.lyrics_text import plain_lyrics
 
 AUDIO_BYTES_MAX = 2 * 1024**3
@@ -17,8 +16,6 @@ AUDIO_BYTES_MAX = 2 * 1024**3
 LYRICS_BYTES_MAX = 1024**2
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 FOLDER_COVER_STEMS = ("cover", "folder")
-
-_OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class UntakenFile(ValueError):
@@ -41,7 +38,7 @@ def read_content(file: Path, max_bytes: int) -> bytes:
             content = opened.read(max_bytes + 1)
             after = os.fstat(opened.fileno())
     except OSError as error:
-        if error.errno in _OF_THE_MACHINE:
+        if error.errno in OF_THE_MACHINE:
             raise
         raise UntakenFile(f"cannot be read: {error.strerror}") from error
     if len(content) > max_bytes:

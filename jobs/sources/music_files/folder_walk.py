@@ -6,6 +6,7 @@ Links to folders are followed, each folder once. Hidden names (with a leading do
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import deque
@@ -23,6 +24,9 @@ UNSUPPORTED_ENDINGS = frozenset(
     {".aac", ".ac3", ".aifc", ".amr", ".ape", ".dff", ".dsf", ".m4b", ".m4p", ".mka", ".mp2"}
     | {".mpc", ".tak", ".tta", ".wma", ".wv"}
 )
+
+OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors for want of file handles or memory: no fault of the file that meets them."""
 
 _FileKey = tuple[int, int]  # device and inode
 
@@ -68,7 +72,7 @@ class FolderWalk:
         """The audio files in path order; those behind links to folders come last.
 
         Raises:
-            OSError: `top` itself cannot be listed.
+            OSError: `top` itself cannot be listed, or the machine is short of file handles.
         """
         self._seen = {key for folder in self.left_out if (key := _key_of(folder))}
         above = {_key_of(folder) for folder in self.top.resolve().parents}
@@ -92,7 +96,7 @@ class FolderWalk:
             try:
                 entries = [Path(entry) for entry in sorted(os.scandir(folder), key=_name)]
             except OSError as error:
-                if folder == self.top:
+                if folder == self.top or error.errno in OF_THE_MACHINE:
                     raise
                 self._leave_out(folder, f"is a folder that cannot be read: {error.strerror}")
                 continue

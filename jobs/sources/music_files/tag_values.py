@@ -15,7 +15,7 @@ _ID_DIGITS = 16
 _BETWEEN_ARTISTS = re.compile(r"\s+/\s+|;\s+|\s+[(\[]?(?:feat|ft|featuring)\b\.?\s+", re.IGNORECASE)
 _BETWEEN_GENRES = re.compile(r"[;,/|]|\\\\")
 _WHOLE_GENRES = frozenset({"folk, world, & country"})  # a genre of Discogs, in spite of its commas
-_UNNAMED_GENRE = "Unknown"  # what mutagen calls a number that ID3v1 has no genre for
+_UNNAMED_GENRE = "Unknown"  # what mutagen, and people, call a genre that nobody named
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def genres(values: Iterable[str | None]) -> list[str]:
     found = []
     for value in separate_values(values):
         numbered = TCON(encoding=3, text=[value])  # type: ignore[no-untyped-call]
-        for name in [name for name in numbered.genres if name != _UNNAMED_GENRE] or [value]:
+        for name in [name for name in numbered.genres if name != _UNNAMED_GENRE]:
             is_whole = name.casefold() in _WHOLE_GENRES
             found += [name] if is_whole else _BETWEEN_GENRES.split(name)
     return separate_values(found)
