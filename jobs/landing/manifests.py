@@ -176,13 +176,22 @@ def is_listed(storage: Storage, path: str, folder_date: date) -> bool:
     )
 
 
+def listed_bytes(storage: Storage) -> dict[str, int]:
+    """Size in bytes of every file that a manifest lists, by path."""
+    return {
+        file.path: file.byte_count
+        for day in closed_days(storage)
+        for file in read_manifest(storage, day).files
+    }
+
+
 def late_days(storage: Storage, paths: Iterable[str]) -> tuple[date, ...]:
     """The closed days in whose folders files lie that no manifest lists yet, in order."""
     closed = closed_days(storage)
     late = {path: day for path in paths if closed and (day := folder_date_of(path)) <= closed[-1]}
     if not late:
         return ()
-    listed = {file.path for day in closed for file in read_manifest(storage, day).files}
+    listed = listed_bytes(storage)
     return tuple(sorted({day for path, day in late.items() if path not in listed}))
 
 

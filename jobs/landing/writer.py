@@ -11,13 +11,14 @@ from __future__ import annotations
 import io
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.landing.layout import content_file_path, numbered_paths, row_file_path
-from jobs.landing.manifests import is_listed
+from jobs.landing.manifests import is_listed, listed_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ class Landed:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LandingWriter:
     """Writes landing files in the layout of jobs/landing/layout.py.
 
@@ -60,7 +61,7 @@ class LandingWriter:
         The part takes the place of an earlier one of the same name. Where a manifest lists the
         earlier one, only rows that it lacks are written, beside it.
         """
-        for path in numbered_paths(row_file_path(source, arrival_date, part)):
+        for path in self._names(row_file_path(source, arrival_date, part)):
             content = _to_parquet(rows)
             if self.storage.put_if_absent(path, content):
                 return self._note(source, path, rows.num_rows)
@@ -83,14 +84,14 @@ class LandingWriter:
             content = _to_parquet(rows)
             path = next(
                 path
-                for path in numbered_paths(row_file_path(source, arrival_date, part))
+                for path in self._names(row_file_path(source, arrival_date, part))
                 if self.storage.put_if_absent(path, content)
             )
             self._note(source, path, rows.num_rows)
 
     def stored_rows(self, source: str, arrival_date: date, part: str) -> Iterator[pa.Table]:
         """The rows of a part in the order in which they landed, one table for each file."""
-        for path in numbered_paths(row_file_path(source, arrival_date, part)):
+        for path in self._names(row_file_path(source, arrival_date, part)):
             if not self.storage.exists(path):
                 return
             yield _read_rows(self.storage.read(path))
@@ -102,16 +103,47 @@ class LandingWriter:
     def write_file(
         self, source: str, arrival_date: date, track_id: str, extension: str, content: bytes
     ) -> str:
-        """Write one audio file or cover; `extension` has no dot. Returns its path in the lake."""
+        """Write one audio file or cover; `extension` has no dot. Returns its path in the lake.
+
+        It takes the place of the newest one of that name, or where a manifest lists that one, gets
+        the next name. Content that equals the newest one is not written again; the newest one is
+        restored when it is gone.
+        """
+        newest = None
         for path in numbered_paths(content_file_path(source, arrival_date, track_id, extension)):
-            if not self.storage.exists(path) and self.storage.put_if_absent(path, content):
+            if path in self._listed_bytes or self.storage.exists(path):
+                newest = path
+                continue
+            if newest and self._has_content(newest, content):
+                return self._note(source, newest, 1, is_new=False)
+            if newest and not is_listed(self.storage, newest, arrival_date):
+                self.storage.write(newest, content)
+                return self._note(source, newest, 1)
+            if self.storage.put_if_absent(path, content):
                 return self._note(source, path, 1)
-            if self.storage.read(path) == content:
-                return self._note(source, path, 1, is_new=False)
-            if not is_listed(self.storage, path, arrival_date):
-                self.storage.write(path, content)
-                return self._note(source, path, 1)
+            newest = path  # another ingest was faster
         raise AssertionError  # there is always one more number
+
+    @cached_property
+    def _listed_bytes(self) -> dict[str, int]:
+        """Size of every file that a manifest lists, also of one that is gone since, by path."""
+        return listed_bytes(self.storage)
+
+    def _names(self, path: str) -> Iterator[str]:
+        """The numbered names, without those of listed files that are gone: no other file gets them.
+
+        A file is gone once its time in the landing zone is over, or when a person deletes it.
+        """
+        for name in numbered_paths(path):
+            if name not in self._listed_bytes or self.storage.exists(name):
+                yield name
+
+    def _has_content(self, path: str, content: bytes) -> bool:
+        """Whether the file holds `content`; one that is gone is restored where its size fits."""
+        if self.storage.exists(path):
+            return self.storage.read(path) == content
+        is_fitting = self._listed_bytes[path] == len(content)
+        return is_fitting and self.storage.put_if_absent(path, content)
 
     def _note(self, source: str, path: str, count: int, *, is_new: bool = True) -> str:
         self.landed.append(Landed(source, path, count, is_new))
