@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from feature_store.lake.storage import Storage, StoredFile
 
 ROW_SOURCES = (

@@ -191,7 +191,7 @@ def test_a_withdrawn_file_counts_no_more_and_is_kept_with_its_reason(storage):
         "path": gone, "status": "withdrawn", "byte_count": None,
         "reason": "sent twice (ann, 2024-02-28 09:00:00 UTC)",
     }  # fmt: skip
-    land(storage, FEB_27, "gone")
+    storage.write(gone, b"back")
     close_days(storage, FEB_28)
     assert listed(storage, FEB_28) == []
     with pytest.raises(LandingError, match="withdrawn already: sent twice"):
