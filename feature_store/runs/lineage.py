@@ -1,8 +1,9 @@
 """OpenLineage events: the table versions that each task reads and writes.
 
-Events go to a file below EVENSONG_STATE, or to the server of the setting `lineage_url`. A task
-emits START, and in the end COMPLETE or FAIL. Datasets have the names of OpenLineage's convention,
-which other tools derive in the same way from a table's address.
+Events go to a file below EVENSONG_STATE, or to the server of the setting `lineage_url`; what the
+server does not take waits in an outbox. A task emits START, and in the end COMPLETE or FAIL.
+Datasets have the names of OpenLineage's convention, which other tools derive in the same way from a
+table's address.
 
 Reference: https://openlineage.io/spec, RunEvent 2-0-2 with the facets datasetVersion, schema,
     outputStatistics, dataQualityAssertions, errorMessage, nominalTime and parent;
@@ -20,9 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import structlog
-
 from feature_store.lake.delta_tables import exists, open_table, table_uri
+from feature_store.runs.lineage_outbox import Outbox
 from feature_store.tables import table_called
 from feature_store.tables.runs import PUBLISHED_RUNS
 
@@ -36,13 +36,11 @@ if TYPE_CHECKING:
     from feature_store.publishing.snapshot import Event
     from feature_store.settings import Night, Settings
 
-LOG = structlog.get_logger()
-
 NAMESPACE = "evensong"
 """Of jobs; datasets have that of where they are stored."""
 FILE = "lineage/events.jsonl"
 UNSENT_FILE = "lineage/unsent.jsonl"
-"""Events that the lineage server did not take."""
+"""Events that the lineage server has not taken yet; see `runs/lineage_outbox.py`."""
 # Airflow's provider writes its own events: two writers need two files.
 AIRFLOW_FILE = "lineage/airflow.jsonl"
 _S3 = "s3://"
@@ -213,25 +211,34 @@ def _run_facets(night: Night, error: str | None) -> dict[str, RunFacet]:
 
 
 def _send(settings: Settings, event: RunEvent) -> None:
-    """Send an event; one that the server does not take is kept in a file of its own.
+    """Send an event to the server, or append it to the file when there is no server.
 
-    A night must not fail for its lineage, least of all after it has published.
+    An event that the server does not take waits in the outbox, which the next emission sends.
     """
-    try:
-        _transport(settings.lineage_url, str(settings.state / FILE)).emit(event)
-    except Exception as error:
-        if not settings.lineage_url:  # a file that cannot be written: the state itself is broken
-            raise
-        LOG.warning("the lineage server did not take an event", error=type(error).__name__)
-        _transport("", str(settings.state / UNSENT_FILE)).emit(event)
+    if not settings.lineage_url:
+        _file_transport(str(settings.state / FILE)).emit(event)
+        return
+    from openlineage.client.serde import Serde
+
+    outbox = Outbox(settings.state / UNSENT_FILE)
+    outbox.path.parent.mkdir(parents=True, exist_ok=True)
+    outbox.deliver(
+        Serde.to_dict(event),
+        lambda each: _http_transport(settings.lineage_url).emit(each),  # type: ignore[arg-type]  # JSON is taken too
+    )
 
 
 @cache
-def _transport(url: str, file: str) -> Transport:
+def _file_transport(file: str) -> Transport:
     from openlineage.client.transport.file import FileConfig, FileTransport
-    from openlineage.client.transport.http import HttpConfig, HttpTransport
 
-    if url:
-        return HttpTransport(HttpConfig(url=url, timeout=5.0, retry={"total": 1}))
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     return FileTransport(FileConfig(log_file_path=file, append=True))
+
+
+@cache
+def _http_transport(url: str) -> Transport:
+    from openlineage.client.transport.http import HttpConfig, HttpTransport
+
+    # No retry: what is not taken waits for the next emission.
+    return HttpTransport(HttpConfig(url=url, timeout=5.0, retry={"total": 0}))

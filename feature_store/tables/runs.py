@@ -60,7 +60,7 @@ RUN_MODELS = Table(
         c.DATA_SHA256,
         c.INPUTS_SHA256,
         c.CONFIG_JSON,
-        c.MLFLOW_RUN_ID.or_null(WITHOUT_A_MODEL),
+        c.MLFLOW_RUN_ID.or_null(f"{WITHOUT_A_MODEL}, or while MLflow was down"),
         c.NO_DATA_REASON,
         c.RUN_ID,
         c.RECORDED_AT_UTC,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def store(
     night: Night, training: TrainingResult, inputs: TrainingInputs, plan: TrainingPlan
 ) -> ModelRow:
-    """Write the checkpoints, the copy in MLflow, and last the row."""
+    """Write the checkpoints, the copy in MLflow where it takes it, and last the row."""
     recipe = training.recipe
     version = inputs.versions[recipe.family].model_version
     storage = open_storage(night.settings.lake)
