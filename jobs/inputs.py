@@ -82,7 +82,7 @@ class WholeTable:
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """A table as the newest publication with an earlier as_of left it."""
+    """A published table as readers saw it before the night's day (see `snapshot_before`)."""
 
     table: Table
 

@@ -133,7 +133,7 @@ def _read(spark: SparkSession, job_input: Input, days: Slice, night: Night) -> D
 
 
 def _published(spark: SparkSession, table: Table, night: Night) -> DataFrame:
-    """The table of the newest publication with an earlier as_of; no row when there is none."""
+    """The table as readers saw it before the night's day; no row when nothing was published."""
     snapshot = snapshot_before(night.settings.lake, night.as_of)
     if snapshot is None or not exists(night.settings.lake, table):
         return spark.createDataFrame([], table.spark_schema())

@@ -25,6 +25,8 @@ def publish_staged_run(
 ) -> Event:
     """Publish the versions and gate results of a run's staged event, even for an older day.
 
+    A request that is done already gets its event back: its task runs again after the commit.
+
     Raises:
         NothingPublished: the newest event of the run is neither staged nor blocked.
         GateFailed: a broken rule is not waived.
@@ -33,6 +35,9 @@ def publish_staged_run(
         CurrentMoved: another event became current meanwhile.
     """
     history = events(lake)
+    done = _done_already(history, run_id, actor, reason)
+    if done is not None:
+        return done
     staged = _staged_event(history, run_id)
     check_not_erased(staged, history)
     results = apply_waivers(lake, run_id, [GateResult(**gate) for gate in staged.gates])
@@ -57,6 +62,17 @@ def publish_staged_run(
         recorded_at_utc=now,
     )
     return append_event(lake, event)
+
+
+def _done_already(
+    history: list[Event], run_id: str, actor: str, reason: str | None
+) -> Event | None:
+    """The current event when this person published the run for this reason; else None."""
+    current = current_event(history)
+    if current is None or current != newest_event_of(run_id, history):
+        return None
+    is_same = (current.action, current.actor, current.reason) == ("publish", actor, reason)
+    return current if is_same else None
 
 
 def _staged_event(history: list[Event], run_id: str) -> Event:

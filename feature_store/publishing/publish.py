@@ -27,6 +27,11 @@ from feature_store.publishing.contract_suites import (
     validate_contract,
 )
 from feature_store.publishing.gates import GateFailed, GateResult
+from feature_store.publishing.own_events import (
+    publication_of,
+    repeated_event,
+    repeated_request,
+)
 from feature_store.publishing.snapshot import (
     Event,
     NothingPublished,
@@ -77,9 +82,9 @@ def verify_staged_slices(spark: SparkSession, night: Night) -> tuple[StagedSlice
         ReadBackMismatch: a slice was not written by this run, or differs from what it computed.
         ErasedDuringRun: the staged version holds a person who was erased since.
     """
-    pins, slices, counts = {}, {}, {}
-    for table in PUBLISHED_TABLES:
-        pins[table] = staged = _newest_write(night, table)
+    pins = dict(zip(PUBLISHED_TABLES, staged_pins(night), strict=True))
+    slices, counts = {}, {}
+    for table, staged in pins.items():
         check_not_rewritten(night.settings.lake, table, staged.table_version)
         slices[table] = spark_io.read(
             spark, night.settings.lake, table, as_of=night.as_of, version=staged.table_version
@@ -90,6 +95,15 @@ def verify_staged_slices(spark: SparkSession, night: Night) -> tuple[StagedSlice
         StagedSlice(pins[table], validate_contract(table, counts[table], repeated[table.name]))
         for table in PUBLISHED_TABLES
     )
+
+
+def staged_pins(night: Night) -> tuple[Pin, ...]:
+    """The run's newest write of each published table, in the order of PUBLISHED_TABLES.
+
+    Raises:
+        ReadBackMismatch: the run has not written a table.
+    """
+    return tuple(_newest_write(night, table) for table in PUBLISHED_TABLES)
 
 
 def publish(
@@ -106,8 +120,11 @@ def publish(
 ) -> Event:
     """Append the night's event: `publish`, `stage_only`, or `blocked` when a gate blocks it.
 
-    `current` is the event that the gates compared with. When another event is current by now, the
-    comparison is out of date and nothing is appended.
+    `current` is the event that was current when the gates compared. When another event is current
+    by now, the comparison is out of date and nothing is appended.
+
+    A run whose versions are published already gets that event back, and nothing is appended: its
+    task runs again after the commit.
 
     With mode `auto`, a run of an earlier day than the current one is only staged, so a backfill
     never takes readers back, even when the later day was published while the backfill ran.
@@ -117,6 +134,9 @@ def publish(
         GateFailed: a gate blocks the run; the blocked event is recorded first.
         CurrentMoved: another event became current meanwhile.
     """
+    done = own_publication(night, pins)
+    if done is not None:
+        return done
     results = apply_waivers(night.settings.lake, night.run_id, gates)
     blocking = [gate for gate in results if gate.is_blocking]
     if mode == "auto":
@@ -143,6 +163,11 @@ def publish(
     return appended
 
 
+def own_publication(night: Night, pins: Sequence[Pin]) -> Event | None:
+    """The event that published these versions of the run; None before its publication."""
+    return publication_of(night.run_id, pins, events(night.settings.lake))
+
+
 def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: datetime) -> Event:
     """Make an earlier published run current again, by one appended event.
 
@@ -167,9 +192,6 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
         )
     target = published_events[-1]
     check_not_erased(target, history)
-    restored = Snapshot(lake, target)
-    for pin in restored.event.tables:
-        restored.read(pin.table_name, columns=["as_of_date"])
     event = replace(
         target,
         event_number=len(history) + 1,
@@ -179,6 +201,12 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
         reason=reason,
         recorded_at_utc=now,
     )
+    done = repeated_request(event, current)
+    if done is not None:
+        return done
+    restored = Snapshot(lake, target)
+    for pin in restored.event.tables:
+        restored.read(pin.table_name, columns=["as_of_date"])
     return append_event(lake, event)
 
 
@@ -200,6 +228,8 @@ def check_not_erased(event: Event, history: Sequence[Event]) -> None:
 def append_event(lake: str, event: Event) -> Event:
     """Append one event to published_runs in an exclusive commit, numbered after the newest event.
 
+    An event that the run has appended already is returned as it is.
+
     Raises:
         CurrentMoved: the current event is not the one that `event` replaces.
     """
@@ -210,6 +240,9 @@ def append_event(lake: str, event: Event) -> Event:
     for _ in range(_COMMIT_ATTEMPTS):
         opened = open_table(lake, PUBLISHED_RUNS)
         history = events(lake, version=opened.version())
+        done = repeated_event(event, history)
+        if done is not None:
+            return done
         _check_current(event, current_event(history))
         numbered = replace(event, event_number=len(history) + 1)
         try:

@@ -134,19 +134,34 @@ def open_snapshot(lake: str | None = None) -> Snapshot:
 
 
 def snapshot_before(lake: str, as_of: date) -> Snapshot | None:
-    """The publication of the newest day before `as_of`; None without one.
+    """The snapshot that every comparison of a run of `as_of` uses; None before the first one.
 
-    Selected by day, not by time of publication, so a backfill compares with the same publication as
-    the night of that day. An erasure deletes the versions of that time; the versions that the
-    erasure pins hold the same slices without the person.
+    rec_changes, run_quality and all gates compare with it, so that a night has one baseline.
     """
-    history = events(lake)
-    published = [event for event in history if event.action == "publish" and event.as_of < as_of]
-    if not published:
-        return None
-    newest = max(published, key=lambda event: (event.as_of, event.event_number))
-    erased = erased_since(newest, history)
-    return Snapshot(lake, replace(newest, tables=erased.tables) if erased else newest)
+    event = baseline_event(events(lake), as_of)
+    return Snapshot(lake, event) if event is not None else None
+
+
+def baseline_event(history: Sequence[Event], as_of: date) -> Event | None:
+    """What readers saw last before they went to `as_of` or later; None when they saw nothing.
+
+    That is the newest publish, rollback or erase event of an earlier day. For the next night it is
+    the current event, also after a rollback. A backfill, a retry and a second run of the day find
+    the same event as the first run of their day, and never compare with a later day or themselves.
+
+    An erasure deletes the versions of that time; the versions that the erasure pins hold the same
+    slices without the person. Row counts stay those of the publication.
+    """
+    baseline = current_event([event for event in history if event.as_of < as_of])
+    erased = erased_since(baseline, history) if baseline is not None else None
+    if baseline is None or erased is None:
+        return baseline
+    versions = {pin.table_name: pin.table_version for pin in erased.tables}
+    pins = (
+        replace(pin, table_version=versions.get(pin.table_name, pin.table_version))
+        for pin in baseline.tables
+    )
+    return replace(baseline, tables=tuple(pins))
 
 
 def erased_since(event: Event, history: Sequence[Event]) -> Event | None:

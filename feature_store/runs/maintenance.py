@@ -16,7 +16,13 @@ from feature_store.contract import Table, Time
 from feature_store.lake.delta_tables import as_of_dates, commit_properties, exists, open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.spark_io import newest_day
-from feature_store.publishing.snapshot import Event, current_event, erased_since, events
+from feature_store.publishing.snapshot import (
+    CURRENT_ACTIONS,
+    Event,
+    current_event,
+    erased_since,
+    events,
+)
 from feature_store.settings import Settings
 from feature_store.tables import TABLES, raw
 
@@ -91,8 +97,8 @@ def vacuum_files(
 def restorable_events(history: Sequence[Event], settings: Settings, now: datetime) -> list[Event]:
     """Events whose pinned versions must stay readable: recent events and the current event.
 
-    The last publication of every day with kept slices stays too, because a backfill of the next day
-    compares with it. Events before an erasure are excluded: their versions are deleted.
+    The last publication of every day with kept slices stays too, and what a backfill of a later day
+    compares with. Events before an erasure are excluded: their versions are deleted.
     """
     oldest = now - timedelta(days=settings.maintenance.restorable_days)
     oldest_slice = now.date() - timedelta(days=settings.maintenance.slice_days)
@@ -101,12 +107,23 @@ def restorable_events(history: Sequence[Event], settings: Settings, now: datetim
         for event in history
         if event.action == "publish" and event.as_of >= oldest_slice
     }
-    kept = (current_event(history), *last_of_day.values())
+    kept = (current_event(history), *last_of_day.values(), *_baselines(history, oldest_slice))
     return [
         event
         for event in history
         if (event.recorded_at_utc >= oldest or event in kept)
         and erased_since(event, history) is None
+    ]
+
+
+def _baselines(history: Sequence[Event], oldest_slice: date) -> list[Event]:
+    """Events of days with kept slices that a run of some later day is compared with."""
+    pinning = [event for event in history if event.action in CURRENT_ACTIONS]
+    return [
+        event
+        for position, event in enumerate(pinning)
+        if event.as_of >= oldest_slice
+        and all(later.as_of > event.as_of for later in pinning[position + 1 :])
     ]
 
 

@@ -13,6 +13,7 @@ from feature_store.publishing.snapshot import Pin, Snapshot
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_FEEDBACK, CORE_TRACKS, CORE_USERS
 from feature_store.tables.recommendations import REC_CHANGES, REC_SIMILAR_TRACKS, REC_TOPK
+from jobs.publishing.compared_run import check_compared_run
 from jobs.publishing.coverage import coverage_metrics
 from jobs.publishing.graph_rules import graph_metrics
 from jobs.publishing.population_rules import churn, list_metrics, tier_shift
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def audit_metrics(
-    spark: SparkSession, night: Night, pins: Sequence[Pin], current: Snapshot | None
+    spark: SparkSession, night: Night, pins: Sequence[Pin], baseline: Snapshot | None
 ) -> list[GateMetric]:
     """Every metric of the night that a gate evaluates.
 
@@ -37,7 +38,10 @@ def audit_metrics(
         spark: the session that reads the tables.
         night: the run to audit.
         pins: its staged rec_ tables.
-        current: the published run to compare with; None before the first publication.
+        baseline: what readers saw before the night's day; None when they saw nothing.
+
+    Raises:
+        CurrentMoved: rec_changes compares with another run.
     """
     lake = night.settings.lake
     lists = _staged(spark, night, REC_TOPK, pins)
@@ -45,17 +49,20 @@ def audit_metrics(
     tracks = spark_io.read(spark, lake, CORE_TRACKS, as_of=night.as_of)
     users = spark_io.read(spark, lake, CORE_USERS, as_of=night.as_of)
     feedback = spark_io.read_history(spark, lake, CORE_FEEDBACK, until=night.as_of)
+    changes = _staged(spark, night, REC_CHANGES, pins)
+    published = _published_lists(spark, baseline)
+    check_compared_run(changes, lists, published, baseline)
     return [
         *row_metrics(row_violations(lists, similar, tracks, users, feedback, night)),
         erased_people(lists, night),
         *list_metrics(lists, eligible_users(users), tracks, night),
-        tier_shift(lists, _published_lists(spark, current), night),
+        tier_shift(lists, published, night),
         *coverage_metrics(spark, tracks, night),
-        *graph_metrics(spark, night, current),
-        churn(_staged(spark, night, REC_CHANGES, pins), lists, night),
+        *graph_metrics(spark, night, baseline),
+        churn(changes, lists, night),
         days_without_arrivals(night),
-        *row_count_ratios(pins, current, night),
-        columns_lost(pins, current, lake),
+        *row_count_ratios(pins, baseline, night),
+        columns_lost(pins, baseline, lake),
     ]
 
 
@@ -64,9 +71,9 @@ def _staged(spark: SparkSession, night: Night, table: Table, pins: Sequence[Pin]
     return spark_io.read(spark, night.settings.lake, table, as_of=night.as_of, version=version)
 
 
-def _published_lists(spark: SparkSession, current: Snapshot | None) -> DataFrame | None:
-    """The lists that readers see now."""
-    if current is None:
+def _published_lists(spark: SparkSession, baseline: Snapshot | None) -> DataFrame | None:
+    """The lists that readers saw before the night's day."""
+    if baseline is None:
         return None
-    version = current.version_of(REC_TOPK)
-    return spark_io.read(spark, current.lake, REC_TOPK, as_of=current.as_of, version=version)
+    version = baseline.version_of(REC_TOPK)
+    return spark_io.read(spark, baseline.lake, REC_TOPK, as_of=baseline.as_of, version=version)

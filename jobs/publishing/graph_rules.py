@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from feature_store.contract import Table
 
 
-def graph_metrics(spark: SparkSession, night: Night, current: Snapshot | None) -> list[GateMetric]:
+def graph_metrics(spark: SparkSession, night: Night, baseline: Snapshot | None) -> list[GateMetric]:
     """Every metric of the night's graph that a gate evaluates."""
     lake, as_of = night.settings.lake, night.as_of
     nodes = spark_io.read(spark, lake, GRAPH_NODES, as_of=as_of)
     edges = {table: spark_io.read(spark, lake, table, as_of=as_of) for table in EDGE_TABLES}
     before = (
-        spark_io.read(spark, lake, GRAPH_USER_LISTENED_TRACK, as_of=current.as_of)
-        if current
+        spark_io.read(spark, lake, GRAPH_USER_LISTENED_TRACK, as_of=baseline.as_of)
+        if baseline
         else None
     )
     return [
@@ -105,8 +105,7 @@ def isolated_users(nodes: DataFrame, edges: Mapping[Table, DataFrame], night: Ni
 def degree_shift(listened: DataFrame, before: DataFrame | None, night: Night) -> GateMetric:
     """Shift of tracks per user against an earlier graph; 0 if that graph is missing or empty.
 
-    The value is the largest gap between the two distributions; 1 when no user has a listen now. A
-    re-run of the same day has replaced the earlier graph, so it is compared with itself.
+    The value is the largest gap between the two distributions; 1 when no user has a listen now.
     """
     now = _degrees(listened)
     earlier = _degrees(before) if before is not None else Counter()

@@ -57,13 +57,13 @@ def days_without_arrivals(night: Night) -> GateMetric:
 
 
 def row_count_ratios(
-    pins: Sequence[Pin], current: Snapshot | None, night: Night
+    pins: Sequence[Pin], baseline: Snapshot | None, night: Night
 ) -> list[GateMetric]:
-    """Rows of each staged table / rows of the published one; 1 without a published table.
+    """Rows of each staged table / rows of the baseline's; 1 without a baseline.
 
     rec_changes is left out, because unchanged lists leave it empty.
     """
-    published = {pin.table_name: pin.row_count for pin in current.event.tables} if current else {}
+    published = {pin.table_name: pin.row_count for pin in baseline.event.tables} if baseline else {}
     lowest = 1 - night.settings.gates.max_row_drop_ratio
     return [
         GateMetric(
@@ -77,17 +77,17 @@ def row_count_ratios(
     ]
 
 
-def columns_lost(pins: Sequence[Pin], current: Snapshot | None, lake: str) -> GateMetric:
-    """Number of published columns that the staged tables lack or hold with another type."""
+def columns_lost(pins: Sequence[Pin], baseline: Snapshot | None, lake: str) -> GateMetric:
+    """Number of the baseline's columns that the staged tables lack or hold with another type."""
     lost = []
     for pin in pins:
         table = table_called(pin.table_name)
-        if current is None or table.name not in {old.table_name for old in current.event.tables}:
+        if baseline is None or table.name not in {old.table_name for old in baseline.event.tables}:
             continue
         staged = _column_types(lake, table, pin.table_version)
         lost += [
             f"{table.name}.{name}"
-            for name, kind in _column_types(lake, table, current.version_of(table)).items()
+            for name, kind in _column_types(lake, table, baseline.version_of(table)).items()
             if staged.get(name) != kind
         ]
     return GateMetric(

@@ -1,7 +1,7 @@
-"""rec_changes: tracks that entered, left or moved in each list since the previous published run.
+"""rec_changes: tracks that entered, left or moved in each list since what readers saw before.
 
-The previous run is the newest one with an earlier as_of, not the one published last, so that a
-backfill compares with the same run as the first run of its night.
+The previous run is the night's baseline (feature_store.publishing.snapshot.baseline_event): for the
+next night what readers see now, for a backfill what they saw before its day.
 """
 
 from __future__ import annotations

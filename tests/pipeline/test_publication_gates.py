@@ -27,6 +27,14 @@ from tests.support import toy_dataset
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
+def stage_again(spark, night, rows=None):
+    """Write the run's rec_topk again: its versions are published already, these are new ones."""
+    lake, end = night.settings.lake, night.as_of + timedelta(days=1)
+    staged = spark_io.read(spark, lake, REC_TOPK, as_of=night.as_of)
+    written = spark_io.write(rows or staged, lake, REC_TOPK, first=night.as_of, end=end)
+    record_task(night, written, {}, elapsed_s=0, now=datetime.now(UTC))
+
+
 def test_a_broken_population_gate_blocks_the_night_and_readers_keep_their_snapshot(
     nights, spark, tmp_path
 ):
@@ -34,6 +42,7 @@ def test_a_broken_population_gate_blocks_the_night_and_readers_keep_their_snapsh
     lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
     strict = load_settings(lake=lake, state=tmp_path, gates={"max_popular_tier_ratio": 0.0})
     night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], strict)
+    stage_again(spark, night)
 
     with pytest.raises(
         GateFailed, match=r"rec_topk: popular_tier_ratio is 0\.\d+, must be at most 0"
@@ -54,14 +63,7 @@ def test_a_row_that_breaks_an_absolute_gate_blocks_the_night_by_name(nights, spa
     with_hidden_track = staged.withColumn(
         "track_id", F.when(is_first_of_hider, "r1").otherwise(staged["track_id"])
     )
-    written = spark_io.write(
-        with_hidden_track,
-        lake,
-        REC_TOPK,
-        first=toy_dataset.NEXT_DAY,
-        end=toy_dataset.NEXT_DAY + timedelta(days=1),
-    )
-    record_task(night, written, {}, elapsed_s=0, now=datetime.now(UTC))
+    stage_again(spark, night, with_hidden_track)
 
     with pytest.raises(GateFailed, match=r'hidden_tracks_topk is 1, .*"user_id":"rock-1"'):
         publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
@@ -75,6 +77,7 @@ def test_gates_run_again_when_another_event_becomes_current_meanwhile(
     lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
     settings = load_settings(lake=lake, state=tmp_path, lists={"length": 3})
     night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], settings)
+    stage_again(spark, night)
     other_events, judged = [], []
 
     def judge_during_race(found):
