@@ -158,7 +158,23 @@ class GateSettings(BaseModel):
         le=1,
         description="Kolmogorov-Smirnov distance of tracks per listener from the current run's.",
     )
-    max_days_without_arrivals: int = Field(3, ge=0, description="Days since anything arrived.")
+    max_days_without_arrivals: int = Field(
+        3,
+        ge=0,
+        description="Days since anything arrived, and since a source that sends on most days sent.",
+    )
+    min_weekday_row_ratio: float = Field(
+        0.2,
+        ge=0,
+        description="Rows of a source on the day / its median on this weekday of four weeks.",
+    )
+    max_reject_ratio: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of a source's rows of the day that were rejected, or of its files that "
+        "could not be read.",
+    )
     max_row_drop_ratio: float = Field(
         0.5, ge=0, le=1, description="Share of rows lost since the current run."
     )

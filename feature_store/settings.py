@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 PREFIX = "EVENSONG_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 _MIN_KEY_LENGTH = 32
+_NOT_IN_FOLDERS = frozenset('%#?[]{}*|\\"`')
+"""Spark, delta-rs and Arrow read these as escapes, patterns or parts of an address."""
+
 _DEFAULT_FILE = Path("evensong.toml")
 _SECRETS_OF_URL = re.compile(r"(?<=://)\S*(?=@)|(?<=\?)\S+")
 
@@ -103,7 +106,11 @@ class Settings(BaseSettings):
         if not address.strip():
             raise ValueError("is empty; write . for the current folder")
         if "://" not in address:
-            return str(Path(address).expanduser().resolve())
+            folder = str(Path(address).expanduser().resolve())
+            unusable = sorted(set(folder) & _NOT_IN_FOLDERS)
+            if unusable and info.field_name == "lake":
+                raise ValueError(f"is {folder}: no table can lie in a folder with {unusable[0]}")
+            return folder
         if info.field_name == "state":
             raise ValueError("is an address and must be a local folder; only the lake may be s3://")
         return address

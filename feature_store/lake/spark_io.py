@@ -80,7 +80,7 @@ def read_history(
     rows = (
         spark.read.schema(table.spark_schema())
         .option("basePath", _spark_uri(table_uri(lake, table)))
-        .parquet(*[_spark_uri(file) for file in files])
+        .parquet(*[_spark_uri(_plain(file, lake, table)) for file in files])
         .select(*table.column_names)
     )
     if table.time is Time.NONE:
@@ -248,6 +248,12 @@ def _day_range(table: Table, since: date | None, until: date | None) -> str | No
 def _spark_uri(address: str) -> str:
     """The address as Spark takes it: Hadoop calls S3 s3a."""
     return address.replace("s3://", "s3a://", 1)
+
+
+def _plain(file: str, lake: str, table: Table) -> str:
+    """A file of the table below the table's own address, whose blanks delta-rs percent-encodes."""
+    marker = f"/{table.name}/"
+    return f"{table_uri(lake, table).rstrip('/')}/{file[file.rindex(marker) + len(marker) :]}"
 
 
 def _newest_per_entity(rows: DataFrame, table: Table) -> DataFrame:

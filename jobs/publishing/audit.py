@@ -15,6 +15,7 @@ from feature_store.tables.core import CORE_FEEDBACK, CORE_TRACKS, CORE_USERS
 from feature_store.tables.recommendations import REC_CHANGES, REC_SIMILAR_TRACKS, REC_TOPK
 from jobs.publishing.compared_run import check_compared_run
 from jobs.publishing.coverage import coverage_metrics
+from jobs.publishing.feed_rules import feed_metrics
 from jobs.publishing.graph_rules import graph_metrics
 from jobs.publishing.population_rules import churn, list_metrics, tier_shift
 from jobs.publishing.row_rules import erased_people, row_metrics, row_violations
@@ -61,6 +62,7 @@ def audit_metrics(
         *graph_metrics(spark, night, baseline),
         churn(changes, lists, night),
         days_without_arrivals(night),
+        *feed_metrics(spark, night),
         *row_count_ratios(pins, baseline, night),
         columns_lost(pins, baseline, lake),
     ]

@@ -99,6 +99,7 @@ def test_a_file_may_begin_with_a_byte_order_mark():
         ({"EVENSONG_TRAINING__TASKS": "ranking"}, "EVENSONG_TRAINING__TASKS takes JSON, .*character 1"),
         ({"evensong_lists": "{"}, "evensong_lists takes JSON"),
         ({"EVENSONG_LAKE": " "}, "lake = ' ': .*is empty; write . for the current folder"),
+        ({"EVENSONG_LAKE": "my%20lake"}, "no table can lie in a folder with %"),
         ({"EVENSONG_STATE": ""}, "state = '': .*is empty"),
         ({"EVENSONG_STATE": "s3://ann:pw@bucket/x"}, r"state = 's3://\*\*\*@bucket/x': .*local folder"),
     ],

@@ -75,6 +75,17 @@ def test_a_write_replaces_its_whole_slice_and_no_other_slice(spark, tmp_path):
     assert arrow_io.read_table(lake, MOODS)["as_of_date"].to_pylist() == [MARCH_2]
 
 
+def test_a_lake_may_lie_in_a_folder_with_a_blank(spark, tmp_path):
+    lake = str(tmp_path / "my läke (1), 'new'")
+    write_moods(spark, lake, MARCH_1, ("a", "calm"))
+    write_moods(spark, lake, MARCH_2, ("b", "wild"))
+
+    by_spark = spark_io.read(spark, lake, MOODS, as_of=MARCH_2).collect()
+
+    assert [row.track_id for row in by_spark] == ["b"]
+    assert arrow_io.read_table(lake, MOODS, as_of=MARCH_1)["track_id"].to_pylist() == ["a"]
+
+
 def test_a_leap_day_is_a_day(spark, tmp_path):
     lake = str(tmp_path)
     write_moods(spark, lake, LEAP_DAY, ("a", "calm"))
