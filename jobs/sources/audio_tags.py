@@ -145,16 +145,11 @@ def read_tags(content: bytes, file_name: str) -> AudioTags:
     except Exception as error:  # noqa: BLE001  the parser meets any bytes and raises any type
         return AudioTags(failure=f"tags: {_told(error)}")
     found, failures = dict[str, Any](), list[str]()
-    for name, read in _readers(file, len(content)).items():
+    for name, read in _readers(file, len(content), failures).items():
         try:
             found[name] = read()
         except Exception as error:  # noqa: BLE001  mediafile takes values apart unchecked
             failures.append(f"{name}: {_told(error)}")
-    failures += [
-        f"{name}: holds NUL or half a surrogate pair, which are left out"
-        for name, values in _raw_texts(file).items()
-        if name in found and has_unstorable(values)
-    ]
     credited: Credit | None = found.pop("artist", None)
     return AudioTags(
         **found,
@@ -164,12 +159,20 @@ def read_tags(content: bytes, file_name: str) -> AudioTags:
     )
 
 
-def _readers(file: _AudioFile, byte_count: int) -> dict[str, Callable[[], object]]:
+def _readers(
+    file: _AudioFile, byte_count: int, failures: list[str]
+) -> dict[str, Callable[[], object]]:
     """The reader of each tag; what it raises is that tag's failure."""
+
+    def cleaned(name: str, value: str | None) -> str | None:
+        if has_unstorable(value):
+            failures.append(f"{name}: holds NUL or half a surrogate pair, which are left out")
+        return clean_text(value)
+
     return {
-        "title": lambda: clean_text(file.title),
+        "title": lambda: cleaned("title", file.title),
         "artist": lambda: credit(file.artist_values or [], file.artists or []),
-        "album": lambda: clean_text(file.album),
+        "album": lambda: cleaned("album", file.album),
         "album_artist": lambda: _album_artist(file),
         "genres": lambda: tuple(genres(file.genres or [])),
         "released_date": lambda: _full_date(file),
@@ -179,11 +182,6 @@ def _readers(file: _AudioFile, byte_count: int) -> dict[str, Callable[[], object
         "lyrics": lambda: _lyrics(file),
         "cover": lambda: embedded_cover(file.pictures or []),
     }
-
-
-def _raw_texts(file: _AudioFile) -> dict[str, list[str | None]]:
-    """The texts of a catalogue row before they are cleaned; NUL may separate artists and genres."""
-    return {"title": [file.title], "album": [file.album]}
 
 
 def _told(error: Exception) -> str:

@@ -37,11 +37,10 @@ def clean_text(value: str | None) -> str | None:
     return text if any(unicodedata.category(char)[0] not in "CZ" for char in text) else None
 
 
-def has_unstorable(values: Iterable[str | None]) -> bool:
+def has_unstorable(value: str | None) -> bool:
     """Whether a text holds NUL between other characters, or a lone surrogate."""
-    return any(
-        "\0" in value.strip("\0") or any(map(_is_surrogate, value)) for value in values if value
-    )
+    text = (value or "").strip("\0")
+    return "\0" in text or any(map(_is_surrogate, text))
 
 
 def separate_values(values: Iterable[str | None]) -> list[str]:
