@@ -142,7 +142,7 @@ class LandingWriter:
         """Whether the file holds `content`; one that is gone is restored where its size fits."""
         if self.storage.exists(path):
             return self.storage.read(path) == content
-        is_fitting = self._listed_bytes[path] == len(content)
+        is_fitting = self._listed_bytes.get(path) == len(content)
         return is_fitting and self.storage.put_if_absent(path, content)
 
     def _note(self, source: str, path: str, count: int, *, is_new: bool = True) -> str:

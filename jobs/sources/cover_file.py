@@ -49,7 +49,7 @@ def embedded_cover(pictures: Iterable[Image]) -> CoverFile | None:
     for picture in sorted(fitting, key=_order):
         kind = str(image_mime_type(picture.data)) if picture.data else ""
         if len(picture.data) <= COVER_BYTES_MAX and kind.startswith("image/"):
-            return CoverFile(_ENDINGS.get(kind, "jpg"), picture.data)
+            return CoverFile(_ENDINGS.get(kind, "jpg"), bytes(picture.data))
     if fitting:
         sizes = ", ".join(f"{len(picture.data):,}" for picture in fitting)
         raise UnusablePicture(

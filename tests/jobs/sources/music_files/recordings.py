@@ -45,6 +45,10 @@ def with_tags(file, **tags):
     return file
 
 
+def tagged(file, seed=0, **tags):
+    return with_tags(draw(file, seed), **tags)
+
+
 def with_frames(file, *frames):
     """The file with ID3 frames (MP3)."""
     tags = ID3()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import struct
-
 import mutagen
 import pytest
 import soundfile
-from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, SYLT, TCMP, TCON, TIT2, TPE1, TPE2, TXXX, USLT
+from mutagen.flac import FLAC
+from mutagen.id3 import TCMP, TCON, TIT2, TPE1, TPE2, TXXX
 
 from jobs.sources.audio_tags import read_tags
 from tests.jobs.sources.music_files.recordings import (
@@ -18,84 +15,15 @@ from tests.jobs.sources.music_files.recordings import (
     ingest,
     landed_files,
     landed_rows,
+    tagged,
     tracks_by_title,
     with_frames,
-    with_tags,
 )
-
-LRC = "[ar:Low]\n[00:01.50]first line\n[00:03.00]<00:03.00>sec<00:03.20>ond [sic]\n"
-PLAIN = "first line\nsecond [sic]"
 
 
 @pytest.fixture
 def music(tmp_path):
     return tmp_path / "music"
-
-
-def tagged(file, seed=0, **tags):
-    return with_tags(draw(file, seed), **tags)
-
-
-def set_mp3_frame_count(file, count):
-    """A Xing header before the first frame states so many frames; ours of LAME has one already."""
-    content = bytearray(file.read_bytes())
-    start = max(content.find(b"Xing"), content.find(b"Info"))
-    content[start + 8 : start + 12] = struct.pack(">I", count)
-    file.write_bytes(content)
-
-
-def set_flac_sample_count(file, count):
-    """The low 36 bits of the 8 bytes behind block and frame sizes (RFC 9639, 8.2)."""
-    content = bytearray(file.read_bytes())
-    packed = int.from_bytes(content[18:26]) >> 36 << 36 | count
-    content[18:26] = packed.to_bytes(8)
-    file.write_bytes(content)
-
-
-def set_wav_sizes(file, size):
-    """A recorder that writes to a pipe cannot come back to correct the sizes."""
-    content = bytearray(file.read_bytes())
-    start = content.find(b"data")
-    content[start + 4 : start + 8] = struct.pack("<I", size)
-    content[4:8] = struct.pack("<I", size or len(content) - 8)
-    file.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("name", "spoil", "value"),
-    [
-        ("a.mp3", set_mp3_frame_count, 0xFFFFFFFF),
-        ("a.mp3", set_mp3_frame_count, 100_000),  # 2 h at 8 kHz in 3 kB
-        ("a.flac", set_flac_sample_count, 2**36 - 1),
-        ("a.wav", set_wav_sizes, 0xFFFFFFFF),
-        ("a.wav", set_wav_sizes, 0x7FFFFFFF),
-        ("a.wav", set_wav_sizes, 1_000_000),  # a minute, of which a second is there
-        ("a.wav", set_wav_sizes, 0),
-    ],
-)
-def test_a_duration_that_cannot_be_true_is_null_and_named(music, tmp_path, name, spoil, value):
-    spoil(draw(music / name), value)
-    draw(music / "good.wav", seed=1)
-
-    result = ingest(music, tmp_path)
-
-    durations = {
-        title: row["track_duration_ms"] for title, row in tracks_by_title(tmp_path).items()
-    }
-    assert durations == {"a": None, "good": 500}
-    [remark] = result.remarks
-    assert remark.path == name
-    assert remark.reason.startswith("duration_ms: ")
-
-
-def test_a_true_duration_stays(music, tmp_path):
-    """Half a second in each format; MP3 pads its frames."""
-    for seed, name in enumerate(("w.wav", "f.flac", "o.ogg", "i.aiff", "m.mp3")):
-        draw(music / name, seed)
-
-    assert ingest(music, tmp_path).remarks == ()
-    for title, row in tracks_by_title(tmp_path).items():
-        assert row["track_duration_ms"] == pytest.approx(500, abs=200 if title == "m" else 0)
 
 
 def test_an_opus_page_without_segments_lands_without_tags_and_is_named(music, tmp_path):
@@ -299,156 +227,44 @@ def test_a_blank_or_invisible_title_is_none(music, tmp_path):
     assert tracks_by_title(tmp_path)["by name"]["artist_name"] == "unknown artist"
 
 
-@pytest.mark.parametrize("name", ["song.lrc", "song.LRC", "Song.Lrc", "song.lyrics.txt"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-def test_lyrics_beside_the_file_are_plain_words(music, tmp_path, name, encoding):
-    """Codecs without an explicit order write a byte order mark."""
-    draw(music / "song.flac")
-    (music / name).write_bytes(LRC.encode(encoding))
-
-    ingest(music, tmp_path)
-
-    assert [row["lyrics_bytes"] for row in landed_rows(tmp_path, "lyrics")] == [PLAIN.encode()]
+def atom(name, content):
+    return (8 + len(content)).to_bytes(4) + name + content
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (LRC, PLAIN),
-        ("\ufeff" + LRC, PLAIN),
-        (LRC.replace("\n", "\r\n"), PLAIN),
-        ("[00:01]a\n[01:02:03.5]b\n[00:04,25] c\n[ 0:05.1 ]d", "a\nb\nc\nd"),
-        ("[ti:T]\n[kana:1]\n[00:01.0]la\n[Chorus: both]\nlo", "la\n[Chorus: both]\nlo"),
-        ("[Verse 1]\nla\n[Chorus: both]", "[Verse 1]\nla\n[Chorus: both]"),
-        ("[offset:+500]\n[length: 3:12]\nla", "la"),
-        ("John [3:16] says <1:02> so", "John says so"),
-        ("[ar:only]\n[00:00.00]\n", None),
-    ],
-)
-def test_lyrics_in_the_file_lose_what_is_no_word(music, tmp_path, text, words):
-    tagged(music / "a.flac", lyrics=text)
-    with_frames(draw(music / "b.mp3", 1), USLT(encoding=3, lang="eng", desc="", text=text))
-
-    ingest(music, tmp_path)
-
-    found = [row["lyrics_bytes"].decode() for row in landed_rows(tmp_path, "lyrics")]
-    assert found == ([words, words] if words else [])
+def value(content, kind=1):
+    """A value of a tag: kind 1 is text, 13 a JPEG."""
+    return atom(b"data", kind.to_bytes(4) + bytes(4) + content)
 
 
-def test_timed_lyrics_of_id3_are_lyrics(music, tmp_path):
-    lines = [("first ", 0), ("line", 500), ("\nsecond", 900)]
-    with_frames(draw(music / "a.mp3"), SYLT(encoding=3, lang="eng", format=2, type=1, text=lines))
-
-    ingest(music, tmp_path)
-
-    assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"first line\nsecond"
-
-
-@pytest.mark.parametrize("content", [b"bl\xe5\n[00:01.0]la", "la\n".encode("utf-16-le")])
-def test_lyrics_in_an_unknown_encoding_stay_as_bytes(music, tmp_path, content):
-    draw(music / "song.flac")
-    (music / "song.lrc").write_bytes(content)
-
-    ingest(music, tmp_path)
-
-    assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == content
+def mp4(**tags):
+    """The boxes of an MP4 file that describe a track of 3 s, without sound (ISO 14496-12)."""
+    header = atom(b"mdhd", bytes(12) + (44_100).to_bytes(4) + (3 * 44_100).to_bytes(4) + bytes(4))
+    handler = atom(b"hdlr", bytes(8) + b"soun" + bytes(13))
+    entry = atom(b"Opus", bytes(28) + atom(b"free", b""))
+    samples = atom(b"minf", atom(b"stbl", atom(b"stsd", bytes(7) + b"\x01" + entry)))
+    track = atom(b"trak", atom(b"mdia", header + handler + samples))
+    items = b"".join(atom(name.encode("latin-1"), values) for name, values in tags.items())
+    meta = atom(b"meta", bytes(4) + atom(b"hdlr", bytes(25)) + atom(b"ilst", items))
+    return atom(b"ftyp", b"M4A mp42isom") + atom(b"moov", track + atom(b"udta", meta))
 
 
-def picture(kind, data, mime="image/jpeg"):
-    block = Picture()
-    block.type, block.data, block.mime = kind, data, mime
-    return block
-
-
-def flac_with(file, *pictures):
-    opened = FLAC(draw(file))
-    for each in pictures:
-        opened.add_picture(each)
-    opened.save()
-
-
-def vorbis_with(file, *pictures):
-    blocks = [base64.b64encode(each.write()).decode() for each in pictures]
-    with_tags(draw(file), metadata_block_picture=blocks)
-
-
-def mp3_with(file, *pictures):
-    with_frames(
-        draw(file),
-        *[
-            APIC(encoding=3, mime=each.mime, type=each.type, desc=f"{number}", data=each.data)
-            for number, each in enumerate(pictures)
-        ],
+@pytest.mark.parametrize("name", ["a.m4a", "a.mp3", "a.wav"])
+def test_an_mp4_has_all_artists_genres_and_its_album_artist(name):
+    content = mp4(
+        **{
+            "\xa9nam": value(b"Weir"),
+            "\xa9ART": value(b"Low") + value(b"Mimi"),
+            "aART": value(b"Various"),
+            "\xa9gen": value(b"Rock; Pop"),
+            "\xa9lyr": value(b"[00:01.00]la"),
+            "covr": value(b"", 13) + value(image(), 13),
+        }
     )
 
+    found = read_tags(content, name)
 
-CONTAINERS = [(flac_with, "a.flac"), (vorbis_with, "a.ogg"), (mp3_with, "a.mp3")]
-FRONT, OTHER, ARTIST, BESIDE = image("red"), image("blue"), image("green"), b"beside"
-
-
-@pytest.mark.parametrize(("write", "name"), CONTAINERS, ids=["flac", "ogg", "mp3"])
-@pytest.mark.parametrize(
-    ("pictures", "cover"),
-    [
-        ([(8, ARTIST), (3, FRONT)], FRONT),
-        ([(4, OTHER), (3, FRONT)], FRONT),
-        ([(8, ARTIST), (0, OTHER)], OTHER),
-        ([(1, FRONT), (4, OTHER)], OTHER),  # an icon is the last choice
-        ([(8, ARTIST)], BESIDE),
-        ([(3, b"https://example.org/front.jpg", "-->")], BESIDE),
-        ([(3, b"https://example.org/front.jpg", "-->"), (4, OTHER)], OTHER),
-        ([(3, b"")], BESIDE),
-        ([(3, b"no image")], BESIDE),
-        ([], BESIDE),
-    ],
-)
-def test_the_front_cover_comes_first_and_the_artist_is_none(
-    music, tmp_path, write, name, pictures, cover
-):
-    write(music / name, *[picture(*each) for each in pictures])
-    (music / "Folder.JPG").write_bytes(BESIDE)
-
-    ingest(music, tmp_path)
-
-    assert list(landed_files(tmp_path, "covers").values()) == [cover]
-
-
-def test_a_broken_picture_does_not_hide_the_next_one(music, tmp_path):
-    good = base64.b64encode(picture(3, FRONT).write()).decode()
-    tagged(music / "a.ogg", metadata_block_picture=["not base64!", good])
-
-    assert ingest(music, tmp_path).remarks == ()
-    assert list(landed_files(tmp_path, "covers").values()) == [FRONT]
-
-
-def test_a_picture_that_is_too_large_is_named_and_the_file_beside_serves(
-    music, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("jobs.sources.cover_file.COVER_BYTES_MAX", len(FRONT) - 1)
-    flac_with(music / "a.flac", picture(3, FRONT))
-    (music / "a.png").write_bytes(BESIDE)
-
-    [remark] = ingest(music, tmp_path).remarks
-
-    assert remark.reason.startswith("cover: no picture in the file is an image of at most")
-    assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
-
-
-@pytest.mark.parametrize("name", ["a.JPG", "A.jpeg", "Cover.PNG", "FOLDER.jpg"])
-def test_a_cover_beside_the_file_is_found_in_any_case(music, tmp_path, name):
-    draw(music / "a.flac")
-    (music / name).write_bytes(BESIDE)
-
-    ingest(music, tmp_path)
-
-    assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
-
-
-def test_a_name_in_another_unicode_form_is_the_same(music, tmp_path):
-    """A Mac writes ü as u and two dots."""
-    draw(music / "gr\u00fcn.flac")
-    (music / "gru\u0308n.lrc").write_text("la")
-
-    ingest(music, tmp_path)
-
-    assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"la"
+    assert (found.title, found.artist, found.lead_artist) == ("Weir", "Low, Mimi", "Low")
+    assert (found.album_artist, found.genres, found.lyrics) == ("Various", ("Rock", "Pop"), "la")
+    assert (found.duration_ms, found.failure) == (3_000, None)
+    assert found.cover is not None
+    assert found.cover.content == image()

@@ -1,0 +1,114 @@
+"""The cover of a recording is the front of its album, in the file or beside it."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from mutagen.flac import FLAC, Picture
+from mutagen.id3 import APIC
+
+from tests.jobs.sources.music_files.recordings import (
+    draw,
+    image,
+    ingest,
+    landed_files,
+    tagged,
+    with_frames,
+    with_tags,
+)
+
+
+@pytest.fixture
+def music(tmp_path):
+    return tmp_path / "music"
+
+
+def picture(kind, data, mime="image/jpeg"):
+    block = Picture()
+    block.type, block.data, block.mime = kind, data, mime
+    return block
+
+
+def flac_with(file, *pictures):
+    opened = FLAC(draw(file))
+    for each in pictures:
+        opened.add_picture(each)
+    opened.save()
+
+
+def vorbis_with(file, *pictures):
+    blocks = [base64.b64encode(each.write()).decode() for each in pictures]
+    with_tags(draw(file), metadata_block_picture=blocks)
+
+
+def mp3_with(file, *pictures):
+    with_frames(
+        draw(file),
+        *[
+            APIC(encoding=3, mime=each.mime, type=each.type, desc=f"{number}", data=each.data)
+            for number, each in enumerate(pictures)
+        ],
+    )
+
+
+CONTAINERS = [(flac_with, "a.flac"), (vorbis_with, "a.ogg"), (mp3_with, "a.mp3")]
+FRONT, OTHER, ARTIST, BESIDE = image("red"), image("blue"), image("green"), b"beside"
+
+
+@pytest.mark.parametrize(("write", "name"), CONTAINERS, ids=["flac", "ogg", "mp3"])
+@pytest.mark.parametrize(
+    ("pictures", "cover"),
+    [
+        ([(8, ARTIST), (3, FRONT)], FRONT),
+        ([(4, OTHER), (3, FRONT)], FRONT),
+        ([(8, ARTIST), (0, OTHER)], OTHER),
+        ([(1, FRONT), (4, OTHER)], OTHER),  # an icon is the last choice
+        ([(8, ARTIST)], BESIDE),
+        ([(3, b"https://example.org/front.jpg", "-->")], BESIDE),
+        ([(3, b"https://example.org/front.jpg", "-->"), (4, OTHER)], OTHER),
+        ([(3, b"")], BESIDE),
+        ([(3, b"no image")], BESIDE),
+        ([], BESIDE),
+    ],
+)
+def test_the_front_cover_comes_first_and_the_artist_is_none(
+    music, tmp_path, write, name, pictures, cover
+):
+    write(music / name, *[picture(*each) for each in pictures])
+    (music / "Folder.JPG").write_bytes(BESIDE)
+
+    ingest(music, tmp_path)
+
+    assert list(landed_files(tmp_path, "covers").values()) == [cover]
+
+
+def test_a_broken_picture_does_not_hide_the_next_one(music, tmp_path):
+    good = base64.b64encode(picture(3, FRONT).write()).decode()
+    tagged(music / "a.ogg", metadata_block_picture=["not base64!", good])
+
+    assert ingest(music, tmp_path).remarks == ()
+    assert list(landed_files(tmp_path, "covers").values()) == [FRONT]
+
+
+def test_a_picture_that_is_too_large_is_named_and_the_file_beside_serves(
+    music, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("jobs.sources.cover_file.COVER_BYTES_MAX", len(FRONT) - 1)
+    flac_with(music / "a.flac", picture(3, FRONT))
+    (music / "a.png").write_bytes(BESIDE)
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason.startswith("cover: no picture in the file is an image of at most")
+    assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "A.jpeg", "Cover.PNG", "FOLDER.jpg"])
+def test_a_cover_beside_the_file_is_found_in_any_case(music, tmp_path, name):
+    draw(music / "a.flac")
+    (music / name).write_bytes(BESIDE)
+
+    ingest(music, tmp_path)
+
+    assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]

@@ -1,0 +1,80 @@
+"""A stated duration that cannot be true is left out and named."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from tests.jobs.sources.music_files.recordings import (
+    draw,
+    ingest,
+    tracks_by_title,
+)
+
+
+@pytest.fixture
+def music(tmp_path):
+    return tmp_path / "music"
+
+
+def set_mp3_frame_count(file, count):
+    """A Xing header before the first frame states so many frames; ours of LAME has one already."""
+    content = bytearray(file.read_bytes())
+    start = max(content.find(b"Xing"), content.find(b"Info"))
+    content[start + 8 : start + 12] = struct.pack(">I", count)
+    file.write_bytes(content)
+
+
+def set_flac_sample_count(file, count):
+    """The low 36 bits of the 8 bytes behind block and frame sizes (RFC 9639, 8.2)."""
+    content = bytearray(file.read_bytes())
+    packed = int.from_bytes(content[18:26]) >> 36 << 36 | count
+    content[18:26] = packed.to_bytes(8)
+    file.write_bytes(content)
+
+
+def set_wav_sizes(file, size):
+    """A recorder that writes to a pipe cannot come back to correct the sizes."""
+    content = bytearray(file.read_bytes())
+    start = content.find(b"data")
+    content[start + 4 : start + 8] = struct.pack("<I", size)
+    content[4:8] = struct.pack("<I", size or len(content) - 8)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "value"),
+    [
+        ("a.mp3", set_mp3_frame_count, 0xFFFFFFFF),
+        ("a.mp3", set_mp3_frame_count, 100_000),  # 2 h at 8 kHz in 3 kB
+        ("a.flac", set_flac_sample_count, 2**36 - 1),
+        ("a.wav", set_wav_sizes, 0xFFFFFFFF),
+        ("a.wav", set_wav_sizes, 0x7FFFFFFF),
+        ("a.wav", set_wav_sizes, 1_000_000),  # a minute, of which a second is there
+        ("a.wav", set_wav_sizes, 0),
+    ],
+)
+def test_a_duration_that_cannot_be_true_is_null_and_named(music, tmp_path, name, spoil, value):
+    spoil(draw(music / name), value)
+    draw(music / "good.wav", seed=1)
+
+    result = ingest(music, tmp_path)
+
+    durations = {
+        title: row["track_duration_ms"] for title, row in tracks_by_title(tmp_path).items()
+    }
+    assert durations == {"a": None, "good": 500}
+    [remark] = result.remarks
+    assert remark.path == name
+    assert remark.reason.startswith("duration_ms: ")
+
+
+def test_a_true_duration_stays(music, tmp_path):
+    """Half a second in each format; MP3 pads its frames."""
+    for seed, name in enumerate(("w.wav", "f.flac", "o.ogg", "i.aiff", "m.mp3")):
+        draw(music / name, seed)
+
+    assert ingest(music, tmp_path).remarks == ()
+    for title, row in tracks_by_title(tmp_path).items():
+        assert row["track_duration_ms"] == pytest.approx(500, abs=200 if title == "m" else 0)

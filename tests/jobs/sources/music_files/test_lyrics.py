@@ -1,0 +1,87 @@
+"""Lyrics of a music folder are plain words, wherever they come from and whatever holds them."""
+
+from __future__ import annotations
+
+import pytest
+from mutagen.id3 import SYLT, USLT
+
+from tests.jobs.sources.music_files.recordings import (
+    draw,
+    ingest,
+    landed_rows,
+    tagged,
+    with_frames,
+)
+
+LRC = "[ar:Low]\n[00:01.50]first line\n[00:03.00]<00:03.00>sec<00:03.20>ond [sic]\n"
+PLAIN = "first line\nsecond [sic]"
+
+
+@pytest.fixture
+def music(tmp_path):
+    return tmp_path / "music"
+
+
+@pytest.mark.parametrize("name", ["song.lrc", "song.LRC", "Song.Lrc", "song.lyrics.txt"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_lyrics_beside_the_file_are_plain_words(music, tmp_path, name, encoding):
+    """Codecs without an explicit order write a byte order mark."""
+    draw(music / "song.flac")
+    (music / name).write_bytes(LRC.encode(encoding))
+
+    ingest(music, tmp_path)
+
+    assert [row["lyrics_bytes"] for row in landed_rows(tmp_path, "lyrics")] == [PLAIN.encode()]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (LRC, PLAIN),
+        ("\ufeff" + LRC, PLAIN),
+        (LRC.replace("\n", "\r\n"), PLAIN),
+        ("[00:01]a\n[01:02:03.5]b\n[00:04,25] c\n[ 0:05.1 ]d", "a\nb\nc\nd"),
+        ("[ti:T]\n[kana:1]\n[00:01.0]la\n[Chorus: both]\nlo", "la\n[Chorus: both]\nlo"),
+        ("[Verse 1]\nla\n[Chorus: both]", "[Verse 1]\nla\n[Chorus: both]"),
+        ("[offset:+500]\n[length: 3:12]\nla", "la"),
+        ("John [3:16] says <1:02> so", "John says so"),
+        ("[ar:only]\n[00:00.00]\n", None),
+    ],
+)
+def test_lyrics_in_the_file_lose_what_is_no_word(music, tmp_path, text, words):
+    tagged(music / "a.flac", lyrics=text)
+    with_frames(draw(music / "b.mp3", 1), USLT(encoding=3, lang="eng", desc="", text=text))
+
+    ingest(music, tmp_path)
+
+    found = [row["lyrics_bytes"].decode() for row in landed_rows(tmp_path, "lyrics")]
+    assert found == ([words, words] if words else [])
+
+
+def test_timed_lyrics_of_id3_are_lyrics(music, tmp_path):
+    lines = [("first ", 0), ("line", 500), ("\nsecond", 900)]
+    with_frames(draw(music / "a.mp3"), SYLT(encoding=3, lang="eng", format=2, type=1, text=lines))
+
+    ingest(music, tmp_path)
+
+    assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"first line\nsecond"
+
+
+@pytest.mark.parametrize("content", [b"bl\xe5\n[00:01.0]la", "la\n".encode("utf-16-le")])
+def test_lyrics_in_an_unknown_encoding_stay_as_bytes(music, tmp_path, content):
+    draw(music / "song.flac")
+    (music / "song.lrc").write_bytes(content)
+
+    ingest(music, tmp_path)
+
+    assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == content
+
+
+def test_a_name_in_another_unicode_form_is_the_same(music, tmp_path):
+    """A Mac writes ü as u and two dots."""
+    draw(music / "gr\u00fcn.flac")
+    (music / "gru\u0308n.lrc").write_text("la")
+
+    ingest(music, tmp_path)
+
+    assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"la"
