@@ -53,8 +53,10 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
     Raises:
         ContractError: there is no such job, or its rows contradict the contract.
         TableMissing: an input has not been written yet.
+        DayAhead: the night's day is later than tomorrow.
         ErasedDuringRun: a person was erased after the inputs had been read.
         LeaseTaken: another run is writing the table.
+        LeaseLost, CommitLost: another run may have replaced what this one wrote.
     """
     started_at_s = time.monotonic()
     job = job_called(name)
@@ -64,11 +66,6 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
 
     with run_events(night, [name], partial(datetime.now, UTC)):
         with spark_io.exclusive_write(session, lake, job.output) as check_lease:
-
-            def before_commit() -> None:
-                check_no_erasure()
-                check_lease()
-
             days = days_to_compute(job.output, night)
             ensure_table(lake, job.output)
             inputs = versions_of(
@@ -83,7 +80,8 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
                 first=days.first,
                 end=days.end,
                 commit_note=night.run_id,
-                before_commit=before_commit,
+                before_commit=check_no_erasure,
+                check_lease=check_lease,
             )
         elapsed_s = time.monotonic() - started_at_s
         record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))

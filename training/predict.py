@@ -64,6 +64,7 @@ def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple
         UnknownTaskError, UnknownFamilyError: no task, or no family of it, has this name.
         NoModelError: there is no usable model.
         CheckpointError: its files are not those that its row names.
+        DayAhead: the night's day is later than tomorrow.
         ErasedDuringRun: a person was erased while it predicted.
     """
     started_at_s = time.monotonic()

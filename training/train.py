@@ -108,6 +108,7 @@ def train(
         UnknownTaskError, UnknownFamilyError: no task, or no family of it, has this name.
         ValueError: both family and retrain are given.
         NoModelError: retrain is never and there is no usable model.
+        DayAhead: the night's day is later than tomorrow.
         ErasedDuringRun: a person was erased while it trained.
     """
     started_at_s = time.monotonic()
@@ -119,12 +120,12 @@ def train(
     task = get_task(task_name)
     if family is not None:
         get_family(task_name, family)
-    champion = broadcast_from_rank0(lambda: model_registry.champion_of(night, task_name))
     name = f"{SCORE_EVALUATION.name}.{task_name}"
     with (
         run_events(night, [name] if is_main() else [], partial(datetime.now, UTC)),
         deterministic(night.settings.seed, night.settings.training.n_threads),
     ):
+        champion = broadcast_from_rank0(lambda: model_registry.champion_of(night, task_name))
         if family is not None:
             return _train_new(night, task, plan_by_hand(task, champion, family), started_at_s)
         found = broadcast_from_rank0(lambda: _find_model(night, task, champion, retrain))

@@ -6,6 +6,7 @@ Tasks read the settings when they run: Airflow parses DAG files all the time and
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,8 +22,9 @@ def night_of(context: Any) -> Night:
     """Return the Night of a task instance; as_of is the date of its data interval's start.
 
     Raises:
-        AirflowFailException: the run was triggered without a date.
+        AirflowFailException: the run was triggered without a date, or for a day far ahead.
     """
+    from feature_store.as_of import DayAhead, check_as_of
     from feature_store.settings import Night
 
     if context.get("data_interval_start") is None:
@@ -31,6 +33,10 @@ def night_of(context: Any) -> Night:
             "backfill of that date"
         )
     as_of = context["data_interval_start"].date()
+    try:
+        check_as_of(as_of, datetime.now(UTC))
+    except DayAhead as error:  # a later try on the same day would fail too
+        raise AirflowFailException(str(error)) from error
     return Night(as_of, run_id_of(as_of.isoformat(), context["run_id"]), current_settings())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from feature_store.contract import ContractError, Table, Time
 from feature_store.lake.batch_stream import write_stream
+from feature_store.lake.commits import Commit, marked, own_commit
 from feature_store.lake.content_hash import ArrowFingerprint
 from feature_store.lake.delta_tables import (
     TableMissing,
@@ -41,7 +41,7 @@ class Written:
     """The result of one write, for run_metrics and lineage.
 
     Attributes:
-        table_version: Delta version after the write.
+        table_version: Delta version that the write made.
         added_bytes: size of the files that the write added.
         content_sha256: hash of the rows written, independent of their order.
     """
@@ -126,6 +126,7 @@ def write_slice(
     Raises:
         ContractError: a column is missing or extra, or a row belongs to another day or part;
             nothing was written.
+        LeaseLost, CommitLost: another writer may have replaced this commit; says what is there.
     """
     from deltalake import write_deltalake
 
@@ -151,13 +152,14 @@ def write_slice(
 
         def write(reader: pa.RecordBatchReader) -> None:
             predicate = _slice_predicate(as_of, part)
-            properties = commit_properties(commit_note)
+            properties = commit_properties(note)
             write_deltalake(
                 opened, reader, mode="overwrite", predicate=predicate, commit_properties=properties
             )
 
         check()
-        opened = ensure_table(lake, table)
+        opened, note = ensure_table(lake, table), marked(commit_note)
+        version_before = opened.version()
         files_before, may_be_committed = _data_files(lake, table), list[bool]()
         try:
             write_stream(write, table.arrow_schema, checked_batches())
@@ -165,7 +167,8 @@ def write_slice(
             if not may_be_committed:  # files of a stopped stream may hold an erased person's rows
                 _delete_files(lake, _data_files(lake, table) - files_before)
             raise
-    return _written(lake, table, opened, fingerprint)
+        commit = own_commit(lake, table, note, after=version_before, check_lease=check_lease)
+    return _written(table, commit, fingerprint)
 
 
 def append(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") -> Written:
@@ -179,10 +182,12 @@ def append(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") ->
     checked = _in_contract_order(table, rows)
     for batch in checked.to_batches(max_chunksize=ROWS_A_BATCH):
         fingerprint.update(batch)
-    opened = ensure_table(lake, table)
-    properties = commit_properties(commit_note)
+    opened, note = ensure_table(lake, table), marked(commit_note)
+    version_before = opened.version()
+    properties = commit_properties(note)
     write_deltalake(opened, checked, mode="append", commit_properties=properties)
-    return _written(lake, table, opened, fingerprint)
+    commit = own_commit(lake, table, note, after=version_before)
+    return _written(table, commit, fingerprint)
 
 
 def replace_rows(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") -> None:
@@ -308,12 +313,12 @@ def _slice_predicate(as_of: date, part: Mapping[str, str]) -> str:
     return " AND ".join(f"{name} = '{value}'" for name, value in values.items())
 
 
-def _written(lake: str, table: Table, opened: DeltaTable, fingerprint: ArrowFingerprint) -> Written:
+def _written(table: Table, commit: Commit, fingerprint: ArrowFingerprint) -> Written:
     return Written(
         table_name=table.name,
-        table_version=opened.version(),
+        table_version=commit.version,
         row_count=fingerprint.row_count,
-        added_bytes=_added_bytes(lake, table, opened.version()),
+        added_bytes=commit.added_bytes,
         content_sha256=fingerprint.digest(),
     )
 
@@ -332,10 +337,3 @@ def _delete_files(lake: str, paths: set[str]) -> None:
     storage = open_storage(lake)
     for path in sorted(paths):
         storage.delete(path)
-
-
-def _added_bytes(lake: str, table: Table, version: int) -> int:
-    """Size of the files that one commit added; delta-rs reports it only in the log itself."""
-    commit = open_storage(lake).read(f"tables/{table.name}/_delta_log/{version:020}.json")
-    actions = [json.loads(line) for line in commit.splitlines()]
-    return sum(action["add"]["size"] for action in actions if "add" in action)

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from feature_store.contract import ContractError
+from feature_store.lake.commits import USER_METADATA, marked
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import open_storage
 
@@ -30,10 +31,6 @@ _PROPERTIES: dict[str, str | None] = {
     # would delete the version that readers have pinned. Only an erasure deletes our log entries.
     "delta.enableExpiredLogCleanup": "false"
 }
-
-
-USER_METADATA = "userMetadata"
-"""Where Delta keeps what a writer says of its commit."""
 
 
 class TableMissing(LookupError):
@@ -109,16 +106,14 @@ def commit_properties(
     """What a commit of delta-rs says of itself.
 
     Args:
-        note: the run, or what else made the commit; the column userMetadata of DESCRIBE HISTORY.
+        note: the run, or what else made the commit; gets a mark, unless it has one.
         marks: further entries of the commit's information.
         is_retried: False lets a commit fail that lost a race.
     """
     from deltalake import CommitProperties
 
-    metadata = ({USER_METADATA: note} if note else {}) | dict(marks or {})
-    return CommitProperties(
-        custom_metadata=metadata or None, max_commit_retries=None if is_retried else 0
-    )
+    metadata = {USER_METADATA: marked(note)} | dict(marks or {})
+    return CommitProperties(custom_metadata=metadata, max_commit_retries=None if is_retried else 0)
 
 
 def ensure_table(lake: str, table: Table) -> DeltaTable:

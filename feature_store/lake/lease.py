@@ -36,6 +36,9 @@ def writer_lease(
 ) -> Iterator[Callable[[], None]]:
     """Hold the lease of one table; yields a function that raises LeaseLost once it is lost.
 
+    On object storage the function asks the store: a process that was stopped and goes on cannot
+    know from its own memory that another writer has taken the lease.
+
     Raises:
         LeaseTaken: another writer still holds it after `wait_s` seconds.
         LeaseLost: the lease expired meanwhile; another writer's commit may have replaced this one.
@@ -76,7 +79,7 @@ def _object_lease(
     heartbeat.start()
 
     def check_lease() -> None:
-        if not held.is_held:
+        if not held.confirm():
             raise _lost(table_name, storage.uri(path))
 
     try:
@@ -95,6 +98,7 @@ class _HeldObject:
     def __init__(self, storage: ObjectStorage, path: str, etag: str) -> None:
         self._storage, self._path = storage, path
         self._etag: str | None = etag
+        self._turn = threading.Lock()  # the heartbeat and a check must not replace the same state
         self.stopped = threading.Event()
 
     def beat(self) -> None:
@@ -106,24 +110,24 @@ class _HeldObject:
         written_at_s = time.monotonic()
         while not self.stopped.wait(HEARTBEAT_S) and self._etag is not None:
             try:
-                self._etag = self._storage.put_if_match(
-                    self._path, _state(is_free=False), self._etag
-                )
+                self.confirm()
                 written_at_s = time.monotonic()
             except StorageError:
                 if time.monotonic() - written_at_s > EXPIRES_S - HEARTBEAT_S:
                     self._etag = None
 
-    @property
-    def is_held(self) -> bool:
-        """False once another writer may have taken the lease."""
-        return self._etag is not None
+    def confirm(self, *, is_free: bool = False) -> bool:
+        """Put the lease's state; False when another writer has taken it, or may have."""
+        with self._turn:
+            if self._etag is not None:
+                self._etag = self._storage.put_if_match(
+                    self._path, _state(is_free=is_free), self._etag
+                )
+            return self._etag is not None
 
     def release(self) -> bool:
         """Mark the lease free; False when it was lost before."""
-        if not self.is_held:
-            return False
-        return self._storage.put_if_match(self._path, _state(is_free=True), self._etag) is not None
+        return self.confirm(is_free=True)
 
 
 def _acquire(storage: ObjectStorage, path: str, table_name: str, wait_s: float) -> str:

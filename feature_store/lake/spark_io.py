@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from feature_store.contract import ContractError, Table, Time
 from feature_store.lake.arrow_io import Written
+from feature_store.lake.commits import USER_METADATA, Commit, marked, own_commit
 from feature_store.lake.content_hash import observe_fingerprint, observed_fingerprint
 from feature_store.lake.delta_tables import (
-    USER_METADATA,
     ensure_table,
     exists,
     open_table,
@@ -150,10 +150,12 @@ def write(
     end: date | None = None,
     commit_note: str = "",
     before_commit: Callable[[], None] | None = None,
+    check_lease: Callable[[], None] | None = None,
 ) -> Written:
     """Replace the days [first, end) of a table in one commit, or append to a timeless table.
 
-    Callers with concurrent writers wrap this in `exclusive_write`.
+    Callers with concurrent writers wrap this in `exclusive_write`. The result names the version of
+    this commit, found by its mark, and not the newest version.
 
     Args:
         frame: rows in any order of columns.
@@ -163,11 +165,13 @@ def write(
         end: the day after the last.
         commit_note: the run that writes, for DESCRIBE HISTORY.
         before_commit: called just before the write; an exception that it raises stops the write.
+        check_lease: what `exclusive_write` yields; called before the write and after the commit.
 
     Raises:
         ContractError: the frame's columns or types are not the contract's, or a row lies outside
         the days.
-        RuleBroken: a row breaks NOT NULL or a rule of the contract; names table, rule and values.
+        RuleBroken: a row breaks NOT NULL or a rule of the contract; names table and rule.
+        LeaseLost, CommitLost: another writer may have replaced this commit; says what is there.
     """
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -175,12 +179,12 @@ def write(
 
     observation = Observation(f"fingerprint of {table.name}")
     observed = observe_fingerprint(_in_contract_order(frame, table), table, observation)
-    if before_commit is not None:
-        before_commit()
+    for check in (before_commit, check_lease):
+        if check is not None:
+            check()
     _allow_nulls(frame.sparkSession, lake, table)
-    writer = observed.write.format("delta").mode("append")
-    if commit_note:
-        writer = writer.option(USER_METADATA, commit_note)
+    before, note = open_table(lake, table).version(), marked(commit_note)
+    writer = observed.write.format("delta").mode("append").option(USER_METADATA, note)
     if table.time is not Time.NONE:
         writer = writer.mode("overwrite").option("replaceWhere", _replaced_days(table, first, end))
         writer = writer.options(**_progress(lake, table, end))
@@ -189,7 +193,8 @@ def write(
             writer.save(_spark_uri(table_uri(lake, table)))
     except (Py4JError, PySparkException) as error:
         raise _translated(table, error) from error
-    return _written(lake, table, observation)
+    commit = own_commit(lake, table, note, after=before, check_lease=check_lease)
+    return _written(table, commit, observation)
 
 
 def _allow_nulls(spark: SparkSession, lake: str, table: Table) -> None:
@@ -312,14 +317,12 @@ def _translated(table: Table, error: Exception) -> Exception:
     )
 
 
-def _written(lake: str, table: Table, observation: Observation) -> Written:
-    opened = open_table(lake, table)
-    metrics = opened.history(1)[0].get("operationMetrics", {})
+def _written(table: Table, commit: Commit, observation: Observation) -> Written:
     row_count, content_sha256 = observed_fingerprint(observation)
     return Written(
         table_name=table.name,
-        table_version=opened.version(),
+        table_version=commit.version,
         row_count=row_count,
-        added_bytes=int(metrics.get("numOutputBytes", 0)),
+        added_bytes=int(commit.metrics.get("numOutputBytes", 0)),
         content_sha256=content_sha256,
     )

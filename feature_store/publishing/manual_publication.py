@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from feature_store.as_of import check_as_of
 from feature_store.lake.arrow_io import read_table
 from feature_store.publishing.gates import GateFailed, GateResult
 from feature_store.publishing.publish import ReadBackMismatch, append_event, check_not_erased
@@ -33,12 +34,14 @@ def publish_staged_run(
         RunErased: the run holds a person who was erased since.
         ReadBackMismatch: the staged rows are not in the table.
         CurrentMoved: another event became current meanwhile.
+        DayAhead: the run's day is later than tomorrow.
     """
     history = events(lake)
     done = _done_already(history, run_id, actor, reason)
     if done is not None:
         return done
     staged = _staged_event(history, run_id)
+    check_as_of(staged.as_of, now)
     check_not_erased(staged, history)
     results = apply_waivers(lake, run_id, [GateResult(**gate) for gate in staged.gates])
     blocking = [gate for gate in results if gate.is_blocking]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
+from feature_store.as_of import check_as_of
 from feature_store.contract import Table
 from feature_store.lake import spark_io
 from feature_store.lake.arrow_io import read_table
@@ -133,7 +134,9 @@ def publish(
     Raises:
         GateFailed: a gate blocks the run; the blocked event is recorded first.
         CurrentMoved: another event became current meanwhile.
+        DayAhead: the night's day is later than tomorrow.
     """
+    check_as_of(night.as_of, now)
     done = own_publication(night, pins)
     if done is not None:
         return done
@@ -176,6 +179,7 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
         RunErased: the run holds a person who was erased since.
         TableMissing: a pinned version is deleted.
         CurrentMoved: another event became current meanwhile.
+        DayAhead: the run's day is later than tomorrow.
     """
     history = events(lake)
     # An erase event pins the versions of the run that was current during the erasure.
@@ -191,6 +195,7 @@ def rollback(lake: str, run_id: str, *, actor: str, reason: str | None, now: dat
             f"{', '.join(published) or 'none'}; see `evensong published`"
         )
     target = published_events[-1]
+    check_as_of(target.as_of, now)
     check_not_erased(target, history)
     event = replace(
         target,
@@ -251,7 +256,7 @@ def append_event(lake: str, event: Event) -> Event:
                 opened,
                 _as_rows(numbered),
                 mode="append",
-                commit_properties=commit_properties(event.run_id, is_retried=False),
+                commit_properties=commit_properties(numbered.commit_note, is_retried=False),
             )
         except CommitFailedError:
             continue

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from feature_store.contract import ContractError, Table
 from feature_store.lake.arrow_io import read_table
+from feature_store.lake.commits import marked
 from feature_store.lake.delta_tables import exists, table_uri
 from feature_store.privacy.row_erasure import erase_from_rows
 from feature_store.privacy.suppression import reader_suppression_list
@@ -61,6 +62,11 @@ class Event:
     code_version: str
     contract_version: str
     recorded_at_utc: datetime
+
+    @property
+    def commit_note(self) -> str:
+        """What the event's commit says of itself; finds its version of published_runs."""
+        return marked(self.run_id, f"event-{self.event_number}")
 
 
 @dataclass(frozen=True, slots=True)

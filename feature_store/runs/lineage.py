@@ -21,6 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from feature_store.as_of import check_as_of
+from feature_store.lake.commits import find_recent_commit
 from feature_store.lake.delta_tables import exists, open_table, table_uri
 from feature_store.runs.lineage_outbox import Outbox
 from feature_store.tables import table_called
@@ -57,9 +59,15 @@ def versions_of(lake: str, tables: Sequence[Table]) -> dict[str, int]:
 def run_events(night: Night, tasks: Sequence[str], clock: Callable[[], datetime]) -> Iterator[None]:
     """Emit START for each of these tasks, and FAIL when the block raises.
 
+    Every entry point of a run passes here first, so this is where a day far ahead is refused.
+
     COMPLETE belongs to `emit_written` and `emit_published`, which know what was written. FAIL names
     the type of the error only: a message may hold a person's id.
+
+    Raises:
+        DayAhead: the night's day is later than tomorrow by the clock; nothing is emitted.
     """
+    check_as_of(night.as_of, clock())
     for task in tasks:
         _emit(night, task, "START", clock())
     try:
@@ -116,7 +124,9 @@ def emit_published(night: Night, event: Event, now: datetime) -> None:
             )
         )
     events_table = PUBLISHED_RUNS.name
-    committed = open_table(lake, PUBLISHED_RUNS).version()
+    newest = open_table(lake, PUBLISHED_RUNS).version()
+    commit = find_recent_commit(lake, PUBLISHED_RUNS, event.commit_note, newest=newest)
+    committed = commit.version if commit is not None else None  # erasures purge earlier commits
     output = OutputDataset(
         *dataset_name(lake, events_table), facets=_table_facets(lake, events_table, committed)
     )
@@ -146,7 +156,8 @@ def _inputs(lake: str, inputs: Mapping[str, int]) -> list[InputDataset]:
     ]
 
 
-def _table_facets(lake: str, name: str, table_version: int) -> dict[str, DatasetFacet]:
+def _table_facets(lake: str, name: str, table_version: int | None) -> dict[str, DatasetFacet]:
+    """Version, address and columns of a table; no version where it is unknown."""
     from openlineage.client.facet_v2 import (
         dataset_version_dataset,
         datasource_dataset,
@@ -160,8 +171,11 @@ def _table_facets(lake: str, name: str, table_version: int) -> dict[str, Dataset
         )
         for column in table.columns
     ]
-    return {
-        "version": dataset_version_dataset.DatasetVersionDatasetFacet(str(table_version)),
+    known: dict[str, DatasetFacet] = {}
+    if table_version is not None:
+        facet = dataset_version_dataset.DatasetVersionDatasetFacet(str(table_version))
+        known = {"version": facet}
+    return known | {
         "dataSource": datasource_dataset.DatasourceDatasetFacet(
             name=name, uri=table_uri(lake, table)
         ),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
 
+from feature_store.as_of import check_as_of
 from feature_store.lake.storage import open_storage
 from feature_store.privacy.suppression import erasure_guard, load_suppression_list
 from feature_store.settings import Night
@@ -17,21 +17,23 @@ from jobs.landing.unfinished import unfinished_files
 LOG = structlog.get_logger()
 
 
-def utc_now() -> datetime:
-    """The current time: the default clock of a closing."""
-    return datetime.now(UTC)
-
-
-def close_landing(night: Night, clock: Callable[[], datetime] = utc_now) -> int:
+def close_landing(night: Night, *, now: datetime | None = None) -> int:
     """Write a manifest for every open day up to as_of; returns how many days were closed.
 
     Rows of erased people are removed from new landing files before any job reads them. Files that
     count for no day are named in the log and in the manifest of as_of.
 
+    Args:
+        night: the day and the settings.
+        now: the time, by the caller's clock or else by this machine's.
+
     Raises:
+        DayAhead: the night's day is later than tomorrow: it would close days that still fill.
         LandingError: nothing has arrived at all.
         PrivacyKeyMissing: the suppression list has entries, and the key is missing.
     """
+    clock = now or datetime.now(UTC)
+    check_as_of(night.as_of, clock)
     erasure_guard(night.settings.lake)  # waits for an erasure in progress; nothing to check later
     storage = open_storage(night.settings.lake)
     erased_people = load_suppression_list(night.settings)
@@ -39,7 +41,7 @@ def close_landing(night: Night, clock: Callable[[], datetime] = utc_now) -> int:
     if erased_people:
         erasure, scanned_sizes = remove_suppressed(storage, erased_people)
         LOG.info("removed erased people", rows=erasure.rows, files=erasure.files)
-    left_open = unfinished_files(storage, clock(), night.settings.landing.settle_s)
+    left_open = unfinished_files(storage, clock, night.settings.landing.settle_s)
     closed = close_days(storage, night.as_of, scanned_sizes, left_open)
     for one in read_manifest(storage, closed[-1]).not_taken if closed else ():
         LOG.warning("not taken", path=one.path, reason=one.reason)

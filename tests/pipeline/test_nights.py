@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from feature_store.lake.arrow_io import read_table
+from feature_store.lake.commits import run_of_note
 from feature_store.lake.delta_tables import exists, open_table
 from feature_store.publishing.snapshot import Snapshot, events, open_snapshot
 from feature_store.settings import Night, load_settings
@@ -215,7 +216,7 @@ def test_every_commit_of_a_night_names_its_run(nights):
     assert {nights.first["run_id"], nights.second["run_id"], nights.again["run_id"]} <= runs
     tables = [table for table in TABLES.values() if exists(nights.lake, table)]
     notes = {
-        (table.name, commit["operation"], commit.get("userMetadata"))
+        (table.name, commit["operation"], run_of_note(commit.get("userMetadata", "")))
         for table in tables
         for commit in open_table(nights.lake, table).history()
         if commit["operation"] not in {"CREATE TABLE", "ADD CONSTRAINT"}
