@@ -155,6 +155,10 @@ class ContractError(ValueError):
     """A declaration contradicts itself, or rows contradict their table's contract."""
 
 
+class RuleBroken(ContractError):
+    """A row breaks a constraint of its table; nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """The contract of one Delta table.

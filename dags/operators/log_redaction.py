@@ -1,7 +1,7 @@
 """Redact a person's id in Airflow's logs and database.
 
-No task receives a person's id, but the message of a failed gate quotes a few bad rows, and Airflow
-writes the message to the task log.
+No task receives a person's id, and our messages hold none. But another library's error may quote a
+row, and logs of earlier versions hold examples of broken gates.
 """
 
 from __future__ import annotations

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, TypeVar
 
-from feature_store.contract import ContractError, Table, Time
+from feature_store.contract import ContractError, RuleBroken, Table, Time
 from feature_store.lake.batch_stream import write_stream
 from feature_store.lake.commits import Commit, marked, own_commit
 from feature_store.lake.content_hash import ArrowFingerprint
@@ -126,6 +128,7 @@ def write_slice(
     Raises:
         ContractError: a column is missing or extra, or a row belongs to another day or part;
             nothing was written.
+        RuleBroken: a row breaks NOT NULL or a rule of the contract; nothing was written.
         LeaseLost, CommitLost: another writer may have replaced this commit; says what is there.
     """
     from deltalake import write_deltalake
@@ -162,7 +165,8 @@ def write_slice(
         version_before = opened.version()
         files_before, may_be_committed = _data_files(lake, table), list[bool]()
         try:
-            write_stream(write, table.arrow_schema, checked_batches())
+            with _without_rows(table):
+                write_stream(write, table.arrow_schema, checked_batches())
         except BaseException:
             if not may_be_committed:  # files of a stopped stream may hold an erased person's rows
                 _delete_files(lake, _data_files(lake, table) - files_before)
@@ -184,8 +188,9 @@ def append(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") ->
         fingerprint.update(batch)
     opened, note = ensure_table(lake, table), marked(commit_note)
     version_before = opened.version()
-    properties = commit_properties(note)
-    write_deltalake(opened, checked, mode="append", commit_properties=properties)
+    with _without_rows(table):
+        properties = commit_properties(note)
+        write_deltalake(opened, checked, mode="append", commit_properties=properties)
     commit = own_commit(lake, table, note, after=version_before)
     return _written(table, commit, fingerprint)
 
@@ -201,12 +206,38 @@ def replace_rows(lake: str, table: Table, rows: pa.Table, *, commit_note: str = 
     """
     from deltalake import write_deltalake
 
-    write_deltalake(
-        ensure_table(lake, table),
-        _in_contract_order(table, rows),
-        mode="overwrite",
-        commit_properties=commit_properties(commit_note, is_retried=False),
-    )
+    with _without_rows(table):
+        write_deltalake(
+            ensure_table(lake, table),
+            _in_contract_order(table, rows),
+            mode="overwrite",
+            commit_properties=commit_properties(commit_note, is_retried=False),
+        )
+
+
+@contextmanager
+def _without_rows(table: Table) -> Iterator[None]:
+    """Raise RuleBroken instead of delta-rs's error, whose message previews the broken rows.
+
+    The message reaches logs and alerts, and a row may name a listener.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        yield
+    except DeltaError as error:
+        found = re.search(r"Invalid data found: (\d+) rows failed", str(error))
+        if not found:
+            raise
+        rules = "; ".join([*(f"{name} is not null" for name in _required(table)), *table.checks])
+        raise RuleBroken(
+            f"{table.name}: {found[1]} rows break a rule of the contract ({rules}); nothing was "
+            "written, earlier rows stay; correct what computes the rows"
+        ) from None
+
+
+def _required(table: Table) -> list[str]:
+    return [column.name for column in table.columns if not column.is_nullable]
 
 
 def _check_conditions(table: Table, conditions: Mapping[str, str], *, is_newest: bool) -> None:

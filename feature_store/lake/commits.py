@@ -101,6 +101,7 @@ def own_commit(
     *,
     after: int,
     check_lease: Callable[[], None] | None = None,
+    may_be_none: bool = False,
 ) -> Commit:
     """The commit that this writer has just made.
 
@@ -110,6 +111,8 @@ def own_commit(
         note: the marked note of the commit.
         after: a version from before the write.
         check_lease: raises LeaseLost once another writer may hold the table.
+        may_be_none: the write had no row. Spark makes no commit when nothing changes; the version
+            is then the one from before.
 
     Raises:
         LeaseLost: the lease expired during the write; says where the commit is and what is newest.
@@ -121,6 +124,8 @@ def own_commit(
     except LeaseLost as error:
         raise LeaseLost(f"{error}; {_visible(lake, table, note, after)}") from error
     found = find_commit(lake, table, note, after=after)
+    if found is None and may_be_none:
+        return Commit(after, ())
     if found is None:
         raise CommitLost(
             f"{table.name}: {_visible(lake, table, note, after)}; another writer's commit has "

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING
 
-from feature_store.contract import ContractError, Table, Time
+from feature_store.contract import ContractError, RuleBroken, Table, Time
 from feature_store.lake.arrow_io import Written
-from feature_store.lake.commits import USER_METADATA, Commit, marked, own_commit
+from feature_store.lake.commits import USER_METADATA, marked, own_commit
 from feature_store.lake.content_hash import observe_fingerprint, observed_fingerprint
 from feature_store.lake.delta_tables import (
     ensure_table,
@@ -24,15 +24,12 @@ from feature_store.lake.delta_tables import (
 from feature_store.lake.lease import writer_lease
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Observation, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 _PROCESSED = "evensong.processed_until"
+_COLUMNS_THAT_MAY_NAME_A_PERSON = ("node_id", "reason_subject", "original_text", "source_file")
 _REPLACES_DATA = "spark.databricks.delta.replaceWhere.dataColumns.enabled"
-
-
-class RuleBroken(ContractError):
-    """A row breaks a constraint of its table; nothing was written."""
 
 
 def read(
@@ -192,9 +189,18 @@ def write(
         with _whole_partitions(frame.sparkSession, table):
             writer.save(_spark_uri(table_uri(lake, table)))
     except (Py4JError, PySparkException) as error:
-        raise _translated(table, error) from error
-    commit = own_commit(lake, table, note, after=before, check_lease=check_lease)
-    return _written(table, commit, observation)
+        raise _translated(table, error) from None  # Java's message may hold a listener's id
+    row_count, content_sha256 = observed_fingerprint(observation)
+    commit = own_commit(
+        lake, table, note, after=before, check_lease=check_lease, may_be_none=not row_count
+    )
+    return Written(
+        table_name=table.name,
+        table_version=commit.version,
+        row_count=row_count,
+        added_bytes=int(commit.metrics.get("numOutputBytes", 0)),
+        content_sha256=content_sha256,
+    )
 
 
 def _allow_nulls(spark: SparkSession, lake: str, table: Table) -> None:
@@ -301,7 +307,10 @@ def _replaced_days(table: Table, first: date | None, end: date | None) -> str:
 
 
 def _translated(table: Table, error: Exception) -> Exception:
-    """RuleBroken without the JVM's stack when rows break a constraint; else the error itself."""
+    """RuleBroken without the JVM's stack when rows break a constraint; else the error itself.
+
+    Values of columns that may name a person are left out: the message reaches logs and alerts.
+    """
     found = re.search(
         r"\[(DELTA_VIOLATE_CONSTRAINT\w*|DELTA_NOT_NULL_CONSTRAINT\w*|DELTA_REPLACE_WHERE_MISMATCH)\]"
         r"(.*?)(?:\n\s+at |\Z)",
@@ -310,19 +319,11 @@ def _translated(table: Table, error: Exception) -> Exception:
     )
     if not found:
         return error
-    broken = " ".join(found[2].split())
+    hidden = "|".join([*table.person_columns, *_COLUMNS_THAT_MAY_NAME_A_PERSON])
+    broken = " ".join(
+        re.sub(rf"(?m)^(\s*- (?:{hidden})) : .*$", r"\1 : ‹hidden›", found[2]).split()
+    )
     return RuleBroken(
         f"{table.name}: {broken}; nothing was written, earlier rows stay; correct the job or the "
         "rows it reads"
-    )
-
-
-def _written(table: Table, commit: Commit, observation: Observation) -> Written:
-    row_count, content_sha256 = observed_fingerprint(observation)
-    return Written(
-        table_name=table.name,
-        table_version=commit.version,
-        row_count=row_count,
-        added_bytes=int(commit.metrics.get("numOutputBytes", 0)),
-        content_sha256=content_sha256,
     )

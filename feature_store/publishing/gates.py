@@ -23,7 +23,8 @@ class GateMetric:
         rule: name of the gate, as messages and waivers give it.
         low: smallest value that passes; None for no bound.
         high: largest value that passes; None for no bound.
-        examples: a few rows that break the rule, for the person who reads the message.
+        examples: a few rows that break the rule; kept in published_runs alone, as they name
+            listeners.
         is_absolute: the rule cannot be waived.
     """
 
@@ -70,10 +71,8 @@ class GateResult:
         return asdict(self)
 
     def __str__(self) -> str:
-        examples = f"; for example {self.examples}" if self.examples else ""
-        return (
-            f"{self.table_name}: {self.rule} is {self.value:g}, must be {self.threshold}{examples}"
-        )
+        """The result without examples: messages reach logs, alerts and lineage."""
+        return f"{self.table_name}: {self.rule} is {self.value:g}, must be {self.threshold}"
 
 
 def evaluate_gates(metrics: Sequence[GateMetric]) -> list[GateResult]:

@@ -308,8 +308,9 @@ def _blocked_message(blocking: Sequence[GateResult], blocked: Event, current: Ev
     kept = f"event {current.event_number} stays current" if current else "nothing is published"
     return (
         f"{'; '.join(str(gate) for gate in blocking)} (event {blocked.event_number}, blocked); "
-        f"{kept}; correct the data or the rule's setting and clear the task, or look at "
-        "`evensong waive --help`"
+        f"{kept}; look at the event's examples (the run's report, or `evensong published --format "
+        "json`), correct the data or the rule's setting and clear the task, or look at `evensong "
+        "waive --help`"
     )
 
 

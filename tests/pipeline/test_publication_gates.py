@@ -54,7 +54,7 @@ def test_a_broken_population_gate_blocks_the_night_and_readers_keep_their_snapsh
 
 
 def test_a_row_that_breaks_an_absolute_gate_blocks_the_night_by_name(nights, spark, tmp_path):
-    """The gate finds a hidden track in a staged list and shows its row as the example."""
+    """The gate finds a hidden track in a staged list; the event alone keeps its row as the example."""
     lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
     settings = load_settings(lake=lake, state=tmp_path, lists={"length": 3})
     night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], settings)
@@ -65,8 +65,12 @@ def test_a_row_that_breaks_an_absolute_gate_blocks_the_night_by_name(nights, spa
     )
     stage_again(spark, night, with_hidden_track)
 
-    with pytest.raises(GateFailed, match=r'hidden_tracks_topk is 1, .*"user_id":"rock-1"'):
+    with pytest.raises(GateFailed, match="hidden_tracks_topk is 1, ") as failed:
         publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
+
+    [gate] = [each for each in events(lake)[-1].gates if each["rule"] == "hidden_tracks_topk"]
+    assert '"user_id":"rock-1"' in gate["examples"]
+    assert "rock-1" not in str(failed.value)
 
 
 @pytest.mark.parametrize(("n_races", "is_published"), [(1, True), (3, False)])
@@ -167,7 +171,7 @@ def test_a_slice_that_breaks_its_contract_blocks_the_night(nights, spark, tmp_pa
     record_task(night, written, {}, elapsed_s=0, now=datetime.now(UTC))
 
     with pytest.raises(
-        GateFailed, match=r"contract_rec_changes is 1, must be at most 0; for example repeated key"
+        GateFailed, match=r"contract_rec_changes is 1, must be at most 0 \(event \d+, blocked\)"
     ):
         publish_night(night, mode="auto", actor="test", now=NOON, spark=spark)
 

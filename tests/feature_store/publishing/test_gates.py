@@ -27,14 +27,14 @@ def test_bounds_are_inclusive_on_both_sides():
     }
 
 
-def test_a_broken_gate_names_table_rule_value_bound_and_examples():
+def test_a_broken_gate_names_table_rule_value_and_bound_and_keeps_its_examples_apart():
+    """Its text goes to logs, alerts and lineage; the examples name listeners."""
     [broken] = evaluate_gates(
         [GateMetric("hidden_tracks", "rec_topk", 2, high=0, examples='{"user_id":"u1"}')]
     )
 
-    assert str(broken) == (
-        'rec_topk: hidden_tracks is 2, must be at most 0; for example {"user_id":"u1"}'
-    )
+    assert str(broken) == "rec_topk: hidden_tracks is 2, must be at most 0"
+    assert broken.as_row()["examples"] == '{"user_id":"u1"}'
 
 
 def test_two_metrics_of_one_rule_are_an_error():

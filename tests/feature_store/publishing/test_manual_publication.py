@@ -98,8 +98,14 @@ def test_an_absolute_rule_cannot_be_waived(lake, run_of):
     with pytest.raises(GateFailed):
         publish_run(run_of(MARCH_1, "r1"), gates=(BROKEN,))
 
-    with pytest.raises(WaiverRefused, match=r"hidden_tracks_topk is 2, .* cannot be waived"):
+    with pytest.raises(WaiverRefused, match=r"hidden_tracks_topk is 2, .* cannot be waived") as no:
         waive(lake, "r1", "hidden_tracks_topk", reason="hurry", **ANN)
+    with pytest.raises(
+        GateFailed, match=r"hidden_tracks_topk is 2, .* stays unpublished"
+    ) as failed:
+        publish_staged_run(lake, "r1", reason=None, **ANN)
+
+    assert "u1" not in f"{no.value} {failed.value}"
 
 
 def test_a_waiver_for_a_rule_that_does_not_block_the_run_is_refused(lake, run_of, blocked):
