@@ -2,10 +2,11 @@
 
 **Reads** published_runs: the current run, and the runs that can still be restored.
 
-**Writes** no row of any table. Drops slices and landing files that are older than the settings
-`maintenance.slice_days` and `maintenance.landing_days`, packs small files (OPTIMIZE), and deletes
-files that no version in use needs (VACUUM). The versions of the current run and of the runs of the
-last `maintenance.restorable_days` days stay, however old they are.
+**Writes** no row of any table. Drops slices and landing files of rows that are older than the
+settings `maintenance.slice_days` and `maintenance.landing_days` (audio files and covers stay),
+packs small files (OPTIMIZE), and deletes files that no version in use needs (VACUUM). The
+versions of the current run and of the runs of the last `maintenance.restorable_days` days stay,
+however old they are.
 
 **When late:** the lake grows; nothing else happens.
 

@@ -287,7 +287,10 @@ class MaintenanceSettings(BaseModel):
         "it is not set. A backfill of such a day reads them from landing again, if still there.",
     )
     landing_days: int | None = Field(
-        None, ge=1, description="Maintenance deletes older landing files; none when it is not set."
+        None,
+        ge=1,
+        description="Maintenance deletes older landing files with rows; none when it is not set. "
+        "Audio files and covers stay at any age: another encoder reads them again.",
     )
     max_files: int = Field(
         200,

@@ -56,6 +56,12 @@ class Storage(Protocol):
             StorageError: names the address.
         """
 
+    def read_blocks(self, path: str) -> Iterator[bytes]:
+        """The bytes in blocks of at most `BLOCK_BYTES`, for files that may not fit into memory.
+
+        Raises StorageError naming the address.
+        """
+
     def write(self, path: str, content: bytes) -> None:
         """Replace `path` atomically: a reader sees the old bytes or the new ones."""
 
@@ -66,6 +72,7 @@ class Storage(Protocol):
         """Delete a file; does nothing when it is missing."""
 
 
+BLOCK_BYTES = 8 * 2**20
 _NOT_FOUND = frozenset({404})
 _CONDITION_FAILED = frozenset({404, 409, 412})  # deleted, being written, or with another ETag
 
@@ -134,6 +141,16 @@ class FolderStorage:
                 f"storage {self.uri(path)}: cannot be read: {error.strerror}"
             ) from error
         yield file
+
+    def read_blocks(self, path: str) -> Iterator[bytes]:
+        try:
+            with (self.root / path).open("rb") as file:
+                while block := file.read(BLOCK_BYTES):
+                    yield block
+        except OSError as error:
+            raise StorageError(
+                f"storage {self.uri(path)}: cannot be read: {error.strerror}"
+            ) from error
 
     def write(self, path: str, content: bytes) -> None:
         self._write_temporary(path, content).replace(self.root / path)
@@ -209,6 +226,11 @@ class ObjectStorage:
                 self._client.download_fileobj(self.bucket, self._key(path), copy)
             copy.flush()
             yield Path(copy.name)
+
+    def read_blocks(self, path: str) -> Iterator[bytes]:
+        with self._translate_errors(path, "be read"):
+            found = self._client.get_object(Bucket=self.bucket, Key=self._key(path))
+            yield from found["Body"].iter_chunks(BLOCK_BYTES)
 
     def write(self, path: str, content: bytes) -> None:
         with self._translate_errors(path, "be written"):

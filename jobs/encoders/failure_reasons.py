@@ -1,20 +1,25 @@
-"""Failure reasons: why content has no features, and the exception that carries one."""
+"""Failure reasons: why content has no features, and the exceptions that say so."""
 
 from enum import StrEnum
 
 
 class FailureReason(StrEnum):
-    """Values of `failure_reason` in feat_audio, feat_lyrics, feat_cover and feat_tags."""
+    """Values of `failure_reason` in feat_audio, feat_lyrics, feat_cover and feat_tags.
 
-    MISSING_FILE = "missing_file"  # the catalogue names a file that the lake does not hold
-    CHANGED_FILE = "changed_file"  # the file's bytes no longer match the content hash
+    Each is a property of the bytes, so it is final for this content, encoder and preprocessing.
+    """
+
     EMPTY = "empty"  # no byte, no sample
     UNREADABLE = "unreadable"  # the decoder failed
     TOO_SHORT = "too_short"  # audio under `audio_file.MIN_S`
-    TOO_LARGE = "too_large"  # a cover above `image_file.MAX_PIXELS`
-    NOT_FINITE = "not_finite"  # samples that are NaN or infinite
+    TOO_LARGE = "too_large"  # above a bound on bytes, samples, pixels or characters, or on memory
+    TOO_SLOW = "too_slow"  # decoding took more CPU time than `decoder_process.MAX_CPU_S`
+    CRASHED = "crashed"  # the decoder's process died of it, twice
+    OUT_OF_RANGE = "out_of_range"  # a sample rate, samples or channels that no recording has
+    NOT_FINITE = "not_finite"  # samples, pixels or features that are NaN or infinite
+    SILENT = "silent"  # audio without any sound
+    NOT_UTF8 = "not_utf8"  # a text with NUL characters or half a character: another encoding
     NO_WORDS = "no_words"  # lyrics or a tag without a letter
-    MISSING_TEXT = "missing_text"  # the catalogue names lyrics that raw_lyrics does not hold
 
 
 class ContentFailure(ValueError):
@@ -23,3 +28,8 @@ class ContentFailure(ValueError):
     def __init__(self, reason: FailureReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+        self.detail = detail
+
+
+class ContentMissing(LookupError):
+    """Content that the lake does not hold now; it gets no row, so a later night encodes it."""

@@ -1,7 +1,8 @@
 """feat_audio: embedding, tag probabilities and signal measures of new recordings.
 
 Two tracks with the same bytes share a row. A recording that cannot be decoded gets a row without
-features and with the failure reason; it is not tried again until the preprocessing changes.
+features and with the failure reason; it is not tried again until the preprocessing changes. One
+whose files are gone gets no row, and is encoded when a file is back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO
 from jobs.encoders import registry
 from jobs.encoders.audio import audio_file, signal
+from jobs.encoders.decoder_process import decode_apart
 from jobs.features.steps.incremental_encoding import (
     Features,
     encode,
@@ -38,7 +40,7 @@ def build(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
     recordings = (
         tracks.where(F.col("audio_hash").isNotNull())
         .groupBy(F.col("audio_hash").alias("content_hash"))
-        .agg(F.min("audio_uri").alias("source"))
+        .agg(F.array_sort(F.collect_set("audio_uri")).alias("source"))
     )
     new = not_yet_encoded(recordings, encoded, identity)
     featurise = partial(_audio_features, night.settings.lake, encoders, identity)
@@ -50,17 +52,17 @@ def _audio_features(
     encoders: EncoderSettings,
     identity: EncoderIdentity,
     content_hash: str,
-    path: str | None,
+    paths: list[str],
 ) -> Features:
     """The feature columns of one recording."""
-    content = read_content(lake, path, content_hash)
+    content = read_content(lake, paths, content_hash, max_bytes=audio_file.MAX_FILE_BYTES)
     encoder = registry.audio_encoder(encoders, identity)
-    samples = audio_file.decode(content, encoders.max_audio_s)
-    own_rate = encoder.sample_rate_hz
-    if own_rate == audio_file.SAMPLE_RATE_HZ:
+    max_audio_s, own_rate_hz = encoders.max_audio_s, encoder.sample_rate_hz
+    samples = decode_apart("audio", content, max_audio_s)
+    if own_rate_hz == audio_file.SAMPLE_RATE_HZ:
         encoding = encoder.encode(samples)
     else:
-        encoding = encoder.encode(audio_file.decode(content, encoders.max_audio_s, own_rate))
+        encoding = encoder.encode(decode_apart("audio", content, max_audio_s, own_rate_hz))
     return {
         "audio_embedding": encoding.embedding,
         "tag_probabilities": encoding.tag_probabilities,

@@ -1,7 +1,8 @@
 """feat_cover: image embeddings of new covers.
 
 The tracks of an album mostly share one cover, so there are fewer rows than tracks. An image that
-cannot be decoded gets a row without features and with the failure reason.
+cannot be decoded gets a row without features and with the failure reason; one whose files are gone
+gets no row, and is encoded when a file is back.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_COVER
 from jobs.encoders import registry
+from jobs.encoders.image import image_file
 from jobs.features.steps.incremental_encoding import (
     Features,
     encode,
@@ -36,7 +38,7 @@ def build(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
     images = (
         tracks.where(F.col("cover_hash").isNotNull())
         .groupBy(F.col("cover_hash").alias("content_hash"))
-        .agg(F.min("cover_uri").alias("source"))
+        .agg(F.array_sort(F.collect_set("cover_uri")).alias("source"))
     )
     new = not_yet_encoded(images, encoded, identity)
     featurise = partial(_cover_features, night.settings.lake, encoders, identity)
@@ -48,8 +50,8 @@ def _cover_features(
     encoders: EncoderSettings,
     identity: EncoderIdentity,
     content_hash: str,
-    path: str | None,
+    paths: list[str],
 ) -> Features:
     """The feature columns of one image."""
-    content = read_content(lake, path, content_hash)
+    content = read_content(lake, paths, content_hash, max_bytes=image_file.MAX_FILE_BYTES)
     return {"cover_embedding": registry.image_encoder(encoders, identity).encode(content)}

@@ -1,7 +1,8 @@
 """feat_lyrics: sentence embedding and sentiment of new lyrics.
 
 The key is the hash of the text, so two tracks with the same words share a row. Lyrics without a
-letter get a row without features and with the failure reason.
+letter, in another encoding than UTF-8 or of a book's size get a row without features and with the
+failure reason.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS
 from jobs.encoders import registry
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.encoders.failure_reasons import ContentMissing
 from jobs.encoders.text import sentiment
+from jobs.encoders.text.plain_text import MAX_CHARACTERS, plain_text
 from jobs.features.steps.incremental_encoding import Features, encode, not_yet_encoded
 from jobs.inputs import AsOf, History, WholeTable
 
@@ -37,7 +39,9 @@ def build(tracks: DataFrame, encoded: DataFrame, texts: DataFrame, *, night: Nig
         .agg(F.count("*").alias("track_count"))
     )
     # A text arrives once per track that has it, and again when a label sends it again.
-    words = texts.groupBy("content_hash").agg(F.min("lyrics_text").alias("source"))
+    # More of it than the encoder takes would fill the workers' memory.
+    start = F.substring("lyrics_text", 1, MAX_CHARACTERS + 1)
+    words = texts.groupBy("content_hash").agg(F.min(start).alias("source"))
     new = not_yet_encoded(current, encoded, identity).join(words, on="content_hash", how="left")
     featurise = partial(_lyrics_features, encoders, identity)
     return encode(new, OUTPUT, identity, featurise, night=night)
@@ -48,11 +52,10 @@ def _lyrics_features(
 ) -> Features:
     """The feature columns of one text."""
     if text is None:
-        raise ContentFailure(
-            FailureReason.MISSING_TEXT, f"raw_lyrics holds no content {content_hash}"
-        )
-    embedding = registry.text_encoder(encoders, identity).encode(text)
-    scores = sentiment.analyse(text)
+        raise ContentMissing(f"raw_lyrics holds no content {content_hash}")
+    words = plain_text(text)
+    embedding = registry.text_encoder(encoders, identity).encode(words)
+    scores = sentiment.analyse(words)
     return {
         "lyrics_embedding": embedding,
         "sentiment_compound": scores.compound,

@@ -1,4 +1,7 @@
-"""Expiry of landing files: the retention time after which the raw_ tables alone keep the rows."""
+"""Expiry of landing files: the retention time after which the raw_ tables alone keep the rows.
+
+Audio files and covers stay: no table holds their bytes, and another encoder reads them again.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ import structlog
 
 from feature_store.lake.storage import open_storage
 from feature_store.settings import Settings
+from jobs.landing.layout import ROW_SOURCES
 from jobs.landing.manifests import closed_days, read_manifest
 
 LOG = structlog.get_logger()
 
 
 def expire_landing(settings: Settings, now: datetime) -> int:
-    """Delete landing files of closed days before `maintenance.landing_days`; returns how many.
+    """Delete row files of closed days before `maintenance.landing_days`; returns how many.
 
     The manifests stay, so an expired day differs from a day on which nothing arrived: a job that
     needs an expired file again fails and names the file.
@@ -29,7 +33,7 @@ def expire_landing(settings: Settings, now: datetime) -> int:
         for day in closed_days(storage)
         if day < oldest
         for file in read_manifest(storage, day).files
-        if storage.exists(file.path)
+        if file.source in ROW_SOURCES and storage.exists(file.path)
     ]
     for path in expired:
         storage.delete(path)

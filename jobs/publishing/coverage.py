@@ -1,10 +1,15 @@
-"""Modality coverage: the share of tracks with audio, lyrics, cover or tags that have features."""
+"""Modality coverage: the share of tracks with audio, lyrics, cover or tags that have features.
+
+Content that is pending, because the lake did not hold it when it was to be encoded, has no row in
+its feature table. It lacks features here; its tracks are counted in the gate's message and the log.
+"""
 
 from __future__ import annotations
 
 from functools import reduce
 from typing import TYPE_CHECKING
 
+import structlog
 from pyspark.sql import functions as F
 
 from feature_store.lake import spark_io
@@ -22,7 +27,9 @@ from feature_store.tables.graph import GRAPH_TRACK_HAS_TAG
 from jobs.publishing.population_rules import ratio
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
+
+LOG = structlog.get_logger()
 
 
 def coverage_metrics(spark: SparkSession, tracks: DataFrame, night: Night) -> list[GateMetric]:
@@ -32,11 +39,12 @@ def coverage_metrics(spark: SparkSession, tracks: DataFrame, night: Night) -> li
     counts = [_tag_counts(spark, tracks, night)]
     for modality, table in (("audio", FEAT_AUDIO), ("lyrics", FEAT_LYRICS), ("cover", FEAT_COVER)):
         features = spark_rows(spark_io.read(spark, lake, table), encoders, table)
-        computed = features.where(F.col("failure_reason").isNull()).select(
-            F.col("content_hash").alias(f"{modality}_hash")
+        encoded = features.select(
+            F.col("content_hash").alias(f"{modality}_hash"),
+            F.col("failure_reason").isNull().cast("int").alias("has_features"),
         )
         with_content = tracks.where(F.col(f"{modality}_hash").isNotNull())
-        counts.append(_counts(with_content, computed, f"{modality}_hash", modality))
+        counts.append(_counts(with_content, encoded, f"{modality}_hash", modality))
     rows = reduce(lambda one, other: one.unionByName(other), counts).collect()
     return [
         GateMetric(
@@ -44,28 +52,42 @@ def coverage_metrics(spark: SparkSession, tracks: DataFrame, night: Night) -> li
             f"feat_{row['modality']}",
             ratio(row["computed"] or 0, row["tracks"]),
             low=night.settings.gates.min_modality_coverage_ratio,
+            examples=_pending_tracks(row),
         )
         for row in rows
     ]
+
+
+def _pending_tracks(row: Row) -> str:
+    """How many tracks have content without a row, for the gate's message; logged, too."""
+    if row["modality"] == "tags" or not row["pending"]:
+        return ""
+    LOG.warning("content is pending", modality=row["modality"], tracks=row["pending"])
+    return f"{row['pending']} tracks whose {row['modality']} was not in the lake"
 
 
 def _tag_counts(spark: SparkSession, tracks: DataFrame, night: Night) -> DataFrame:
     """Counts of tracks with a tag, and of those with a tag vector."""
     lake, as_of = night.settings.lake, night.as_of
     tagged = spark_io.read(spark, lake, GRAPH_TRACK_HAS_TAG, as_of=as_of)
-    computed = spark_io.read(spark, lake, FEAT_TRACK_TAGS, as_of=as_of).select("track_id")
+    computed = spark_io.read(spark, lake, FEAT_TRACK_TAGS, as_of=as_of).select(
+        "track_id", F.lit(1).alias("has_features")
+    )
     with_content = tracks.join(tagged, on="track_id", how="left_semi")
     return _counts(with_content, computed, "track_id", "tags")
 
 
-def _counts(with_content: DataFrame, computed: DataFrame, key: str, modality: str) -> DataFrame:
-    """One row: number of tracks with content, and of those among them that are in `computed`.
+def _counts(with_content: DataFrame, encoded: DataFrame, key: str, modality: str) -> DataFrame:
+    """One row: tracks with content, those of them with features, and those without a row.
 
-    `computed` is unique by `key`.
+    `encoded` is unique by `key`; its `has_features` is 1 or 0.
     """
-    features = computed.withColumn("has_features", F.lit(1))
     return (
-        with_content.join(features, on=key, how="left")
-        .agg(F.count("*").alias("tracks"), F.sum("has_features").alias("computed"))
+        with_content.join(encoded, on=key, how="left")
+        .agg(
+            F.count("*").alias("tracks"),
+            F.sum("has_features").alias("computed"),
+            F.count_if(F.col("has_features").isNull()).alias("pending"),
+        )
         .withColumn("modality", F.lit(modality))
     )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
+from jobs.encoders.decoder_process import decode_apart
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.image import image_file
 from jobs.encoders.weight_packages import WeightPackage, weights_folder
@@ -60,7 +61,7 @@ def identity() -> EncoderIdentity:
 
 def input_pixels(content: bytes) -> NDArray[np.float32]:
     """The network's input for one image file, shape (3, SIDE_PIXELS, SIDE_PIXELS)."""
-    image = image_file.decode(content, SIDE_PIXELS, SHORT_SIDE_PIXELS)
+    image = decode_apart("square_image", content, SIDE_PIXELS, SHORT_SIDE_PIXELS)
     scaled = (image.astype(np.float32) - PIXEL_MEAN) / PIXEL_SCALE
     return np.ascontiguousarray(scaled.transpose(2, 0, 1))
 

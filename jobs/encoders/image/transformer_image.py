@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from feature_store.lake.encoder_rows import EncoderIdentity
+from jobs.encoders.decoder_process import decode_apart
 from jobs.encoders.image import image_file
 from jobs.encoders.transformer_folder import (
     LOCAL,
@@ -48,7 +49,7 @@ class TransformerImage:
         Raises:
             ContentFailure: the bytes are no readable image.
         """
-        return self._encode(image_file.open_image(content))
+        return self._encode(Image.fromarray(decode_apart("image", content)))
 
     def _encode(self, image: Image.Image) -> NDArray[np.float32]:
         import torch

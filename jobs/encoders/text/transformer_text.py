@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.text import sentiment
+from jobs.encoders.text.plain_text import plain_text
 from jobs.encoders.transformer_folder import (
     LOCAL,
     ModelFolderError,
@@ -62,13 +63,9 @@ class TransformerText:
         The model encodes one window at a time, so a text's embedding depends on nothing else.
 
         Raises:
-            ContentFailure: the text holds no letter, or nothing that the tokenizer knows.
+            ContentFailure: as `plain_text`, or the tokenizer knows nothing of the text.
         """
-        if not any(character.isalpha() for character in text):
-            raise ContentFailure(
-                FailureReason.NO_WORDS, f"{len(text)} characters, none of them a letter"
-            )
-        windows = pack_windows(self._token_ids(text.splitlines()), self._window)
+        windows = pack_windows(self._token_ids(plain_text(text).splitlines()), self._window)
         if not windows:
             raise ContentFailure(FailureReason.NO_WORDS, "the tokenizer finds no token")
         return _unit(np.mean([self._encode_window(window) for window in windows], axis=0))
@@ -118,7 +115,7 @@ class TransformerText:
 def text_identity(encoder_id: str, folder: Path) -> EncoderIdentity:
     """The identity of a text model; the tokenizer's rules are files of the folder."""
     steps = {
-        "revision": 2,  # raise it when code of this module changes its output
+        "revision": 3,  # raise it when code of this module changes its output
         "window_tokens": window_tokens(folder, MAX_WINDOW_TOKENS),
         "pooling": pooling_of(folder),
         "sentiment": sentiment.preprocessing(),

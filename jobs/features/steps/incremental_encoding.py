@@ -2,26 +2,37 @@
 
 A Spark worker turns each content into one row of the contract, with features or with the failure
 reason. It loads the encoder once per process, when the first content arrives.
+
+A failure reason is a property of the content, and final. Content that the lake does not hold gets
+no row: it counts as missing in the night's coverage (jobs/publishing/coverage.py), and the first
+night that finds it encodes it. A storage that fails fails the task, which is tried again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from feature_store.contract import Table
 from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, EncoderIdentity
-from feature_store.lake.storage import StorageError, open_storage, sha256_of
+from feature_store.lake.storage import Storage, StorageError, open_storage
 from feature_store.settings import Night
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.encoders.failure_reasons import ContentFailure, ContentMissing, FailureReason
 
 Features = dict[str, object]
-Featurise = Callable[[str, str | None], Features]
-"""From (content hash, where the content is) to the feature columns of one row."""
+Featurise = Callable[[str, Any], Features]
+"""From (content hash, the text or the paths of its files) to the feature columns of one row.
+
+It raises ContentFailure or ContentMissing.
+"""
 
 
 def not_yet_encoded(content: DataFrame, encoded: DataFrame, identity: EncoderIdentity) -> DataFrame:
@@ -40,59 +51,110 @@ def not_yet_encoded(content: DataFrame, encoded: DataFrame, identity: EncoderIde
 def encode(
     new: DataFrame, output: Table, identity: EncoderIdentity, featurise: Featurise, *, night: Night
 ) -> DataFrame:
-    """One row of `output` per row of `new` (content_hash, source), made in Python workers.
+    """One row of `output` per row of `new` (content_hash, source) that the lake holds.
 
-    Columns of `new` that the output has are copied into the row. A round-robin repartition into
-    as many tasks as the settings have shuffle partitions lets all cores finish together.
+    Python workers make them. Columns of `new` that the output has are copied into the row. A
+    round-robin repartition into as many tasks as the settings have shuffle partitions lets all
+    cores finish together.
     """
     known = [name for name in new.columns if name in output.column_names]
 
     def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = [
-                {
-                    **{name: content[name] for name in known},
-                    **asdict(identity),
-                    **_features_or_reason(featurise, content["content_hash"], content["source"]),
-                }
-                for content in batch.to_pylist()
-            ]
-            yield pa.RecordBatch.from_pylist(rows, schema=output.arrow_schema)
+            yield encode_batch(batch, output, known, identity, featurise)
 
     balanced = new.select(*known, "source").repartition(night.settings.spark.shuffle_partitions)
     encoded = balanced.mapInArrow(encode_batches, output.spark_schema())
     return encoded.select(*output.column_names)
 
 
-def read_content(lake: str, path: str | None, content_hash: str) -> bytes:
-    """The bytes of a file of the lake, checked against its content hash.
+def encode_batch(
+    batch: pa.RecordBatch,
+    output: Table,
+    known: Sequence[str],
+    identity: EncoderIdentity,
+    featurise: Featurise,
+) -> pa.RecordBatch:
+    """A row of `output` for each content of a batch that the lake holds.
+
+    Args:
+        batch: columns content_hash and source, and those of `known`.
+        output: the feature table.
+        known: columns that are copied into the row.
+        identity: the encoder's.
+        featurise: makes the other columns.
+    """
+    rows = []
+    for content in batch.to_pylist():
+        try:
+            features = _features_or_reason(featurise, content["content_hash"], content["source"])
+        except ContentMissing:
+            continue  # no row: a later night finds the content, or misses it again
+        rows.append({**{name: content[name] for name in known}, **asdict(identity), **features})
+    return pa.RecordBatch.from_pylist(rows, schema=output.arrow_schema)
+
+
+def read_content(lake: str, paths: Sequence[str], content_hash: str, *, max_bytes: int) -> bytes:
+    """The bytes with this content hash, from the first file of the lake that holds them.
+
+    Args:
+        lake: folder or address of the lake.
+        paths: the files that arrived with this content, one for each track that has it.
+        content_hash: what identifies the content.
+        max_bytes: what a worker may hold; a larger file is read to its end, for its hash.
 
     Raises:
-        ContentFailure: the file is gone, or holds other bytes.
-        StorageError: the file exists and cannot be read now; a retry may succeed.
+        ContentFailure: the content is larger.
+        ContentMissing: no file is there, or all hold other bytes.
+        StorageError: a file exists and cannot be read now; a retry may succeed.
     """
     storage = open_storage(lake)
-    if path is None:
-        raise ContentFailure(
-            FailureReason.MISSING_FILE, f"no path is known for content {content_hash}"
-        )
-    try:
-        content = storage.read(path)
-    except StorageError as error:
-        if storage.exists(path):
-            raise
-        raise ContentFailure(FailureReason.MISSING_FILE, str(error)) from error
-    if (found := sha256_of(content)) != content_hash:
-        raise ContentFailure(
-            FailureReason.CHANGED_FILE,
-            f"{storage.uri(path)} holds content {found}, not {content_hash}",
-        )
-    return content
+    for path in paths:
+        try:
+            content, byte_count, found = _read(storage, path, max_bytes)
+        except StorageError:
+            if storage.exists(path):
+                raise
+            continue
+        if found != content_hash:
+            continue
+        if byte_count > max_bytes:
+            raise ContentFailure(
+                FailureReason.TOO_LARGE, f"{byte_count} bytes, at most {max_bytes} are decoded"
+            )
+        return content
+    raise ContentMissing(f"content {content_hash}: none of {list(paths)} holds it")
 
 
-def _features_or_reason(featurise: Featurise, content_hash: str, source: str | None) -> Features:
+def _read(storage: Storage, path: str, max_bytes: int) -> tuple[bytes, int, str]:
+    """The first bytes of a file, up to a block more than `max_bytes`; its size and its hash."""
+    kept, digest, byte_count = io.BytesIO(), hashlib.sha256(), 0
+    for block in storage.read_blocks(path):
+        digest.update(block)
+        if byte_count <= max_bytes:
+            kept.write(block)
+        byte_count += len(block)
+    return kept.getvalue(), byte_count, digest.hexdigest()
+
+
+def _features_or_reason(featurise: Featurise, content_hash: str, source: Any) -> Features:
     """Features, or the failure reason; columns that the result does not name are null."""
     try:
-        return featurise(content_hash, source)
+        features = featurise(content_hash, source)
+        _check_finite(features)
     except ContentFailure as unusable:
         return {"failure_reason": str(unusable.reason)}
+    return features
+
+
+def _check_finite(features: Features) -> None:
+    """Refuse features that are no numbers, which no reader of the table expects.
+
+    Raises:
+        ContentFailure: naming the column.
+    """
+    for name, value in features.items():
+        if isinstance(value, float | np.ndarray) and not np.isfinite(value).all():
+            raise ContentFailure(
+                FailureReason.NOT_FINITE, f"{name} holds values that are no numbers"
+            )

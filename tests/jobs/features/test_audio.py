@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from feature_store.lake.storage import sha256_of
 from feature_store.tables.features import FEAT_AUDIO
 from jobs.encoders.audio import audio_file
 from jobs.encoders.audio.transformer_audio import TransformerAudio
@@ -16,7 +17,7 @@ from tests.jobs.features.worlds import frame, put, tone, tracks
 
 @pytest.fixture(scope="module")
 def world(spark, session_settings):
-    """A lake with one good recording under two paths, one broken and one that is gone."""
+    """A lake with one good recording under three paths, one broken and one that is gone."""
     from feature_store.settings import Night
     from tests.conftest import MARCH_1
 
@@ -29,6 +30,7 @@ def world(spark, session_settings):
         night,
         {"audio_hash": good, "audio_uri": "landing/audio/same.wav"},
         {"audio_hash": good, "audio_uri": "landing/audio/good.wav"},
+        {"audio_hash": good, "audio_uri": "landing/audio/deleted.wav"},
         {"audio_hash": broken, "audio_uri": "landing/audio/broken.flac"},
         {"audio_hash": "0" * 64, "audio_uri": "landing/audio/gone.wav"},
         {},
@@ -39,9 +41,9 @@ def world(spark, session_settings):
 
 
 def test_two_tracks_with_the_same_bytes_share_one_row(world):
-    """Five tracks hold three different contents: three rows."""
+    """Six tracks hold three different contents, of which the lake lacks one: two rows."""
     _, _, good, broken, rows = world
-    assert sorted(row.content_hash for row in rows) == sorted([good, broken, "0" * 64])
+    assert sorted(row.content_hash for row in rows) == sorted([good, broken])
 
 
 def test_a_good_recording_has_every_feature_and_no_reason(world):
@@ -54,12 +56,27 @@ def test_a_good_recording_has_every_feature_and_no_reason(world):
     assert row.failure_reason is None
 
 
-def test_a_broken_file_and_a_missing_file_are_rows_with_a_reason(world):
-    """Neither stops the night; both have a failure reason and no features."""
+def test_a_broken_file_is_a_row_with_a_reason(world):
+    """It does not stop the night; it has a failure reason and no features."""
     _, _, _, broken, rows = world
     reasons = {row.content_hash: row.failure_reason for row in rows if row.failure_reason}
-    assert reasons == {broken: "unreadable", "0" * 64: "missing_file"}
+    assert reasons == {broken: "unreadable"}
     assert all(row.audio_embedding is None for row in rows if row.failure_reason)
+
+
+def test_a_file_that_comes_back_is_encoded_then(spark, night):
+    """Gone, or replaced by other bytes: nothing is stored, so a night after the repair has it."""
+    path, recording = "landing/audio/lost.wav", tone(330)
+    catalogue = tracks(spark, night, {"audio_hash": sha256_of(recording), "audio_uri": path})
+    nothing = frame(spark, FEAT_AUDIO, [])
+
+    assert audio.build(catalogue, nothing, night=night).collect() == []
+    put(night, path, tone(550))
+    assert audio.build(catalogue, nothing, night=night).collect() == []
+
+    put(night, path, recording)
+    [row] = audio.build(catalogue, nothing, night=night).collect()
+    assert (row.content_hash, row.failure_reason) == (sha256_of(recording), None)
 
 
 def test_an_encoded_recording_is_not_encoded_again(spark, world):
@@ -79,7 +96,7 @@ def test_another_preprocessing_encodes_every_recording_again(spark, world):
     again = audio.build(catalogue, encoded, night=dataclasses.replace(night, settings=settings))
 
     found = {row.content_hash: row for row in again.collect()}
-    assert len(found) == 3
+    assert len(found) == 2
     assert {row.preprocessing_id for row in rows}.isdisjoint(
         row.preprocessing_id for row in found.values()
     )

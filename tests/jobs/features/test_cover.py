@@ -9,7 +9,10 @@ from tests.jobs.features.worlds import frame, plain_cover, put, tracks
 
 
 def test_an_album_s_cover_is_encoded_once(spark, night):
-    """Two tracks of an album share a cover; the third has a truncated one, the fourth another file's bytes."""
+    """Two tracks of an album share a cover; the third has a truncated one, the fourth another file's bytes.
+
+    These are no property of the fourth cover: it is encoded when they are right.
+    """
     red = plain_cover(255, 0, 0)
     same_cover = put(night, "landing/covers/t0.png", red)
     put(night, "landing/covers/t1.png", red)
@@ -31,8 +34,10 @@ def test_an_album_s_cover_is_encoded_once(spark, night):
     assert {row.content_hash: row.failure_reason for row in rows} == {
         same_cover: None,
         truncated: "unreadable",
-        expected_green: "changed_file",
     }
     assert [len(row.cover_embedding) for row in rows if row.content_hash == same_cover] == [1280]
     seen = spark.createDataFrame(rows, FEAT_COVER.spark_schema())
     assert cover.build(catalogue, seen, night=night).collect() == []
+    put(night, "landing/covers/t3.png", plain_cover(0, 255, 0))
+    [green] = cover.build(catalogue, seen, night=night).collect()
+    assert (green.content_hash, green.failure_reason) == (expected_green, None)

@@ -56,3 +56,16 @@ def test_a_second_run_deletes_nothing(settings, storage):
     runs = [expire_landing(with_landing_days(settings, 27), NOON) for _ in range(2)]
 
     assert runs == [1, 0]
+
+
+def test_audio_and_covers_stay_because_another_encoder_reads_them_again(settings):
+    """No table holds their bytes; a row file of the same day goes."""
+    storage = open_storage(settings.lake)
+    kept = {f"landing/audio/{FEBRUARY_1}/t1.flac", f"landing/covers/{FEBRUARY_1}/t1.png"}
+    for path in kept:
+        storage.write(path, b"bytes")
+    LandingWriter(storage).write_rows("tags", FEBRUARY_1, pa.table({"track_id": ["t1"]}))
+    close_days(storage, FEBRUARY_1)
+
+    assert expire_landing(with_landing_days(settings, 1), NOON) == 1
+    assert {found.path for found in storage.list("landing/") if "_" not in found.path} == kept

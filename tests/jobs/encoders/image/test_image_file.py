@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -63,6 +64,81 @@ def test_a_grey_image_becomes_three_equal_channels():
     assert (pixels == 77).all()
 
 
+def test_a_strip_is_decoded_without_being_scaled_to_its_whole_length():
+    """A strip of 100,000 x 4 pixels would have 6,400,000 x 256; its lime middle is what counts."""
+    strip = Image.new("RGB", (100_000, 4), "red")
+    strip.paste("lime", (49_900, 0, 50_100, 4))
+    tracemalloc.start()
+    pixels = image_file.decode(encoded(strip), 224, 256)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (pixels == (0, 255, 0)).all()
+    assert peak_bytes < 20e6
+    assert image_file.decode_whole(encoded(strip)).shape == (4, 16, 3)
+
+
+def test_a_large_image_is_handed_on_smaller():
+    """2,000 x 3,000 pixels become 1,024 x 1,536."""
+    content = encoded(Image.new("RGB", (3_000, 2_000), "red"))
+    assert image_file.decode_whole(content).shape == (1_024, 1_536, 3)
+
+
+def test_a_single_pixel_is_an_image():
+    assert (image_file.decode(encoded(Image.new("RGB", (1, 1), "blue")), 8, 8) == (0, 0, 255)).all()
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_of_an_animation_the_first_frame_counts(image_format):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    content = encoded(frames[0], image_format, save_all=True, append_images=frames[1:])
+    red, green, blue = image_file.decode(content, 8, 8).reshape(-1, 3).T
+    assert (red > 240).all()
+    assert (green < 10).all()
+    assert (blue < 10).all()
+
+
+def red_in(mode: str) -> Image.Image:
+    return Image.new("RGBA", (16, 16), (255, 0, 0, 255)).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("image", "image_format"),
+    [
+        (red_in("RGB").convert("CMYK"), "JPEG"),
+        (red_in("RGB").convert("CMYK"), "TIFF"),
+        (red_in("RGB").convert("P"), "PNG"),
+        (red_in("RGBA"), "PNG"),
+        (red_in("RGBA"), "WEBP"),
+        (red_in("RGB"), "JPEG2000"),
+        (red_in("RGB").convert("YCbCr"), "TIFF"),
+        (red_in("RGB"), "BMP"),
+        (red_in("RGB"), "PPM"),
+        (red_in("RGBA"), "ICO"),
+    ],
+)
+def test_red_is_red_in_every_mode(image, image_format):
+    """Within what lossy formats and rounded colour spaces change."""
+    red, green, blue = image_file.decode(encoded(image, image_format), 8, 8).reshape(-1, 3).T
+    assert (red > 245).all()
+    assert (green < 10).all()
+    assert (blue < 10).all()
+
+
+def test_one_transparent_colour_of_a_palette_turns_white():
+    image = Image.new("P", (16, 16), 1)
+    image.putpalette([255, 0, 0, 0, 255, 0])
+    assert (image_file.decode(encoded(image, transparency=1), 8, 8) == 255).all()
+    assert (image_file.decode(encoded(image, transparency=0), 8, 8) == (0, 255, 0)).all()
+
+
+def test_programs_are_no_images():
+    """Pillow would start Ghostscript for PostScript."""
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    with pytest.raises(ContentFailure) as raised:
+        image_file.decode(content, 8, 8)
+    assert raised.value.reason is FailureReason.UNREADABLE
+
+
 PNG = encoded(
     Image.fromarray(np.random.default_rng(5).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 )
@@ -77,6 +153,12 @@ PNG = encoded(
         (PNG[:8] + b"\x00\x00\x00\x05" + PNG[12:], FailureReason.UNREADABLE),  # a header of 5 bytes
         (PNG[:60] + b"\x00" * 200 + PNG[260:], FailureReason.UNREADABLE),
         (encoded(Image.new("1", (10_000, 5_001))), FailureReason.TOO_LARGE),
+        (
+            encoded(Image.new("1", (60_000, 60_000)), "TIFF", compression="group4"),
+            FailureReason.TOO_LARGE,
+        ),
+        (encoded(Image.new("F", (9, 9), float("nan")), "TIFF"), FailureReason.NOT_FINITE),
+        (encoded(Image.new("F", (9, 9), float("inf")), "TIFF"), FailureReason.NOT_FINITE),
     ],
 )
 def test_undecodable_bytes_fail_with_a_reason(content, reason):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from jobs.encoders.text import sentiment
@@ -24,6 +26,14 @@ def test_emotional_load_is_the_share_of_emotional_words():
     assert sentiment.analyse("love\nthe table\nthe chair").emotional_load_ratio == pytest.approx(
         1 / 3
     )
+
+
+def test_a_line_of_50_000_characters_takes_seconds():
+    """VADER's time grows with the square of a line: this one took a minute in one piece."""
+    started_at_s = time.process_time()
+    whole = sentiment.analyse("I love 😀 " * 5_000)
+    assert time.process_time() - started_at_s < 15
+    assert whole.compound > 0.9
 
 
 def test_lines_without_a_letter_do_not_count():

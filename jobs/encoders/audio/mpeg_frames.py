@@ -1,0 +1,124 @@
+"""Counts the frames of an MP3 file, because libsndfile believes the count in its Xing header.
+
+That count is false in files that were cut or joined, and a file of variable bit rate without it is
+read as if its first bit rate were that of all frames. Format: ISO/IEC 11172-3, 2.4.2.3; the Xing,
+Info and VBRI headers are conventions of encoders.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+_SYNC = 0x7FF  # the first 11 bits of a frame
+_LAYER_3 = 1
+_RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+"""Sample rates by version: 3 is MPEG 1, 2 is MPEG 2, 0 is MPEG 2.5."""
+_MPEG_1 = 3
+_KBIT_MPEG_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_KBIT_MPEG_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_MONO = 3
+_HEADER_BYTES = 4
+_ID3_HEADER_BYTES = 10
+_TOLERANCE = 1  # some encoders count the frame that holds the header, some do not
+_XING_BITRATE_INDEX = 12  # its frame has room for the header in every version, at every rate
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A frame's place, and what its header says."""
+
+    at: int
+    byte_count: int
+    kbit: int
+    side_info_bytes: int
+
+
+def with_true_frame_count(content: bytes) -> bytes:
+    """The same bytes when they are no MP3 or their count is true, otherwise a corrected copy."""
+    start = _audio_start(content)
+    first = _frame(content, start)
+    if first is None or _frame(content, first.at + first.byte_count) is None:
+        return content
+    count_at = _count_position(content, first)
+    if count_at is None:
+        n_frames, is_variable = _count(content, first)
+        return _with_xing_frame(content, first, n_frames) if is_variable else content
+    n_frames, _ = _count(content, first)
+    [stated] = struct.unpack_from(">I", content, count_at)
+    if abs(stated - (n_frames - 1)) <= _TOLERANCE:
+        return content
+    correct = struct.pack(">I", n_frames - 1)  # the first frame holds the header alone
+    return b"".join((content[:count_at], correct, content[count_at + len(correct) :]))
+
+
+def _audio_start(content: bytes) -> int:
+    """Where the first frame is expected: after ID3v2 tags, whose length has 7 bits a byte."""
+    at = 0
+    while content[at : at + 3] == b"ID3" and len(content) >= at + _ID3_HEADER_BYTES:
+        length = 0
+        for byte in content[at + 6 : at + _ID3_HEADER_BYTES]:
+            length = length << 7 | byte & 0x7F
+        at += _ID3_HEADER_BYTES + length
+    return at
+
+
+def _frame(content: bytes, at: int) -> _Frame | None:
+    """The frame of layer III at a place; None when there is none."""
+    if at + _HEADER_BYTES > len(content):
+        return None
+    [header] = struct.unpack_from(">I", content, at)
+    version, layer = header >> 19 & 3, header >> 17 & 3
+    bitrate_index, rate_index = header >> 12 & 15, header >> 10 & 3
+    if header >> 21 != _SYNC or version not in _RATES_HZ or layer != _LAYER_3:
+        return None
+    rates_hz = _RATES_HZ[version]
+    kbits = _KBIT_MPEG_1 if version == _MPEG_1 else _KBIT_MPEG_2
+    if not 1 <= bitrate_index <= len(kbits) or rate_index >= len(rates_hz):
+        return None
+    kbit, is_mono = kbits[bitrate_index - 1], header >> 6 & 3 == _MONO
+    slots = 144_000 if version == _MPEG_1 else 72_000
+    byte_count = slots * kbit // rates_hz[rate_index] + (header >> 9 & 1)
+    if version == _MPEG_1:
+        return _Frame(at, byte_count, kbit, 17 if is_mono else 32)
+    return _Frame(at, byte_count, kbit, 9 if is_mono else 17)
+
+
+def _count(content: bytes, first: _Frame) -> tuple[int, bool]:
+    """Number of frames from the first one on, and whether their bit rates differ.
+
+    Bytes between frames are skipped, as a decoder does.
+    """
+    n_frames, at, kbits = 0, first.at, set()
+    while at >= 0:
+        frame = _frame(content, at)
+        if frame is None:
+            at = content.find(b"\xff", at + 1)
+            continue
+        n_frames += 1
+        if n_frames > 1:  # a header's frame may have a bit rate of its own
+            kbits.add(frame.kbit)
+        at += frame.byte_count
+    return n_frames, len(kbits) > 1
+
+
+def _count_position(content: bytes, first: _Frame) -> int | None:
+    """Where the first frame states the number of frames; None when it does not."""
+    xing = first.at + _HEADER_BYTES + first.side_info_bytes
+    if content[xing : xing + 4] in {b"Xing", b"Info"} and content[xing + 7 : xing + 8]:
+        return xing + 8 if content[xing + 7] & 1 else None
+    vbri = first.at + _HEADER_BYTES + 32
+    return vbri + 14 if content[vbri : vbri + 4] == b"VBRI" else None
+
+
+def _with_xing_frame(content: bytes, first: _Frame, n_frames: int) -> bytes:
+    """The bytes with a frame before the first one that states the number of frames."""
+    [header] = struct.unpack_from(">I", content, first.at)
+    header = header & ~(15 << 12) & ~(1 << 9) | _XING_BITRATE_INDEX << 12 | 1 << 16
+    stated = struct.pack(">I", header)
+    frame = _frame(stated, 0)
+    if frame is None:  # its bits are those of the first frame, with a valid bit rate
+        raise AssertionError
+    body = bytes(frame.side_info_bytes) + b"Xing" + struct.pack(">II", 1, n_frames)
+    xing = (stated + body).ljust(frame.byte_count, b"\0")
+    return b"".join((content[: first.at], xing, content[first.at :]))

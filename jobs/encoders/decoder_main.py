@@ -1,0 +1,100 @@
+"""The program of the process that decodes content: reads requests, writes arrays or reasons.
+
+    python -m jobs.encoders.decoder_main MEMORY_MIB MAX_CPU_S
+
+A request is a line of JSON (decoder, byte_count, arguments) and the content's bytes. An answer is a
+line of JSON: of an array (shape, dtype, byte_count) with its bytes behind it, of a failure (reason,
+detail), or of a fault in the decoder's own code (fault).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.encoders.audio import audio_file
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.encoders.image import image_file
+
+Decoder = Callable[..., NDArray[Any]]
+"""From content and further arguments to an array; raises ContentFailure."""
+
+DECODERS: dict[str, Decoder] = {
+    "audio": audio_file.decode,
+    "square_image": image_file.decode,
+    "image": image_file.decode_whole,
+}
+
+KEPT_MIB = 192  # what the process may keep after an answer
+
+
+def serve(decoders: Mapping[str, Decoder], memory_mib: int, max_cpu_s: float) -> None:
+    """Answer requests until standard input ends, or until memory is short."""
+    requests = sys.stdin.buffer
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    at_start = _address_space_bytes()
+    limit = at_start + memory_mib * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, even inside C code
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, whose end ends this
+    while line := requests.readline():
+        request = json.loads(line)
+        signal.setitimer(signal.ITIMER_PROF, max_cpu_s)
+        _respond(request, decoders, requests, answers)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        if _address_space_bytes() - at_start > KEPT_MIB * 2**20:
+            return  # decoders leak when they fail; a fresh process has all of its memory
+
+
+def _respond(
+    request: Mapping[str, Any],
+    decoders: Mapping[str, Decoder],
+    requests: IO[bytes],
+    answers: IO[bytes],
+) -> None:
+    """Answer one request."""
+    try:
+        content = requests.read(request["byte_count"])
+        decoded = decoders[request["decoder"]](content, *request["arguments"])
+    except ContentFailure as unusable:
+        _write(answers, {"reason": unusable.reason, "detail": unusable.detail})
+    except MemoryError:
+        detail = "decoding needs more memory than a decoder may take"
+        _write(answers, {"reason": FailureReason.TOO_LARGE, "detail": detail})
+    except Exception:  # noqa: BLE001  the worker raises it
+        _write(answers, {"fault": traceback.format_exc()})
+    else:
+        _write_array(answers, decoded)
+
+
+def _address_space_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def _write_array(answers: IO[bytes], array: NDArray[Any]) -> None:
+    header = {"shape": array.shape, "dtype": array.dtype.str, "byte_count": array.nbytes}
+    _write(answers, header, np.ascontiguousarray(array).data)
+
+
+def _write(
+    answers: IO[bytes], header: Mapping[str, object], body: memoryview | bytes = b""
+) -> None:
+    answers.write(json.dumps(header).encode() + b"\n")
+    answers.write(body)
+    answers.flush()
+
+
+if __name__ == "__main__":
+    serve(DECODERS, int(sys.argv[1]), float(sys.argv[2]))
