@@ -1,4 +1,7 @@
-"""Audio excerpts and cover thumbnails as data URIs that are small enough to embed."""
+"""Audio excerpts and cover thumbnails as data URIs that are small enough to embed.
+
+They are decoded as for the encoders: apart, with limits, and by the same rules.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ import io
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+
+from jobs.encoders.decoder_process import decode_apart
+from jobs.encoders.failure_reasons import ContentFailure
 
 EXCERPT_S = 8.0
 EXCERPT_HZ = 24_000  # half the bytes of 48 kHz; consonants stay clear
@@ -30,23 +35,16 @@ def audio_excerpt(content: bytes) -> str:
     A shorter recording is taken whole.
 
     Raises:
-        UndecodableFile: libsndfile cannot read the bytes, or they hold no sample.
+        UndecodableFile: the bytes are no audio that an encoder would take.
     """
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
-            n_frames = int(EXCERPT_S * file.samplerate)
-            file.seek(max(0, (file.frames - n_frames) // 2))
-            samples = file.read(n_frames, dtype="float32", always_2d=True)  # (frames, channels)
-            rate_hz = file.samplerate
-    except (soundfile.LibsndfileError, ValueError) as error:
+        mono = decode_apart("audio", content, EXCERPT_S, EXCERPT_HZ)
+    except ContentFailure as error:
         raise UndecodableFile(f"audio excerpt: {error}") from error
-    if len(samples) == 0:
-        raise UndecodableFile("audio excerpt: the file decodes to no sample")
-    mono = soxr.resample(samples.mean(axis=1), rate_hz, EXCERPT_HZ)  # (frames,)
     sink = io.BytesIO()
     soundfile.write(
         sink,
-        _fade(mono),
+        _fade(np.clip(mono, -1, 1)),
         EXCERPT_HZ,
         format="MP3",
         subtype="MPEG_LAYER_III",
@@ -60,16 +58,14 @@ def cover_thumbnail(content: bytes) -> str:
     """Encode the middle square of a picture as a WebP data URI, `THUMBNAIL_PX` wide.
 
     Raises:
-        UndecodableFile: the bytes are no picture, or the picture is truncated.
+        UndecodableFile: the bytes are no picture that an encoder would take.
     """
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            square = _middle_square(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        square = decode_apart("square_image", content, THUMBNAIL_PX, THUMBNAIL_PX)
+    except ContentFailure as error:
         raise UndecodableFile(f"cover thumbnail: {error}") from error
-    small = square.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
     sink = io.BytesIO()
-    small.save(sink, format="WEBP", quality=_WEBP_QUALITY)
+    Image.fromarray(square).save(sink, format="WEBP", quality=_WEBP_QUALITY)
     return _data_uri("image/webp", sink.getvalue())
 
 
@@ -81,12 +77,6 @@ def _fade(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     envelope[:length] = ramp
     envelope[len(samples) - length :] = ramp[::-1]
     return samples * envelope
-
-
-def _middle_square(picture: Image.Image) -> Image.Image:
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    return picture.crop((left, top, left + side, top + side))
 
 
 def _data_uri(media_type: str, content: bytes) -> str:

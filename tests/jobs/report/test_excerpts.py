@@ -67,3 +67,18 @@ def test_a_thumbnail_is_the_middle_square():
 def test_a_truncated_picture_is_refused():
     with pytest.raises(UndecodableFile, match="cover thumbnail"):
         cover_thumbnail(png_picture(300, 100)[:60])
+
+
+def test_a_recording_that_decodes_to_gigabytes_is_refused():
+    """8 channels at 655 kHz: 10 s of silence are 40 kB of FLAC and 210 MB of samples."""
+    sink = io.BytesIO()
+    soundfile.write(sink, np.zeros((1_000_000, 8)), 655_350, format="FLAC")
+    with pytest.raises(UndecodableFile, match="too_large"):
+        audio_excerpt(sink.getvalue())
+
+
+def test_a_picture_that_no_parser_understands_is_refused():
+    """Pillow raises more than OSError on damaged bytes: here a SyntaxError."""
+    png = png_picture(300, 100)
+    with pytest.raises(UndecodableFile, match="unreadable"):
+        cover_thumbnail(png[:12] + b"XXXX" + png[16:])

@@ -1,0 +1,110 @@
+"""Kinds of broken inputs: how one is made, and the stage of a night that must take it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+
+from feature_store.lake.storage import open_storage, sha256_of
+from feature_store.settings import Night
+from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS
+from feature_store.tables.raw import RAW_LYRICS
+from jobs.features import audio, cover, lyrics
+from tests.benchmarks.support.broken.mutations import mutate
+from tests.benchmarks.support.broken.originals import AUDIO_FILES, PICTURES, TEXTS
+from tests.jobs.features.worlds import frame, tracks
+
+NOT_UTF8 = "not_utf8"
+FEATURES = "features"
+Outcomes = dict[str, str]
+"""FEATURES, a row, or the reason of each input, by its content hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of input.
+
+    Attributes:
+        make: a broken input; depends on nothing but the generator.
+        run: lets a night's stage take inputs; raises when the task fails. An input that it does
+            not name is lost.
+    """
+
+    make: Callable[[np.random.Generator], bytes]
+    run: Callable[[SparkSession, Night, Sequence[bytes]], Outcomes]
+
+
+def _mutated(originals: Sequence[bytes]) -> Callable[[np.random.Generator], bytes]:
+    def make(rng: np.random.Generator) -> bytes:
+        content, other = (originals[at] for at in rng.integers(len(originals), size=2))
+        return mutate(content, other, rng)
+
+    return make
+
+
+def _run_audio(spark: SparkSession, night: Night, inputs: Sequence[bytes]) -> Outcomes:
+    catalogue = tracks(spark, night, *_landed(night, "audio", inputs))
+    nothing = frame(spark, FEAT_AUDIO, [])
+    return _outcomes(audio.build(catalogue, nothing, night=night))
+
+
+def _run_pictures(spark: SparkSession, night: Night, inputs: Sequence[bytes]) -> Outcomes:
+    catalogue = tracks(spark, night, *_landed(night, "cover", inputs))
+    nothing = frame(spark, FEAT_COVER, [])
+    return _outcomes(cover.build(catalogue, nothing, night=night))
+
+
+def _run_texts(spark: SparkSession, night: Night, inputs: Sequence[bytes]) -> Outcomes:
+    """Bytes that are no UTF-8 end as rejects of raw_lyrics, before this stage."""
+    texts = {sha256_of(content): _decoded(content) for content in inputs}
+    rows = [
+        {
+            "track_id": content_hash,
+            "lyrics_text": text,
+            "content_hash": content_hash,
+            "source_file": "landing/lyrics/part-0.parquet",
+            "source_row": number,
+            "arrival_date": night.as_of,
+        }
+        for number, (content_hash, text) in enumerate(texts.items())
+        if text is not None
+    ]
+    catalogue = tracks(spark, night, *({"lyrics_hash": row["content_hash"]} for row in rows))
+    nothing = frame(spark, FEAT_LYRICS, [])
+    built = lyrics.build(catalogue, nothing, frame(spark, RAW_LYRICS, rows), night=night)
+    rejected = {content_hash: NOT_UTF8 for content_hash, text in texts.items() if text is None}
+    return rejected | _outcomes(built)
+
+
+def _landed(night: Night, modality: str, inputs: Sequence[bytes]) -> list[dict[str, object]]:
+    """Writes the inputs as landing files; the content columns of a track for each."""
+    storage = open_storage(night.settings.lake)
+    columns = []
+    for content in inputs:
+        content_hash = sha256_of(content)
+        path = f"landing/{modality}/{content_hash}"
+        storage.write(path, content)
+        columns.append({f"{modality}_hash": content_hash, f"{modality}_uri": path})
+    return columns
+
+
+def _decoded(content: bytes) -> str | None:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _outcomes(built: DataFrame) -> Outcomes:
+    rows = built.select("content_hash", "failure_reason").collect()
+    return {row.content_hash: row.failure_reason or FEATURES for row in rows}
+
+
+KINDS: dict[str, Kind] = {
+    "audio": Kind(_mutated(AUDIO_FILES), _run_audio),
+    "picture": Kind(_mutated(PICTURES), _run_pictures),
+    "text": Kind(_mutated(TEXTS), _run_texts),
+}
