@@ -44,8 +44,9 @@ def serve(decoders: Mapping[str, Decoder], memory_mib: int, max_cpu_s: float) ->
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     at_start = _address_space_bytes()
-    limit = at_start + memory_mib * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    if at_start is not None:
+        limit = at_start + memory_mib * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, even inside C code
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, whose end ends this
@@ -54,7 +55,8 @@ def serve(decoders: Mapping[str, Decoder], memory_mib: int, max_cpu_s: float) ->
         signal.setitimer(signal.ITIMER_PROF, max_cpu_s)
         _respond(request, decoders, requests, answers)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        if _address_space_bytes() - at_start > KEPT_MIB * 2**20:
+        now = _address_space_bytes()
+        if at_start is not None and now is not None and now - at_start > KEPT_MIB * 2**20:
             return  # decoders leak when they fail; a fresh process has all of its memory
 
 
@@ -79,7 +81,10 @@ def _respond(
         _write_array(answers, decoded)
 
 
-def _address_space_bytes() -> int:
+def _address_space_bytes() -> int | None:
+    """Address space of this process; None where the system knows no limit of it."""
+    if sys.platform != "linux":
+        return None
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 

@@ -3,7 +3,7 @@
 113 kB of FLAC can decode to 1.5 GB, and decoders written in C crash on damaged bytes; in Spark's
 worker either would end the task, and the night. Each worker has one such process, which decodes
 one file after the other. It has a limit on memory, and one on CPU time for each file; wall-clock
-time would make the result depend on what else the machine does.
+time would make the result depend on what else the machine does. Only Linux limits its memory.
 
 The process is a fresh interpreter, not a fork: a worker holds locks of threads and, perhaps, CUDA.
 It ends with its worker, when its standard input closes. decoder_main.py is its program.
