@@ -10,6 +10,10 @@ lineage, Airflow's own logs and database.
 **Writes** all of these without the person; the event `erase` in published_runs, which shows readers
 the same run from new versions at once; and at the end a row in run_erasures as evidence.
 
+**Announces** the published assets as soon as erase_rows is green, with `{"action": "erase"}` in the
+asset event's extra: teams that keep copies drop the person there. `evensong erase` runs without
+Airflow and announces nothing; its readers find the event in published_runs.
+
 **When late:** readers have the new versions as soon as erase_rows is green. The task finish_erasure
 deletes the old files after `privacy.reader_grace_s`, the time that readers have to finish.
 
@@ -27,7 +31,7 @@ from airflow.sdk import Param, dag
 from airflow.sdk.bases.operator import chain
 
 from dags.operators.erasure_steps import ERASE_LOGS, ERASE_MODELS, ERASE_ROWS, FINISH_ERASURE
-from dags.operators.manual_tasks import erasing_task
+from dags.operators.manual_tasks import announcing_erasure_task, erasing_task
 from dags.policy.defaults import DEFAULT_ARGS, START_DATE
 from dags.policy.roles import PRIVACY_OFFICER, access_control_for
 
@@ -54,8 +58,10 @@ from dags.policy.roles import PRIVACY_OFFICER, access_control_for
 )
 def evensong_erase() -> None:
     """Wire the erasure."""
+    rows = erasing_task("erase_rows", ERASE_ROWS)
+    announcing_erasure_task(rows)
     chain(
-        erasing_task("erase_rows", ERASE_ROWS),
+        rows,
         erasing_task("erase_models", ERASE_MODELS),
         erasing_task("erase_logs", ERASE_LOGS),
         erasing_task("finish_erasure", FINISH_ERASURE),

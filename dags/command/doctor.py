@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 
+from feature_store.lake.private_files import make_private_folder
 from feature_store.lake.storage import ObjectStorage, Storage, StorageError, open_storage
 from feature_store.lake.store_checks import Check, store_checks
 from feature_store.settings import Settings
@@ -62,7 +63,7 @@ def _exclusive_create(settings: Settings, storage: Storage) -> Check:
 
 
 def _disk(settings: Settings) -> Check:
-    settings.state.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.state)
     free_gb = shutil.disk_usage(settings.state).free / 1e9
     return Check(
         "disk",

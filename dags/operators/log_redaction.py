@@ -1,22 +1,25 @@
-"""Redact a person's id in Airflow's logs and database.
+"""Redact a person's id in Airflow's logs and database, in Spark's logs, and in what tasks left.
 
 No task receives a person's id, and our messages hold none. But another library's error may quote a
-row, and logs of earlier versions hold examples of broken gates.
+row, Java prints to spark.log what broke it, and logs of earlier versions hold examples of gates.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import Engine, Text, cast, create_engine, inspect, text
+from sqlalchemy import Engine, Text, cast, create_engine, inspect, or_, text
 from sqlalchemy.sql import column, select, table
 
 from dags.policy.airflow_homes import AIRFLOW_HOMES
-from feature_store.lake.storage import FolderStorage
-from feature_store.privacy.person_filter import Person, redact, redact_files
+from feature_store.privacy.log_files import files_below, is_own_file, redact_log
+from feature_store.privacy.person_filter import Person, redact
 from feature_store.privacy.requests import add_removed_counts, load_request
+from feature_store.spark.local_folder import discard_abandoned
 
 if TYPE_CHECKING:
     from feature_store.settings import Settings
@@ -35,20 +38,30 @@ _MIN_DISTINCTIVE_CHARACTERS = 3
 def erase_logs(settings: Settings, request_id: str) -> int:
     """Replace the person's id with a placeholder; returns the changed files and database values.
 
+    Also deletes what killed Spark jobs left on the disk, which no search could read.
+
     Raises:
         UnknownRequest: no unfinished request has that id.
+        LogUnreadable: a rotated log is damaged.
     """
     person = Person(load_request(settings, request_id).user_id)
-    n_redacted = sum(
-        redact_files(FolderStorage(settings.state / home), "logs", person) for home in AIRFLOW_HOMES
-    )
+    n_redacted = sum(redact_log(file, person) for file in list(_log_files(settings.state)))
     if _is_distinctive(person):
         n_redacted += sum(
             _redact_database(create_engine(url), person) for url in _database_urls(settings)
         )
-    add_removed_counts(settings, request_id, {"airflow": n_redacted})
+    removed = {"airflow": n_redacted, "spark leftovers": discard_abandoned(settings.state)}
+    add_removed_counts(settings, request_id, removed)
     LOG.info("erased from logs", request_id=request_id, redacted=n_redacted)
     return n_redacted
+
+
+def _log_files(state: Path) -> Iterator[Path]:
+    """Logs of Airflow, of its servers and of Spark's Java, rotated ones too."""
+    for folder in (state, *(state / home for home in AIRFLOW_HOMES)):
+        yield from (file for file in sorted(folder.glob("*.log*")) if is_own_file(file))
+    for home in AIRFLOW_HOMES:
+        yield from files_below(state / home / "logs")
 
 
 def _database_urls(settings: Settings) -> list[str]:
@@ -60,8 +73,11 @@ def _database_urls(settings: Settings) -> list[str]:
 
 
 def _is_distinctive(person: Person) -> bool:
-    """Whether the id differs from ordinary values: `17` is in every second row of a database."""
-    return len(person.user_id) >= _MIN_DISTINCTIVE_CHARACTERS and not person.user_id.isdigit()
+    """Whether the id differs from ordinary values: `ok` is in every second row of a database.
+
+    For a number its surroundings decide (feature_store.privacy.id_spellings).
+    """
+    return len(person.user_id) >= _MIN_DISTINCTIVE_CHARACTERS or person.user_id.isdigit()
 
 
 def _redact_database(engine: Engine, person: Person) -> int:
@@ -98,12 +114,12 @@ def _redact_column(
     with engine.begin() as connection:
         rows = connection.execute(
             select(*[target.c[each] for each in key], as_text.label("_text")).where(
-                as_text.contains(person.user_id, autoescape=True)
+                or_(*[as_text.contains(each, autoescape=True) for each in person.spellings])
             )
         ).all()
         n_redacted = 0
         for *identity, content in rows:
-            redacted = redact(content, person)
+            redacted = redact(content, person, with_bare_numbers=False)
             if redacted != content:
                 has_key = [
                     target.c[each] == value for each, value in zip(key, identity, strict=True)

@@ -87,15 +87,38 @@ def erasing_task(task_id: str, function: str) -> Any:
     """
 
     @task(task_id=task_id, pool="erasure")
-    def erase(**context: Any) -> None:
+    def erase(**context: Any) -> Any:
         from feature_store.privacy.requests import UnknownRequest
 
         try:
-            pkgutil.resolve_name(function)(current_settings(), context["params"]["request_id"])
+            return pkgutil.resolve_name(function)(
+                current_settings(), context["params"]["request_id"]
+            )
         except UnknownRequest as error:
             raise AirflowFailException(str(error)) from error
 
     return erase()
+
+
+def announcing_erasure_task(event_number: Any) -> Any:
+    """Task that updates the published assets after an erasure; skipped when none were rewritten.
+
+    Each asset event says that an erasure made it, so that a team with copies erases there too. It
+    names the event in published_runs and the request, never the person.
+    """
+
+    @task(task_id="announced", outlets=PUBLISHED_ASSETS)
+    def announce(event_number: int | None, **context: Any) -> None:
+        if event_number is None:
+            raise AirflowSkipException("nothing is published: no reader saw the person")
+        for asset in PUBLISHED_ASSETS:
+            context["outlet_events"][asset].extra = {
+                "action": "erase",
+                "event_number": event_number,
+                "request_id": context["params"]["request_id"],
+            }
+
+    return announce(event_number)
 
 
 def _call_for_run(context: Any, function: str, *arguments: Any) -> None:

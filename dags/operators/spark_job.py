@@ -49,6 +49,7 @@ class SparkJob(BaseOperator):
     def _submit(self, night: Night) -> None:
         from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 
+        from feature_store.spark.local_folder import own_spill_folder
         from feature_store.spark.session import prepare_environment, session_options
         from feature_store.terminal import DEBUG
 
@@ -58,7 +59,8 @@ class SparkJob(BaseOperator):
         self._submitted = SparkSubmitHook(
             conn_id=CONNECTION,
             name=f"evensong {self.table_name}",
-            conf=session_options(night.settings),
+            conf=session_options(night.settings)
+            | {"spark.local.dir": str(own_spill_folder(night.settings.state))},
             # The submitted application makes its own session instead of using the shared Java.
             env_vars={"EVENSONG_SPARK__GATEWAY": ""},
             application_args=[

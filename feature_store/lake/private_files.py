@@ -1,4 +1,4 @@
-"""Local files that only their owner may read: secrets, passwords, erasure requests."""
+"""Local files and folders of their owner alone: secrets, databases, logs, erasure requests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 OWNER_ONLY = 0o600
+OWNER_ONLY_FOLDER = 0o700
 
 
 class NotAFile(ValueError):
@@ -26,6 +27,22 @@ def make_private(path: Path) -> None:
         raise NotAFile(f"{path}: the folder {path.parent} does not exist; make it first")
     path.touch(mode=OWNER_ONLY)
     path.chmod(OWNER_ONLY)  # it may have been there, readable by others
+
+
+def make_private_folder(folder: Path) -> Path:
+    """Make a folder that only its owner may enter, with the missing ones above it; returns it.
+
+    A folder that exists keeps its rights: it may be one that other programs use.
+    """
+    for missing in [each for each in reversed([folder, *folder.parents]) if not each.exists()]:
+        missing.mkdir(mode=OWNER_ONLY_FOLDER, exist_ok=True)
+    return folder
+
+
+def close_folder(folder: Path) -> Path:
+    """Make a folder of ours, or take other people's rights from one that is there; returns it."""
+    make_private_folder(folder).chmod(OWNER_ONLY_FOLDER)
+    return folder
 
 
 def write_private_file(path: Path, text: str) -> None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+TEMPORARY = ".writing-"
+"""Beginning of the name of a file that is being written; a killed writer leaves it."""
+
+
 class StorageError(OSError):
     """A file or object cannot be read or written."""
 
@@ -100,7 +104,11 @@ def sha256_of(content: bytes) -> str:
 
 @dataclass(frozen=True)
 class FolderStorage:
-    """A local folder."""
+    """A local folder, in which links are refused.
+
+    A link would show a file of another place as one of the lake, and an erasure would leave the
+    file that it leads to.
+    """
 
     root: Path
 
@@ -108,8 +116,11 @@ class FolderStorage:
         return str(self.root / path)
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        folder = self.root / prefix
-        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        entries = sorted(self._locate(prefix).rglob("*"))
+        for entry in entries:
+            if entry.is_symlink():
+                raise self._refusal(entry)
+        for file in (entry for entry in entries if entry.is_file()):
             try:
                 found = file.stat()
             except FileNotFoundError:
@@ -121,11 +132,12 @@ class FolderStorage:
             )
 
     def exists(self, path: str) -> bool:
-        return (self.root / path).is_file()
+        return self._locate(path).is_file()
 
     def read(self, path: str) -> bytes:
+        target = self._locate(path)
         try:
-            return (self.root / path).read_bytes()
+            return target.read_bytes()
         except OSError as error:
             raise StorageError(
                 f"storage {self.uri(path)}: cannot be read: {error.strerror}"
@@ -153,7 +165,7 @@ class FolderStorage:
             ) from error
 
     def write(self, path: str, content: bytes) -> None:
-        self._write_temporary(path, content).replace(self.root / path)
+        self._write_temporary(path, content).replace(self._locate(path))
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
         # A hard link is atomic, so readers never see a half-written manifest.
@@ -167,13 +179,33 @@ class FolderStorage:
         return True
 
     def delete(self, path: str) -> None:
-        (self.root / path).unlink(missing_ok=True)
+        self._locate(path).unlink(missing_ok=True)
+
+    def _locate(self, path: str) -> Path:
+        """Where the file is.
+
+        Raises:
+            StorageError: the path leads through a link, or out of the folder.
+        """
+        target = self.root / path
+        if target.resolve() != self.root.resolve() / path.strip("/"):
+            raise self._refusal(target)
+        return target
+
+    def _refusal(self, refused: Path) -> StorageError:
+        above = [each for each in (refused, *refused.parents) if each.is_relative_to(self.root)]
+        links = [each for each in above if each.is_symlink() and each != self.root]
+        found = f"{links[-1]} is a link to {links[-1].resolve()}" if links else "it leads elsewhere"
+        return StorageError(
+            f"storage {refused}: {found} (rule: the lake holds no links); put the file itself there, "
+            "or mount the other folder in its place"
+        )
 
     def _write_temporary(self, path: str, content: bytes) -> Path:
         """A new file in the target's folder; umask permissions, because other teams read it."""
-        target = self.root / path
+        target = self._locate(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".writing-{uuid.uuid4().hex}")
+        temporary = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()

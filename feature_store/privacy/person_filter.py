@@ -1,20 +1,21 @@
-"""PersonFilter: which ids and texts an erasure or the suppression list covers.
+"""PersonFilter: which ids, texts and file names an erasure or the suppression list covers.
 
 `Person` matches one id in all its spellings; `SuppressionList` (suppression.py) matches every
-erased person. `redact` and `redact_files` replace one person's id in texts that stay.
+erased person. `redact` replaces one person's id in a text that stays.
 """
 
 from __future__ import annotations
 
-import html
-import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import quote
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from feature_store.lake.storage import Storage
+from feature_store.privacy.id_spellings import (
+    file_name_pattern,
+    is_an_id,
+    spellings,
+    text_pattern,
+)
 
 ERASED = "‹erased›"
 """The placeholder for an erased person's id in a text that stays."""
@@ -29,12 +30,21 @@ class PersonFilter(Protocol):
     def matches_text(self, text: str) -> bool:
         """Whether free text names such a person."""
 
+    def rename(self, path: str) -> str:
+        """The path of a file without the ids of such persons in its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A filter for one person, known by the id; its representation hides the id from logs."""
+    """A filter for one person, known by the id; its representation hides the id from logs.
+
+    Attributes:
+        file_alias: takes the id's place in names of files; the same for every erasure of a person
+            (suppression.suppress gives it), so that a file that arrives again gets the same name.
+    """
 
     user_id: str
+    file_alias: str = "erased"
 
     def __repr__(self) -> str:
         """A constant text without the id."""
@@ -42,41 +52,39 @@ class Person:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The id as plain text, and as JSON, HTML and URLs encode it."""
-        as_json = (json.dumps(self.user_id), json.dumps(self.user_id, ensure_ascii=False))
-        inner = [text[1:-1] for text in as_json]
-        return tuple(
-            dict.fromkeys((self.user_id, *inner, html.escape(self.user_id), quote(self.user_id)))
-        )
-
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """Every spelling as a whole word: `rock-2` does not match in `rock-20`."""
-        either = "|".join(re.escape(spelling) for spelling in self.spellings)
-        return re.compile(rf"(?<![\w-])(?:{either})(?![\w-])")
+        """The id as texts write it."""
+        return spellings(self.user_id)
 
     def matches(self, user_id: str) -> bool:
         return user_id == self.user_id
 
     def matches_text(self, text: str) -> bool:
-        return self.pattern.search(text) is not None
+        return any(
+            is_an_id(text, *found.span()) for found in text_pattern(self.user_id).finditer(text)
+        )
+
+    def rename(self, path: str) -> str:
+        folder, slash, name = path.rpartition("/")
+        renamed = _replace(file_name_pattern(self.user_id), name, self.file_alias)
+        return folder + slash + renamed
 
 
-def redact(text: str, person: Person) -> str:
-    """The text with a placeholder in place of every spelling of the person's id."""
-    return person.pattern.sub(ERASED, text)
+def redact(text: str, person: Person, *, with_bare_numbers: bool = True) -> str:
+    """The text with a placeholder in place of every spelling of the person's id.
 
-
-def redact_files(storage: Storage, folder: str, person: Person) -> int:
-    """Redact the person's id in every file below `folder`; returns the number of changed files.
-
-    Bytes that are not UTF-8 stay as they are.
+    Args:
+        text: the text.
+        person: whose id goes.
+        with_bare_numbers: whether an id of digits is one without a word about people before it.
     """
-    changed = 0
-    for file in list(storage.list(folder)):
-        text = storage.read(file.path).decode(errors="surrogateescape")
-        redacted = redact(text, person)
-        if redacted != text:
-            storage.write(file.path, redacted.encode(errors="surrogateescape"))
-            changed += 1
-    return changed
+    return _replace(text_pattern(person.user_id), text, ERASED, with_bare_numbers=with_bare_numbers)
+
+
+def _replace(
+    pattern: re.Pattern[str], text: str, placeholder: str, *, with_bare_numbers: bool = True
+) -> str:
+    def replacement(found: re.Match[str]) -> str:
+        is_id = is_an_id(text, *found.span(), with_bare_numbers=with_bare_numbers)
+        return placeholder if is_id else found[0]
+
+    return pattern.sub(replacement, text)

@@ -58,7 +58,7 @@ def landing_person_mask(rows: pa.Table, person_filter: PersonFilter) -> pa.Array
     """The same mask for the rows of a landing file, whatever its columns are."""
     mask = _empty_mask(rows)
     for name in rows.column_names:
-        if name not in _COLUMNS_WITHOUT_USER_IDS:
+        if name.lower() not in _COLUMNS_WITHOUT_USER_IDS:
             mask = pc.or_(mask, _landing_column_mask(name, rows[name], person_filter))
     return mask
 
@@ -83,7 +83,7 @@ def _is_row_about(original_text: str, person_filter: PersonFilter) -> bool:
     return isinstance(row, dict) and any(
         _holds_id(value, person_filter, _is_user_column(name))
         for name, value in row.items()
-        if name not in _COLUMNS_WITHOUT_USER_IDS
+        if name.lower() not in _COLUMNS_WITHOUT_USER_IDS
     )
 
 
@@ -91,6 +91,8 @@ def _landing_column_mask(
     name: str, values: pa.ChunkedArray, person_filter: PersonFilter
 ) -> pa.Array:
     """Which values of a received column, of whatever type, are or contain a matched id."""
+    if pa.types.is_dictionary(values.type):  # a category of pandas
+        values = values.cast(values.type.value_type)
     kind, is_user_column = values.type, _is_user_column(name)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return id_mask(values.cast(pa.string()), person_filter)
@@ -113,6 +115,8 @@ def _holds_id(value: object, person_filter: PersonFilter, is_user_column: bool) 
         return person_filter.matches(value.decode(errors="replace"))
     if isinstance(value, str):
         return person_filter.matches(value)
+    if isinstance(value, float) and value.is_integer():  # a column of numbers with nulls
+        value = int(value)
     return is_user_column and value is not None and person_filter.matches(str(value))
 
 

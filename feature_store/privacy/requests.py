@@ -18,7 +18,8 @@ from feature_store.lake.storage import FolderStorage, open_storage
 if TYPE_CHECKING:
     from feature_store.settings import Settings
 
-_REQUESTS = "privacy/requests"
+REQUESTS = "privacy/requests"
+"""The folder of the lake that holds the requests' files."""
 
 
 class UnknownRequest(LookupError):
@@ -80,7 +81,7 @@ def load_request(settings: Settings, request_id: str) -> Request:
     storage, path = open_storage(settings.lake), _request_path(request_id)
     if not re.fullmatch(r"[0-9a-f]+", request_id) or not storage.exists(path):
         raise UnknownRequest(
-            f"{_REQUESTS}: no unfinished request {request_id!r}; `evensong erase --status "
+            f"{REQUESTS}: no unfinished request {request_id!r}; `evensong erase --status "
             f"{request_id}` says whether it is finished, `evensong erase USER` makes one"
         )
     stored = json.loads(storage.read(path))
@@ -113,4 +114,4 @@ def delete_request(settings: Settings, request_id: str) -> None:
 
 
 def _request_path(request_id: str) -> str:
-    return f"{_REQUESTS}/{request_id}.json"
+    return f"{REQUESTS}/{request_id}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_store.privacy.person_filter import ERASED
-from feature_store.privacy.personal_data import id_mask, person_mask
+from feature_store.privacy.personal_data import has_personal_data, id_mask, person_mask
 from feature_store.tables.recommendations import NEUTRAL_REASONS
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from feature_store.privacy.person_filter import PersonFilter
 
 _FOLLOWED_LISTEN = "followed_listen"
+_ORIGIN = "source_file"
+
+_Redaction = Callable[[pa.Table, "PersonFilter"], tuple[pa.Table, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,49 @@ def erase_from_rows(table: Table, rows: pa.Table, person_filter: PersonFilter) -
     is_theirs = person_mask(table, rows, person_filter)
     removed = pc.sum(is_theirs).as_py() or 0
     kept = rows.filter(pc.invert(is_theirs)) if removed else rows
-    redact_mentions = _REDACTIONS.get(table.name)
-    if redact_mentions is None:
-        return RowErasure(kept, removed, 0)
-    redacted, changed = redact_mentions(kept, person_filter)
-    return RowErasure(redacted, removed, changed)
+    changed = 0
+    for redact_mentions in _redactions(table):
+        kept, redacted_count = redact_mentions(kept, person_filter)
+        changed += redacted_count
+    return RowErasure(kept, removed, changed)
+
+
+def can_name_people(table: Table) -> bool:
+    """Whether a row of the table can name a person, if only by the name of a landing file."""
+    return has_personal_data(table) or _ORIGIN in table.column_names
+
+
+def naming_columns(table: Table) -> list[str]:
+    """The columns that `erase_from_rows` looks at: a search reads no other."""
+    needed = {*table.person_columns, *_NAMING_COLUMNS.get(table.name, ()), _ORIGIN}
+    if _has_reasons(table):
+        needed |= {"tier", "reason_kind", "reason_text", "reason_subject"}
+    return [name for name in table.column_names if name in needed]
+
+
+def _has_reasons(table: Table) -> bool:
+    return "reason_subject" in table.column_names
+
+
+def _redactions(table: Table) -> list[_Redaction]:
+    found = [_REDACTIONS[table.name]] if table.name in _REDACTIONS else []
+    if _has_reasons(table):
+        found.append(_neutralise_reasons)
+    return [*found, _rename_origins] if _ORIGIN in table.column_names else found
+
+
+def _rename_origins(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
+    """raw_ tables: rows follow their landing file to the name that it has without the person."""
+    paths = rows[_ORIGIN]
+    renamed = {
+        path: new
+        for path in pc.unique(paths).to_pylist()
+        if path is not None and (new := person_filter.rename(path)) != path
+    }
+    if not renamed:
+        return rows, 0
+    kept = [renamed.get(path, path) for path in paths.to_pylist()]
+    return _with_column(rows, _ORIGIN, kept), sum(path in renamed for path in paths.to_pylist())
 
 
 def _redact_rejects(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
@@ -116,10 +158,17 @@ def _with_column(rows: pa.Table, name: str, values: object) -> pa.Table:
     return rows.set_column(index, field, cast("pa.Array", column))
 
 
-_REDACTIONS = {
+_REDACTIONS: dict[str, _Redaction] = {
     "raw_rejects": _redact_rejects,
-    "rec_topk": _neutralise_reasons,
     "published_runs": _redact_events,
     "run_waivers": _redact_reasons,
     "run_promotions": _redact_reasons,
+}
+
+_NAMING_COLUMNS = {
+    "raw_rejects": ("original_text",),
+    "graph_nodes": ("node_kind", "node_id"),
+    "published_runs": ("gates", "reason"),
+    "run_waivers": ("reason",),
+    "run_promotions": ("reason",),
 }

@@ -6,18 +6,23 @@ The hashes are HMAC-SHA256, so a reader of the lake without the key cannot test 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from feature_store.lake.lease import writer_lease
-from feature_store.lake.private_files import OWNER_ONLY
-from feature_store.lake.storage import Storage, open_storage
+from feature_store.lake.private_files import OWNER_ONLY, make_private_folder
+from feature_store.lake.storage import ObjectStorage, Storage, open_storage
+from feature_store.privacy.id_spellings import (
+    decoded,
+    is_an_id,
+    possible_ids,
+    possible_ids_of_file_name,
+)
+from feature_store.privacy.person_filter import Person
 from feature_store.settings import check_privacy_key
 
 if TYPE_CHECKING:
@@ -31,7 +36,6 @@ LEASE = "privacy"
 _LIST = "privacy/suppressed"
 _REWRITE_MARKS = "privacy/rewritten"
 _KEY_FILE = "privacy.key"
-_WORD = re.compile(r"[^\s,;:()\[\]{}'\"=\x00-\x1f]+")
 
 
 class PrivacyKeyMissing(LookupError):
@@ -58,13 +62,35 @@ class SuppressionList:
         return digest_of(self.key, user_id) in self.digests
 
     def matches_text(self, text: str) -> bool:
-        """Whether a word of the text is the id of an erased person."""
-        return any(self.matches(word) for word in set(_WORD.findall(text)))
+        """Whether a part of the text is the id of an erased person, whatever signs the id has."""
+        tested: dict[str, bool] = {}
+        for reading in decoded(text):
+            for start, end, part in possible_ids(reading):
+                if part not in tested:
+                    tested[part] = self.matches(part)
+                if tested[part] and is_an_id(reading, start, end):
+                    return True
+        return False
+
+    def rename(self, path: str) -> str:
+        """The path of a file without the ids of erased people in its name."""
+        folder, slash, name = path.rpartition("/")
+        for start, end, part in possible_ids_of_file_name(name):
+            if self.matches(part) and is_an_id(name, start, end):
+                alias = file_alias(digest_of(self.key, part))
+                return self.rename(folder + slash + name[:start] + alias + name[end:])
+        return path
 
 
 def digest_of(key: bytes, user_id: str) -> str:
     """The keyed hash of a person's id."""
-    return hmac.new(key, user_id.encode(), hashlib.sha256).hexdigest()
+    # A lone surrogate, as Python has for a byte that is no UTF-8, is no reason to stop.
+    return hmac.digest(key, user_id.encode(errors="surrogatepass"), "sha256").hex()
+
+
+def file_alias(digest: str) -> str:
+    """What takes an erased person's id's place in names of files."""
+    return f"erased-{digest[:12]}"
 
 
 def load_suppression_list(settings: Settings) -> SuppressionList:
@@ -99,17 +125,43 @@ def suppression_digests(lake: str) -> frozenset[str]:
     return frozenset(file.path.rsplit("/", 1)[1] for file in open_storage(lake).list(_LIST))
 
 
-def suppress(settings: Settings, user_id: str) -> None:
-    """Add a person to the list; the first call also generates the key.
+def suppress(settings: Settings, user_id: str) -> Person:
+    """Add a person to the list; returns the filter of the erasure.
 
     Raises:
-        PrivacyKeyMissing: the list was made with another key.
+        PrivacyKeyMissing: the list was made with another key, or there is none for it.
     """
     storage = open_storage(settings.lake)
-    key = _key(settings) or _generate_key(settings)
+    key = ensure_key(settings)
     storage.put_if_absent(_fingerprint_path(), _fingerprint(key))
     _check_key(storage, key)
-    storage.put_if_absent(f"{_LIST}/{digest_of(key, user_id)}", b"")
+    digest = digest_of(key, user_id)
+    storage.put_if_absent(f"{_LIST}/{digest}", b"")
+    return Person(user_id, file_alias(digest))
+
+
+def ensure_key(settings: Settings) -> bytes:
+    """The key of the suppression list; the first call generates one for a lake in a folder.
+
+    Machines that share a lake on S3 share no folder, so a key that one of them generated would be
+    missing on the others, and lost with the machine.
+
+    Raises:
+        PrivacyKeyMissing: the key is missing, and the list has entries or the lake is on S3.
+    """
+    key = _key(settings)
+    if key is not None:
+        return key
+    if suppression_digests(settings.lake):
+        load_suppression_list(settings)  # raises: the key of these entries is missing
+    if isinstance(open_storage(settings.lake), ObjectStorage):
+        raise PrivacyKeyMissing(
+            f"privacy: the lake {settings.lake} is on S3 and EVENSONG_PRIVACY_KEY is not set; no "
+            "key is generated into a local folder, which other machines lack: make one with "
+            '`python -c "import secrets; print(secrets.token_hex(32))"`, keep it where your other '
+            "secrets are, and set the variable on every machine that runs nights or erasures"
+        )
+    return _generate_key(settings)
 
 
 def mark_rewritten(lake: str) -> None:
@@ -163,10 +215,8 @@ def _key(settings: Settings) -> bytes | None:
 
 
 def _generate_key(settings: Settings) -> bytes:
-    if suppression_digests(settings.lake):
-        load_suppression_list(settings)  # raises: the key of these entries is missing
     key = secrets.token_hex(32).encode()
-    settings.state.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.state)
     _create_key_file(settings.state / _KEY_FILE, key)
     return key
 

@@ -23,7 +23,7 @@ from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import Storage, open_storage
 from feature_store.privacy.person_filter import PersonFilter
 from feature_store.privacy.personal_data import person_mask
-from feature_store.privacy.row_erasure import erase_from_rows
+from feature_store.privacy.row_erasure import erase_from_rows, naming_columns
 from feature_store.privacy.suppression import ErasedDuringRun
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class _BatchEraser:
 
     def finds_any(self, opened: DeltaTable) -> bool:
         """Whether a row names the person; sets the counts to what an erasure would affect."""
-        for _ in self.batches(_rows(opened, self._table)):
+        for _ in self.batches(_rows(opened, self._table, naming_columns(self._table))):
             continue
         return self.removed + self.changed > 0
 
@@ -183,9 +183,9 @@ def _rewrite_with_pinned_slice(
     if _files_of_day(newest, table, pinned) == _files_of_day(published, table, pinned):
         _overwrite(newest, table, eraser.batches(_rows(newest, table)))
         return TableErasure(newest.version(), eraser.removed, eraser.changed)
-    staged = _rows(newest, table, day == pinned.as_of)
-    other_days = _rows(newest, table, day != pinned.as_of)
-    published_day = _rows(published, table, day == pinned.as_of)
+    staged = _rows(newest, table, condition=day == pinned.as_of)
+    other_days = _rows(newest, table, condition=day != pinned.as_of)
+    published_day = _rows(published, table, condition=day == pinned.as_of)
     _overwrite(newest, table, eraser.batches(chain(other_days, published_day)))
     version = newest.version()
     staged_eraser = _BatchEraser(table, person_filter)
@@ -204,13 +204,18 @@ def _files_of_day(opened: DeltaTable, table: Table, pinned: PinnedSlice) -> set[
 
 
 def _rows(
-    opened: DeltaTable, table: Table, condition: ds.Expression | None = None
+    opened: DeltaTable,
+    table: Table,
+    columns: Sequence[str] | None = None,
+    condition: ds.Expression | None = None,
 ) -> Iterator[pa.Table]:
     """Batches of a version; the call fixes the version, not the first read."""
     dataset = open_dataset(opened)
+    names = list(columns if columns is not None else table.column_names)
+    schema = pa.schema([table.arrow_schema.field(name) for name in names])
     return (
-        pa.Table.from_batches([batch]).cast(table.arrow_schema)
-        for batch in dataset.to_batches(columns=table.column_names, filter=condition)
+        pa.Table.from_batches([batch]).cast(schema)
+        for batch in dataset.to_batches(columns=names, filter=condition)
         if batch.num_rows
     )
 

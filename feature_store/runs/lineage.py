@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from feature_store.as_of import check_as_of
 from feature_store.lake.commits import find_recent_commit
 from feature_store.lake.delta_tables import exists, open_table, table_uri
+from feature_store.lake.private_files import close_folder
 from feature_store.runs.lineage_outbox import Outbox
 from feature_store.tables import table_called
 from feature_store.tables.runs import PUBLISHED_RUNS
@@ -246,7 +247,7 @@ def _send(settings: Settings, event: RunEvent) -> None:
 def _file_transport(file: str) -> Transport:
     from openlineage.client.transport.file import FileConfig, FileTransport
 
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    close_folder(Path(file).parent)
     return FileTransport(FileConfig(log_file_path=file, append=True))
 
 

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import structlog
 from filelock import FileLock
 
+from feature_store.lake.private_files import make_private
 from feature_store.spark.gateway import connect
 from feature_store.spark.java import java_home
+from feature_store.spark.local_folder import own_spill_folder, spill_root
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +83,7 @@ def _write_first_table(settings: Settings) -> None:
 
     try:
         session = make_spark(settings)
-        with tempfile.TemporaryDirectory(dir=settings.state / "spark-local") as folder:
+        with tempfile.TemporaryDirectory(dir=settings.state, prefix="spark-warm-") as folder:
             rows = session.range(1).mapInArrow(unchanged, "id long")
             rows.write.format("delta").save(f"{folder}/first")
     except (OSError, PySparkException, Py4JError) as error:
@@ -101,8 +103,11 @@ def _get_or_create(settings: Settings) -> SparkSession:
         **options,
     }
     packages = options["spark.jars.packages"].split(",")
-    with _jar_download_lock(packages), (settings.state / "spark.log").open("a") as log:
+    output = settings.state / "spark.log"
+    make_private(output)  # an error's message may quote a row
+    with _jar_download_lock(packages), output.open("a") as log:
         if SparkContext._gateway is None:  # noqa: SLF001  pyspark has no public accessor
+            start["spark.local.dir"] = str(own_spill_folder(settings.state))
             conf = SparkConf().setAll([(name, str(value)) for name, value in start.items()])
             # Java prints pages about jars and its start, which would hide the night's own output.
             # Its errors reach Python as exceptions.
@@ -124,7 +129,6 @@ def session_options(settings: Settings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         "spark.sql.warehouse.dir": str(settings.state / "spark-warehouse"),
-        "spark.local.dir": str(settings.state / "spark-local"),
         "spark.driver.memory": settings.spark.driver_memory,
         "spark.ui.enabled": "false",
         # The text of a plan is for the user interface, and the formatted one costs time.
@@ -146,6 +150,10 @@ def session_options(settings: Settings) -> dict[str, str]:
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     elif settings.spark.driver_host:
         options["spark.driver.host"] = settings.spark.driver_host
+    if not settings.spark.master.startswith("spark://"):
+        # Spark draws a secret for each session. A standalone cluster's own configuration decides:
+        # there the secret is that of its master and workers.
+        options["spark.authenticate"] = "true"
     if settings.spark.quick_start:
         options |= _QUICK_START
     if settings.spark.packages_from:
@@ -192,7 +200,7 @@ def prepare_environment(settings: Settings) -> None:
     scripts = str(Path(sys.executable).parent)  # pyspark's package installs spark-submit there
     if scripts not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
-    (settings.state / "spark-local").mkdir(parents=True, exist_ok=True)
+    spill_root(settings.state)
 
 
 def _s3_options() -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""Erasure from landing files: rows leave the Parquet files, and manifests get the new sizes.
+"""Erasure from landing files: rows leave the Parquet files, and ids leave the files' names.
+
+Manifests get the new sizes and names.
 
 Equal input rows give equal output bytes, so a file that lands again and is rewritten again fits its
 manifest. A rewritten file carries a mark in its metadata. The mark separates a manifest that an
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -37,17 +39,21 @@ class LandingErasure:
     Attributes:
         rows: number of removed rows about the person.
         files: number of rewritten files; an unreadable file is emptied.
+        renamed: number of files whose name held the id.
     """
 
     rows: int
     files: int
+    renamed: int = 0
 
 
 def erase_from_landing(storage: Storage, person_filter: PersonFilter) -> LandingErasure:
     """Remove the person from all landing files, in closed and open days; correct the manifests."""
-    erasure, _ = _erase_from_files(storage, list(_row_files(storage)), person_filter)
+    paths = list(_row_files(storage))
+    erasure, _ = _erase_from_files(storage, paths, person_filter)
+    renamed = _rename_files(storage, paths, person_filter)
     correct_manifests(storage, closed_days(storage))
-    return erasure
+    return replace(erasure, renamed=len(renamed))
 
 
 def remove_suppressed(
@@ -67,7 +73,11 @@ def remove_suppressed(
     found = {file.path: file.byte_count for file in storage.list(LANDING)}
     changed = [path for path in found if _is_row_file(path) and listed.get(path) != found[path]]
     erasure, sizes = _erase_from_files(storage, changed, person_filter)
-    return erasure, found | sizes
+    sizes = found | sizes
+    renamed = _rename_files(storage, changed, person_filter)
+    for old, new in renamed.items():
+        sizes[new] = sizes.pop(old)
+    return replace(erasure, renamed=len(renamed)), sizes
 
 
 def matching_landing_rows(
@@ -80,6 +90,14 @@ def matching_landing_rows(
             theirs = rows.filter(landing_person_mask(rows, person_filter))
             if theirs.num_rows:
                 yield path, theirs
+
+
+def names_person(content: bytes, person_filter: PersonFilter) -> bool:
+    """Whether a file names the person: in a row if it is Parquet, else anywhere in its text."""
+    rows = _read_parquet(content)
+    if rows is None:
+        return person_filter.matches_text(content.decode(errors="replace"))
+    return bool(pc.any(landing_person_mask(rows, person_filter)).as_py())
 
 
 def correct_manifests(storage: Storage, days: Iterable[date]) -> None:
@@ -95,6 +113,30 @@ def correct_manifests(storage: Storage, days: Iterable[date]) -> None:
                 is_corrected = True
         if is_corrected:
             storage.write(manifest_path(day), json.dumps(stored, indent=1).encode())
+
+
+def _rename_files(
+    storage: Storage, paths: Iterable[str], person_filter: PersonFilter
+) -> dict[str, str]:
+    """Rename files whose name holds the id, in manifests too; returns the new paths by the old.
+
+    The old file goes last: killed before that, the next try finds it and does all of it again.
+    """
+    renamed = {path: new for path in paths if (new := person_filter.rename(path)) != path}
+    if not renamed:
+        return {}
+    for old, new in renamed.items():
+        storage.write(new, storage.read(old))
+    for day in closed_days(storage):
+        stored = json.loads(storage.read(manifest_path(day)))
+        listed = {file["path"] for file in stored["files"]}
+        if listed & renamed.keys():
+            for file in stored["files"]:
+                file["path"] = renamed.get(file["path"], file["path"])
+            storage.write(manifest_path(day), json.dumps(stored, indent=1).encode())
+    for old in renamed:
+        storage.delete(old)
+    return renamed
 
 
 def _is_row_file(path: str) -> bool:

@@ -27,6 +27,7 @@ from feature_store.privacy import requests, suppression
 from feature_store.privacy.person_filter import Person
 from feature_store.privacy.personal_data import has_personal_data
 from feature_store.privacy.republish import erase_from_events, republish_tables
+from feature_store.privacy.row_erasure import can_name_people
 from feature_store.privacy.table_rewrite import (
     PinnedSlice,
     TableErasure,
@@ -39,6 +40,7 @@ from feature_store.spark.session import make_spark
 from feature_store.tables import PUBLISHED_TABLES, TABLES
 from feature_store.tables.runs import PUBLISHED_RUNS, RUN_ERASURES
 from jobs.landing.erasure import erase_from_landing, matching_landing_rows
+from jobs.privacy.leftovers import delete_leftovers
 from jobs.privacy.reports import delete_reports, redact_lineage, rewrite_current_report
 
 if TYPE_CHECKING:
@@ -72,12 +74,14 @@ def request_erasure(
     Raises:
         UnknownPerson: no table and no landing file names the person.
         ValueError: the id is blank, or the actor's name contains it.
+        PrivacyKeyMissing: the suppression list has no key here; nothing is recorded.
     """
     if not even_unknown and not _is_known(settings.lake, Person(user_id)):
         raise UnknownPerson(
             f"erase: no table and no landing file of {settings.lake} names {user_id!r}; check the "
             "id and EVENSONG_LAKE, or give --even-unknown to keep such a person out from now on"
         )
+    suppression.ensure_key(settings)
     return requests.record_request(settings, user_id, actor=actor, now=now).request_id
 
 
@@ -99,26 +103,29 @@ def erase_rows(
     *,
     spark: SparkSession | None = None,
     clock: Callable[[], datetime] = utc_now,
-) -> None:
+) -> int | None:
     """Suppress the person, rewrite landing files and tables, and publish the new versions.
+
+    Returns the number of the event that shows them to readers; None when nothing is published.
 
     Raises:
         UnknownRequest: no unfinished request has this id.
     """
     request = requests.load_request(settings, request_id)
-    person = Person(request.user_id)
     with writer_lease(settings.lake, suppression.LEASE):
-        suppression.suppress(settings, request.user_id)
+        person = suppression.suppress(settings, request.user_id)
         landing = erase_from_landing(open_storage(settings.lake), person)
-        requests.add_removed_counts(settings, request_id, {"landing": landing.rows})
+        removed = {"landing": landing.rows, "landing file names": landing.renamed}
+        requests.add_removed_counts(settings, request_id, removed)
         _erase_from_published_tables(settings, request, spark, clock)
-        for table in _tables_with_personal_data(settings.lake):
+        for table in _tables_that_can_name_people(settings.lake):
             if table not in PUBLISHED_TABLES:
                 erasure = erase_from_table(settings.lake, table, person)
                 _record_erasure(settings, request_id, table, erasure)
         suppression.mark_rewritten(settings.lake)
     _erase_from_run_history(settings, request_id, clock)
     LOG.info("erased rows", request_id=request_id)
+    return requests.load_request(settings, request_id).event_number
 
 
 def finish(settings: Settings, request_id: str, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -135,11 +142,14 @@ def finish(settings: Settings, request_id: str, *, clock: Callable[[], datetime]
     time.sleep(settings.privacy.reader_grace_s)
     # A run that read its inputs before erase_rows may since have named the person in an event.
     _erase_from_run_history(settings, request_id, clock)
+    leftovers = delete_leftovers(open_storage(settings.lake), Person(request.user_id), clock())
+    requests.add_removed_counts(settings, request_id, {"leftovers": leftovers})
+    request = requests.load_request(settings, request_id)
     current = current_event(events(settings.lake))
     _check_erased(settings.lake, request, current)
     removed_files = 0
     for table in [
-        *_tables_with_personal_data(settings.lake),
+        *_tables_to_purge(settings.lake, request),
         *_published_runs_table(settings.lake),
     ]:
         removed_files += purge_history(settings.lake, table, keep=_pinned_versions(current, table))
@@ -168,10 +178,15 @@ def _is_known(lake: str, person: Person) -> bool:
 
 def _tables_with_personal_data(lake: str) -> list[Table]:
     """Existing tables with personal data, except published_runs, whose writers take no lease."""
+    return [table for table in _tables_that_can_name_people(lake) if has_personal_data(table)]
+
+
+def _tables_that_can_name_people(lake: str) -> list[Table]:
+    """As above, and tables that only the name of a landing file can make name a person."""
     return [
         table
         for table in TABLES.values()
-        if table is not PUBLISHED_RUNS and has_personal_data(table) and exists(lake, table)
+        if table is not PUBLISHED_RUNS and can_name_people(table) and exists(lake, table)
     ]
 
 
@@ -228,6 +243,15 @@ def _from_events(settings: Settings, person: Person) -> TableErasure | None:
     return erase_from_events(settings.lake, person)
 
 
+def _tables_to_purge(lake: str, request: Request) -> list[Table]:
+    """Tables whose earlier versions may hold the person; no other history is touched."""
+    return [
+        table
+        for table in _tables_that_can_name_people(lake)
+        if has_personal_data(table) or table.name in request.rewritten_tables
+    ]
+
+
 def _published_runs_table(lake: str) -> list[Table]:
     return [PUBLISHED_RUNS] if exists(lake, PUBLISHED_RUNS) else []
 
@@ -246,7 +270,7 @@ def _record_erasure(
 
 def _check_erased(lake: str, request: Request, current: Event | None) -> None:
     """Refuse to finish while the newest rows or the published rows name the person."""
-    for table in _tables_with_personal_data(lake):
+    for table in _tables_that_can_name_people(lake):
         versions = {open_table(lake, table).version(), *_pinned_versions(current, table)}
         person = Person(request.user_id)
         count = sum(count_matching_rows(lake, table, person, version) for version in versions)

@@ -6,11 +6,10 @@ the current run is written again. Lineage files keep their lines, with a placeho
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feature_store.lake.storage import FolderStorage, open_storage
-from feature_store.privacy.person_filter import redact_files
+from feature_store.lake.storage import open_storage
+from feature_store.privacy.log_files import files_below, redact_log, redact_stored
 from feature_store.publishing.snapshot import current_event, events
 from feature_store.settings import Night
 from jobs.report.report import write_report
@@ -31,7 +30,8 @@ def delete_reports(storage: Storage, person: Person) -> list[str]:
     named = [
         file.path
         for file in storage.list(_REPORTS)
-        if person.matches_text(storage.read(file.path).decode(errors="replace"))
+        if person.rename(file.path) != file.path
+        or person.matches_text(storage.read(file.path).decode(errors="replace"))
     ]
     for path in named:
         storage.delete(path)
@@ -47,5 +47,7 @@ def rewrite_current_report(settings: Settings, deleted: list[str], *, now: datet
 
 def redact_lineage(settings: Settings, person: Person) -> int:
     """Redact the id in lineage files of the lake and of the state; returns the files changed."""
-    storages = (open_storage(settings.lake), FolderStorage(Path(settings.state)))
-    return sum(redact_files(storage, _LINEAGE, person) for storage in storages)
+    local = list(files_below(settings.state / _LINEAGE))
+    return redact_stored(open_storage(settings.lake), _LINEAGE, person) + sum(
+        redact_log(file, person) for file in local
+    )

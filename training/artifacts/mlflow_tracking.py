@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from feature_store.lake.private_files import close_folder, make_private
 from feature_store.lake.storage import FolderStorage, Storage
 from feature_store.settings import Night, Settings
 from training.artifacts.checkpoints import HISTORY, MODEL, PARAMETERS
@@ -65,6 +66,10 @@ class TrackedTraining:
         return f"{self.tags['model_version']}-{self.tags['run_id']}.json"
 
 
+_DATABASE = "mlflow.db"
+_ARTIFACTS = "mlflow_artifacts"
+
+
 def track(
     night: Night, training: TrainingResult, storage: Storage, folder: str, version: str
 ) -> str | None:
@@ -79,8 +84,11 @@ def track(
 
 def tracking_uri(settings: Settings) -> str:
     """Where MLflow keeps its runs."""
-    database = settings.state.resolve() / "mlflow.db"
-    return os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    return os.environ.get("MLFLOW_TRACKING_URI", _local_uri(settings.state.resolve()))
+
+
+def _local_uri(state: Path) -> str:
+    return f"sqlite:///{state / _DATABASE}"
 
 
 def _described(
@@ -185,10 +193,12 @@ def _log(settings: Settings, tracked: TrackedTraining, files: str) -> str:
     from mlflow.entities import Metric, Param
 
     state = settings.state.resolve()
-    state.mkdir(parents=True, exist_ok=True)
+    close_folder(state / _ARTIFACTS)  # checkpoints hold ids of people
+    if tracking_uri(settings) == _local_uri(state):
+        make_private(state / _DATABASE)
     mlflow.set_tracking_uri(tracking_uri(settings))
     client = mlflow.MlflowClient()
-    experiment_id = _experiment_id(client, state / "mlflow_artifacts")
+    experiment_id = _experiment_id(client, state / _ARTIFACTS)
     _delete_unfinished(client, experiment_id, tracked)
     run_id = str(
         client.create_run(experiment_id, tags=tracked.tags, run_name=tracked.run_name).info.run_id

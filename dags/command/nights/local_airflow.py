@@ -16,12 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from dags.policy.airflow_homes import COMMAND_HOME
 from dags.policy.schedule import NIGHTLY_START_UTC
+from feature_store.lake.private_files import (
+    OWNER_ONLY,
+    OWNER_ONLY_FOLDER,
+    close_folder,
+    make_private,
+)
 from feature_store.lake.storage import sha256_of
 
 if TYPE_CHECKING:
     from feature_store.settings import Settings
 
 _MARKER = "database-is-ready"
+_FILE = "airflow.db"
 _DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
@@ -44,13 +51,16 @@ def airflow_variables(settings: Settings, home: Path) -> dict[str, str]:
 
     The database is SQLite in the home unless AIRFLOW__DATABASE__SQL_ALCHEMY_CONN names another.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    close_folder(home)
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parents[2]),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": os.environ.get(_DATABASE, _sqlite_url(home)),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        # The message of a failed gate quotes rows of people.
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": f"{OWNER_ONLY:#o}",
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"{OWNER_ONLY_FOLDER:#o}",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "EVENSONG_LAKE": settings.lake,
         "EVENSONG_STATE": str(settings.state),
@@ -115,7 +125,10 @@ def migrate_database(home: Path) -> None:
     from airflow.configuration import conf
     from airflow.utils.db import initdb
 
-    target = f"{version('apache-airflow')} {conf.get('database', 'sql_alchemy_conn')}"
+    url = conf.get("database", "sql_alchemy_conn")
+    if url == _sqlite_url(home):
+        make_private(home / _FILE)
+    target = f"{version('apache-airflow')} {url}"
     marker = home / _MARKER
     # The marker holds a hash, because the URL may hold a password.
     if not marker.exists() or marker.read_text() != sha256_of(target.encode()):
@@ -124,4 +137,4 @@ def migrate_database(home: Path) -> None:
 
 
 def _sqlite_url(home: Path) -> str:
-    return f"sqlite:///{home / 'airflow.db'}"
+    return f"sqlite:///{home / _FILE}"

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from feature_store.lake.private_files import close_folder, make_private
+
 Children = Mapping[str, subprocess.Popen[bytes]]
 
 _TERMINATED_WITHIN_S = 15.0
@@ -33,7 +35,8 @@ def running_children(
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, arguments in modules.items():
-            logs[name].parent.mkdir(exist_ok=True)
+            close_folder(logs[name].parent)
+            make_private(logs[name])
             with logs[name].open("ab") as log:
                 children[name] = subprocess.Popen(
                     # If this process is killed, the kernel sends SIGTERM to the child.

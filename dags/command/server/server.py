@@ -27,7 +27,7 @@ from dags.command.nights.local_airflow import airflow_variables, migrate_databas
 from dags.command.server.child_processes import Children, running_children
 from dags.policy.airflow_homes import SERVER_HOME
 from dags.policy.roles import ADMIN, USERS, create_roles_and_users, load_or_create_passwords
-from feature_store.lake.private_files import write_private_file
+from feature_store.lake.private_files import close_folder, write_private_file
 from feature_store.runs.lineage import AIRFLOW_FILE, NAMESPACE
 from feature_store.settings import Settings
 
@@ -142,7 +142,7 @@ def _lineage_transport(settings: Settings) -> dict[str, object]:
     if settings.lineage_url:
         return {"type": "http", "url": settings.lineage_url}
     file = settings.state / AIRFLOW_FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
+    close_folder(file.parent)
     return {"type": "file", "log_file_path": str(file), "append": True}
 
 
@@ -180,7 +180,7 @@ def _exclusive(home: ServerHome) -> Iterator[None]:
     """Check that the port is free and hold the lock file of the home."""
     from filelock import FileLock, Timeout
 
-    home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    close_folder(home.folder)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -6,7 +6,13 @@ import os
 
 import pytest
 
-from feature_store.lake.private_files import NotAFile, make_private, write_private_file
+from feature_store.lake.private_files import (
+    NotAFile,
+    close_folder,
+    make_private,
+    make_private_folder,
+    write_private_file,
+)
 
 
 def test_only_the_owner_may_read_a_private_file_even_after_a_replacement(tmp_path):
@@ -46,3 +52,22 @@ def test_what_is_no_file_keeps_its_rights(tmp_path):
         assert (tmp_path / name).stat().st_mode & 0o777 == mode
     with pytest.raises(NotAFile, match=r"the folder .*nowhere does not exist; make it first"):
         make_private(tmp_path / "nowhere" / "export.json")
+
+
+def test_new_folders_are_of_their_owner_alone_and_existing_ones_keep_their_rights(tmp_path):
+    """The state may lie in a folder that other programs use."""
+    tmp_path.chmod(0o755)
+
+    make_private_folder(tmp_path / "state" / "lineage")
+    make_private_folder(tmp_path)
+
+    modes = [each.stat().st_mode & 0o777 for each in (tmp_path / "state" / "lineage", tmp_path / "state", tmp_path)]  # fmt: skip
+    assert modes == [0o700, 0o700, 0o755]
+
+
+def test_a_folder_of_ours_that_others_may_enter_is_closed(tmp_path):
+    (tmp_path / "logs").mkdir(mode=0o755)
+
+    close_folder(tmp_path / "logs")
+
+    assert (tmp_path / "logs").stat().st_mode & 0o777 == 0o700

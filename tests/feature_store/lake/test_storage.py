@@ -110,3 +110,86 @@ def test_only_a_writer_with_the_newest_etag_replaces_an_object(bucket):
     assert storage.put_if_match("x", b"bob", etag) is None
     assert storage.put_if_match("x", b"late", None) is None
     assert storage.read_with_etag("x") == (b"ann", by_ann)
+
+
+def _file_link(lake, outside):
+    (lake / "landing" / "a").symlink_to(outside / "passwd")
+
+
+def _folder_link(lake, outside):
+    (lake / "landing").rmdir()
+    (lake / "landing").symlink_to(outside, target_is_directory=True)
+
+
+def _dangling_link(lake, outside):
+    (lake / "landing" / "a").symlink_to(outside / "gone")
+
+
+def _link_inside(lake, outside):
+    (lake / "kept").write_bytes((outside / "a").read_bytes())
+    (lake / "landing" / "a").symlink_to(lake / "kept")
+
+
+@pytest.fixture
+def linked(request, tmp_path):
+    """A lake in which landing/a is, or lies behind, a link."""
+    lake, outside = tmp_path / "lake", tmp_path / "outside"
+    (lake / "landing").mkdir(parents=True)
+    outside.mkdir()
+    for name in ("passwd", "a"):
+        (outside / name).write_bytes(b"secret")
+    request.param(lake, outside)
+    return lake
+
+
+every_link = pytest.mark.parametrize(
+    "linked", [_file_link, _folder_link, _dangling_link, _link_inside], indirect=True
+)
+
+
+@every_link
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda storage: storage.read("landing/a"),
+        lambda storage: storage.exists("landing/a"),
+        lambda storage: storage.write("landing/a", b"x"),
+        lambda storage: storage.put_if_absent("landing/a", b"x"),
+        lambda storage: storage.delete("landing/a"),
+        lambda storage: list(storage.list("landing")),
+        lambda storage: list(storage.list("")),
+    ],
+    ids=["read", "exists", "write", "put_if_absent", "delete", "list", "list all"],
+)
+def test_a_link_in_a_folder_lake_is_refused_with_the_next_step(linked, operation):
+    """Nothing outside is read, changed or deleted, and no half-written file stays."""
+    storage = open_storage(str(linked))
+    outside = linked.parent / "outside"
+
+    with pytest.raises(StorageError, match=r"landing.* is a link to .*; put the file itself there"):
+        operation(storage)
+
+    assert {file.name: file.read_bytes() for file in outside.iterdir()} == {
+        "passwd": b"secret",
+        "a": b"secret",
+    }
+
+
+@pytest.mark.parametrize("path", ["../outside", "landing/../../outside", "/etc/hostname"])
+def test_a_path_that_leads_out_of_the_lake_is_refused(tmp_path, path):
+    (tmp_path / "outside").write_bytes(b"secret")
+    (tmp_path / "lake" / "landing").mkdir(parents=True)
+
+    with pytest.raises(StorageError, match="leads elsewhere"):
+        open_storage(str(tmp_path / "lake")).read(path)
+
+
+def test_a_lake_whose_own_folder_is_a_link_is_read(tmp_path):
+    """Where the lake lies is its owner's choice; only links in it are refused."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "lake").symlink_to(tmp_path / "disk", target_is_directory=True)
+
+    for storage in (open_storage(str(tmp_path / "lake")), FolderStorage(tmp_path / "lake")):
+        storage.write("landing/a", b"1")
+        assert storage.read("landing/a") == b"1"
+        assert [file.path for file in storage.list("landing")] == ["landing/a"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from feature_store.lake.storage import open_storage
 from feature_store.privacy import suppression
 from feature_store.settings import SettingsError, load_settings
+from jobs.privacy.erasure import request_erasure
 
 KEY = "k" * 32
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
 def test_the_list_matches_an_erased_person_without_storing_the_id(settings):
@@ -102,3 +106,23 @@ def test_a_run_that_read_between_two_attempts_of_an_erasure_may_not_write_after_
     with pytest.raises(suppression.ErasedDuringRun):
         check_no_erasure()
     suppression.erasure_guard(settings.lake)()
+
+
+def test_on_s3_no_key_is_generated_and_the_error_names_the_variable(
+    settings, bucket, monkeypatch, tmp_path
+):
+    """A key in the folder of one machine would be missing on all others."""
+    on_s3 = load_settings(lake=f"s3://{bucket}/lake", state=tmp_path / "state")
+
+    with pytest.raises(suppression.PrivacyKeyMissing, match=r"EVENSONG_PRIVACY_KEY is not set.*set the variable on every machine"):  # fmt: skip
+        suppression.suppress(on_s3, "ada")
+    with pytest.raises(suppression.PrivacyKeyMissing, match="EVENSONG_PRIVACY_KEY is not set"):
+        request_erasure(on_s3, "ada", actor="officer", now=NOON, even_unknown=True)
+
+    assert not (on_s3.state / "privacy.key").exists()
+    assert list(open_storage(on_s3.lake).list("privacy")) == []  # no request, and no list entry
+    monkeypatch.setenv("EVENSONG_PRIVACY_KEY", KEY)
+    with_key = load_settings(lake=on_s3.lake, state=on_s3.state)
+    suppression.suppress(with_key, "ada")
+    assert suppression.load_suppression_list(with_key).matches("ada")
+    assert not (on_s3.state / "privacy.key").exists()

@@ -34,6 +34,7 @@ def test_spark_is_warmed_once_and_leaves_no_file(spark, settings, monkeypatch):
     assert capture == []
     assert set(tracker.getJobIdsForGroup(None)) > before
     assert list((settings.state / "spark-local").iterdir()) == []
+    assert list(settings.state.glob("spark-warm-*")) == []
 
 
 @pytest.mark.parametrize(

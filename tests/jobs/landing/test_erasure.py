@@ -63,6 +63,89 @@ def test_numeric_ids_match(storage):
     assert read(storage, path) == [{"user_id": 8, "listen_count": 7}]
 
 
+@pytest.mark.parametrize(
+    ("source", "rows", "left"),
+    [
+        ("listens", [{"User_Id": 7}, {"User_Id": 8}], [{"User_Id": 8}]),
+        ("listens", [{"USER_ID": "7"}, {"USER_ID": "8"}], [{"USER_ID": "8"}]),
+        ("follows", [{"Followed_User_ID": 7.0}, {"Followed_User_ID": None}], [{"Followed_User_ID": None}]),
+        ("tags", [{"Tag": "7", "user_id": "8"}], [{"Tag": "7", "user_id": "8"}]),
+        ("tracks", [{"TITLE": "7", "Track_Id": "7"}], [{"TITLE": "7", "Track_Id": "7"}]),
+    ],
+)  # fmt: skip
+def test_column_names_count_in_any_case(storage, source, rows, left):
+    """A track called as the person stays, whatever the case of its column."""
+    path = land(storage, source, rows)
+
+    erase_from_landing(storage, Person("7"))
+
+    assert read(storage, path) == left
+
+
+def test_a_category_of_pandas_is_searched_like_text(storage):
+    sent_by = pa.array(["ada", "cy"]).dictionary_encode()
+    rows = pa.table({"user_id": ["ben", "ben"], "sent_by": sent_by})
+    path = LandingWriter(storage).write_rows("feedback", MARCH_1, rows, "part-0")
+
+    erase_from_landing(storage, ADA)
+
+    assert read(storage, path) == [{"user_id": "ben", "sent_by": "cy"}]
+
+
+@pytest.mark.parametrize("user_id", ["spotify:user:ann", "O'Neil", "a,b", "ann lee"])
+def test_an_unreadable_file_that_names_an_erased_person_of_any_id_is_emptied_by_the_night(
+    settings, storage, night, user_id
+):
+    """The night knows the person only by the hash."""
+    suppression.suppress(settings, user_id)
+    land(storage, "users", [{"user_id": "ben"}])
+    storage.write("landing/listens/2026-03-01/a.parquet", f"broken \0\5{user_id}\0".encode())
+
+    close_landing(night)
+
+    assert storage.read("landing/listens/2026-03-01/a.parquet") == b""
+
+
+def test_a_file_that_is_called_as_the_person_gets_another_name_in_its_manifest_too(
+    settings, storage, night
+):
+    """The same file, landed again, gets the same name, so that it counts for the same day."""
+    rows = [{"user_id": "ada"}, {"user_id": "ben"}] * 50
+    path = land(storage, "users", rows, part="of_ada")
+    close_days(storage, MARCH_1)
+    ada = suppression.suppress(settings, "ada")
+    renamed = path.replace("of_ada", f"of_{ada.file_alias}")
+
+    assert erase_from_landing(storage, ada).renamed == 1
+
+    def check_arrived():
+        assert not storage.exists(path)
+        [(day, file)] = arrived_files(storage, "users", [MARCH_1])
+        assert (day, file.path) == (MARCH_1, renamed)
+        assert read(storage, renamed) == [{"user_id": "ben"}] * 50
+
+    check_arrived()
+    land(storage, "users", rows, part="of_ada")
+    close_landing(night)
+    check_arrived()
+
+
+def test_a_renaming_that_was_killed_is_completed_by_the_next_try(storage):
+    """Killed before the old file went: the manifest has the new name already."""
+    path = land(storage, "users", [{"user_id": "ben"}], part="ada")
+    close_days(storage, MARCH_1)
+    content = storage.read(path)
+    erase_from_landing(storage, ADA)
+    storage.write(path, content)
+
+    erase_from_landing(storage, ADA)
+
+    assert [file.path for _, file in arrived_files(storage, "users", [MARCH_1])] == [
+        "landing/users/2026-03-01/erased.parquet"
+    ]
+    assert not storage.exists(path)
+
+
 def test_manifests_get_the_new_size_and_closed_days_can_still_be_read(storage):
     land(storage, "users", [{"user_id": "ada"}, {"user_id": "ben"}] * 50)
     close_days(storage, MARCH_1)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from jinja2 import Environment
 
 from feature_store.lake import arrow_io
 from feature_store.lake.arrow_io import read_table
 from feature_store.lake.storage import open_storage
 from feature_store.privacy import requests, suppression
-from feature_store.privacy.person_filter import ERASED
+from feature_store.privacy.person_filter import ERASED, Person
 from feature_store.publishing import publish
 from feature_store.publishing.snapshot import (
     Pin,
@@ -25,8 +28,10 @@ from feature_store.settings import Night, load_settings
 from feature_store.tables import PUBLISHED_TABLES, table_called
 from feature_store.tables.recommendations import REC_TOPK
 from feature_store.tables.runs import RUN_ERASURES, RUN_PROMOTIONS, RUN_WAIVERS
+from jobs.landing.writer import LandingWriter
 from jobs.privacy import erasure
 from jobs.privacy.export import NoPersonalData, export
+from jobs.privacy.leftovers import delete_leftovers
 from tests.support.id_search import files_containing_id
 
 MARCH_1, MARCH_2, MARCH_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
@@ -266,3 +271,60 @@ def test_the_reason_of_a_promotion_is_redacted(published, spark):
     kept = read_table(published.lake, RUN_PROMOTIONS).to_pylist()
     assert {row["decision"]: row["reason"] for row in kept} == {"promote": "new", "demote": ERASED}
     assert files_containing_id(published.lake, "ada-l") == []
+
+
+def test_rows_of_others_lose_the_name_of_a_landing_file_that_holds_the_id(settings, spark):
+    """raw_tracks names no people otherwise; its rows follow the file to its new name."""
+    tracks = table_called("raw_tracks")
+    path = "landing/tracks/2026-03-01/for_ada-l.parquet"
+    row = dict.fromkeys(tracks.column_names) | {"track_id": "t", "title": "T", "artist_id": "a", "artist_name": "A", "is_available": True, "source_file": path, "source_row": 0, "arrival_date": MARCH_1}  # fmt: skip
+    arrow_io.append(settings.lake, tracks, pa.Table.from_pylist([row], schema=tracks.arrow_schema))
+    LandingWriter(open_storage(settings.lake)).write_rows("tracks", MARCH_1, pa.table({"track_id": ["t"]}), "for_ada-l")  # fmt: skip
+
+    erase_unknown(settings, "ada-l")
+
+    assert files_containing_id(settings.lake, "ada-l") == []
+    [found] = open_storage(settings.lake).list("landing/tracks")
+    assert read_table(settings.lake, tracks)["source_file"].to_pylist() == [found.path]
+
+
+@pytest.mark.parametrize("user_id", ["O'Neil", "spotify:user:ann", "a,b", "7"])
+def test_pages_of_a_person_of_any_id_are_deleted_and_others_stay(settings, user_id):
+    storage = open_storage(settings.lake)
+    page = Environment(autoescape=True).from_string("<h3>{{ user_id }}</h3><td>7</td>")
+    storage.write("reports/2026-03-01/r.html", page.render(user_id=user_id).encode())
+    storage.write("reports/2026-03-01/other.html", page.render(user_id="8").encode())
+
+    erase_unknown(settings, user_id)
+
+    assert [file.path for file in storage.list("reports")] == ["reports/2026-03-01/other.html"]
+
+
+def test_half_written_files_of_killed_processes_go_and_those_of_living_ones_stay(settings):
+    """Parquet hides the id in its pages; a file without the person may be one that is being written."""
+    storage = open_storage(settings.lake)
+    sink = BytesIO()
+    pq.write_table(pa.table({"user_id": ["ada-l"] * 50}), sink)
+    contents = {"models/.writing-1": sink.getvalue(), "reports/.writing-2": b"<p>ada-l</p>",
+                "privacy/requests/.00.json-4711": b'{"user_id": "ada-l"}', "models/.writing-3": b"of ben"}  # fmt: skip
+    for path, content in contents.items():
+        storage.write(path, content)
+
+    erase_unknown(settings, "ada-l")
+
+    assert [path for path in contents if storage.exists(path)] == ["models/.writing-3"]
+
+
+def test_an_old_half_written_file_goes_whomever_it_is_about(settings):
+    storage = open_storage(settings.lake)
+    storage.write("models/.writing-3", b"packed")
+    [written] = storage.list("models")
+
+    assert delete_leftovers(storage, Person("ada"), written.written_at_utc + timedelta(minutes=59)) == 0  # fmt: skip
+    assert delete_leftovers(storage, Person("ada"), written.written_at_utc + timedelta(minutes=61)) == 1  # fmt: skip
+
+
+def erase_unknown(settings, user_id):
+    request_id = request_erasure(settings, user_id, even_unknown=True)
+    erasure.erase_rows(settings, request_id, clock=lambda: NOON)
+    erasure.finish(settings, request_id, clock=lambda: NOON)

@@ -1,0 +1,106 @@
+"""Redaction of a person's id in text files: logs and lineage, rotated ones included.
+
+A server holds its log open and goes on appending to it. A log is therefore rewritten in place: a
+new file under the old name would get none of the server's later lines.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from feature_store.privacy.person_filter import redact
+
+if TYPE_CHECKING:
+    from feature_store.lake.storage import Storage
+    from feature_store.privacy.person_filter import Person
+
+
+class LogUnreadable(ValueError):
+    """A rotated log cannot be unpacked, so nobody knows whether it names the person."""
+
+
+class _Packing(NamedTuple):
+    pack: Callable[[bytes], bytes]
+    unpack: Callable[[bytes], bytes]
+
+
+_PACKINGS = {
+    ".gz": _Packing(gzip.compress, gzip.decompress),
+    ".bz2": _Packing(bz2.compress, bz2.decompress),
+    ".xz": _Packing(lzma.compress, lzma.decompress),
+}
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file of a local folder."""
+    return (file for file in sorted(folder.rglob("*")) if is_own_file(file))
+
+
+def is_own_file(file: Path) -> bool:
+    """Whether it is a file and no link: Airflow keeps one to its latest log."""
+    return file.is_file() and not file.is_symlink()
+
+
+def redact_log(file: Path, person: Person) -> bool:
+    """Redact the person's id in a local log and in its name; returns whether it was there.
+
+    Bytes that are not UTF-8 stay as they are.
+
+    Raises:
+        LogUnreadable: it is packed and damaged.
+    """
+    packing = _PACKINGS.get(file.suffix)
+    content = file.read_bytes()
+    plain = _unpack(file, content, packing) if packing else content
+    redacted = _redact(plain, person)
+    if redacted != plain:
+        _write_in_place(file, content, packing.pack(redacted) if packing else redacted)
+    renamed = person.rename(file.name)
+    if renamed != file.name:
+        file.rename(file.with_name(renamed))
+    return redacted != plain or renamed != file.name
+
+
+def redact_stored(storage: Storage, folder: str, person: Person) -> int:
+    """Redact the person's id in every file below a folder of the lake; returns how many."""
+    changed = 0
+    for file in list(storage.list(folder)):
+        content = storage.read(file.path)
+        redacted = _redact(content, person)
+        if redacted != content:
+            storage.write(file.path, redacted)
+            changed += 1
+    return changed
+
+
+def _redact(content: bytes, person: Person) -> bytes:
+    text = content.decode(errors="surrogateescape")
+    return redact(text, person).encode(errors="surrogateescape")
+
+
+def _unpack(file: Path, content: bytes, packing: _Packing) -> bytes:
+    try:
+        return packing.unpack(content)
+    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+        raise LogUnreadable(
+            f"{file}: a rotated log that cannot be unpacked, so it may name the erased person; "
+            "delete it, then continue the request with `evensong erase --request`"
+        ) from error
+
+
+def _write_in_place(file: Path, found: bytes, content: bytes) -> None:
+    """Replace what was found at the start of a file; lines that came meanwhile follow."""
+    with file.open("r+b") as opened:
+        opened.seek(len(found))
+        appended = opened.read()
+        opened.seek(0)
+        opened.write(content + appended)
+        opened.truncate()
+        opened.flush()
+        os.fsync(opened.fileno())
