@@ -8,6 +8,9 @@ packs small files (OPTIMIZE), and deletes files that no version in use needs (VA
 versions of the current run and of the runs of the last `maintenance.restorable_days` days stay,
 however old they are.
 
+The task pending_erasures sends the alert "erasure_pending" for each request of an erasure that is
+older than `privacy.pending_alert_hours`.
+
 **When late:** the lake grows; nothing else happens.
 
 **When red:** the message names the table. A task waits for a lease that another run holds; clear
@@ -24,6 +27,7 @@ from airflow.sdk import dag
 from airflow.sdk.bases.operator import chain
 
 from dags.operators.maintenance_tasks import (
+    ALERT_PENDING_ERASURES,
     COMPACT_FILES,
     EXPIRE_LANDING,
     EXPIRE_SLICES,
@@ -54,6 +58,7 @@ def evensong_maintain() -> None:
         maintenance_task("compact_files", COMPACT_FILES),
         maintenance_task("vacuum_files", VACUUM_FILES),
     )
+    maintenance_task("pending_erasures", ALERT_PENDING_ERASURES)
 
 
 maintain_dag = evensong_maintain()

@@ -309,3 +309,9 @@ class PrivacySettings(BaseModel):
         ge=0,
         description="Seconds that an erasure waits for readers before it removes the old files.",
     )
+    pending_alert_hours: float = Field(
+        24.0,
+        ge=0,
+        description="Hours after which a request that is not finished raises the alert "
+        "erasure_pending.",
+    )

@@ -8,20 +8,26 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
+from feature_store.error_messages import plain_message, reason_of
 from feature_store.extras import missing_extra
 
 DEBUG = "--debug"
-_JAVA_FRAME = re.compile(r"\n\s*(?:at [\w.$]+\(.*\)|\.\.\. \d+ more)")
+_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def without_java_frames(message: str) -> str:
-    """A message of an error in Java without the stack that Spark appends."""
-    return _JAVA_FRAME.sub("", message).strip()
+def as_shown(text: str, *, keep: str = "\n") -> str:
+    """Text with control characters as Python writes them, for example the start of an escape code.
+
+    A terminal obeys them: a title could clear the screen, or name a table in another's place. So do
+    the signs that turn the direction of writing.
+    """
+    return _OBEYED.sub(lambda sign: sign[0] if sign[0] in keep else ascii(sign[0])[1:-1], text)
 
 
 def run_command(
-    command: Callable[[], Any], *, with_hint: Callable[[str], str] = without_java_frames
+    command: Callable[[], Any], *, with_hint: Callable[[str], str] = plain_message
 ) -> None:
     """Run a command; an error prints `error`, its type and its message, and exits with status 1.
 
@@ -40,5 +46,5 @@ def run_command(
         to_install = missing_extra(error)
         kind = "" if to_install else f" {type(error).__name__}"
         console.print(f"[bold red]error[/]{kind}: ", end="", highlight=False)
-        console.print(to_install or with_hint(str(error)), markup=False, highlight=False)
+        console.print(Text(as_shown(to_install or reason_of(error, with_hint))))
         sys.exit(1)

@@ -16,6 +16,7 @@ from rich.console import Console
 from dags.command import exports, landing
 from dags.command.ingest import ingest
 from dags.command.models import demote, models, promote
+from dags.command.printed_text import print_line, shown, ticked
 from dags.command.privacy import erase
 from dags.command.publication import publish, published, report, rollback, waive
 from dags.command.row_printing import Format, print_rows
@@ -212,12 +213,10 @@ def doctor() -> None:
     from dags.command.doctor import run_checks
 
     results = list(run_checks(load_settings()))
-    console = Console()
     for check in results:
-        mark = "[green]✓[/]" if check.is_passed else "[red]✗[/]"
-        console.print(f"{mark} {check.name:<12} {check.found}", highlight=False, soft_wrap=True)
+        print_line(ticked(f"{check.name:<12} {check.found}", is_passed=check.is_passed))
         if not check.is_passed:
-            console.print(f"  → {check.next_step}", highlight=False, soft_wrap=True)
+            print_line(f"  → {check.next_step}")
     if not all(check.is_passed for check in results):
         raise typer.Exit(1)
 
@@ -246,14 +245,14 @@ def _run_night(as_of: date, conf: dict[str, str], console: Console, *, as_json: 
     from dags.command.nights.summary import print_summary, summarise_night
     from feature_store.lake.storage import open_storage
 
-    console.print(f"[bold]Night of {as_of}[/] into {settings.lake}", highlight=False)
-    console.print(f"settings file: {config_file() or 'none'}", highlight=False, soft_wrap=True)
+    console.print(shown(f"Night of {as_of}", "bold"), shown(f"into {settings.lake}"))
+    print_line(f"settings file: {config_file() or 'none'}", console)
     with NightProgress(console) as progress:
         run = run_night(as_of, conf, progress)
     report_uri = open_storage(settings.lake).uri(run.report)
     summary = summarise_night(Night(as_of, run.run_id, settings), report_uri)
     print_summary(summary, console)
-    console.print(f"[bold]report[/] {summary.report}", highlight=False, soft_wrap=True)
+    console.print(shown("report", "bold"), shown(summary.report), soft_wrap=True)
     if as_json:
         sys.stdout.write(json.dumps(summary.as_json()) + "\n")
 

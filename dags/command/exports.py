@@ -11,8 +11,8 @@ from pkgutil import resolve_name
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from dags.command.printed_text import print_line, ticked
 from dags.command.privacy import read_user_id
 from feature_store.lake.private_files import make_private
 from feature_store.settings import load_settings
@@ -71,11 +71,8 @@ def graph(
     written = resolve_name("training.data.graph_export:export_graph")(
         settings, day, library.value, output
     )
-    console = Console()
     for kind, count in (written.nodes | written.edges).items():
-        console.print(f"  {kind:<24} {count:>12,}", highlight=False)
-    console.print(
-        f"[green]✓[/] graph of {day}: {written.graph_file}; ids of its nodes: {written.nodes_file}",
-        highlight=False,
-        soft_wrap=True,
+        print_line(f"  {kind:<24} {count:>12,}")
+    print_line(
+        ticked(f"graph of {day}: {written.graph_file}; ids of its nodes: {written.nodes_file}")
     )

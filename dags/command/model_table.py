@@ -8,9 +8,10 @@ from datetime import date, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
+from dags.command.printed_text import print_line, shown
 from feature_store.runs.challenger_tests import Difference, is_test_result, newest_test
 from feature_store.runs.promotions import (
     Promoted,
@@ -57,11 +58,10 @@ def print_models(lake: str, as_of: date, task: str | None, console: Console) -> 
     """
     known = _read(lake, as_of)
     if not known.models:
-        console.print(
+        print_line(
             f"{RUN_MODELS.name}: no model was trained by {as_of}; run "
             "`evensong night --as-of DATE`, or `evensong demo` for a sample world",
-            highlight=False,
-            soft_wrap=True,
+            console,
         )
         return
     tasks = sorted({row["training_task"] for row in known.models})
@@ -98,19 +98,19 @@ def _task_table(task: str, known: _Known, as_of: date) -> RichTable:
         "", "version", "family", "trained as", "trained", "checked", "promoted", "by", "test",
         "ahead of champion", "note",
     )  # fmt: skip
-    table = RichTable(*headings, title=f"{task} on {as_of}", title_justify="left", box=None)
+    table = RichTable(*headings, title=shown(f"{task} on {as_of}"), title_justify="left", box=None)
     of_task = known.of_task(task)
     promoted = {each.model_version: each for each in known.promoted.get(task, [])}
     metric = _chosen_metric(of_task, known)
     for row in _champion_first(of_task, list(promoted)):
         cells = _model_cells(row, promoted.get(row["model_version"]), known, metric)
         is_champion = row["model_version"] == next(iter(promoted), None)
-        table.add_row("[green]champion[/]" if is_champion else "", *map(escape, cells))
+        table.add_row(Text("champion" if is_champion else "", "green"), *map(_cell, cells))
     newest = of_task[-1]
     if newest["model_role"] == "none":
         days = [str(newest[name]) for name in ("trained_as_of_date", "checked_as_of_date")]
-        reason = escape(newest["no_data_reason"])
-        table.add_row("", "", newest["family"], "none", *days, "", "", "", "", f"no data: {reason}")
+        reason = _cell(f"no data: {newest['no_data_reason']}")
+        table.add_row("", "", newest["family"], "none", *days, "", "", "", "", reason)
     return table
 
 
@@ -119,7 +119,9 @@ def _decision_table(task: str, known: _Known, as_of: date) -> RichTable:
     headings = (
         "decided, UTC", "by", "decision", "from night", "version", "family", "state", "reason",
     )  # fmt: skip
-    table = RichTable(*headings, title=f"decisions about {task}", title_justify="left", box=None)
+    table = RichTable(
+        *headings, title=shown(f"decisions about {task}"), title_justify="left", box=None
+    )
     for row in known.recorded:
         if row["training_task"] != task:
             continue
@@ -132,8 +134,13 @@ def _decision_table(task: str, known: _Known, as_of: date) -> RichTable:
             str(row["decision_as_of_date"]), row["model_version"], row["family"], state,
             row["reason"],
         )  # fmt: skip
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(_cell, cells))
     return table
+
+
+def _cell(text: str) -> Text:
+    """Text of people as it is; a note and the metrics have a line for each."""
+    return shown(text, keep="\n")
 
 
 def _champion_first(of_task: Sequence[Row], promoted: Sequence[str]) -> list[Row]:

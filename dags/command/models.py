@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from dags.command.printed_text import print_line, ticked
 from feature_store.settings import Settings, load_settings
 
 Version = Annotated[
@@ -87,24 +88,22 @@ def _decide(
         now=now,
         accept_losing_segments=accept_losing_segments,
     )
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(
-        f"[green]✓[/] {recorded.family} {recorded.model_version} is {decision}d for "
-        f"{recorded.training_task} from the night of {recorded.as_of} on"
+    print_line(
+        ticked(
+            f"{recorded.family} {recorded.model_version} is {decision}d for "
+            f"{recorded.training_task} from the night of {recorded.as_of} on"
+        )
     )
     if recorded.ended_by is not None:
         later = recorded.ended_by
-        console.print(
+        print_line(
             f"  until the night of {later['decision_as_of_date']}, from which {later['actor']} has "
-            f"{later['decision']}d it: {later['reason']}",
-            markup=False,
+            f"{later['decision']}d it: {later['reason']}"
         )
     for difference in recorded.losing_segments:
-        console.print(f"  accepted: worse for {difference}", markup=False)
+        print_line(f"  accepted: worse for {difference}")
     for day in sorted({recorded.as_of, max(recorded.as_of, now.date())}):
-        console.print(
-            f"  {_what_a_night_does(settings, recorded.training_task, day)}", markup=False
-        )
+        print_line(f"  {_what_a_night_does(settings, recorded.training_task, day)}")
 
 
 def _what_a_night_does(settings: Settings, task: str, day: date) -> str:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pkgutil import resolve_name
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from dags.command.printed_text import print_line, ticked
+from dags.command.row_printing import Format, print_rows
 from dags.operators.erasure_steps import ERASURE_STEPS
 from feature_store import extras
+from feature_store.privacy.requests import pending_requests
 from feature_store.settings import load_settings
+
+if TYPE_CHECKING:
+    from feature_store.settings import Settings
 
 
 def erase(
@@ -21,20 +27,38 @@ def erase(
     ] = None,
     status: Annotated[str | None, typer.Option(help="Print the state of this request.")] = None,
     request: Annotated[str | None, typer.Option(help="Continue this unfinished request.")] = None,
+    output: Annotated[
+        Format, typer.Option("--format", help="How --pending prints the requests.")
+    ] = Format.TABLE,
     actor: Annotated[str, typer.Option(help="Who asks for it.")] = "command line",
     *,
+    pending: Annotated[
+        bool, typer.Option("--pending", help="List the unfinished requests.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue every unfinished request, the oldest first.")
+    ] = False,
     even_unknown: Annotated[
         bool, typer.Option("--even-unknown", help="Also an id that no table has yet.")
     ] = False,
 ) -> None:
-    """Erase a person for good from every file, table, model and log, or print a request's state."""
-    if sum(given is not None for given in (user, status, request)) != 1:
-        raise typer.BadParameter("give one of: a person's id, --status REQUEST, --request REQUEST")
+    """Erase a person for good from every file, table, model and log, or print requests' states."""
+    if sum([user is not None, status is not None, request is not None, pending, resume]) != 1:
+        raise typer.BadParameter(
+            "give one of: a person's id, --status REQUEST, --request REQUEST, --pending, --resume"
+        )
     settings = load_settings()
     if status is not None:
         sys.stdout.write(resolve_name("jobs.privacy.erasure:status")(settings, status) + "\n")
         return
+    if pending:
+        print_rows(_pending_rows(settings, datetime.now(UTC)), output)
+        return
     extras.require(*extras.NIGHT)  # an erasure that stops in the middle helps nobody
+    if resume:
+        for unfinished in pending_requests(settings):
+            _run_steps(settings, unfinished.request_id)
+        return
     request_id = request or resolve_name("jobs.privacy.erasure:request_erasure")(
         settings,
         read_user_id(user or ""),
@@ -42,14 +66,31 @@ def erase(
         now=datetime.now(UTC),
         even_unknown=even_unknown,
     )
+    _run_steps(settings, request_id)
+
+
+def _run_steps(settings: Settings, request_id: str) -> None:
     sys.stdout.write(request_id + "\n")
     sys.stdout.flush()
     for function in ERASURE_STEPS:
         resolve_name(function)(settings, request_id)
-    Console(stderr=True).print(
-        f"[green]✓[/] request {request_id} is finished; the evidence is in run_erasures",
-        highlight=False,
-    )
+    done = ticked(f"request {request_id} is finished; the evidence is in run_erasures")
+    print_line(done, Console(stderr=True))
+
+
+def _pending_rows(settings: Settings, now: datetime) -> list[dict[str, Any]]:
+    """What is known of each unfinished request, without the person."""
+    return [
+        {
+            "request_id": each.request_id,
+            "requested_at_utc": each.requested_at_utc,
+            "hours": round((now - each.requested_at_utc).total_seconds() / 3600, 1),
+            "actor": each.actor,
+            "event_number": each.event_number,
+            "removed": {name: count for name, count in each.removed.items() if count},
+        }
+        for each in pending_requests(settings)
+    ]
 
 
 def read_user_id(user: str) -> str:

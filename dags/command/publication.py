@@ -9,8 +9,8 @@ from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from dags.command.printed_text import print_line, ticked
 from dags.command.row_printing import Format, print_rows
 from feature_store.settings import Night, load_settings
 
@@ -45,10 +45,10 @@ def rollback(
     event = make_current_again(
         load_settings().lake, run, actor=actor, reason=reason, now=datetime.now(UTC)
     )
-    Console().print(
-        f"[green]✓[/] event {event.event_number}: readers see run {event.run_id} "
-        f"for {event.as_of} again",
-        highlight=False,
+    print_line(
+        ticked(
+            f"event {event.event_number}: readers see run {event.run_id} for {event.as_of} again"
+        )
     )
 
 
@@ -63,9 +63,8 @@ def publish(
     event = publish_staged_run(
         load_settings().lake, run, actor=actor, reason=reason, now=datetime.now(UTC)
     )
-    Console().print(
-        f"[green]✓[/] event {event.event_number}: readers see run {event.run_id} for {event.as_of}",
-        highlight=False,
+    print_line(
+        ticked(f"event {event.event_number}: readers see run {event.run_id} for {event.as_of}")
     )
 
 
@@ -81,11 +80,7 @@ def waive(
     gate = waive_rule(
         load_settings().lake, run, rule, actor=actor, reason=reason, now=datetime.now(UTC)
     )
-    Console().print(
-        f"[green]✓[/] {gate}: waived for run {run} by {actor}; now `evensong publish {run}`",
-        highlight=False,
-        soft_wrap=True,
-    )
+    print_line(ticked(f"{gate}: waived for run {run} by {actor}; now `evensong publish {run}`"))
 
 
 def report(

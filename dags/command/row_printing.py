@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
-from rich.text import Text
+
+from dags.command.printed_text import shown
 
 _ANY_WIDTH = 1_000_000
 
@@ -24,7 +25,11 @@ class Format(StrEnum):
 
 
 def print_rows(rows: list[dict[str, Any]], output: Format) -> None:
-    """Print rows to standard output; the first row gives the column names."""
+    """Print rows to standard output; the first row gives the column names.
+
+    The table is for people: control characters in it are escaped. JSON and CSV are for programs and
+    hold each value as it is, so a title like `=1+1` is a formula to a spreadsheet that trusts it.
+    """
     if output is Format.JSON:
         sys.stdout.write(json.dumps(rows, default=str) + "\n")
         return
@@ -36,7 +41,7 @@ def print_rows(rows: list[dict[str, Any]], output: Format) -> None:
         return
     table = RichTable(*columns)
     for row in rows:
-        table.add_row(*[Text(as_cell(value)) for value in row.values()])
+        table.add_row(*[shown(as_cell(value)) for value in row.values()])
     print_wide(table)
 
 

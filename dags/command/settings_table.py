@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
-from rich.text import Text
 
+from dags.command.printed_text import print_line, shown
 from dags.command.row_printing import Format, as_cell, print_rows, print_wide
 from feature_store.effective_settings import DEFAULT, effective_settings
 from feature_store.settings import config_file
@@ -30,12 +30,12 @@ def settings(
         print_rows([asdict(one) for one in found], output)
         return
     console = Console()
-    console.print(f"file: {config_file() or 'none'}", highlight=False, soft_wrap=True)
+    print_line(f"file: {config_file() or 'none'}", console)
     if not found:
         console.print("every setting has its default")
         return
     table = RichTable("setting", "value", "set by")
     for one in found:
         style = "dim" if one.origin == DEFAULT else ""
-        table.add_row(one.name, Text(as_cell(one.value)), Text(one.origin), style=style)
+        table.add_row(one.name, shown(as_cell(one.value)), shown(one.origin), style=style)
     print_wide(table)

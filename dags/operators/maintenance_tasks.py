@@ -14,6 +14,7 @@ EXPIRE_LANDING = "jobs.landing.expiry:expire_landing"
 EXPIRE_SLICES = "feature_store.runs.maintenance:expire_slices"
 COMPACT_FILES = "feature_store.runs.maintenance:compact_files"
 VACUUM_FILES = "feature_store.runs.maintenance:vacuum_files"
+ALERT_PENDING_ERASURES = "dags.policy.alerts:alert_pending_erasures"
 
 
 def maintenance_task(task_id: str, function: str) -> Any:

@@ -1,4 +1,4 @@
-"""Alerts: a task failed after its last try, or no run was published by 06:00 UTC.
+"""Alerts: a failed task, no run published by 06:00 UTC, an erasure that does not end.
 
 The setting `notifier` names the function that sends an alert; the default writes one log line.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from airflow.sdk.definitions.callback import AsyncCallback
@@ -15,9 +15,12 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from dags.policy.error_hints import with_hint
 
+if TYPE_CHECKING:
+    from feature_store.settings import Settings
+
 LOG = structlog.get_logger()
 
-ALERTS = ("late", "failed")
+ALERTS = ("late", "failed", "erasure_pending")
 """Each has its section in infra/runbook.md."""
 
 
@@ -51,6 +54,24 @@ async def deadline_passed(context: dict[str, Any]) -> None:
     run = context["dag_run"]
     if str(run["dag_run_id"]).startswith("scheduled"):
         send_alert("late", late_message(run))
+
+
+def alert_pending_erasures(settings: Settings, now: datetime) -> int:
+    """Send the alert "erasure_pending" for each old unfinished request; returns how many."""
+    from feature_store.privacy.requests import pending_requests
+
+    oldest = now - timedelta(hours=settings.privacy.pending_alert_hours)
+    old = [each for each in pending_requests(settings) if each.requested_at_utc <= oldest]
+    for request in old:
+        hours = (now - request.requested_at_utc).total_seconds() / 3600
+        send_alert(
+            "erasure_pending",
+            f"privacy/requests: rule finished within {settings.privacy.pending_alert_hours:g} "
+            f"hours: request {request.request_id} has been pending for {hours:.0f}; continue it "
+            f"with `evensong erase --request {request.request_id}`, or all with `evensong erase "
+            "--resume`",
+        )
+    return len(old)
 
 
 def late_message(run: dict[str, Any]) -> str:

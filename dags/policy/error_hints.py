@@ -22,9 +22,8 @@ _HINTS = {
 
 
 def with_hint(message: str) -> str:
-    """Strip Java stack frames from an error message and append the hints that match it."""
-    from feature_store.terminal import without_java_frames
+    """The one message of an error, without stacks and passwords, and the hints that match it."""
+    from feature_store.error_messages import plain_message
 
-    plain = without_java_frames(message)
-    hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, plain)]
-    return "; ".join([plain, *hints])
+    hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, message)]
+    return "; ".join([plain_message(message), *hints])

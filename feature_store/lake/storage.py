@@ -197,8 +197,8 @@ class FolderStorage:
         links = [each for each in above if each.is_symlink() and each != self.root]
         found = f"{links[-1]} is a link to {links[-1].resolve()}" if links else "it leads elsewhere"
         return StorageError(
-            f"storage {refused}: {found} (rule: the lake holds no links); put the file itself there, "
-            "or mount the other folder in its place"
+            f"storage {refused}: {found} (rule: no links in a lake); put the file itself there, or "
+            "mount the other folder in its place"
         )
 
     def _write_temporary(self, path: str, content: bytes) -> Path:

@@ -90,6 +90,17 @@ def load_request(settings: Settings, request_id: str) -> Request:
     return Request(**stored, requested_at_utc=requested, rewritten_tables=tables)
 
 
+def pending_requests(settings: Settings) -> list[Request]:
+    """Every unfinished request, the oldest first."""
+    names = [file.path.rpartition("/")[2] for file in open_storage(settings.lake).list(REQUESTS)]
+    found = [
+        load_request(settings, name.removesuffix(".json"))
+        for name in names
+        if not name.startswith(".")  # half-written, of a killed process
+    ]
+    return sorted(found, key=lambda request: (request.requested_at_utc, request.request_id))
+
+
 def add_removed_counts(settings: Settings, request_id: str, removed: dict[str, int]) -> None:
     """Add the counts of one part of the erasure; a part that runs again adds to its counts."""
     request = load_request(settings, request_id)

@@ -78,6 +78,7 @@ def test_the_assets_are_exactly_the_published_tables(dags):
         ("evensong_nightly", "announced"),
         ("evensong_rollback", "published_runs"),
         ("evensong_publish", "published_runs"),
+        ("evensong_erase", "announced"),
     ):
         outlets = dags[dag_id].task_dict[task_id].outlets
         assert sorted(asset.name for asset in outlets) == published
@@ -90,3 +91,25 @@ def test_a_manual_dag_refuses_a_malformed_run_id(dag_id, run_id, dags):
 
     with pytest.raises((ParamValidationError, ValueError), match="does not match"):
         dags[dag_id].params.get_param("run_id").resolve(run_id)
+
+
+@pytest.mark.parametrize(("event_number", "is_announced"), [(3, True), (None, False)])
+def test_an_erasure_tells_the_assets_readers_that_an_erasure_made_the_event(
+    dags, event_number, is_announced
+):
+    """Teams with copies erase there too; before the first publication there is nobody to tell."""
+    from airflow.sdk.exceptions import AirflowSkipException
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
+    announced = dags["evensong_erase"].task_dict["announced"]
+    assert announced.upstream_task_ids == {"erase_rows"}
+    context = {"outlet_events": OutletEventAccessors(), "params": {"request_id": "ab" * 8}}
+    if not is_announced:
+        with pytest.raises(AirflowSkipException, match="nothing is published"):
+            announced.python_callable(event_number, **context)
+        return
+
+    announced.python_callable(event_number, **context)
+
+    told = [context["outlet_events"][asset].extra for asset in announced.outlets]
+    assert told == [{"action": "erase", "event_number": 3, "request_id": "ab" * 8}] * 3

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from dags.command.printed_text import shown
 from dags.policy.schedule import NIGHTLY_START_UTC
 from feature_store.lake.arrow_io import read_table
 from feature_store.lake.delta_tables import exists
@@ -123,11 +124,11 @@ def print_plan(nights: Sequence[PlannedNight], console: Console) -> None:
     for night in nights:
         table.add_row(
             str(night.as_of),
-            night.exists,
-            night.outcome,
+            shown(night.exists),
+            shown(night.outcome),
             _format(night.expected_s, 60),
             _format(night.expected_bytes, 1e6),
-            night.conflicts or "none",
+            shown(night.conflicts or "none"),
         )
     console.print(table)
     seconds = [night.expected_s for night in nights if night.expected_s is not None]

@@ -10,6 +10,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,8 @@ def run_night(as_of: date, conf: dict[str, str], progress: Any) -> FinishedNight
         # A person is watching: the first error ends the night instead of waiting for retries.
         task.retries = 0
         task.on_failure_callback = []
+        if not task.is_teardown:  # a failed night has its page too
+            task._pre_execute_hook = partial(_check_going, progress)  # noqa: SLF001  an argument of operators only
     # dag.test() looks deadlines up by the whole alert instead of its id (Airflow 3.3.2).
     night.deadline = []
     listeners = get_listener_manager()
@@ -113,6 +116,17 @@ def run_night(as_of: date, conf: dict[str, str], progress: Any) -> FinishedNight
         run_id=run_id_of(as_of.isoformat(), run.run_id),
         report=run.get_task_instance("report").xcom_pull("report"),
     )
+
+
+def _check_going(progress: Any, _: Any) -> None:
+    """Skip a task once another has failed: every task leads to the publication, which cannot run.
+
+    Airflow itself would still run all tasks that do not wait for the failed one.
+    """
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    if progress.failure:
+        raise AirflowSkipException("the night has failed")
 
 
 def migrate_database(home: Path) -> None:

@@ -16,6 +16,11 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
+
+from dags.policy.error_hints import with_hint
+from feature_store.error_messages import reason_of
+from feature_store.terminal import as_shown
 
 
 @dataclass
@@ -76,6 +81,9 @@ class NightProgress:
         task_instance: Any,
         error: BaseException | str | None,
     ) -> None:
-        """Keep the first failure; later failures are its consequences."""
-        self.failure = self.failure or f"{task_instance.task_id}: {error}"
-        self._bar.console.print(f"  [red]✗ {task_instance.task_id}[/]", highlight=False)
+        """Print the task and its reason at once; keep the first one, which ends the night."""
+        reason = reason_of(error if error is not None else "ended without a message", with_hint)
+        failure = f"{task_instance.task_id}: {reason}"
+        self.failure = self.failure or failure
+        line = Text.assemble(("  ✗ ", "red"), as_shown(failure))
+        self._bar.console.print(line, soft_wrap=True)

@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
+from dags.command.printed_text import shown, ticked
 from feature_store.lake.arrow_io import read_table
 from feature_store.publishing.snapshot import Event, Snapshot, events
 from feature_store.settings import Night
@@ -98,7 +99,7 @@ def _stage_table(summary: NightSummary) -> RichTable:
     for stage, elapsed_s in summary.seconds.items():
         tasks = [task for task in summary.tasks if task["stage"] == stage]
         table.add_row(
-            stage,
+            shown(stage),
             str(len(tasks)),
             f"{sum(task['row_count'] for task in tasks):,}",
             f"{sum(task['added_bytes'] for task in tasks) / 1e6:.1f}",
@@ -112,8 +113,8 @@ def _gate_table(event: Event) -> RichTable:
     for heading in ("value", "must be"):
         table.add_column(heading, justify="right")
     for gate in event.gates:
-        mark = "[green]✓[/]" if gate["is_passed"] else "[red]✗[/]"
-        table.add_row(f"{mark} {gate['rule']}", f"{gate['value']:g}", gate["threshold"])
+        rule = ticked(gate["rule"], is_passed=gate["is_passed"])
+        table.add_row(rule, f"{gate['value']:g}", shown(gate["threshold"]))
     return table
 
 
@@ -129,9 +130,9 @@ def _print_quality(summary: NightSummary, console: Console) -> None:
     shown = quality.filter(pl.col("split") != "validation").sort("split", "metric", "subject")
     for row in shown.iter_rows(named=True):
         table.add_row(
-            row["subject"],
-            row["split"],
-            row["metric"],
+            shown(row["subject"]),
+            shown(row["split"]),
+            shown(row["metric"]),
             f"{row['value']:.4f}",
             f"{row['n_units']:,}",
         )
@@ -152,11 +153,12 @@ def _sample_lists(snapshot: Snapshot) -> list[RichTable]:
 
 
 def _list_table(rows: pl.DataFrame, user_id: str, as_of: date) -> RichTable:
-    table = RichTable(title=f"For {escape(user_id)}, after {as_of}", title_justify="left", box=None)
+    title = shown(f"For {user_id}, after {as_of}")
+    table = RichTable(title=title, title_justify="left", box=None)
     table.add_column("", justify="right", style="dim")
     for heading in ("track", "artist", "why"):
         table.add_column(heading)
     for row in rows.head(_SHOWN_RANKS).iter_rows(named=True):
-        why = f"[dim]{row['tier']}[/] {escape(row['reason_text'])}"
-        table.add_row(str(row["rank"]), escape(row["title"]), escape(row["artist_name"]), why)
+        why = Text.assemble(shown(row["tier"], "dim"), " ", shown(row["reason_text"]))
+        table.add_row(str(row["rank"]), shown(row["title"]), shown(row["artist_name"]), why)
     return table

@@ -7,16 +7,18 @@ import os
 import stat
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from feature_store.lake import arrow_io
+from feature_store.privacy import requests
 from feature_store.tables.core import CORE_USERS
 from tests.support.id_search import files_containing_id
 
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 EVENSONG = Path(sys.executable).with_name("evensong")
 
 
@@ -72,3 +74,27 @@ def test_a_refused_command_names_the_next_step(evensong, arguments, status, mess
 
     assert refused.returncode == status
     assert message in " ".join(refused.stderr.split())
+
+
+def test_unfinished_requests_are_listed_without_the_person_and_resumed_together(evensong, settings):
+    made = [
+        requests.record_request(settings, user, actor="[officer]", now=NOON).request_id
+        for user in ("ada-l", "ben")
+    ]
+    Path(settings.lake, "privacy", "requests", f".{made[0]}.json-1").write_text("ada-l")
+
+    listed = evensong("erase", "--pending")
+    rows = json.loads(evensong("erase", "--pending", "--format", "json").stdout)
+
+    assert "[officer]" in listed.stdout
+    assert "ada-l" not in listed.stdout
+    assert sorted(row["request_id"] for row in rows) == sorted(made)
+    assert {row["actor"] for row in rows} == {"[officer]"}
+
+    resumed = evensong("erase", "--resume")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert sorted(resumed.stdout.split()) == sorted(made)
+    assert arrow_io.read_table(settings.lake, CORE_USERS).num_rows == 0
+    assert json.loads(evensong("erase", "--pending", "--format", "json").stdout) == []
+    assert files_containing_id(settings.lake, "ada-l") == []

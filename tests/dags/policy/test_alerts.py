@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
 SENT = []
 
@@ -97,3 +99,21 @@ def test_without_the_setting_an_alert_is_a_log_line(monkeypatch, tmp_path):
 
     assert "rec_topk is late" in printed
     assert "infra/runbook.md#late" in printed
+
+
+def test_an_old_unfinished_erasure_raises_an_alert_without_the_person(sent, settings):
+    from dags.policy.alerts import alert_pending_erasures
+    from feature_store.privacy.requests import record_request
+
+    old, young = (
+        record_request(settings, "ada-l", actor="officer", now=NOON - timedelta(hours=hours))
+        for hours in (25, 23)
+    )
+
+    assert alert_pending_erasures(settings, NOON) == 1
+
+    [(alert, text)] = sent
+    assert alert == "erasure_pending"
+    assert f"request {old.request_id} has been pending for 25; continue it with `evensong erase --request {old.request_id}`" in text  # fmt: skip
+    assert young.request_id not in text
+    assert "ada-l" not in text

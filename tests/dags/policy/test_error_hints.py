@@ -29,4 +29,10 @@ def test_other_errors_stay_unchanged():
 
 def test_java_stack_frames_are_removed():
     message = "org.apache.spark.SparkException: broken\n\tat org.apache.spark.A$.b(A.scala:1)\n\t... 23 more\nCaused by: x"  # fmt: skip
-    assert with_hint(message) == "org.apache.spark.SparkException: broken\nCaused by: x"
+    assert with_hint(message) == "org.apache.spark.SparkException: broken"
+
+
+def test_a_hint_is_given_for_a_cause_that_the_message_leaves_out():
+    message = "org.apache.spark.SparkException: broken\nCaused by: java.lang.OutOfMemoryError: Java heap space"  # fmt: skip
+
+    assert with_hint(message).startswith("org.apache.spark.SparkException: broken; Java has too")
