@@ -6,11 +6,14 @@ Tasks read the settings when they run: Airflow parses DAG files all the time and
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from airflow.sdk.exceptions import AirflowFailException
+
+from dags.policy.secret_masks import mask_secrets
 
 if TYPE_CHECKING:
     from feature_store.settings import Night, Settings
@@ -46,8 +49,12 @@ def run_id_of(as_of: str, dag_run_id: str) -> str:
 
 
 def current_settings() -> Settings:
-    """Load the settings of this process, and name their file in the task's log."""
+    """Load the settings of this process, and name their file in the task's log.
+
+    From then on the log hides the secrets of the environment.
+    """
     from feature_store.settings import config_file, load_settings
 
+    mask_secrets(os.environ)
     LOG.info("settings", file=str(config_file() or "none"))
     return load_settings()
