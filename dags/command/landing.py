@@ -7,8 +7,8 @@ from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from dags.command.printed_text import print_line, ticked
 from dags.command.row_printing import Format, print_rows
 from feature_store.settings import load_settings
 
@@ -52,9 +52,9 @@ def withdraw(
     day = resolve_name("jobs.landing.withdrawal:withdraw")(
         open_storage(load_settings().lake), path, reason=reason, actor=actor, now=datetime.now(UTC)
     )
-    Console().print(
-        f"[green]✓[/] {day}: withdrawn; rows that a night has read of it go with "
-        f"`evensong backfill {day} {day}`",
-        highlight=False,
-        soft_wrap=True,
+    print_line(
+        ticked(
+            f"{day}: withdrawn; rows that a night has read of it go with "
+            f"`evensong backfill {day} {day}`"
+        )
     )

@@ -44,8 +44,16 @@ class Storage(Protocol):
     def uri(self, path: str) -> str:
         """Absolute address of `path`, as Spark and delta-rs take it."""
 
-    def list(self, prefix: str) -> Iterator[StoredFile]:
-        """Every file below the folder `prefix`, in path order; none when the folder is missing."""
+    def list(
+        self, prefix: str, on_link: Callable[[str], None] | None = None
+    ) -> Iterator[StoredFile]:
+        """Every file below the folder `prefix`, in path order; none when the folder is missing.
+
+        Args:
+            prefix: the folder.
+            on_link: is called with the path of each link, which is left out; without it a link
+                raises StorageError.
+        """
 
     def exists(self, path: str) -> bool:
         """Whether `path` is a file (not a folder)."""
@@ -115,12 +123,15 @@ class FolderStorage:
     def uri(self, path: str) -> str:
         return str(self.root / path)
 
-    def list(self, prefix: str) -> Iterator[StoredFile]:
+    def list(
+        self, prefix: str, on_link: Callable[[str], None] | None = None
+    ) -> Iterator[StoredFile]:
         entries = sorted(self._locate(prefix).rglob("*"))
-        for entry in entries:
-            if entry.is_symlink():
-                raise self._refusal(entry)
-        for file in (entry for entry in entries if entry.is_file()):
+        for link in (entry for entry in entries if entry.is_symlink()):
+            if on_link is None:
+                raise self._refusal(link)
+            on_link(link.relative_to(self.root).as_posix())
+        for file in (entry for entry in entries if entry.is_file() and not entry.is_symlink()):
             try:
                 found = file.stat()
             except FileNotFoundError:
@@ -145,7 +156,7 @@ class FolderStorage:
 
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:
-        file = self.root / path
+        file = self._locate(path)
         try:
             file.open("rb").close()
         except OSError as error:
@@ -155,8 +166,9 @@ class FolderStorage:
         yield file
 
     def read_blocks(self, path: str) -> Iterator[bytes]:
+        target = self._locate(path)
         try:
-            with (self.root / path).open("rb") as file:
+            with target.open("rb") as file:
                 while block := file.read(BLOCK_BYTES):
                     yield block
         except OSError as error:
@@ -232,7 +244,11 @@ class ObjectStorage:
     def uri(self, path: str) -> str:
         return f"s3://{self.bucket}/{self._key(path)}"
 
-    def list(self, prefix: str) -> Iterator[StoredFile]:
+    def list(
+        self,
+        prefix: str,
+        on_link: Callable[[str], None] | None = None,  # noqa: ARG002  no links
+    ) -> Iterator[StoredFile]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=self._key(prefix).rstrip("/") + "/"
         )

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from feature_store.privacy.personal_data import landing_person_mask
-from jobs.landing.layout import LANDING, ROW_SOURCES
+from jobs.landing.layout import LANDING, ROW_SOURCES, leave_out
 from jobs.landing.manifests import closed_days, manifest_path, read_manifest
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def remove_suppressed(
         for day in closed_days(storage)
         for file in read_manifest(storage, day).files
     }
-    found = {file.path: file.byte_count for file in storage.list(LANDING)}
+    found = {file.path: file.byte_count for file in storage.list(LANDING, leave_out)}
     changed = [path for path in found if _is_row_file(path) and listed.get(path) != found[path]]
     erasure, sizes = _erase_from_files(storage, changed, person_filter)
     sizes = found | sizes

@@ -45,6 +45,9 @@ _MISPLACED = (
 )
 
 
+_LINK = "a link: the lake holds no links; put the file itself there"
+
+
 class LandingError(ValueError):
     """The landing folder is empty, or differs from a manifest."""
 
@@ -115,7 +118,7 @@ def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
     a slash is a folder of an object store's console.
     """
     files, others = list[LandingFile](), list[NotTaken]()
-    for found in storage.list(LANDING):
+    for found in storage.list(LANDING, lambda link: others.append(NotTaken(link, _LINK))):
         if found.path.endswith("/"):
             continue
         if any(part.startswith((".", "_")) for part in found.path.split("/")):
@@ -126,6 +129,10 @@ def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
         else:
             files.append(file)
     return files, others
+
+
+def leave_out(link: str) -> None:
+    """For listings of the landing zone: `landing_files` has named the link already."""
 
 
 def folder_date_of(path: str) -> date:

@@ -22,6 +22,7 @@ from jobs.landing.layout import (
     NotTaken,
     folder_date_of,
     landing_files,
+    leave_out,
 )
 
 if TYPE_CHECKING:
@@ -219,7 +220,9 @@ def arrived_files(
     ]
     folders = {file.path.rsplit("/", 1)[0] for _, file in listed}
     byte_counts = {
-        found.path: found.byte_count for folder in folders for found in storage.list(folder)
+        found.path: found.byte_count
+        for folder in folders
+        for found in storage.list(folder, leave_out)
     }
     for day, file in listed:
         _check_unchanged(day, file, byte_counts.get(file.path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobs.landing.layout import LandingError
+from jobs.landing.layout import LandingError, leave_out
 from jobs.landing.manifests import closed_days, read_manifest
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ def files_of_day(storage: Storage, day: date) -> list[dict[str, Any]]:
         raise LandingError(f"landing: {day} is not closed; a night of that day closes it")
     manifest = read_manifest(storage, day)
     folders = {file.path.rsplit("/", 1)[0] for file in manifest.files}
-    found = {one.path: one.byte_count for folder in folders for one in storage.list(folder)}
+    found = {
+        one.path: one.byte_count for folder in folders for one in storage.list(folder, leave_out)
+    }
     rows = []
     for file in manifest.files:
         byte_count, reason = found.get(file.path), manifest.withdrawn.get(file.path)

@@ -16,6 +16,7 @@ from jobs.landing.closing import close_landing
 from jobs.landing.erasure import correct_manifests, erase_from_landing, remove_suppressed
 from jobs.landing.layout import LandingError, row_file_path
 from jobs.landing.manifests import arrived_files, close_days, read_manifest
+from jobs.landing.writer import LandingWriter
 
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
 ADA = Person("ada")

@@ -174,6 +174,25 @@ def test_files_outside_the_layout_stop_nothing_and_are_named(storage):
     assert read_manifest(storage, FEB_27).not_taken == ()
 
 
+def test_a_link_stops_nothing_and_is_named(storage, tmp_path):
+    """One that leads out of the lake, one that leads nowhere, one for a whole folder."""
+    path = land(storage, FEB_27)
+    folder = storage.root / "landing" / "users" / "2024-02-27"
+    (tmp_path / "outside.parquet").write_bytes(b"x")
+    (folder / "out.parquet").symlink_to(tmp_path / "outside.parquet")
+    (folder / "gone.parquet").symlink_to(tmp_path / "nothing")
+    (storage.root / "landing" / "users" / "2024-02-26").symlink_to(folder, target_is_directory=True)
+
+    close_days(storage, FEB_27)
+
+    assert [file.path for _, file in arrived_files(storage, "users", [FEB_27])] == [path]
+    not_taken = read_manifest(storage, FEB_27).not_taken
+    assert {one.path.rsplit("/", 1)[1] for one in not_taken} == {
+        "out.parquet", "gone.parquet", "2024-02-26",
+    }  # fmt: skip
+    assert all(one.reason.startswith("a link: the lake holds no links") for one in not_taken)
+
+
 def test_a_withdrawn_file_counts_no_more_and_is_kept_with_its_reason(storage):
     """A file that is gone stops every job of its day; withdrawn, it stops none, and stays listed."""
     good, gone = land(storage, FEB_27), land(storage, FEB_27, "gone")
