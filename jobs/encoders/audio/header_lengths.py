@@ -75,16 +75,15 @@ _CORRECTIONS: dict[bytes, Callable[[bytes], bytes]] = {
 }
 
 
-def _chunk(content: bytes, wanted: bytes, at: int, header: str) -> tuple[int, int] | None:
+def _chunk(content: bytes, chunk_id: bytes, at: int, header: str) -> tuple[int, int] | None:
     """Start and stated length of a chunk's body; None when the file has no such chunk.
 
-    The id is `wanted`, the first chunk begins at `at`, and `header` is struct's format of a chunk's
-    id and length.
+    The first chunk begins at `at`; `header` is struct's format of a chunk's id and length.
     """
     header_bytes = struct.calcsize(header)
     while at + header_bytes <= len(content):
         found, length = struct.unpack_from(header, content, at)
-        if found == wanted:
+        if found == chunk_id:
             return at + header_bytes, length
         if length < 0:
             return None

@@ -6,7 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from feature_store.lake.storage import FolderStorage, ObjectStorage, StorageError, open_storage
+from feature_store.lake.storage import (
+    BLOCK_BYTES,
+    FolderStorage,
+    ObjectStorage,
+    StorageError,
+    open_storage,
+)
 
 
 @pytest.fixture(params=["folder", "s3", "s3-with-prefix"])
@@ -22,6 +28,23 @@ def test_what_was_written_is_read_back_and_replaced_whole(storage):
     storage.write("landing/a.txt", b"second")
 
     assert storage.read("landing/a.txt") == b"second"
+
+
+def test_a_large_file_is_read_in_blocks(storage):
+    """Its blocks are the file; none is above the limit, so a worker can hash what it cannot hold."""
+    content = bytes(range(256)) * (BLOCK_BYTES // 256) + b"and one more block"
+    storage.write("landing/large", content)
+
+    blocks = list(storage.read_blocks("landing/large"))
+
+    assert b"".join(blocks) == content
+    assert len(blocks) > 1
+    assert max(map(len, blocks)) <= BLOCK_BYTES
+
+
+def test_blocks_of_a_missing_file_are_named_with_its_address(storage):
+    with pytest.raises(StorageError, match=r"nowhere: cannot be read"):
+        list(storage.read_blocks("nowhere"))
 
 
 def test_listing_is_in_path_order_and_stays_below_the_folder(storage):
