@@ -84,7 +84,10 @@ def erase_from_table(
         eraser = _BatchEraser(table, person_filter)
         if not eraser.finds_any(newest):
             return None
-        _overwrite(newest, table, eraser.batches(_rows(newest, table)))
+        predicate, condition = _days_condition(table, eraser.days)
+        _overwrite(
+            newest, table, eraser.batches(_rows(newest, table, condition=condition)), predicate
+        )
         return TableErasure(newest.version(), eraser.removed, eraser.changed)
 
 
@@ -154,10 +157,15 @@ class _BatchEraser:
         self._person_filter = person_filter
         self.removed = 0
         self.changed = 0
+        self.days: set[date] = set()
 
     def finds_any(self, opened: DeltaTable) -> bool:
-        """Whether a row names the person; sets the counts to what an erasure would affect."""
-        for _ in self.batches(_rows(opened, self._table, naming_columns(self._table))):
+        """Whether a row names the person; sets the counts and days that an erasure would affect."""
+        columns = naming_columns(self._table)
+        day_column = self._table.time.column
+        if day_column and day_column not in columns:
+            columns.append(day_column)
+        for _ in self.batches(_rows(opened, self._table, columns)):
             continue
         return self.removed + self.changed > 0
 
@@ -171,6 +179,8 @@ class _BatchEraser:
             erasure = erase_from_rows(self._table, rows, self._person_filter)
             self.removed += erasure.removed
             self.changed += erasure.changed
+            if self._table.time.column and erasure.removed + erasure.changed:
+                self.days |= set(rows[self._table.time.column].unique().to_pylist())
             yield from erasure.rows.combine_chunks().to_batches()
 
 
@@ -196,6 +206,18 @@ def _rewrite_with_pinned_slice(
         eraser.removed + staged_eraser.removed,
         eraser.changed + staged_eraser.changed,
     )
+
+
+def _days_condition(table: Table, days: set[date]) -> tuple[str | None, ds.Expression | None]:
+    """The days whose rows are written again, as SQL and for Arrow; None for a timeless table.
+
+    Files of other days stay as they are. The log keeps the predicate, which names no person.
+    """
+    column = table.time.column
+    if not column:
+        return None, None
+    predicate = " OR ".join(f"{column} = '{day:%Y-%m-%d}'" for day in sorted(days))
+    return predicate, ds.field(column).isin(pa.array(sorted(days), pa.date32()))
 
 
 def _files_of_day(opened: DeltaTable, table: Table, pinned: PinnedSlice) -> set[str]:

@@ -94,7 +94,7 @@ def test_unfinished_requests_are_listed_without_the_person_and_resumed_together(
     resumed = evensong("erase", "--resume")
 
     assert resumed.returncode == 0, resumed.stderr
-    assert sorted(resumed.stdout.split()) == sorted(made)
+    assert set(made) <= set(resumed.stdout.splitlines())
     assert arrow_io.read_table(settings.lake, CORE_USERS).num_rows == 0
     assert json.loads(evensong("erase", "--pending", "--format", "json").stdout) == []
     assert files_containing_id(settings.lake, "ada-l") == []

@@ -72,6 +72,43 @@ def test_after_the_purge_no_file_log_entry_or_statistic_holds_the_id(lake):
     assert read_table(lake, follows).to_pylist() == [follow("cy", "ben")]
 
 
+def test_files_of_days_without_the_person_are_not_written_again(lake):
+    """Statistics of the kept files cannot name her: no row of theirs is about her."""
+    follows = write_follows(lake, MARCH_1, ("ben", "cy"))
+    write_follows(lake, MARCH_2, ("ada-lovelace", "ben"), ("cy", "ben"))
+    before = set(open_table(lake, follows).file_uris())
+
+    table_rewrite.erase_from_table(lake, follows, ADA)
+    table_rewrite.purge_history(lake, follows)
+
+    kept = before & set(open_table(lake, follows).file_uris())
+    assert ["2026-03-01" in file for file in kept] == [True]
+    assert files_containing_id(lake, ADA.user_id) == []
+    rows = read_table(lake, follows).sort_by("as_of_date").to_pylist()
+    assert rows == [follow("ben", "cy", MARCH_1), follow("cy", "ben", MARCH_2)]
+
+
+def test_days_that_share_a_file_are_written_again_with_the_rows_of_others(lake):
+    """raw_ tables are not partitioned: a first night writes many days at once."""
+    listens = table_called("raw_listen_counts")
+    origin = {
+        "track_id": "t",
+        "listen_count": 1,
+        "source_file": "f",
+    }
+    days = [("ada-lovelace", MARCH_1), ("ben", MARCH_1), ("ben", MARCH_2), ("cy", MARCH_2)]
+    made = [origin | {"user_id": user, "arrival_date": day, "source_row": n} for n, (user, day) in enumerate(days)]  # fmt: skip
+    append(lake, listens, rows_of(listens.name, *made))
+
+    result = table_rewrite.erase_from_table(lake, listens, ADA)
+    table_rewrite.purge_history(lake, listens)
+
+    assert (result.removed, result.changed) == (1, 0)
+    left = read_table(lake, listens).sort_by("source_row").to_pylist()
+    assert [(row["user_id"], row["arrival_date"]) for row in left] == days[1:]
+    assert files_containing_id(lake, ADA.user_id) == []
+
+
 def test_a_table_without_the_person_keeps_its_version(lake):
     follows = write_follows(lake, MARCH_1, ("cy", "ben"))
     version = open_table(lake, follows).version()
