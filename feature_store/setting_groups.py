@@ -126,10 +126,13 @@ class GateSettings(BaseModel):
     model_config = _FROZEN
 
     min_full_list_ratio: float = Field(
-        0.999, ge=0, le=1, description="Share of listeners whose list has every rank filled."
+        0.999, ge=0, le=1, description="Share of listeners whose list is as long as it can be."
     )
     max_popular_tier_ratio: float = Field(
-        0.6, ge=0, le=1, description="Share of rows that rest on popularity alone."
+        0.6,
+        ge=0,
+        le=1,
+        description="Share of rows for people with listens that rest on popularity alone.",
     )
     max_tier_shift_ratio: float = Field(
         0.5,

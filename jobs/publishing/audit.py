@@ -11,16 +11,24 @@ from feature_store.lake import spark_io
 from feature_store.publishing.gates import GateMetric
 from feature_store.publishing.snapshot import Pin, Snapshot
 from feature_store.settings import Night
-from feature_store.tables.core import CORE_FEEDBACK, CORE_TRACKS, CORE_USERS
+from feature_store.tables.core import (
+    CORE_DAILY_LISTENS,
+    CORE_FEEDBACK,
+    CORE_LISTEN_COUNTS,
+    CORE_TRACKS,
+    CORE_USERS,
+)
+from feature_store.tables.graph import GRAPH_USER_LISTENED_TRACK
 from feature_store.tables.recommendations import REC_CHANGES, REC_SIMILAR_TRACKS, REC_TOPK
 from jobs.publishing.compared_run import check_compared_run
 from jobs.publishing.coverage import coverage_metrics
 from jobs.publishing.feed_rules import feed_metrics
 from jobs.publishing.graph_rules import graph_metrics
 from jobs.publishing.population_rules import churn, list_metrics, tier_shift
+from jobs.publishing.possible_lists import possible_lengths
 from jobs.publishing.row_rules import erased_people, row_metrics, row_violations
 from jobs.publishing.table_rules import columns_lost, days_without_arrivals, row_count_ratios
-from jobs.recommendations.steps.filters import eligible_users
+from jobs.recommendations.steps.filters import eligible_users, recently_listened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +64,7 @@ def audit_metrics(
     return [
         *row_metrics(row_violations(lists, similar, tracks, users, feedback, night)),
         erased_people(lists, night),
-        *list_metrics(lists, eligible_users(users), tracks, night),
+        *_list_metrics(spark, night, lists, eligible_users(users), tracks, feedback),
         tier_shift(lists, published, night),
         *coverage_metrics(spark, tracks, night),
         *graph_metrics(spark, night, baseline),
@@ -66,6 +74,25 @@ def audit_metrics(
         *row_count_ratios(pins, baseline, night),
         columns_lost(pins, baseline, lake),
     ]
+
+
+def _list_metrics(
+    spark: SparkSession,
+    night: Night,
+    lists: DataFrame,
+    eligible: DataFrame,
+    tracks: DataFrame,
+    feedback: DataFrame,
+) -> list[GateMetric]:
+    lake, as_of = night.settings.lake, night.as_of
+    listened = spark_io.read(spark, lake, GRAPH_USER_LISTENED_TRACK, as_of=as_of)
+    recent = recently_listened(
+        spark_io.read_history(spark, lake, CORE_DAILY_LISTENS, until=as_of),
+        spark_io.read(spark, lake, CORE_LISTEN_COUNTS, as_of=as_of),
+        night,
+    )
+    possible = possible_lengths(eligible, tracks, listened, feedback, recent, night.settings.lists)
+    return list_metrics(lists, possible, listened, tracks, night)
 
 
 def _staged(spark: SparkSession, night: Night, table: Table, pins: Sequence[Pin]) -> DataFrame:

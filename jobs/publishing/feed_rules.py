@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from feature_store.settings import Night
 
 _REGULAR_DAYS = 28
-"""A source is regular when it sent on at least half of so many closed days before the night's."""
+_MIN_DAYS = 14
+_REGULAR_RATIO = 0.8
+"""A source is regular when it sent on so many of the closed days before the night's."""
 
 _WEEKS = 4
 _MIN_WEEKS = 3
@@ -61,7 +63,7 @@ def _days_without_arrivals(files: RowCounts, night: Night) -> list[GateMetric]:
     for source, by_day in sorted(files.items()):
         before = [day for day in by_day if day < night.as_of]
         sent = [day for day in before if by_day[day]]
-        if len(before) < _MIN_WEEKS or 2 * len(sent) < len(before):
+        if len(before) < _MIN_DAYS or len(sent) < _REGULAR_RATIO * len(before):
             continue
         newest = max(day for day, count in by_day.items() if count)
         metrics.append(

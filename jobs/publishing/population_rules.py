@@ -15,45 +15,58 @@ if TYPE_CHECKING:
 
 
 def list_metrics(
-    lists: DataFrame, eligible: DataFrame, tracks: DataFrame, night: Night
+    lists: DataFrame, possible: DataFrame, listened: DataFrame, tracks: DataFrame, night: Night
 ) -> list[GateMetric]:
-    """Full lists, popular rows and catalogue coverage; a night without lists gets the worst values.
+    """Full lists, popular rows and catalogue coverage, each of what is possible.
+
+    A night without lists gets the worst values if somebody could have one, else the best.
 
     Args:
         lists: the staged rec_topk.
-        eligible: the users who should have a list.
+        possible: the users who should have a list, and its possible_length.
+        listened: graph_user_listened_track; a list can rest on more than popularity only for users
+            in it.
         tracks: core_tracks as of the night.
-        night: gives the thresholds and the list length.
+        night: gives the thresholds.
     """
     bounds = night.settings.gates
-    length = night.settings.lists.length
+    lengths = lists.groupBy("user_id").agg(
+        F.count("*").alias("rows"), F.count_if(F.col("tier") == "popular").alias("popular")
+    )
+    heard = listened.select("user_id").distinct().withColumn("has_listened", F.expr("true"))
     totals = (
-        lists.agg(
-            F.count("*").alias("rows"),
-            F.count_if(F.col("tier") == "popular").alias("popular"),
-            F.count_if(F.col("rank") == length).alias("full"),
-            F.countDistinct("track_id").alias("tracks"),
+        possible.where("possible_length > 0")
+        .join(lengths, on="user_id", how="left")
+        .join(heard, on="user_id", how="left")
+        .agg(
+            F.count("*").alias("users"),
+            F.count_if(F.coalesce("rows", F.lit(0)) >= F.col("possible_length")).alias("full"),
+            F.sum(F.when(F.col("has_listened"), F.col("rows"))).alias("rows"),
+            F.sum(F.when(F.col("has_listened"), F.col("popular"))).alias("popular"),
+            F.count("has_listened").alias("listeners"),
         )
-        .crossJoin(eligible.agg(F.count("*").alias("users")))
+        .crossJoin(lists.agg(F.countDistinct("track_id").alias("tracks")))
         .crossJoin(tracks.where("is_available").agg(F.count("*").alias("available")))
         .first()
     )
-    if totals is None:  # three aggregates without groups always give their one row
+    if totals is None:  # aggregates without groups always give their one row
         raise AssertionError
-    possible = min(length, totals["available"])
-    full = ratio(totals["full"], totals["users"]) if possible == length else 1.0
+    popular = ratio(totals["popular"] or 0, totals["rows"] or 0) if totals["listeners"] else 0.0
+    coverage = ratio(totals["tracks"], totals["available"]) if totals["users"] else 1.0
     return [
-        GateMetric("full_list_ratio", REC_TOPK.name, full, low=bounds.min_full_list_ratio),
         GateMetric(
-            "popular_tier_ratio",
+            "full_list_ratio",
             REC_TOPK.name,
-            ratio(totals["popular"], totals["rows"]),
-            high=bounds.max_popular_tier_ratio,
+            ratio(totals["full"], totals["users"]),
+            low=bounds.min_full_list_ratio,
+        ),
+        GateMetric(
+            "popular_tier_ratio", REC_TOPK.name, popular, high=bounds.max_popular_tier_ratio
         ),
         GateMetric(
             "catalogue_coverage_ratio",
             REC_TOPK.name,
-            ratio(totals["tracks"], totals["available"]),
+            coverage,
             low=bounds.min_catalogue_coverage_ratio,
         ),
     ]

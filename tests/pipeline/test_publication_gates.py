@@ -130,10 +130,11 @@ def test_a_night_without_lists_breaks_gates_and_does_not_raise(nights, spark):
     tracks = spark_io.read(
         spark, nights.lake, table_called("core_tracks"), as_of=toy_dataset.LAST_DAY
     )
-    users = spark.createDataFrame([("ann",)], "user_id string")
-    shorter = settings.model_copy(update={"lists": settings.lists.model_copy(update={"length": 3})})
+    possible = spark.createDataFrame([("ann", 3)], "user_id string, possible_length long")
+    listened = spark.createDataFrame([("ann", "hymn")], "user_id string, track_id string")
+    night = Night(toy_dataset.LAST_DAY, "empty", settings)
 
-    found = list_metrics(nothing, users, tracks, Night(toy_dataset.LAST_DAY, "empty", shorter))
+    found = list_metrics(nothing, possible, listened, tracks, night)
 
     assert {one.rule: one.value for one in found} == {
         "full_list_ratio": 0, "popular_tier_ratio": 1, "catalogue_coverage_ratio": 0,

@@ -52,16 +52,20 @@ def from_followed(scores: DataFrame, listened: DataFrame, follows: DataFrame) ->
     )
 
 
-def from_popularity(users: DataFrame, listened: DataFrame) -> DataFrame:
-    """The tracks with the most listeners, the same for every user."""
-    most_popular = (
+def popular_tracks(listened: DataFrame) -> DataFrame:
+    """The POPULAR_POOL tracks with the most listeners; columns track_id, listeners."""
+    return (
         listened.groupBy("track_id")
         .agg(F.count("*").alias("listeners"))
         .orderBy(F.col("listeners").desc(), "track_id")
         .limit(POPULAR_POOL)
     )
+
+
+def from_popularity(users: DataFrame, listened: DataFrame) -> DataFrame:
+    """The tracks with the most listeners, the same for every user."""
     return _candidates(
-        users.crossJoin(F.broadcast(most_popular)),
+        users.crossJoin(F.broadcast(popular_tracks(listened))),
         tier=F.lit("popular"),
         score=F.col("listeners").cast("double"),
         model_version=F.lit(None),

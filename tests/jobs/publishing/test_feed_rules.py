@@ -20,12 +20,12 @@ ONE_ROW = pa.table({"user_id": ["ada"]})
 
 @pytest.fixture
 def feeds(spark, night):
-    """Thirty closed days: listens and users until yesterday, follows until a week ago, tags twice."""
+    """Thirty closed days: listens and users until yesterday, follows until five days ago, tags twice."""
     storage = open_storage(night.settings.lake)
     writer = LandingWriter(storage)
     for age in range(30, 0, -1):
         day = night.as_of - timedelta(days=age)
-        for source, last in (("listens", 0), ("users", 0), ("follows", 7)):
+        for source, last in (("listens", 0), ("users", 0), ("follows", 4)):
             if age > last:
                 writer.write_rows(source, day, ONE_ROW)
         if age in (29, 10):
@@ -63,7 +63,7 @@ def metrics(spark, night):
 
 
 def test_each_source_is_judged_by_its_own_past(spark, feeds):
-    """Half as many listens as on the last four weekdays; follows ended a week ago; tags are rare."""
+    """Half as many listens as on the last four weekdays; follows ended five days ago; tags are rare."""
     write(
         spark,
         feeds,
@@ -76,7 +76,7 @@ def test_each_source_is_judged_by_its_own_past(spark, feeds):
     assert metrics(spark, feeds) == {
         "days_without_listens": (1, None, 3),
         "days_without_users": (0, None, 3),
-        "days_without_follows": (8, None, 3),
+        "days_without_follows": (5, None, 3),
         "weekday_row_ratio_listens": (0.5, 0.2, None),
     }
 
