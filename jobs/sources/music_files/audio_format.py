@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _OGG_ENDINGS = (".ogg", ".oga", ".opus")
 _ID3_HEADER_BYTES = 10
+_SIGNATURE_BYTES = 12
 _MPEG_SYNC = 0xFFE0
 _MPEG_LAYER = 0x0006  # 0 in the frames of AAC, which begin like those of MP3
 
@@ -15,15 +16,14 @@ def ending_by_content(content: bytes, ending: str) -> str:
         content: the whole file.
         ending: its ending in lower case, with the dot.
     """
-    if content.startswith(b"ID3"):
-        content = content[_ID3_HEADER_BYTES + _id3_byte_count(content) :]
-        return _ending(content) or ending
-    return (ending if ending in _OGG_ENDINGS and content.startswith(b"OggS") else None) or (
-        _ending(content) or ending
-    )
+    has_id3 = content.startswith(b"ID3")
+    start = _ID3_HEADER_BYTES + _id3_byte_count(content) if has_id3 else 0
+    found = _ending(content[start : start + _SIGNATURE_BYTES])
+    return ending if found is None or (found == ".ogg" and ending in _OGG_ENDINGS) else found
 
 
 def _ending(content: bytes) -> str | None:
+    """The ending that fits the first bytes of a stream; None for an unknown one."""
     kind = content[8:12]
     if content.startswith(b"fLaC"):
         return ".flac"
