@@ -73,7 +73,7 @@ def sidecar_cover(audio: FoundFile, remarks: list[FileRemark]) -> CoverFile | No
 def _sidecar(
     audio: FoundFile, name: str, max_bytes: int, remarks: list[FileRemark]
 ) -> bytes | None:
-    file = audio.beside.find(name)
+    file = audio.siblings.find(name)
     if file is None:
         return None
     try:

@@ -50,7 +50,7 @@ class FoundFile:
 
     path: Path
     shown: str
-    beside: FolderNames
+    siblings: FolderNames
 
 
 @dataclass(slots=True)
@@ -87,9 +87,9 @@ class FolderWalk:
 
     def _files_below(self, top: Path) -> list[FoundFile]:
         """Files of a folder and its folders; links to further folders wait in `_links`."""
-        found, pending, links = list[FoundFile](), [top], list[Path]()
-        while pending:
-            folder = pending.pop()
+        found, unwalked, links = list[FoundFile](), [top], list[Path]()
+        while unwalked:
+            folder = unwalked.pop()
             if (key := _key_of(folder)) in self._seen:
                 self._leave_out(folder, "is read elsewhere, or is the lake's own folder")
                 continue
@@ -106,7 +106,7 @@ class FolderWalk:
             for entry in entries:
                 kind = self._kind_of(entry)
                 if kind == "folder":
-                    (links if entry.is_symlink() else pending).append(entry)
+                    (links if entry.is_symlink() else unwalked).append(entry)
                 elif kind == "audio":
                     found.append(FoundFile(entry, self._shown(entry), names))
         self._links.extend(sorted(links))
