@@ -32,7 +32,7 @@ def erase(
     ] = Format.TABLE,
     actor: Annotated[str, typer.Option(help="Who asks for it.")] = "command line",
     *,
-    pending: Annotated[
+    is_listing: Annotated[
         bool, typer.Option("--pending", help="List the unfinished requests.")
     ] = False,
     resume: Annotated[
@@ -43,7 +43,7 @@ def erase(
     ] = False,
 ) -> None:
     """Erase a person for good from every file, table, model and log, or print requests' states."""
-    if sum([user is not None, status is not None, request is not None, pending, resume]) != 1:
+    if sum([user is not None, status is not None, request is not None, is_listing, resume]) != 1:
         raise typer.BadParameter(
             "give one of: a person's id, --status REQUEST, --request REQUEST, --pending, --resume"
         )
@@ -51,7 +51,7 @@ def erase(
     if status is not None:
         sys.stdout.write(resolve_name("jobs.privacy.erasure:status")(settings, status) + "\n")
         return
-    if pending:
+    if is_listing:
         print_rows(_pending_rows(settings, datetime.now(UTC)), output)
         return
     extras.require(*extras.NIGHT)  # an erasure that stops in the middle helps nobody

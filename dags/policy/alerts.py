@@ -63,12 +63,12 @@ def alert_pending_erasures(settings: Settings, now: datetime) -> int:
     oldest = now - timedelta(hours=settings.privacy.pending_alert_hours)
     old = [each for each in pending_requests(settings) if each.requested_at_utc <= oldest]
     for request in old:
-        hours = (now - request.requested_at_utc).total_seconds() / 3600
+        age_hours = (now - request.requested_at_utc).total_seconds() / 3600
         send_alert(
             "erasure_pending",
             f"privacy/requests: rule finished within {settings.privacy.pending_alert_hours:g} "
-            f"hours: request {request.request_id} has been pending for {hours:.0f}; continue it "
-            f"with `evensong erase --request {request.request_id}`, or all with `evensong erase "
+            f"hours: request {request.request_id} has been pending for {age_hours:.0f}; continue "
+            f"it with `evensong erase --request {request.request_id}`, or all with `evensong erase "
             "--resume`",
         )
     return len(old)

@@ -101,15 +101,15 @@ def test_an_erasure_tells_the_assets_readers_that_an_erasure_made_the_event(
     from airflow.sdk.exceptions import AirflowSkipException
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
-    announced = dags["evensong_erase"].task_dict["announced"]
-    assert announced.upstream_task_ids == {"erase_rows"}
+    announcing = dags["evensong_erase"].task_dict["announced"]
+    assert announcing.upstream_task_ids == {"erase_rows"}
     context = {"outlet_events": OutletEventAccessors(), "params": {"request_id": "ab" * 8}}
     if not is_announced:
         with pytest.raises(AirflowSkipException, match="nothing is published"):
-            announced.python_callable(event_number, **context)
+            announcing.python_callable(event_number, **context)
         return
 
-    announced.python_callable(event_number, **context)
+    announcing.python_callable(event_number, **context)
 
-    told = [context["outlet_events"][asset].extra for asset in announced.outlets]
+    told = [context["outlet_events"][asset].extra for asset in announcing.outlets]
     assert told == [{"action": "erase", "event_number": 3, "request_id": "ab" * 8}] * 3

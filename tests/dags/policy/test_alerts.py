@@ -106,8 +106,8 @@ def test_an_old_unfinished_erasure_raises_an_alert_without_the_person(sent, sett
     from feature_store.privacy.requests import record_request
 
     old, young = (
-        record_request(settings, "ada-l", actor="officer", now=NOON - timedelta(hours=hours))
-        for hours in (25, 23)
+        record_request(settings, "ada-l", actor="officer", now=NOON - timedelta(hours=age_hours))
+        for age_hours in (25, 23)
     )
 
     assert alert_pending_erasures(settings, NOON) == 1
