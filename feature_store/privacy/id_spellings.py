@@ -18,6 +18,10 @@ _WORD_OR_SIGN = re.compile(r"[\w-]+|[^\S\r\n]+|[^\w\s-]")
 _FILE_NAME_PART = re.compile(r"[^\W_]+|[\W_]")
 _NO_TEXT = re.compile(r"[\x00-\x1f\x7f\ufffd]+")  # control characters, and bytes that are no UTF-8
 
+_NO_TEXT_OR_QUOTE = re.compile(r"[\x00-\x1f\x7f\ufffd\"]+")
+_LARGE = 200_000  # characters; larger ones are unreadable files, and no messages
+_MOST_SIGNS = 3  # in a row: `a://b`
+
 _DISTINCTIVE_DIGITS = 6  # shorter numbers stand in every log
 _SEEN_BEFORE = 200
 _PERSON_WORDS = r"\w*(?:user|listener|person|people|follower|member|account)\w*"
@@ -82,11 +86,12 @@ def is_an_id(text: str, start: int, end: int, *, with_bare_numbers: bool = True)
 def possible_ids(text: str) -> Iterator[tuple[int, int, str]]:
     """Start, end and content of every part of a text that could be somebody's id.
 
-    A part begins and ends at a border of a word and has at most 16 words and signs. Bytes that are
-    no text end a part.
+    A part begins and ends at a border of a word, has at most 16 words and signs, and never four
+    signs in a row. Bytes that are no text end a part; in a large text, quotes do too.
     """
     position = 0
-    for line in _NO_TEXT.split(text):
+    end_of_part = _NO_TEXT if len(text) < _LARGE else _NO_TEXT_OR_QUOTE
+    for line in end_of_part.split(text):
         offset = text.index(line, position)
         position = offset + len(line)
         yield from _parts(_WORD_OR_SIGN, line, offset)
@@ -101,7 +106,9 @@ def possible_ids_of_file_name(name: str) -> Iterator[tuple[int, int, str]]:
 
 
 def decoded(text: str) -> tuple[str, ...]:
-    """The text, and as it reads after decoding JSON, HTML and URLs."""
+    """The text, and as it reads after decoding JSON, HTML and URLs; a large one as it is."""
+    if len(text) >= _LARGE:
+        return (text,)
     unescaped = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
     unescaped = re.sub(r"\\([\"\\/'])", r"\1", unescaped)
     return tuple(dict.fromkeys((text, unescaped, html.unescape(text), unquote(text))))
@@ -110,12 +117,21 @@ def decoded(text: str) -> tuple[str, ...]:
 def _parts(pattern: re.Pattern[str], text: str, offset: int) -> Iterator[tuple[int, int, str]]:
     """Parts of consecutive words and signs, the longest of each start first."""
     found = [match.span() for match in pattern.finditer(text)]
+    is_word = [text[start].isalnum() or end - start > 1 for start, end in found]
     for first, (start, _) in enumerate(found):
         if text[start].isspace():
             continue
-        for _, end in reversed(found[first : first + _LONGEST_ID]):
-            if not text[end - 1].isspace():
-                yield offset + start, offset + end, text[start:end]
+        n_signs, ends, has_word = 0, [], False
+        for number in range(first, min(first + _LONGEST_ID, len(found))):
+            n_signs = 0 if is_word[number] else n_signs + 1
+            has_word = has_word or is_word[number]
+            end = found[number][1]
+            if n_signs > _MOST_SIGNS:
+                break
+            if has_word and not text[end - 1].isspace():
+                ends.append(end)
+        for end in reversed(ends):
+            yield offset + start, offset + end, text[start:end]
 
 
 def _in_script(text: str) -> str:
