@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
@@ -10,7 +11,7 @@ from urllib.parse import unquote
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
-from feature_store.lake.storage import open_storage, sha256_of
+from feature_store.lake.storage import Storage, open_storage
 from feature_store.tables import columns as c
 from feature_store.tables.raw import RAW_AUDIO
 from jobs.raw.steps.landing_schema import Arrival, frame_from_rows
@@ -40,7 +41,15 @@ def _hash_batches(lake: str, batches: Iterator[pd.DataFrame]) -> Iterator[pd.Dat
     storage = open_storage(lake)
     for files in batches:
         yield files.assign(
-            content_hash=[sha256_of(storage.read(path)) for path in files["file_uri"]],
+            content_hash=[_sha256(storage, path) for path in files["file_uri"]],
             source_file=files["file_uri"],
             source_row=0,
         )
+
+
+def _sha256(storage: Storage, path: str) -> str:
+    """As `sha256_of`, of a file that may not fit into memory."""
+    digest = hashlib.sha256()
+    for block in storage.read_blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
