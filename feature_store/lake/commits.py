@@ -138,7 +138,7 @@ def _visible(lake: str, table: Table, note: str, after: int) -> str:
     """Where the writer's commit is, and what readers of the newest version see."""
     commits = _commits_after(lake, table, after)
     own = next((one for one in commits if one.note == note), None)
-    place = f"is version {own.version}" if own else f"is not in the log after version {after}"
+    found_at = f"is version {own.version}" if own else f"is not in the log after version {after}"
     newest = commits[-1] if commits else None
     seen = (
         f"version {newest.version} of {run_of_note(newest.note) or 'an unnamed writer'}"
@@ -146,7 +146,7 @@ def _visible(lake: str, table: Table, note: str, after: int) -> str:
         else f"version {after}"
     )
     return (
-        f"this writer's commit ({run_of_note(note) or 'unnamed'}) {place}; readers of the newest "
+        f"this writer's commit ({run_of_note(note) or 'unnamed'}) {found_at}; readers of the newest "
         f"version see {seen}, readers of published tables what published_runs pins"
     )
 

@@ -64,8 +64,8 @@ def answering_mlflow():
     def start(status):
         class Handler(BaseHTTPRequestHandler):
             def answer(self):
-                code = {"error_code": "INVALID_PARAMETER_VALUE"} if status == 400 else {}
-                body = json.dumps(code | {"message": "no"})
+                described = {"error_code": "INVALID_PARAMETER_VALUE"} if status == 400 else {}
+                body = json.dumps(described | {"message": "no"})
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(body.encode())
