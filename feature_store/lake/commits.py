@@ -146,8 +146,8 @@ def _visible(lake: str, table: Table, note: str, after: int) -> str:
         else f"version {after}"
     )
     return (
-        f"this writer's commit ({run_of_note(note) or 'unnamed'}) {found_at}; readers of the newest "
-        f"version see {seen}, readers of published tables what published_runs pins"
+        f"this writer's commit ({run_of_note(note) or 'unnamed'}) {found_at}; readers of the "
+        f"newest version see {seen}, readers of published tables what published_runs pins"
     )
 
 
