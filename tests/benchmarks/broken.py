@@ -1,6 +1,6 @@
 """Lets a night's stages take broken inputs, and counts those that end neither as a row nor as features nor as a reason.
 
-    python -m tests.benchmarks.broken [--inputs 3000] [--kinds audio,picture,text] [--seed 7] [--record]
+    python -m tests.benchmarks.broken [--inputs 3000] [--kinds landing,audio,picture,text] [--seed 7] [--record]
 
 Each input is a small file of some format after one to three mutations: flipped bits, truncations, edits of the header, zeros,
 splices. The kinds share the inputs equally. Spark's job of the kind takes them in chunks; when a chunk's task fails, the chunk
@@ -27,7 +27,7 @@ from rich.progress import track
 from feature_store.lake.storage import sha256_of
 from feature_store.settings import Night, load_settings
 from feature_store.spark.session import make_spark
-from tests.benchmarks.support.broken.kinds import FEATURES, KINDS, Kind, Outcomes
+from tests.benchmarks.support.broken.kinds import FEATURES, KINDS, ROW, Kind, Outcomes
 from tests.benchmarks.support.broken.worker_memory import WorkerPeak
 from tests.benchmarks.support.code_version import code_sha256
 from tests.benchmarks.support.record import Section, print_section
@@ -158,7 +158,7 @@ def table_rows(chunks: Sequence[ChunkResult]) -> list[list[str]]:
         outcomes: Counter[str] = Counter()
         for chunk in of_kind:
             outcomes.update(chunk.outcomes)
-        with_features = outcomes.pop(FEATURES, 0)
+        with_features = outcomes.pop(FEATURES, 0) + outcomes.pop(ROW, 0)
         figures = flat_figures(of_kind)
         reasons = ", ".join(f"{reason} {count}" for reason, count in outcomes.most_common())
         rows.append(
@@ -190,7 +190,7 @@ def main(
         day=datetime.now(UTC).date(),
         seeds=None,
         header=[
-            *("kind", "inputs", "with features", "with a reason"),
+            *("kind", "inputs", "with features or rows", "with a reason"),
             *("lost", "task failures", "worker peak MiB"),
         ],
         rows=table_rows(chunks),

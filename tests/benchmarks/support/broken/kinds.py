@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.settings import Night
 from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS
 from jobs.features import audio, cover, lyrics
+from jobs.landing.layout import LandingFile
+from jobs.raw.steps.landing_schema import Arrival
+from jobs.raw.steps.parquet_rows import rows_of_parquet_files
+from jobs.raw.steps.rules import with_reject_reason
 from tests.benchmarks.support.broken.mutations import mutate
-from tests.benchmarks.support.broken.originals import AUDIO_FILES, PICTURES, TEXTS
+from tests.benchmarks.support.broken.originals import AUDIO_FILES, PARQUET_FILES, PICTURES, TEXTS
 from tests.jobs.features.worlds import frame, tracks
 
 NOT_UTF8 = "not_utf8"
 FEATURES = "features"
+ROW = "row"
+NO_ROW = "no row in the file"
 Outcomes = dict[str, str]
 """FEATURES, a row, or the reason of each input, by its content hash."""
 
@@ -43,6 +55,52 @@ def _mutated(originals: Sequence[bytes]) -> Callable[[np.random.Generator], byte
         return mutate(content, other, rng)
 
     return make
+
+
+def _mutated_parquet(rng: np.random.Generator) -> bytes:
+    """Half of the mutations hit the footer, where Parquet keeps what its readers trust."""
+    content, other = (PARQUET_FILES[at] for at in rng.integers(len(PARQUET_FILES), size=2))
+    if rng.integers(2):
+        return mutate(content, other, rng)
+    footer = mutate(content[_footer_start(content) : -8], other[_footer_start(other) : -8], rng)
+    pages = content[: _footer_start(content)]
+    return pages + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def _footer_start(content: bytes) -> int:
+    return len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+
+
+def _run_landing(spark: SparkSession, night: Night, inputs: Sequence[bytes]) -> Outcomes:
+    """A file ends as ROW when one of its rows is valid, else by the reason of its first reject."""
+    storage = open_storage(night.settings.lake)
+    folder = f"landing/listens/{night.as_of}"
+    arrivals, empty = [], Outcomes()
+    for content in inputs:
+        name = sha256_of(content)
+        path = f"{folder}/{name}.parquet"
+        storage.write(path, content)
+        file = LandingFile(path, "listens", night.as_of, len(content), datetime.now(UTC))
+        arrivals.append(Arrival(night.as_of, file))
+        if _row_count(content) == 0:
+            empty[name] = NO_ROW
+    landed = rows_of_parquet_files(spark, night.settings.lake, "listens", arrivals)
+    checked = with_reject_reason(landed, "listens", night.settings.landing)
+    first = checked.groupBy("source_file").agg(
+        F.min_by(F.coalesce("reject_reason", F.lit(ROW)), F.col("reject_reason").isNotNull()).alias(
+            "outcome"
+        )
+    )
+    found = {row.source_file: row.outcome for row in first.collect()}
+    return empty | {Path(path).stem: outcome for path, outcome in found.items()}
+
+
+def _row_count(content: bytes) -> int | None:
+    """Rows that the footer states; None when it cannot be read."""
+    try:
+        return int(pq.read_metadata(io.BytesIO(content)).num_rows)
+    except (pa.ArrowException, OSError, ValueError):
+        return None
 
 
 def _run_audio(spark: SparkSession, night: Night, inputs: Sequence[bytes]) -> Outcomes:
@@ -104,6 +162,7 @@ def _outcomes(built: DataFrame) -> Outcomes:
 
 
 KINDS: dict[str, Kind] = {
+    "landing": Kind(_mutated_parquet, _run_landing),
     "audio": Kind(_mutated(AUDIO_FILES), _run_audio),
     "picture": Kind(_mutated(PICTURES), _run_pictures),
     "text": Kind(_mutated(TEXTS), _run_texts),

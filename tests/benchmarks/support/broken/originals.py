@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import soundfile
 from PIL import Image
 
@@ -81,3 +85,34 @@ TEXTS = [LYRICS.encode(encoding) for encoding in ENCODINGS] + [
     "\r\n".join(["la"] * 500).encode(),
     b"\x00\x01\x02\x1b[0m plain words",
 ]
+
+
+def _parquet(**options: Any) -> bytes:
+    """A hundred listens as Parquet."""
+    times = [datetime(2026, 2, 28, 12, number % 60, tzinfo=UTC) for number in range(100)]
+    table = pa.table(
+        {
+            "user_id": [f"user-{number % 7}" for number in range(100)],
+            "track_id": [f"track-{number % 31}" for number in range(100)],
+            "listened_at_utc": pa.array(times, pa.timestamp("us", "UTC")),
+            "played_ms": [1000 * number for number in range(100)],
+            "duration_ms": [200_000] * 100,
+            "extra": [[number, None] for number in range(100)],
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink, **options)
+    return sink.getvalue()
+
+
+PARQUET_FILES: tuple[bytes, ...] = (
+    _parquet(),
+    _parquet(compression="none", use_dictionary=False),
+    _parquet(compression="none", write_page_checksum=True),
+    _parquet(compression="zstd", row_group_size=13),
+    _parquet(compression="gzip", data_page_version="2.0"),
+    _parquet(
+        compression="none", use_dictionary=False, column_encoding={"user_id": "DELTA_BYTE_ARRAY"}
+    ),
+    _parquet(compression="lz4", version="1.0", use_deprecated_int96_timestamps=True),
+)
