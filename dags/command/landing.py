@@ -54,7 +54,7 @@ def withdraw(
     )
     print_line(
         ticked(
-            f"{day}: withdrawn; rows that a night has read of it go with "
-            f"`evensong backfill {day} {day}`"
+            f"{day}: withdrawn; what nights have read of it goes with `evensong backfill {day} D`, "
+            "where D is the newest night: states of people and tracks are carried forward"
         )
     )

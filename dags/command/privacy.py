@@ -56,8 +56,7 @@ def erase(
         return
     extras.require(*extras.NIGHT)  # an erasure that stops in the middle helps nobody
     if resume:
-        for unfinished in pending_requests(settings):
-            _run_steps(settings, unfinished.request_id)
+        _resume_all(settings)
         return
     request_id = request or resolve_name("jobs.privacy.erasure:request_erasure")(
         settings,
@@ -67,6 +66,26 @@ def erase(
         even_unknown=even_unknown,
     )
     _run_steps(settings, request_id)
+
+
+def _resume_all(settings: Settings) -> None:
+    """Continue every unfinished request; one that fails holds up no other person's.
+
+    Raises:
+        ExceptionGroup: of the requests that failed.
+    """
+    failed = []
+    for unfinished in pending_requests(settings):
+        try:
+            _run_steps(settings, unfinished.request_id)
+        except Exception as error:  # noqa: BLE001  raised below, after the others had their turn
+            error.add_note(unfinished.request_id)
+            failed.append(error)
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        reasons = "; ".join(f"{error.__notes__[-1]}: {error}" for error in failed)
+        raise ExceptionGroup(f"erase: {len(failed)} requests are unfinished: {reasons}", failed)
 
 
 def _run_steps(settings: Settings, request_id: str) -> None:

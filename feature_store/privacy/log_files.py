@@ -10,7 +10,9 @@ import bz2
 import gzip
 import lzma
 import os
+import zlib
 from collections.abc import Callable, Iterator
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,8 +65,14 @@ def redact_log(file: Path, person: Person) -> bool:
         _write_in_place(file, content, packing.pack(redacted) if packing else redacted)
     renamed = person.rename(file.name)
     if renamed != file.name:
-        file.rename(file.with_name(renamed))
+        file.rename(_free_name(file.with_name(renamed)))
     return redacted != plain or renamed != file.name
+
+
+def _free_name(file: Path) -> Path:
+    """The path, or with the first number that no file has: two logs may be named after people."""
+    names = (file.with_name(f"{file.stem}-{number}{file.suffix}") for number in count(2))
+    return next(name for name in chain([file], names) if not name.exists())
 
 
 def redact_stored(storage: Storage, folder: str, person: Person) -> int:
@@ -87,7 +95,7 @@ def _redact(content: bytes, person: Person) -> bytes:
 def _unpack(file: Path, content: bytes, packing: _Packing) -> bytes:
     try:
         return packing.unpack(content)
-    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
         raise LogUnreadable(
             f"{file}: a rotated log that cannot be unpacked, so it may name the erased person; "
             "delete it, then continue the request with `evensong erase --request`"

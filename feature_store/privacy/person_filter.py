@@ -20,6 +20,8 @@ from feature_store.privacy.id_spellings import (
 ERASED = "‹erased›"
 """The placeholder for an erased person's id in a text that stays."""
 
+_ALIAS_WORD, _ALIAS_DIGEST = "erased", re.compile(r"-[0-9a-f]{12}(?![0-9a-f])")
+
 
 class PersonFilter(Protocol):
     """Tells whether an id or a text names a person to remove."""
@@ -60,7 +62,8 @@ class Person:
 
     def matches_text(self, text: str) -> bool:
         return any(
-            is_an_id(text, *found.span()) for found in text_pattern(self.user_id).finditer(text)
+            is_an_id(text, *found.span()) and not is_placeholder(text, *found.span())
+            for found in text_pattern(self.user_id).finditer(text)
         )
 
     def rename(self, path: str) -> str:
@@ -85,6 +88,12 @@ def _replace(
 ) -> str:
     def replacement(found: re.Match[str]) -> str:
         is_id = is_an_id(text, *found.span(), with_bare_numbers=with_bare_numbers)
-        return placeholder if is_id else found[0]
+        return placeholder if is_id and not is_placeholder(text, *found.span()) else found[0]
 
     return pattern.sub(replacement, text)
+
+
+def is_placeholder(text: str, start: int, end: int) -> bool:
+    """Whether an id that reads like our placeholders stands in one of them."""
+    is_alias = text[start:end] == _ALIAS_WORD and _ALIAS_DIGEST.match(text, end) is not None
+    return is_alias or text[max(0, start - 1) : end + 1] == ERASED

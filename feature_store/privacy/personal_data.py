@@ -6,7 +6,10 @@ mark: user nodes of the graph, original rows of rejects, and landing files with 
 
 from __future__ import annotations
 
+import base64
 import json
+import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -79,12 +82,21 @@ def _is_row_about(original_text: str, person_filter: PersonFilter) -> bool:
     try:
         row = json.loads(original_text)
     except json.JSONDecodeError:
-        return False
+        return _is_head_about(original_text, person_filter)
     return isinstance(row, dict) and any(
         _holds_id(value, person_filter, _is_user_column(name))
         for name, value in row.items()
         if name.lower() not in _COLUMNS_WITHOUT_USER_IDS
     )
+
+
+def _is_head_about(original_text: str, person_filter: PersonFilter) -> bool:
+    """Whether the beginning of an unreadable file, kept in base64, names a matched person."""
+    try:
+        head = base64.b64decode(original_text, validate=True)
+    except ValueError:
+        return False
+    return person_filter.matches_text(head.decode(errors="replace"))
 
 
 def _landing_column_mask(
@@ -115,8 +127,8 @@ def _holds_id(value: object, person_filter: PersonFilter, is_user_column: bool) 
         return person_filter.matches(value.decode(errors="replace"))
     if isinstance(value, str):
         return person_filter.matches(value)
-    if isinstance(value, float) and value.is_integer():  # a column of numbers with nulls
-        value = int(value)
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        value = int(value)  # of a column of numbers with nulls, or of decimals
     return is_user_column and value is not None and person_filter.matches(str(value))
 
 

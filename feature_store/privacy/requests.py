@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -93,11 +94,12 @@ def load_request(settings: Settings, request_id: str) -> Request:
 def pending_requests(settings: Settings) -> list[Request]:
     """Every unfinished request, the oldest first."""
     names = [file.path.rpartition("/")[2] for file in open_storage(settings.lake).list(REQUESTS)]
-    found = [
-        load_request(settings, name.removesuffix(".json"))
-        for name in names
-        if not name.startswith(".")  # half-written, of a killed process
-    ]
+    found = []
+    for name in names:
+        if name.startswith(".") or not name.endswith(".json"):  # half-written, or no request
+            continue
+        with suppress(UnknownRequest):  # finished meanwhile
+            found.append(load_request(settings, name.removesuffix(".json")))
     return sorted(found, key=lambda request: (request.requested_at_utc, request.request_id))
 
 

@@ -22,7 +22,7 @@ from feature_store.privacy.id_spellings import (
     possible_ids,
     possible_ids_of_file_name,
 )
-from feature_store.privacy.person_filter import Person
+from feature_store.privacy.person_filter import Person, is_placeholder
 from feature_store.settings import check_privacy_key
 
 if TYPE_CHECKING:
@@ -76,9 +76,12 @@ class SuppressionList:
         """The path of a file without the ids of erased people in its name."""
         folder, slash, name = path.rpartition("/")
         for start, end, part in possible_ids_of_file_name(name):
-            if self.matches(part) and is_an_id(name, start, end):
+            is_theirs = self.matches(part) and is_an_id(name, start, end)
+            if is_theirs and not is_placeholder(name, start, end):
                 alias = file_alias(digest_of(self.key, part))
-                return self.rename(folder + slash + name[:start] + alias + name[end:])
+                # The alias is no part of a name any more: it may hold another erased id.
+                before, after = self.rename(name[:start]), self.rename(name[end:])
+                return folder + slash + before + alias + after
         return path
 
 

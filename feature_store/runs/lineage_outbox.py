@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from feature_store.lake.storage import FolderStorage
 
@@ -46,11 +46,20 @@ class Outbox:
             event: an OpenLineage event as JSON.
             send: hands one event to the server; raises when the server does not take it.
         """
-        if not self._has_events() and self._is_taken(event, send):
-            return
-        with FileLock(f"{self.path}.lock"):
-            waiting = [*self._read(), json.dumps(event, sort_keys=True)]
-            self._write(waiting[self._n_delivered(waiting, send) :])
+        try:
+            if not self._has_events() and self._is_taken(event, send):
+                return
+            with FileLock(f"{self.path}.lock", timeout=_MAX_SHIPPING_S):
+                waiting = [*self._read(), json.dumps(event, sort_keys=True)]
+                self._write(waiting[self._n_delivered(waiting, send) :])
+        except (OSError, Timeout) as error:
+            # The task has committed: a full disk here must not make it fail and run again.
+            LOG.warning(
+                "a lineage event is lost: the outbox cannot be written",
+                error=type(error).__name__,
+                file=str(self.path),
+                event=event.get("eventType"),
+            )
 
     def _has_events(self) -> bool:
         return self.path.is_file() and self.path.stat().st_size > 0
@@ -68,7 +77,7 @@ class Outbox:
                 continue
             if not self._is_taken(event, send):
                 return n_done
-        LOG.info("the lineage server took the events that waited", events=len(waiting))
+        LOG.info("no lineage event waits any more", events=len(waiting))
         return len(waiting)
 
     def _is_taken(self, event: dict[str, Any], send: Send) -> bool:
@@ -99,7 +108,7 @@ class Outbox:
     def _read(self) -> list[str]:
         if not self.path.is_file():
             return []
-        return [line for line in self.path.read_text("utf-8").split("\n") if line]
+        return [line for line in self.path.read_text("utf-8", errors="replace").split("\n") if line]
 
     def _write(self, lines: Sequence[str]) -> None:
         """Replace the file as a whole: a process that is killed leaves no half line."""

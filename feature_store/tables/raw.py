@@ -73,7 +73,7 @@ RAW_TRACKS = Table(
         c.TITLE.or_null(_UNCHANGED),
         c.ARTIST_ID.or_null(_UNCHANGED),
         c.ARTIST_NAME.or_null(_UNCHANGED),
-        c.ALBUM_ID.or_null("when the track is on none"),
+        c.ALBUM_ID.or_null(_UNCHANGED),
         c.ALBUM_TITLE,
         c.RELEASED_DATE,
         c.TRACK_DURATION_MS,
@@ -163,10 +163,16 @@ class RejectReason(StrEnum):
     SELF_FOLLOW = "self_follow"
     NOT_UTF8 = "not_utf8"
     UNKNOWN_TRACK = "unknown_track"
+    INCOMPLETE_TRACK = "incomplete_track"
+
+
+WAITING = (RejectReason.UNKNOWN_TRACK, RejectReason.INCOMPLETE_TRACK)
+"""Reasons of rows that are in their raw_ tables too."""
 
 
 REJECT_REASONS: dict[str, str] = {
-    RejectReason.UNREADABLE_FILE: "The file is not readable as Parquet; it has one row here.",
+    RejectReason.UNREADABLE_FILE: "The file is no Parquet, damaged, a trap (more rows or memory "
+    "than its bytes can mean), or has two columns of one name; it has one row here.",
     RejectReason.WRONG_TYPE: "A value cannot be read as the column's type.",
     RejectReason.MISSING_VALUE: "A column that must hold a value is absent, null or blank.",
     RejectReason.NEGATIVE_DURATION: "A listen lasted less than no time.",
@@ -174,14 +180,16 @@ REJECT_REASONS: dict[str, str] = {
     RejectReason.UNKNOWN_ACTION: "The button is none of like, unlike, hide, unhide.",
     RejectReason.FUTURE_TIME: "It happened after the day on which it arrived.",
     RejectReason.SELF_FOLLOW: "A person follows himself or herself.",
-    RejectReason.NOT_UTF8: "The lyrics are not UTF-8; their encoding is not guessed.",
+    RejectReason.NOT_UTF8: "A text is not UTF-8, or holds a NUL; its encoding is not guessed.",
     RejectReason.UNKNOWN_TRACK: "The catalogue lacks the track; the row waits in its raw_ table.",
+    RejectReason.INCOMPLETE_TRACK: "The row leaves out the title or artist of a track that has "
+    "none yet; it waits in raw_tracks.",
 }
 
 RAW_REJECTS = Table(
     name="raw_rejects",
-    meaning="Rows that broke a rule, and listens of tracks that are not in the catalogue yet: the "
-    "original and the reason.",
+    meaning="Rows that broke a rule, and rows about tracks that are not in the catalogue yet or "
+    "lack a title or artist there: the original and the reason.",
     columns=(
         c.REJECTED_FROM,
         c.REJECT_REASON,

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import signal
+import struct
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -35,6 +36,9 @@ DECODERS: dict[str, Decoder] = {
     "image": image_file.decode_whole,
 }
 
+_OF_THE_CONTENT = (ValueError, LookupError, ArithmeticError, EOFError, struct.error)
+"""What taking bytes apart raises when they make no sense; all else is a fault of the program."""
+
 KEPT_MIB = 192  # what the process may keep after an answer
 
 
@@ -50,6 +54,7 @@ def serve(decoders: Mapping[str, Decoder], memory_mib: int, max_cpu_s: float) ->
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, even inside C code
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, whose end ends this
+    _write(answers, {"ready": True})  # what ends the process before is no fault of a content
     while line := requests.readline():
         request = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, max_cpu_s)
@@ -75,6 +80,9 @@ def _respond(
     except MemoryError:
         detail = "decoding needs more memory than a decoder may take"
         _write(answers, {"reason": FailureReason.TOO_LARGE, "detail": detail})
+    except _OF_THE_CONTENT as error:
+        detail = f"{type(error).__name__}: {error}"
+        _write(answers, {"reason": FailureReason.UNREADABLE, "detail": detail})
     except Exception:  # noqa: BLE001  the worker raises it
         _write(answers, {"fault": traceback.format_exc()})
     else:

@@ -138,6 +138,21 @@ class DecoderProcess:
         return np.frombuffer(decoded, answer["dtype"]).reshape(answer["shape"])
 
     def _started(self) -> subprocess.Popen[bytes]:
+        """A process that has said that it is ready.
+
+        Raises:
+            DecoderFailed: its program does not run on this machine.
+        """
+        process = self._launched()
+        if process.stdout is None or not process.stdout.readline():
+            status = process.wait()
+            raise DecoderFailed(
+                f"decoder: its program ended with status {status} before the first content; run "
+                f"`{' '.join(self._command)}`"
+            )
+        return process
+
+    def _launched(self) -> subprocess.Popen[bytes]:
         # Where Spark ships code to its workers, only their sys.path says where it lies.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from feature_store.privacy.personal_data import landing_person_mask
-from jobs.landing.layout import LANDING, ROW_SOURCES, leave_out
+from jobs.landing.layout import LANDING, ROW_SOURCES, leave_out, numbered_paths
 from jobs.landing.manifests import closed_days, manifest_path, read_manifest
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def names_person(content: bytes, person_filter: PersonFilter) -> bool:
 
 def correct_manifests(storage: Storage, days: Iterable[date]) -> None:
     """Write the sizes of rewritten files into the manifests that list them."""
-    byte_counts = {file.path: file.byte_count for file in storage.list(LANDING)}
+    byte_counts = {file.path: file.byte_count for file in storage.list(LANDING, leave_out)}
     for day in days:
         stored = json.loads(storage.read(manifest_path(day)))
         is_corrected = False
@@ -122,11 +122,12 @@ def _rename_files(
 
     The old file goes last: killed before that, the next try finds it and does all of it again.
     """
-    renamed = {path: new for path in paths if (new := person_filter.rename(path)) != path}
+    renamed = {}
+    for path in paths:
+        if (new := person_filter.rename(path)) != path:
+            renamed[path] = _written_beside(storage, new, storage.read(path))
     if not renamed:
         return {}
-    for old, new in renamed.items():
-        storage.write(new, storage.read(old))
     for day in closed_days(storage):
         stored = json.loads(storage.read(manifest_path(day)))
         listed = {file["path"] for file in stored["files"]}
@@ -139,13 +140,24 @@ def _rename_files(
     return renamed
 
 
+def _written_beside(storage: Storage, path: str, content: bytes) -> str:
+    """Write under the first name that is free, or holds these bytes already; returns the name.
+
+    Two names may hold one id, and a file of an earlier erasure may have the name.
+    """
+    for name in numbered_paths(path):
+        if storage.put_if_absent(name, content) or storage.read(name) == content:
+            return name
+    raise AssertionError  # there is always a next number
+
+
 def _is_row_file(path: str) -> bool:
     return path.startswith(tuple(f"{LANDING}/{source}/" for source in ROW_SOURCES))
 
 
 def _row_files(storage: Storage) -> Iterator[str]:
     for source in ROW_SOURCES:
-        for file in storage.list(f"{LANDING}/{source}"):
+        for file in storage.list(f"{LANDING}/{source}", leave_out):
             yield file.path
 
 

@@ -47,6 +47,11 @@ class Manifest:
     withdrawn: Mapping[str, str] = field(default_factory=dict)
     not_taken: tuple[NotTaken, ...] = ()
 
+    @property
+    def kept_files(self) -> tuple[LandingFile, ...]:
+        """The files that were not withdrawn."""
+        return tuple(file for file in self.files if file.path not in self.withdrawn)
+
 
 def close_days(
     storage: Storage,
@@ -215,8 +220,8 @@ def arrived_files(
     listed = [
         (manifest.arrival_date, file)
         for manifest in manifests
-        for file in manifest.files
-        if file.source == source and file.path not in manifest.withdrawn
+        for file in manifest.kept_files
+        if file.source == source
     ]
     folders = {file.path.rsplit("/", 1)[0] for _, file in listed}
     byte_counts = {

@@ -1,7 +1,8 @@
 """Withdrawal of a landing file from its day, for a file that is gone, changed or wrong.
 
 The manifest keeps the file with the reason. A table loses the file's rows when the day is run again
-(`evensong backfill DAY DAY`); a day that was not yet read is read without it.
+(`evensong backfill DAY NEWEST`: states are carried forward); a day that was not yet read is read
+without it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from feature_store.lake.storage import TEMPORARY, FolderStorage, Storage
 from feature_store.privacy.person_filter import PersonFilter
 from feature_store.privacy.requests import REQUESTS
 from jobs.landing.erasure import names_person
+from jobs.landing.layout import leave_out
 
 _ABANDONED_AFTER = timedelta(hours=1)  # a file is written in one go, in seconds
 
@@ -20,10 +21,12 @@ def delete_leftovers(storage: Storage, person_filter: PersonFilter, now: datetim
     if not isinstance(storage, FolderStorage):
         return 0  # an object is there as a whole or not at all
     deleted = 0
-    for file in list(storage.list("")):
+    for file in list(storage.list("", leave_out)):
         if not _is_half_written(file.path):
             continue
         is_old = now - file.written_at_utc > _ABANDONED_AFTER
+        if not storage.exists(file.path):
+            continue  # its writer has just given it its name
         if is_old or names_person(storage.read(file.path), person_filter):
             storage.delete(file.path)
             deleted += 1

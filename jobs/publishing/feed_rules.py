@@ -19,7 +19,7 @@ from feature_store.lake import spark_io
 from feature_store.lake.delta_tables import exists
 from feature_store.lake.storage import open_storage
 from feature_store.publishing.gates import GateMetric
-from feature_store.tables.raw import RAW_REJECTS, RejectReason
+from feature_store.tables.raw import RAW_REJECTS, WAITING, RejectReason
 from jobs.landing.layout import ROW_SOURCES
 from jobs.landing.manifests import closed_days, read_manifest
 from jobs.publishing.population_rules import ratio
@@ -36,14 +36,18 @@ if TYPE_CHECKING:
 _REGULAR_DAYS = 28
 _MIN_DAYS = 14
 _REGULAR_RATIO = 0.8
-"""A source is regular when it sent on so many of the closed days before the night's."""
+"""A source is regular when it sent on so many of the closed days up to its newest file."""
+
+_REMEMBERED_DAYS = 90
+"""A source that has been silent for longer is taken for one that was given up."""
 
 _WEEKS = 4
 _MIN_WEEKS = 3
 _MIN_ROWS = 100
 """Days with fewer rows are not judged: halves of a few rows are chance."""
 
-RowCounts = dict[str, dict["date", int]]
+Counts = dict[str, dict["date", int]]
+"""Rows or files, by source and day."""
 
 
 def feed_metrics(spark: SparkSession, night: Night) -> list[GateMetric]:
@@ -57,15 +61,16 @@ def feed_metrics(spark: SparkSession, night: Night) -> list[GateMetric]:
     ]
 
 
-def _days_without_arrivals(files: RowCounts, night: Night) -> list[GateMetric]:
+def _days_without_arrivals(files: Counts, night: Night) -> list[GateMetric]:
     """For each regular source the days since its newest file."""
     metrics = []
     for source, by_day in sorted(files.items()):
-        before = [day for day in by_day if day < night.as_of]
-        sent = [day for day in before if by_day[day]]
-        if len(before) < _MIN_DAYS or len(sent) < _REGULAR_RATIO * len(before):
+        newest = max((day for day, count in by_day.items() if count), default=night.as_of)
+        first = newest - timedelta(days=_REGULAR_DAYS)
+        judged = [count for day, count in by_day.items() if first < day <= newest]
+        n_sent = sum(count > 0 for count in judged)
+        if len(judged) < _MIN_DAYS or n_sent < _REGULAR_RATIO * len(judged):
             continue
-        newest = max(day for day, count in by_day.items() if count)
         metrics.append(
             GateMetric(
                 f"days_without_{source}",
@@ -77,7 +82,7 @@ def _days_without_arrivals(files: RowCounts, night: Night) -> list[GateMetric]:
     return metrics
 
 
-def _row_ratios(rows: RowCounts, night: Night) -> list[GateMetric]:
+def _row_ratios(rows: Counts, night: Night) -> list[GateMetric]:
     """Rows of the day / their median on the same weekday of the four weeks before."""
     metrics = []
     for source, by_day in sorted(rows.items()):
@@ -96,7 +101,7 @@ def _row_ratios(rows: RowCounts, night: Night) -> list[GateMetric]:
 
 
 def _reject_ratios(
-    rows: RowCounts, rejects: Mapping[tuple[str, str], int], files: RowCounts, night: Night
+    rows: Counts, rejects: Mapping[tuple[str, str], int], files: Counts, night: Night
 ) -> list[GateMetric]:
     """Of the day's rows those that were rejected; of its files those that were unreadable."""
     highest = night.settings.gates.max_reject_ratio
@@ -129,19 +134,19 @@ def _same_weekdays(as_of: date) -> list[date]:
     return [as_of - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
 
 
-def _file_counts(night: Night) -> RowCounts:
-    """Files of each source on each closed day of the last weeks, the night's included."""
+def _file_counts(night: Night) -> Counts:
+    """Files that count, by source and closed day of the last months, the night's included."""
     storage = open_storage(night.settings.lake)
-    first = night.as_of - timedelta(days=_REGULAR_DAYS)
+    first = night.as_of - timedelta(days=_REMEMBERED_DAYS)
     days = [day for day in closed_days(storage) if first <= day <= night.as_of]
-    counts: RowCounts = defaultdict(lambda: dict.fromkeys(days, 0))
+    counts: Counts = defaultdict(lambda: dict.fromkeys(days, 0))
     for day in days:
-        for file in read_manifest(storage, day).files:
+        for file in read_manifest(storage, day).kept_files:
             counts[file.source][day] += 1
     return counts
 
 
-def _row_counts(spark: SparkSession, night: Night) -> tuple[RowCounts, dict[tuple[str, str], int]]:
+def _row_counts(spark: SparkSession, night: Night) -> tuple[Counts, dict[tuple[str, str], int]]:
     """Kept rows by source on the night's day and its weekdays; its rejects by table and reason.
 
     Rows that only wait for their track are kept rows.
@@ -161,7 +166,7 @@ def _row_counts(spark: SparkSession, night: Night) -> tuple[RowCounts, dict[tupl
     counted.append(
         _counts(
             spark_io.read_history(spark, lake, RAW_REJECTS, since=as_of, until=as_of)
-            .where(F.col("reject_reason") != RejectReason.UNKNOWN_TRACK.value)
+            .where(~F.col("reject_reason").isin([reason.value for reason in WAITING]))
             .select(
                 F.col("table_name").alias("name"),
                 F.col("reject_reason").alias("reason"),
@@ -169,7 +174,7 @@ def _row_counts(spark: SparkSession, night: Night) -> tuple[RowCounts, dict[tupl
             )
         )
     )
-    rows: RowCounts = defaultdict(dict)
+    rows: Counts = defaultdict(dict)
     rejects = dict[tuple[str, str], int]()
     for row in reduce(lambda above, below: above.unionByName(below), counted).collect():
         if row["reason"]:

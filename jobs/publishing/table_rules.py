@@ -45,7 +45,7 @@ def days_without_arrivals(night: Night) -> GateMetric:
     arrival_days = [
         day
         for day in closed_days(storage)
-        if day <= night.as_of and read_manifest(storage, day).files
+        if day <= night.as_of and read_manifest(storage, day).kept_files
     ]
     newest = max(arrival_days, default=night.as_of - timedelta(days=36_500))
     return GateMetric(

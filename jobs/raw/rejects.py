@@ -91,9 +91,10 @@ def _with_incomplete_track(checked: DataFrame, known: DataFrame) -> DataFrame:
         ", ",
         *[F.when(lack, F.lit(name)) for lack, name in zip(lacks, REQUIRED_OF_TRACKS, strict=True)],
     )
-    detail = F.concat(names, F.lit(" = null in the first row of track_id = "), "track_id")
+    no_earlier = F.lit(" = null, and no earlier row has it; track_id = ")
+    detail = F.concat(names, no_earlier, "track_id")
     is_partial = reduce(lambda one, other: one | other, lacks)
-    return _with_reject_before(checked, known, RejectReason.MISSING_VALUE, detail, is_partial)
+    return _with_reject_before(checked, known, RejectReason.INCOMPLETE_TRACK, detail, is_partial)
 
 
 def _with_reject_before(

@@ -47,7 +47,7 @@ from jobs.sources.music_files.file_content import (
 )
 from jobs.sources.music_files.folder_walk import (
     AUDIO_ENDINGS,
-    OF_THE_MACHINE,
+    OF_THE_FILE,
     FolderWalk,
     FoundFile,
 )
@@ -151,7 +151,7 @@ def _audio_files(walk: FolderWalk) -> list[FoundFile]:
             )
         files = walk.audio_files()
     except OSError as error:
-        if error.errno in OF_THE_MACHINE:
+        if error.errno not in OF_THE_FILE:
             raise
         raise MusicFolderError(
             f"music folder {shown}: cannot be read: {error.strerror}; give this user the right to "

@@ -143,7 +143,9 @@ def _deliver(
             run_id = _log(settings, tracked, files)
         except Exception as error:  # noqa: BLE001  a training must not fail for its copy
             status = _status(error)
-            refused = REFUSED_SUFFIX if status == HTTPStatus.BAD_REQUEST else ""
+            # Another process that makes the same experiment, or a deleted one, are 400 as well.
+            is_invalid = getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE"
+            refused = REFUSED_SUFFIX if is_invalid and status == HTTPStatus.BAD_REQUEST else ""
             waiting.write(tracked.file_name + refused, json.dumps(asdict(tracked)).encode())
             if refused:
                 waiting.delete(tracked.file_name)
@@ -171,11 +173,20 @@ def _deliver_waiting(settings: Settings, storage: Storage, waiting: FolderStorag
     ends_at_s = time.monotonic() + _MAX_SHIPPING_S
     files = [file for file in waiting.list(".") if file.path.endswith(".json")]
     for file in sorted(files, key=lambda one: (one.written_at_utc, one.path)):
-        stored = json.loads(waiting.read(file.path))
-        tracked = TrackedTraining(**stored | {"metrics": tuple(map(tuple, stored["metrics"]))})
-        is_over = time.monotonic() > ends_at_s
-        if is_over or _deliver(settings, tracked, storage, waiting) is None:
-            return
+        try:
+            stored = json.loads(waiting.read(file.path))
+            tracked = TrackedTraining(**stored | {"metrics": tuple(map(tuple, stored["metrics"]))})
+            is_over = time.monotonic() > ends_at_s
+            if is_over or _deliver(settings, tracked, storage, waiting) is None:
+                return
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            # Another process has delivered it, or it is no file of ours.
+            LOG.warning(
+                "a training that waits for MLflow cannot be read",
+                file=waiting.uri(file.path),
+                error=type(error).__name__,
+            )
+            continue
         LOG.info("MLflow took a training that waited", training=tracked.run_name)
 
 

@@ -59,7 +59,7 @@ def airflow_variables(settings: Settings, home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": os.environ.get(_DATABASE, _sqlite_url(home)),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        # The message of a failed gate quotes rows of people.
+        # A library's error may quote rows of people.
         "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": f"{OWNER_ONLY:#o}",
         "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"{OWNER_ONLY_FOLDER:#o}",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

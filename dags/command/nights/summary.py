@@ -127,8 +127,8 @@ def _print_quality(summary: NightSummary, console: Console) -> None:
     table = RichTable("subject", title="Quality", title_justify="left", box=None)
     for heading in ("split", "metric", "value", "listeners"):
         table.add_column(heading, justify="right")
-    shown = quality.filter(pl.col("split") != "validation").sort("split", "metric", "subject")
-    for row in shown.iter_rows(named=True):
+    tested = quality.filter(pl.col("split") != "validation").sort("split", "metric", "subject")
+    for row in tested.iter_rows(named=True):
         table.add_row(
             shown(row["subject"]),
             shown(row["split"]),

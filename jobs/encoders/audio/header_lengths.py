@@ -18,8 +18,11 @@ _RIFF_HEADER, _CAF_HEADER = 12, 8
 
 def with_true_length(content: bytes) -> bytes:
     """The same bytes when their header is true or of another format, otherwise a corrected copy."""
-    correct = _CORRECTIONS.get(content[:4])
-    return correct(content) if correct else with_true_frame_count(content)
+    correct = _CORRECTIONS.get(content[:4], with_true_frame_count)
+    try:
+        return correct(content)
+    except struct.error:  # the header ends where its length should stand: libsndfile judges it
+        return content
 
 
 def _riff(content: bytes) -> bytes:

@@ -1,13 +1,17 @@
 """One Parquet file of the landing zone, read with pyarrow and trusted with nothing.
 
 A file is read to its end before its first row is used: a page that is damaged, in a codec that is
-not there or of an impossible size makes the whole file unreadable, whatever its footer says. What
-the storage says is no property of the file: it is a StorageError, and the task is tried again.
+not there or of an impossible size makes the whole file unreadable, whatever its footer says. That
+first reading is done by a process of its own with limits (landing_check.py), because one flipped
+bit in a footer can end the process that reads it. What the storage says is no property of the
+file: it is a StorageError, and the task is tried again.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,12 +19,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from feature_store.lake.storage import StorageError
+from jobs.encoders.decoder_process import DecoderProcess
+from jobs.encoders.failure_reasons import ContentFailure
 
+CHECK = "landing"
+_PROGRAM = "jobs.raw.steps.landing_check"
+_MEMORY_MIB = 2048
+_MAX_CPU_S = 600
 _BATCH_ROWS = 8192
-_BATCH_ROWS_BY_PREFIX = 256
-_KEPT_BYTES = 64 << 20
-"""A file of at most so many bytes in memory is decoded once; a larger one is read twice."""
-
+_BATCH_ROWS_BY_PREFIX = 32
+_BUFFER_BYTES = 1 << 20
 _MOST_ROWS_PER_BYTE = 200
 """A file that claims more rows is a trap: rows of ours hold times and ids, which differ."""
 
@@ -30,41 +38,45 @@ class UnreadableFile(ValueError):
 
 
 def read_batches(file: Path) -> Iterator[pa.RecordBatch]:
-    """The rows in order, at most 8,192 in a batch; texts are dictionaries.
+    """The rows in order, at most 8,192 in a batch; most texts are dictionaries.
 
     Raises:
         UnreadableFile: because of the bytes; before the first batch.
         StorageError: because of the disk.
+        DecoderKilled, DecoderFailed, MemoryError: because of the machine.
     """
-    kept, size = list[pa.RecordBatch](), 0
-    for batch in _decoded(file):
-        size += batch.nbytes
-        if size <= _KEPT_BYTES:
-            kept.append(batch)
-        else:
-            kept.clear()
-    if size <= _KEPT_BYTES:
-        yield from kept
-    else:
-        yield from _decoded(file)
+    try:
+        _checker_of(os.getpid()).decode(CHECK, os.fsencode(file))
+    except ContentFailure as error:
+        raise UnreadableFile(error.detail) from error
+    yield from decoded(file)
 
 
-def _decoded(file: Path) -> Iterator[pa.RecordBatch]:
+@cache
+def _checker_of(_process_id: int) -> DecoderProcess:
+    """The checking process of this one; a fork must not share its parent's."""
+    return DecoderProcess(_PROGRAM, _MEMORY_MIB, _MAX_CPU_S)
+
+
+def decoded(file: Path) -> Iterator[pa.RecordBatch]:
+    """As `read_batches`, without the process that protects this one from the file."""
     try:
         with pa.OSFile(str(file)) as source:
             yield from _batches(source)
+    except MemoryError:  # Arrow's too: the machine is short of it, or the checker says so
+        raise
     except OSError as error:
         # The operating system numbers its errors; Arrow has none for bytes that make no sense.
         if error.errno:
             raise StorageError(f"storage {file}: cannot be read: {error.strerror}") from error
         raise UnreadableFile(_first_line(error)) from error
-    except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
+    except (pa.ArrowException, ValueError, OverflowError, TypeError, LookupError) as error:
         raise UnreadableFile(_first_line(error)) from error
 
 
 def _batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
     size = source.size()
-    plain = pq.ParquetFile(source, page_checksum_verification=True)
+    plain = pq.ParquetFile(source)
     if plain.metadata.num_rows > _MOST_ROWS_PER_BYTE * size:
         raise UnreadableFile(f"claims {plain.metadata.num_rows:,} rows in {size:,} bytes")
     if not plain.schema_arrow.names:
@@ -78,7 +90,10 @@ def _batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
     # A text that a page holds once and names in every row stays one text in memory. Arrow cannot
     # do so for texts that are stored as changes of the text before.
     parquet = pq.ParquetFile(
-        source, page_checksum_verification=True, read_dictionary=sorted(texts - by_prefix)
+        source,
+        page_checksum_verification=True,
+        buffer_size=_BUFFER_BYTES,
+        read_dictionary=sorted(texts - by_prefix),
     )
     batch_rows = _BATCH_ROWS_BY_PREFIX if by_prefix else _BATCH_ROWS
     row_count = 0

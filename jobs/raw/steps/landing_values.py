@@ -5,13 +5,15 @@
                bytes of UTF-8, UUIDs                             lists, NUL, what is no UTF-8
     number     numbers in text, 7.0; of milliseconds the         other fractions, booleans, times
                fraction is dropped
-    boolean    0, 1, 0.0, 1.0; true, t, yes, y and their         other numbers and words
-               opposites in any case
+    boolean    0, 1, 0.0, 1.0, also in text; true, t, yes, y     other numbers and words
+               and their opposites in any case
     date       times (their day in UTC), ISO text                numbers
     time       times of any unit, dates (midnight), ISO text     numbers
     bytes      text                                              everything else
 
-Times without a zone are UTC. Null, NaN, and blank text where no text is expected are absent.
+Floats that are too large to be exact are refused: two ids would be one. Text is taken as it is:
+" ann " is not "ann". Times without a zone are UTC. Null, NaN, and blank text where no text is
+expected are absent.
 Numbers never become dates or times: 1,709,208,000 may be seconds or milliseconds.
 """
 
@@ -40,6 +42,8 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TRUE, _FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 _MICROSECONDS = Kind.TIMESTAMP.arrow
+_EXACT_BELOW = {pa.float16(): 2**11, pa.float32(): 2**24, pa.float64(): 2**53}
+"""From here on neighbouring whole numbers are one float."""
 _BOUNDS: dict[Kind, tuple[int, int]] = {
     Kind.INT: (-(2**31), 2**31 - 1),
     Kind.LONG: (-(2**63), 2**63 - 1),
@@ -81,7 +85,7 @@ def convert(received: pa.Array, column: Column) -> Converted:
 
 
 def _plain(received: pa.Array) -> pa.Array:
-    """Without dictionary and extension type; UUIDs as text."""
+    """Without dictionary, extension type and zone; UUIDs as text."""
     if isinstance(received, pa.ExtensionArray):
         storage = received.storage
         if received.type.extension_name != "arrow.uuid":
@@ -93,7 +97,12 @@ def _plain(received: pa.Array) -> pa.Array:
             ],
             pa.string(),
         )
-    return received.dictionary_decode() if pa.types.is_dictionary(received.type) else received
+    if pa.types.is_dictionary(received.type):
+        return _plain(received.dictionary_decode())
+    if pa.types.is_timestamp(received.type) and received.type.tz is not None:
+        # The zone changes no instant, and its writer's name for it may be unknown here.
+        return received.view(pa.timestamp(received.type.unit, "UTC"))
+    return received
 
 
 def _convert_whole(received: pa.Array, column: Column) -> Converted | None:
@@ -118,6 +127,8 @@ def _cast(received: pa.Array, column: Column) -> pa.Array | None:
         return values if _longest(values) <= MOST_TEXT_BYTES else None
     if kind in _BOUNDS and pa.types.is_floating(found):
         received = pc.if_else(pc.is_nan(received), pa.scalar(None, found), received)
+        if not _is_exact(received):
+            return None
         return received.cast(kind.arrow)  # raises for a fraction
     if kind in _BOUNDS and pa.types.is_integer(found):
         return received.cast(kind.arrow)
@@ -148,6 +159,12 @@ def _cast_time(received: pa.Array, kind: Kind) -> pa.Array | None:
     if not _is_within(days.cast(pa.int32()), _FIRST_DAY, _LAST_DAY):
         return None
     return days if kind is Kind.DATE else days.cast(pa.timestamp("us")).cast(_MICROSECONDS)
+
+
+def _is_exact(floats: pa.Array) -> bool:
+    """Whether every whole number among them is the one that was meant."""
+    found = pc.min_max(pc.abs(floats.cast(pa.float64()))).as_py()
+    return found["max"] is None or found["max"] < _EXACT_BELOW[floats.type]
 
 
 def _is_within(values: pa.Array, lowest: int, highest: int) -> bool:
@@ -188,10 +205,15 @@ def _python_value(scalar: pa.Scalar, *, is_text: bool) -> Any:
     """The value; None for null and NaN. Text comes as str, bytes as bytes."""
     try:
         value = scalar.as_py()
-    except (ValueError, OverflowError) as error:
-        raise _Refused("lies outside the years 1 to 9999", RejectReason.OUT_OF_RANGE) from error
-    if isinstance(value, float) and math.isnan(value):
-        return None
+    except _NOT_IN_PYTHON as error:
+        if pa.types.is_temporal(scalar.type):
+            raise _Refused("lies outside the years 1 to 9999", RejectReason.OUT_OF_RANGE) from error
+        raise _Refused("cannot be read") from error
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        if _EXACT_BELOW[scalar.type] <= abs(value) < math.inf:
+            raise _Refused("is a float too large to be exact", RejectReason.OUT_OF_RANGE)
     return _decoded(value) if is_text and value is not None else value
 
 
@@ -241,17 +263,17 @@ def _whole(value: float | Decimal, column: Column) -> int:
     is_finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
     if not is_finite or value != math.floor(value):
         raise _Refused(f"is no {column.kind.sql}: only whole numbers are")
-    if isinstance(value, float) and abs(value) > 2**53:
-        raise _Refused("is a float too large to be exact", RejectReason.OUT_OF_RANGE)
     return math.floor(value)
 
 
 def _boolean(value: Any, column: Column) -> bool | None:
-    word = str(value).strip().lower()
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if not word or word in _TRUE | _FALSE:
+            return word in _TRUE if word else None
+        value = Decimal(word) if _NUMBER.fullmatch(word) else value
     if isinstance(value, int | float | Decimal) and value in {0, 1}:
         return bool(value)
-    if isinstance(value, str) and (not word or word in _TRUE | _FALSE):
-        return word in _TRUE if word else None
     raise _Refused(f"is no {column.kind.sql}")
 
 
@@ -305,8 +327,8 @@ def _shown(scalar: pa.Scalar) -> str:
     """The start of a value for a message, without characters that a text column cannot hold."""
     try:
         value = scalar.as_py()
-    except (ValueError, OverflowError):
-        return str(scalar.value)
+    except _NOT_IN_PYTHON:
+        return str(scalar.value) if pa.types.is_temporal(scalar.type) else f"a {scalar.type}"
     if isinstance(value, bytes):
         value = value[:_SHOWN_CHARACTERS].decode(errors="backslashreplace")
     return str(value)[:_SHOWN_CHARACTERS].replace("\0", "\\0")
@@ -324,6 +346,9 @@ def _is_bytes(found: pa.DataType) -> bool:
     is_fixed = bool(pa.types.is_fixed_size_binary(found))
     return is_fixed or found in {pa.binary(), pa.large_binary(), pa.binary_view()}
 
+
+_NOT_IN_PYTHON = (ValueError, OverflowError, LookupError, AttributeError, pa.ArrowException)
+"""What pyarrow raises for a value that Python has no object for: years, zones, field names."""
 
 _READERS: dict[Kind, Callable[[Any, Column], Any]] = {
     Kind.STRING: _text,

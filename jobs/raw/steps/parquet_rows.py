@@ -25,6 +25,7 @@ from jobs.raw.steps.landing_file import UnreadableFile, read_batches
 from jobs.raw.steps.landing_schema import Arrival, frame_from_rows, landing_columns
 from jobs.raw.steps.landing_values import Problem, convert
 from jobs.raw.steps.original_rows import rows_as_json
+from jobs.raw.steps.rules import SOURCE_CONTRACTS
 
 _HEAD_BYTES = 1024
 """The reject of an unreadable file keeps this much of its beginning."""
@@ -86,7 +87,7 @@ def rows_of_file(
 
 def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """The batch in parts that fit in memory once their dictionaries are decoded."""
-    if batch.num_rows > 1 and _decoded_bytes(batch) > _MOST_BATCH_BYTES:
+    if batch.num_rows > 1 and _decoded_bytes(batch) + batch.nbytes > _MOST_BATCH_BYTES:
         half = batch.num_rows // 2
         yield from _bounded(batch.slice(0, half))
         yield from _bounded(batch.slice(half))
@@ -114,7 +115,7 @@ def _landing_rows(
     positions = _positions(batch.schema.names)
     found = dict[str, pa.Array]()
     problems = dict[int, Problem]()
-    for column in columns:
+    for column in SOURCE_CONTRACTS[source].columns:
         if column.name in positions:
             converted = convert(batch.column(positions[column.name]), column)
             found[column.name] = converted.values

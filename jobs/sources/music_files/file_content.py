@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobs.sources.cover_file import COVER_BYTES_MAX, CoverFile
 from jobs.sources.ingest_result import FileRemark, shown_path
-from jobs.sources.music_files.folder_walk import OF_THE_MACHINE, FoundFile
+from jobs.sources.music_files.folder_walk import OF_THE_FILE, FoundFile
 from jobs.sources.music_files.lyrics_text import plain_lyrics
 
 AUDIO_BYTES_MAX = 2 * 1024**3
@@ -27,7 +27,7 @@ def read_content(file: Path, max_bytes: int) -> bytes:
 
     Raises:
         UntakenFile: it cannot be read, is empty or too large, or is written to meanwhile.
-        OSError: the machine is short of memory or file handles, which is no fault of the file.
+        OSError: the disk, the share or the machine fails, which is no fault of the file.
     """
     try:
         if not stat.S_ISREG(file.stat().st_mode):
@@ -38,7 +38,7 @@ def read_content(file: Path, max_bytes: int) -> bytes:
             content = opened.read(max_bytes + 1)
             after = os.fstat(opened.fileno())
     except OSError as error:
-        if error.errno in OF_THE_MACHINE:
+        if error.errno not in OF_THE_FILE:
             raise
         raise UntakenFile(f"cannot be read: {error.strerror}") from error
     if len(content) > max_bytes:

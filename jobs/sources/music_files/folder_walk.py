@@ -25,8 +25,15 @@ UNSUPPORTED_ENDINGS = frozenset(
     | {".mpc", ".tak", ".tta", ".wma", ".wv"}
 )
 
-OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""Errors for want of file handles or memory: no fault of the file that meets them."""
+OF_THE_FILE = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG),
+        *(errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.EINVAL, errno.EILSEQ),
+    }
+)
+"""Errors that one file may meet alone. All others (a share that went away, a disk, want of memory)
+would make every further file "not taken", and the command a success.
+"""
 
 _FileKey = tuple[int, int]  # device and inode
 
@@ -96,7 +103,7 @@ class FolderWalk:
             try:
                 entries = [Path(entry) for entry in sorted(os.scandir(folder), key=_name)]
             except OSError as error:
-                if folder == self.top or error.errno in OF_THE_MACHINE:
+                if folder == self.top or error.errno not in OF_THE_FILE:
                     raise
                 self._leave_out(folder, f"is a folder that cannot be read: {error.strerror}")
                 continue

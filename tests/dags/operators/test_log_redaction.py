@@ -110,10 +110,23 @@ def test_a_log_that_is_called_as_the_person_gets_another_name(settings):
     assert [file.name for file in log.parent.iterdir()] == ["for_erased.log"]
 
 
-def test_a_damaged_rotated_log_is_an_error_that_names_it(settings):
+def test_logs_that_are_called_as_two_people_keep_both_their_lines(settings):
+    folder = settings.state / "airflow" / "logs"
+    folder.mkdir(parents=True)
+    for name in ("ada", "ben"):
+        (folder / f"{name}.log").write_text(f"the log of {len(name)} {name}\n")
+        erase_logs(settings, requested(settings, name))
+
+    assert {file.name for file in folder.iterdir()} == {"erased.log", "erased-2.log"}
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:20], lambda packed: packed[:10] + b"\xff" + packed[11:]]
+)
+def test_a_damaged_rotated_log_is_an_error_that_names_it(settings, damage):
     log = settings.state / "spark.log.1.gz"
     log.parent.mkdir(parents=True)
-    log.write_bytes(gzip.compress(b"row of ada" * 100)[:20])
+    log.write_bytes(damage(gzip.compress(b"row of ada" * 100)))
 
     with pytest.raises(LogUnreadable, match=r"spark.log.1.gz: .*; delete it, then continue"):
         erase_logs(settings, requested(settings, "ada"))

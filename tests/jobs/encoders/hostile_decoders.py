@@ -55,6 +55,10 @@ def divide(_content: bytes) -> NDArray[np.uint8]:
     raise ZeroDivisionError
 
 
+def misspelt(content: bytes) -> NDArray[np.uint8]:
+    return content.no_such_method()  # type: ignore[attr-defined, no-any-return]
+
+
 def print_much(content: bytes) -> NDArray[np.uint8]:
     print("a line of a library", flush=True)
     return reverse(content)
@@ -69,6 +73,7 @@ DECODERS = (
     crash_once,
     be_killed,
     divide,
+    misspelt,
     print_much,
 )
 

@@ -85,15 +85,37 @@ def test_a_decoder_that_is_killed_from_outside_says_nothing_about_the_content(de
 
 
 def test_a_fault_of_the_decoder_is_raised(decoder):
-    with pytest.raises(DecoderFailed, match="ZeroDivisionError"):
+    with pytest.raises(DecoderFailed, match="AttributeError"):
+        decoder.decode("misspelt", b"")
+
+
+def test_bytes_that_make_no_sense_to_the_decoder_are_unreadable(decoder):
+    """A header may name a size of zero, by which somebody divides."""
+    with pytest.raises(ContentFailure, match="ZeroDivisionError") as failed:
         decoder.decode("divide", b"")
+    assert failed.value.reason is FailureReason.UNREADABLE
 
 
-def test_a_program_that_does_not_run_is_no_reason_for_a_content():
+@pytest.mark.parametrize(("program", "status"), [("no_such_program", 1), ("program_that_dies", -4)])
+def test_a_program_that_does_not_run_is_no_reason_for_a_content(program, status):
     """A broken installation must not mark a whole catalogue as unreadable."""
-    missing = DecoderProcess("tests.jobs.encoders.no_such_program", memory_mib=256, max_cpu_s=1)
-    with pytest.raises(DecoderFailed, match="status 1 on each of 2 attempts; run `"):
-        missing.decode("reverse", b"")
+    broken = DecoderProcess(f"tests.jobs.encoders.{program}", memory_mib=256, max_cpu_s=1)
+    with pytest.raises(DecoderFailed, match=f"status {status} before the first content; run `"):
+        broken.decode("reverse", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("52463634ffffffff574156456461746104000000616263646473363410000000", "unreadable"),
+        ("fff314c0" + 20 * "00" + "fff314c0" + 8 * "00" + "56425249" + 4 * "00", "too_short"),
+    ],
+    ids=["RF64 cut in ds64", "MP3 cut in VBRI"],
+)
+def test_a_header_that_is_cut_where_it_states_a_length_is_a_reason(content, reason):
+    with pytest.raises(ContentFailure) as failed:
+        decode_apart("audio", bytes.fromhex(content), 30.0)
+    assert failed.value.reason == reason
 
 
 def test_audio_is_decoded_apart_as_in_one_s_own_process():

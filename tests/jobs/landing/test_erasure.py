@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import date, datetime
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ import pytest
 
 from feature_store.lake.storage import open_storage
 from feature_store.privacy import suppression
-from feature_store.privacy.person_filter import Person
+from feature_store.privacy.person_filter import Person, redact
 from jobs.landing.closing import close_landing
 from jobs.landing.erasure import correct_manifests, erase_from_landing, remove_suppressed
 from jobs.landing.layout import LandingError, row_file_path
@@ -70,6 +71,7 @@ def test_numeric_ids_match(storage):
         ("listens", [{"User_Id": 7}, {"User_Id": 8}], [{"User_Id": 8}]),
         ("listens", [{"USER_ID": "7"}, {"USER_ID": "8"}], [{"USER_ID": "8"}]),
         ("follows", [{"Followed_User_ID": 7.0}, {"Followed_User_ID": None}], [{"Followed_User_ID": None}]),
+        ("listens", [{"user_id": Decimal("7.00")}, {"user_id": Decimal("8.00")}], [{"user_id": Decimal("8.00")}]),
         ("tags", [{"Tag": "7", "user_id": "8"}], [{"Tag": "7", "user_id": "8"}]),
         ("tracks", [{"TITLE": "7", "Track_Id": "7"}], [{"TITLE": "7", "Track_Id": "7"}]),
     ],
@@ -129,6 +131,43 @@ def test_a_file_that_is_called_as_the_person_gets_another_name_in_its_manifest_t
     land(storage, "users", rows, part="of_ada")
     close_landing(night)
     check_arrived()
+
+
+def test_a_renaming_replaces_no_other_file(settings, storage, night):
+    """A listed file has the name already, and two names hold one id: every row of others stays."""
+    others = [{"user_id": "bob"}, {"user_id": "cy"}]
+    listed = land(storage, "users", [*others, {"user_id": "ada"}], part="of_ada")
+    close_days(storage, MARCH_1)
+    ada = suppression.suppress(settings, "ada")
+    erase_from_landing(storage, ada)
+    later = land(storage, "users", [{"user_id": "dee"}], part="of_ada")
+    again = land(storage, "users", [{"user_id": "eve"}], part="of_%61da")
+
+    _, sizes = remove_suppressed(storage, suppression.load_suppression_list(settings))
+
+    first = listed.replace("of_ada", f"of_{ada.file_alias}")
+    found = {path: read(storage, path) for path in sizes if path.endswith(".parquet")}
+    assert found[first] == others
+    rows = [row["user_id"] for path, rows in found.items() if path != first for row in rows]
+    assert sorted(rows) == ["dee", "eve"]
+    assert not storage.exists(later)
+    assert not storage.exists(again)
+    assert [file.path for _, file in arrived_files(storage, "users", [MARCH_1])] == [first]
+
+
+def test_a_person_may_be_called_as_the_placeholder(settings, storage):
+    """Neither the placeholder of others nor an alias is the person."""
+    ann, erased = (suppression.suppress(settings, name) for name in ("ann", "erased"))
+    people = suppression.load_suppression_list(settings)
+
+    renamed = people.rename("landing/users/2026-03-01/ann.parquet")
+
+    assert renamed == f"landing/users/2026-03-01/{ann.file_alias}.parquet"
+    assert people.rename("x/erased.parquet") == f"x/{erased.file_alias}.parquet"
+    assert erased.rename(renamed) == renamed
+    assert people.rename(renamed) == renamed
+    assert not erased.matches_text("row of ‹erased›")
+    assert redact("row of ‹erased› and erased", erased) == "row of ‹erased› and ‹erased›"
 
 
 def test_a_renaming_that_was_killed_is_completed_by_the_next_try(storage):

@@ -11,6 +11,7 @@ from feature_store.lake import spark_io
 from feature_store.lake.storage import open_storage
 from feature_store.tables.raw import RAW_LISTENS, RAW_REJECTS
 from jobs.landing.manifests import close_days
+from jobs.landing.withdrawal import withdraw
 from jobs.landing.writer import LandingWriter
 from jobs.publishing.feed_rules import feed_metrics
 from tests.jobs.core.frames import at, frame
@@ -95,6 +96,27 @@ def test_a_day_without_any_listen_and_one_that_was_refused_whole_show(spark, fee
     assert found["weekday_row_ratio_listens"] == (0, 0.2, None)
     assert found["reject_ratio_listens"] == (1, None, 0.5)
     assert found["unreadable_file_ratio_users"] == (1, None, 0.5)
+
+
+@pytest.mark.parametrize("silent_days", [4, 7, 20, 60])
+def test_a_source_that_stopped_stays_noticed(spark, night, silent_days):
+    """Judged by the days up to its newest file: silence does not make it irregular."""
+    storage = open_storage(night.settings.lake)
+    writer = LandingWriter(storage)
+    for age in range(85, -1, -1):
+        day = night.as_of - timedelta(days=age)
+        if age >= silent_days and age % 7:  # six days a week
+            writer.write_rows("listens", day, ONE_ROW)
+        if age < 1:
+            withdrawn = writer.write_rows("listens", day, ONE_ROW, "wrong")
+    close_days(storage, night.as_of)
+    now = at(night.as_of, "23:00:00")
+    withdraw(storage, withdrawn, reason="sent twice", actor="ann", now=now)
+    write(spark, night, RAW_REJECTS, REJECT, [])
+
+    days, _, most = metrics(spark, night)["days_without_listens"]
+
+    assert days >= silent_days > most
 
 
 def test_a_young_lake_and_a_small_one_have_no_past_to_compare_with(spark, night):

@@ -55,6 +55,9 @@ TAKEN = [
     (MOMENT, pa.array(["2024-02-29 12:00:00", "2024-02-29T12:00:00Z", "2024-02-29T14:00+02:00", "2024-02-29 12:00:00 UTC"]), [NOON] * 4),
     (MOMENT, pa.array([date(2024, 2, 29)]), [datetime(2024, 2, 29, tzinfo=UTC)]),
     (CONTENT, pa.array(["la"]), [b"la"]),
+    (MOMENT, pa.array([int(NOON.timestamp())]).view(pa.timestamp("s", "UTC+1")), [NOON]),
+    (ID, pa.array([2**24 - 1], pa.float32()), [str(2**24 - 1)]),
+    (FLAG, pa.array(["1.0", "0.0", "0"]), [True, False, False]),
 ]  # fmt: skip
 
 REFUSED = [
@@ -86,6 +89,12 @@ REFUSED = [
     (MOMENT, pa.array(["soon"]), "wrong_type", "listened_at_utc = soon"),
     (MOMENT, pa.array([5], pa.time64("us")), "wrong_type", "listened_at_utc = "),
     (CONTENT, pa.array([5]), "wrong_type", "lyrics_bytes = 5"),
+    (ID, pa.array([2.0**53]), "out_of_range", "user_id = 9007199254740992.0, which is a float too large"),
+    (ID, pa.array([2.0**24], pa.float32()), "out_of_range", "user_id = 16777216.0"),
+    (COUNT, pa.array([2.0**60]), "out_of_range", "listen_count = 1.15"),
+    (ID, pa.ListArray.from_arrays([0, 1], pa.array([b"\xff"]).view(pa.string())), "wrong_type", "user_id = a list<"),
+    (ID, pa.array([1], pa.int64()).view(pa.timestamp("us", "Nowhere/Land")), "wrong_type", "user_id = 1970-01-01"),
+    (ID, pa.array([{"a": 1}], pa.struct([("a", pa.int64())])), "wrong_type", "user_id = {'a': 1}"),
 ]  # fmt: skip
 
 

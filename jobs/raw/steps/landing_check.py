@@ -1,0 +1,38 @@
+"""The program of the process that reads a landing file first: it may die of it.
+
+    python -m jobs.raw.steps.landing_check MEMORY_MIB MAX_CPU_S
+
+See jobs/encoders/decoder_main.py for what it reads and answers; the content is the path of a file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.encoders.decoder_main import serve
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.raw.steps.landing_file import CHECK, UnreadableFile, decoded
+
+
+def check(path: bytes) -> NDArray[np.uint8]:
+    """Read a file to its end; nothing is returned.
+
+    Raises:
+        ContentFailure: its bytes cannot be read.
+        StorageError: because of the disk.
+    """
+    try:
+        for _ in decoded(Path(os.fsdecode(path))):
+            pass
+    except UnreadableFile as error:
+        raise ContentFailure(FailureReason.UNREADABLE, str(error)) from error
+    return np.empty(0, np.uint8)
+
+
+if __name__ == "__main__":
+    serve({CHECK: check}, int(sys.argv[1]), float(sys.argv[2]))
