@@ -107,9 +107,9 @@ class Settings(BaseSettings):
             raise ValueError("is empty; write . for the current folder")
         if "://" not in address:
             folder = str(Path(address).expanduser().resolve())
-            unusable = sorted(set(folder) & _NOT_IN_FOLDERS)
-            if unusable and info.field_name == "lake":
-                raise ValueError(f"is {folder}: no table can lie in a folder with {unusable[0]}")
+            forbidden = sorted(set(folder) & _NOT_IN_FOLDERS)
+            if forbidden and info.field_name == "lake":
+                raise ValueError(f"is {folder}: no table can lie in a folder with {forbidden[0]}")
             return folder
         if info.field_name == "state":
             raise ValueError("is an address and must be a local folder; only the lake may be s3://")

@@ -46,7 +46,7 @@ def possible_lengths(
     pool = tracks.where("is_available").join(popular_tracks(listened), on="track_id")
     of_artist = pool.groupBy("artist_id").agg(F.count("*").alias("n"))
     taken = F.least(F.lit(settings.max_per_artist), F.col("n"))
-    everything = of_artist.agg(F.coalesce(F.sum(taken), F.lit(0)).alias("everything"))
+    pool_length = of_artist.agg(F.coalesce(F.sum(taken), F.lit(0)).alias("pool_length"))
     left_out = hidden_tracks(feedback).unionByName(recent).distinct()
     remaining = F.least(F.lit(settings.max_per_artist), F.col("n") - F.col("n_left_out"))
     lost = (
@@ -57,9 +57,9 @@ def possible_lengths(
         .groupBy("user_id")
         .agg(F.sum(taken - remaining).alias("lost"))
     )
-    possible = F.col("everything") - F.coalesce("lost", F.lit(0))
+    possible = F.col("pool_length") - F.coalesce("lost", F.lit(0))
     return (
         eligible.join(lost, on="user_id", how="left")
-        .crossJoin(F.broadcast(everything))
+        .crossJoin(F.broadcast(pool_length))
         .select("user_id", F.least(F.lit(settings.length), possible).alias("possible_length"))
     )

@@ -40,7 +40,9 @@ def test_a_broken_population_gate_blocks_the_night_and_readers_keep_their_snapsh
 ):
     """The cold-start user's list is popular; a gate that allows no such list blocks publication."""
     lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
-    strict = load_settings(lake=lake, state=tmp_path, gates={"max_popular_tier_ratio": 0.0})
+    strict = load_settings(
+        lake=lake, state=tmp_path, lists={"length": 3}, gates={"max_popular_tier_ratio": 0.0}
+    )
     night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], strict)
     stage_again(spark, night)
 
@@ -120,7 +122,7 @@ def test_gates_about_rows_are_absolute_and_gates_about_the_population_are_not(ni
         "columns_lost", "dangling_edges",
         "contract_rec_topk", "contract_rec_similar_tracks", "contract_rec_changes",
     }  # fmt: skip
-    assert len(newest.gates) - len(absolute) == 14
+    assert len(newest.gates) - len(absolute) == 15
 
 
 def test_a_night_without_lists_breaks_gates_and_does_not_raise(nights, spark):

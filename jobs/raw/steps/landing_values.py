@@ -77,18 +77,18 @@ class _Refused(ValueError):
         self.reason = reason
 
 
-def convert(received: pa.Array, column: Column) -> Converted:
+def convert(arrived: pa.Array, column: Column) -> Converted:
     """Values of one column of a batch, shape (n,), in the type of `column`."""
-    plain = _plain(received)
+    plain = _plain(arrived)
     whole = _convert_whole(plain, column)
     return whole if whole is not None else _convert_each(plain, column)
 
 
-def _plain(received: pa.Array) -> pa.Array:
+def _plain(arrived: pa.Array) -> pa.Array:
     """Without dictionary, extension type and zone; UUIDs as text."""
-    if isinstance(received, pa.ExtensionArray):
-        storage = received.storage
-        if received.type.extension_name != "arrow.uuid":
+    if isinstance(arrived, pa.ExtensionArray):
+        storage = arrived.storage
+        if arrived.type.extension_name != "arrow.uuid":
             return _plain(storage)
         return pa.array(
             [
@@ -97,55 +97,55 @@ def _plain(received: pa.Array) -> pa.Array:
             ],
             pa.string(),
         )
-    if pa.types.is_dictionary(received.type):
-        return _plain(received.dictionary_decode())
-    if pa.types.is_timestamp(received.type) and received.type.tz is not None:
+    if pa.types.is_dictionary(arrived.type):
+        return _plain(arrived.dictionary_decode())
+    if pa.types.is_timestamp(arrived.type) and arrived.type.tz is not None:
         # The zone changes no instant, and its writer's name for it may be unknown here.
-        return received.view(pa.timestamp(received.type.unit, "UTC"))
-    return received
+        return arrived.view(pa.timestamp(arrived.type.unit, "UTC"))
+    return arrived
 
 
-def _convert_whole(received: pa.Array, column: Column) -> Converted | None:
+def _convert_whole(arrived: pa.Array, column: Column) -> Converted | None:
     """The column at once, when nothing in it can be refused; None when each value must be seen."""
     try:
-        values = _cast(received, column)
+        values = _cast(arrived, column)
     except pa.ArrowInvalid:
         return None
     return Converted(values, {}) if values is not None else None
 
 
-def _cast(received: pa.Array, column: Column) -> pa.Array | None:
-    kind, found = column.kind, received.type
+def _cast(arrived: pa.Array, column: Column) -> pa.Array | None:
+    kind, found = column.kind, arrived.type
     if pa.types.is_null(found):
-        return pa.nulls(len(received), kind.arrow)
+        return pa.nulls(len(arrived), kind.arrow)
     if kind is Kind.STRING and pa.types.is_integer(found):
-        return received.cast(pa.string())
+        return arrived.cast(pa.string())
     if kind is Kind.STRING and _is_text(found):
-        return _checked_text(received)
+        return _checked_text(arrived)
     if kind is Kind.BINARY and (_is_text(found) or _is_bytes(found)):
-        values = received.cast(pa.binary())
+        values = arrived.cast(pa.binary())
         return values if _longest(values) <= MOST_TEXT_BYTES else None
     if kind in _BOUNDS and pa.types.is_floating(found):
-        received = pc.if_else(pc.is_nan(received), pa.scalar(None, found), received)
-        if not _is_exact(received):
+        arrived = pc.if_else(pc.is_nan(arrived), pa.scalar(None, found), arrived)
+        if not _is_exact(arrived):
             return None
-        return received.cast(kind.arrow)  # raises for a fraction
+        return arrived.cast(kind.arrow)  # raises for a fraction
     if kind in _BOUNDS and pa.types.is_integer(found):
-        return received.cast(kind.arrow)
+        return arrived.cast(kind.arrow)
     if kind is Kind.BOOL and pa.types.is_boolean(found):
-        return received
+        return arrived
     if kind in {Kind.DATE, Kind.TIMESTAMP} and pa.types.is_temporal(found):
-        return _cast_time(received, kind)
+        return _cast_time(arrived, kind)
     return None
 
 
-def _cast_time(received: pa.Array, kind: Kind) -> pa.Array | None:
+def _cast_time(arrived: pa.Array, kind: Kind) -> pa.Array | None:
     """Dates and times; None when one lies outside the years 1 to 9999, or for another type."""
-    if pa.types.is_date(received.type):
-        days = received.cast(pa.date32())
-    elif pa.types.is_timestamp(received.type):
+    if pa.types.is_date(arrived.type):
+        days = arrived.cast(pa.date32())
+    elif pa.types.is_timestamp(arrived.type):
         # From nanoseconds the cast divides and drops; from seconds it multiplies and may overflow.
-        moments = received.cast(_MICROSECONDS, safe=received.type.unit != "ns")
+        moments = arrived.cast(_MICROSECONDS, safe=arrived.type.unit != "ns")
         ticks = moments.cast(pa.int64())
         if not _is_within(ticks, _FIRST_DAY * _DAY_US, (_LAST_DAY + 1) * _DAY_US - 1):
             return None
@@ -172,8 +172,8 @@ def _is_within(values: pa.Array, lowest: int, highest: int) -> bool:
     return found["min"] is None or (found["min"] >= lowest and found["max"] <= highest)
 
 
-def _checked_text(received: pa.Array) -> pa.Array | None:
-    values = received.cast(pa.string())
+def _checked_text(arrived: pa.Array) -> pa.Array | None:
+    values = arrived.cast(pa.string())
     values.validate(full=True)  # raises for bytes that are no UTF-8
     has_nul = pc.any(pc.match_substring(values, "\0")).as_py()
     return None if has_nul or _longest(values) > MOST_TEXT_BYTES else values
@@ -183,10 +183,10 @@ def _longest(values: pa.Array) -> int:
     return pc.max(pc.binary_length(values)).as_py() or 0
 
 
-def _convert_each(received: pa.Array, column: Column) -> Converted:
+def _convert_each(arrived: pa.Array, column: Column) -> Converted:
     # Text as bytes: Arrow does not check that a file's text is UTF-8, and fails on it later.
-    found = received.cast(pa.large_binary()) if _is_text(received.type) else received
-    is_text = _is_text(received.type)
+    found = arrived.cast(pa.large_binary()) if _is_text(arrived.type) else arrived
+    is_text = _is_text(arrived.type)
     read = _READERS[column.kind]
     values, problems = list[Any](), dict[int, Problem]()
     for row, scalar in enumerate(found):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -113,6 +112,6 @@ def test_the_peak_of_a_worker_includes_its_decoder():
         [sys.executable, "-c", worker, WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout.read(1) == b"."
-        assert 290 < largest_mib(os.getpid()) < 450
+        assert 290 < largest_mib(process.pid) < 450
         process.stdin.write(b"\n")
         process.stdin.close()

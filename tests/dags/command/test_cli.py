@@ -86,7 +86,7 @@ def test_settings_show_their_value_and_what_sets_it():
     shown = json.loads(evensong("settings", "--format", "json", EVENSONG_SEED="5").stdout)
     table = evensong("settings", "--changed", EVENSONG_SEED="5").stdout
 
-    assert {"name": "seed", "value": "5", "origin": "EVENSONG_SEED"} in shown
+    assert {"name": "seed", "value": 5, "origin": "EVENSONG_SEED"} in shown
     assert len(shown) > 60
     assert "file: none" in table
     assert "EVENSONG_SEED" in table

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-WORKER, DECODER = "feature_store.spark.python_daemon", "jobs.encoders.decoder_main"
+WORKER, DECODERS = ("jobs.encoders.decoder_main", "jobs.raw.steps.landing_check")
 INTERVAL_S = 0.2
 
 
@@ -44,7 +44,7 @@ def largest_mib(root: int) -> float:
     commands = {process: _command(process) for process in below}
     peaks = {process: _peak_mib(process) for process in below if WORKER in commands[process]}
     for process in below:
-        if DECODER in commands[process] and parents[process] in peaks:
+        if any(name in commands[process] for name in DECODERS) and parents[process] in peaks:
             peaks[parents[process]] += _peak_mib(process)
     return max(peaks.values(), default=0.0)
 

@@ -98,19 +98,19 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("column", "received", "expected"), TAKEN)
-def test_a_value_means_what_people_mean_by_it(column, received, expected):
+@pytest.mark.parametrize(("column", "arrived", "expected"), TAKEN)
+def test_a_value_means_what_people_mean_by_it(column, arrived, expected):
     """Whether the whole column is taken at once, or a refused value makes each be looked at."""
-    converted = convert(received, column)
+    converted = convert(arrived, column)
 
     assert converted.problems == {}
     assert converted.values.type == column.kind.arrow
     assert converted.values.to_pylist() == expected
 
 
-@pytest.mark.parametrize(("column", "received", "reason", "detail"), REFUSED)
-def test_a_value_without_a_meaning_is_refused_with_the_value(column, received, reason, detail):
-    converted = convert(received, column)
+@pytest.mark.parametrize(("column", "arrived", "reason", "detail"), REFUSED)
+def test_a_value_without_a_meaning_is_refused_with_the_value(column, arrived, reason, detail):
+    converted = convert(arrived, column)
 
     assert converted.values.to_pylist() == [None]
     assert converted.problems[0].reason == reason
@@ -120,13 +120,13 @@ def test_a_value_without_a_meaning_is_refused_with_the_value(column, received, r
 
 def test_one_refused_value_changes_no_other():
     """A column with a refused value is read value by value, to the same result."""
-    for column, received, expected in TAKEN:
-        if pa.types.is_null(received.type) or isinstance(received, pa.ExtensionArray):
+    for column, arrived, expected in TAKEN:
+        if pa.types.is_null(arrived.type) or isinstance(arrived, pa.ExtensionArray):
             continue
         bad = next(
-            (one[1] for one in REFUSED if one[0] == column and one[1].type == received.type), None
+            (one[1] for one in REFUSED if one[0] == column and one[1].type == arrived.type), None
         )
         if bad is not None:
-            converted = convert(pa.concat_arrays([received, bad]), column)
+            converted = convert(pa.concat_arrays([arrived, bad]), column)
             assert converted.values.to_pylist() == [*expected, None]
             assert list(converted.problems) == [len(expected)]
