@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-WORKER, DECODERS = ("jobs.encoders.decoder_main", "jobs.raw.steps.landing_check")
+WORKER = "feature_store.spark.python_daemon"
+DECODERS = ("jobs.encoders.decoder_main", "jobs.raw.steps.landing_check")
 INTERVAL_S = 0.2
 
 
