@@ -6,7 +6,6 @@ mark: user nodes of the graph, original rows of rejects, and landing files with 
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from decimal import Decimal
@@ -82,21 +81,12 @@ def _is_row_about(original_text: str, person_filter: PersonFilter) -> bool:
     try:
         row = json.loads(original_text)
     except json.JSONDecodeError:
-        return _is_head_about(original_text, person_filter)
+        return False
     return isinstance(row, dict) and any(
         _holds_id(value, person_filter, _is_user_column(name))
         for name, value in row.items()
         if name.lower() not in _COLUMNS_WITHOUT_USER_IDS
     )
-
-
-def _is_head_about(original_text: str, person_filter: PersonFilter) -> bool:
-    """Whether the beginning of an unreadable file, kept in base64, names a matched person."""
-    try:
-        head = base64.b64decode(original_text, validate=True)
-    except ValueError:
-        return False
-    return person_filter.matches_text(head.decode(errors="replace"))
 
 
 def _landing_column_mask(
