@@ -33,3 +33,15 @@ class ContentFailure(ValueError):
 
 class ContentMissing(LookupError):
     """Content that the lake does not hold now; it gets no row, so a later night encodes it."""
+
+
+def check_size(byte_count: int, max_bytes: int) -> None:
+    """Refuse content that is larger than what is decoded.
+
+    Raises:
+        ContentFailure: it has more than `max_bytes`.
+    """
+    if byte_count > max_bytes:
+        raise ContentFailure(
+            FailureReason.TOO_LARGE, f"{byte_count} bytes, at most {max_bytes} are decoded"
+        )

@@ -223,15 +223,20 @@ def arrived_files(
         for file in manifest.kept_files
         if file.source == source
     ]
-    folders = {file.path.rsplit("/", 1)[0] for _, file in listed}
-    byte_counts = {
+    byte_counts = byte_counts_now(storage, [file for _, file in listed])
+    for day, file in listed:
+        _check_unchanged(day, file, byte_counts.get(file.path))
+    return listed
+
+
+def byte_counts_now(storage: Storage, files: Iterable[LandingFile]) -> dict[str, int]:
+    """Sizes of the files in the folders of `files`, by path; one that is gone has none."""
+    folders = {file.path.rsplit("/", 1)[0] for file in files}
+    return {
         found.path: found.byte_count
         for folder in folders
         for found in storage.list(folder, leave_out)
     }
-    for day, file in listed:
-        _check_unchanged(day, file, byte_counts.get(file.path))
-    return listed
 
 
 def _close_day(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobs.landing.layout import LandingError, leave_out
-from jobs.landing.manifests import closed_days, read_manifest
+from jobs.landing.layout import LandingError
+from jobs.landing.manifests import byte_counts_now, closed_days, read_manifest
 
 if TYPE_CHECKING:
     from datetime import date
@@ -22,10 +22,7 @@ def files_of_day(storage: Storage, day: date) -> list[dict[str, Any]]:
     if day not in closed_days(storage):
         raise LandingError(f"landing: {day} is not closed; a night of that day closes it")
     manifest = read_manifest(storage, day)
-    folders = {file.path.rsplit("/", 1)[0] for file in manifest.files}
-    found = {
-        one.path: one.byte_count for folder in folders for one in storage.list(folder, leave_out)
-    }
+    found = byte_counts_now(storage, manifest.files)
     rows = []
     for file in manifest.files:
         byte_count, reason = found.get(file.path), manifest.withdrawn.get(file.path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jobs.encoders.audio.downmix import mix_down
 from jobs.encoders.audio.downmix import preprocessing as downmix_preprocessing
 from jobs.encoders.audio.stream import Recording, open_recording
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason, check_size
 
 SAMPLE_RATE_HZ = 16_000
 MIN_S = 0.5  # shorter audio holds neither a beat nor a phrase
@@ -42,7 +42,7 @@ def decode(
     """
     if not content:
         raise ContentFailure(FailureReason.EMPTY, "the file holds no byte")
-    check_size(len(content))
+    check_size(len(content), MAX_FILE_BYTES)
     try:
         channels = _resampled(open_recording(content, max_audio_s), sample_rate_hz)
     except soundfile.LibsndfileError as error:
@@ -54,18 +54,6 @@ def decode(
     if np.sqrt(np.mean(np.square(mono, dtype=np.float64))) < SILENT_BELOW:
         raise ContentFailure(FailureReason.SILENT, f"{len(mono)} samples without any sound")
     return mono
-
-
-def check_size(byte_count: int) -> None:
-    """Refuse a file of more than MAX_FILE_BYTES.
-
-    Raises:
-        ContentFailure: it is too large.
-    """
-    if byte_count > MAX_FILE_BYTES:
-        raise ContentFailure(
-            FailureReason.TOO_LARGE, f"{byte_count} bytes, at most {MAX_FILE_BYTES} are decoded"
-        )
 
 
 def preprocessing(max_audio_s: float) -> dict[str, object]:

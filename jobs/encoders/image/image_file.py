@@ -14,7 +14,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.encoders.failure_reasons import ContentFailure, FailureReason, check_size
 from jobs.encoders.image.tones import to_8_bits
 
 MAX_FILE_BYTES = 128 * 2**20
@@ -73,7 +73,7 @@ def open_image(content: bytes) -> Image.Image:
     """
     if not content:
         raise ContentFailure(FailureReason.EMPTY, "the file holds no byte")
-    check_size(len(content))
+    check_size(len(content), MAX_FILE_BYTES)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about damaged metadata, which is not used
         try:
@@ -91,18 +91,6 @@ def open_image(content: bytes) -> Image.Image:
             # Pillow's parsers raise many types on damaged bytes: 9,000 randomly damaged images
             # gave OSError, SyntaxError and ValueError.
             raise ContentFailure(FailureReason.UNREADABLE, f"Pillow: {error!r}") from error
-
-
-def check_size(byte_count: int) -> None:
-    """Refuse a file of more than MAX_FILE_BYTES.
-
-    Raises:
-        ContentFailure: it is too large.
-    """
-    if byte_count > MAX_FILE_BYTES:
-        raise ContentFailure(
-            FailureReason.TOO_LARGE, f"{byte_count} bytes, at most {MAX_FILE_BYTES} are decoded"
-        )
 
 
 def preprocessing() -> dict[str, object]:

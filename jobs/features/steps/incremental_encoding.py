@@ -25,7 +25,12 @@ from feature_store.contract import Table
 from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, EncoderIdentity
 from feature_store.lake.storage import Storage, StorageError, open_storage
 from feature_store.settings import Night
-from jobs.encoders.failure_reasons import ContentFailure, ContentMissing, FailureReason
+from jobs.encoders.failure_reasons import (
+    ContentFailure,
+    ContentMissing,
+    FailureReason,
+    check_size,
+)
 
 Features = dict[str, object]
 Featurise = Callable[[str, Any], Features]
@@ -118,10 +123,7 @@ def read_content(lake: str, paths: Sequence[str], content_hash: str, *, max_byte
             continue
         if found != content_hash:
             continue
-        if byte_count > max_bytes:
-            raise ContentFailure(
-                FailureReason.TOO_LARGE, f"{byte_count} bytes, at most {max_bytes} are decoded"
-            )
+        check_size(byte_count, max_bytes)
         return content
     raise ContentMissing(f"content {content_hash}: none of {list(paths)} holds it")
 

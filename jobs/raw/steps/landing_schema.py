@@ -15,7 +15,7 @@ from jobs.landing.layout import LandingFile
 from jobs.raw.steps.rules import SOURCE_CONTRACTS
 
 READING_COLUMNS = (
-    Column("original_text", Kind.STRING, "The row as JSON; bytes as base64."),
+    Column("original_text", Kind.STRING, "The row as JSON; bytes that are not text as base64."),
     Column(
         "reading_reason", Kind.STRING, "Why the row could not be read; a key of REJECT_REASONS."
     ),

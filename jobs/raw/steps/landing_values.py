@@ -217,11 +217,15 @@ def _python_value(scalar: pa.Scalar, *, is_text: bool) -> Any:
     return _decoded(value) if is_text and value is not None else value
 
 
-def _decoded(value: bytes) -> str:
+def _check_length(value: bytes) -> None:
     if len(value) > MOST_TEXT_BYTES:
         raise _Refused(
             f"has {len(value):,} bytes; at most {MOST_TEXT_BYTES:,}", RejectReason.OUT_OF_RANGE
         )
+
+
+def _decoded(value: bytes) -> str:
+    _check_length(value)
     try:
         text = value.decode()
     except UnicodeDecodeError as error:
@@ -316,10 +320,7 @@ def _bytes(value: Any, column: Column) -> bytes:
     content = value.encode() if isinstance(value, str) else value
     if not isinstance(content, bytes):
         raise _Refused(f"is no {column.kind.sql}")
-    if len(content) > MOST_TEXT_BYTES:
-        raise _Refused(
-            f"has {len(content):,} bytes; at most {MOST_TEXT_BYTES:,}", RejectReason.OUT_OF_RANGE
-        )
+    _check_length(content)
     return content
 
 

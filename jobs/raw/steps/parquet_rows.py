@@ -87,7 +87,7 @@ def rows_of_file(
 
 def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """The batch in parts that fit in memory once their dictionaries are decoded."""
-    if batch.num_rows > 1 and _decoded_bytes(batch) + batch.nbytes > _MOST_BATCH_BYTES:
+    if batch.num_rows > 1 and _decoded_bytes(batch) > _MOST_BATCH_BYTES:
         half = batch.num_rows // 2
         yield from _bounded(batch.slice(0, half))
         yield from _bounded(batch.slice(half))
@@ -96,13 +96,12 @@ def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _decoded_bytes(batch: pa.RecordBatch) -> int:
-    """Bytes of the texts of a batch whose texts are dictionaries."""
+    """Bytes of a batch whose texts are dictionaries, which its parts share."""
     total = 0
     for column in batch.columns:
-        if pa.types.is_dictionary(column.type) and column.type.value_type in {
-            pa.string(),
-            pa.binary(),
-        }:
+        if not pa.types.is_dictionary(column.type):
+            total += column.nbytes
+        elif column.type.value_type in {pa.string(), pa.binary()}:
             lengths = pc.binary_length(column.dictionary).cast(pa.int64())
             total += pc.sum(lengths.take(column.indices)).as_py() or 0
     return total

@@ -324,6 +324,19 @@ def test_a_text_that_every_row_names_fits_in_memory(writer):
     assert max(sizes) < 300 << 20
 
 
+def test_many_long_texts_come_in_few_batches(writer):
+    """A hundred megabytes of different texts; the parts of a batch share one dictionary."""
+    texts = [f"{number:06}" + "x" * 500_000 for number in range(200)]
+    land(writer, "users", "long", pa.table({"user_id": texts}))
+
+    batches = list(
+        rows_of_file(writer.storage, "users", "landing/users/2024-02-29/long.parquet", 1, FEB_29)
+    )
+
+    assert sum(batch.num_rows for batch in batches) == 200
+    assert len(batches) <= 4
+
+
 def test_original_text_holds_bytes_as_base64(spark, writer):
     writer.write_rows(
         "lyrics", FEB_29, pa.table({"track_id": ["hymn"], "lyrics_bytes": [b"\xff\xfe"]})
