@@ -156,6 +156,8 @@ class DecoderProcess:
         # Where Spark ships code to its workers, only their sys.path says where it lies.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        # Arrow's own allocator reserves a gibibyte of addresses at once, which would count as use.
+        environment |= {"ARROW_DEFAULT_MEMORY_POOL": "system"}
         return subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,

@@ -38,13 +38,16 @@ def stage_again(spark, night, rows=None):
 def test_a_broken_population_gate_blocks_the_night_and_readers_keep_their_snapshot(
     nights, spark, tmp_path
 ):
-    """The cold-start user's list is popular; a gate that allows no such list blocks publication."""
+    """A listener's list has become popular; a gate that allows no such row blocks publication."""
     lake = str(shutil.copytree(nights.lake, tmp_path / "lake"))
     strict = load_settings(
         lake=lake, state=tmp_path, lists={"length": 3}, gates={"max_popular_tier_ratio": 0.0}
     )
     night = Night(toy_dataset.NEXT_DAY, nights.second["run_id"], strict)
-    stage_again(spark, night)
+    staged = spark_io.read(spark, lake, REC_TOPK, as_of=night.as_of)
+    of_a_listener = staged["user_id"] == toy_dataset.LISTENERS[0]
+    tier = F.when(of_a_listener, "popular").otherwise(staged["tier"])
+    stage_again(spark, night, staged.withColumn("tier", tier))
 
     with pytest.raises(
         GateFailed, match=r"rec_topk: popular_tier_ratio is 0\.\d+, must be at most 0"

@@ -11,6 +11,7 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -322,6 +323,21 @@ def test_a_text_that_every_row_names_fits_in_memory(writer):
 
     assert len(sizes) > 10
     assert max(sizes) < 300 << 20
+
+
+def test_one_process_checks_all_files_of_a_worker(tmp_path):
+    """Its start takes a second; addresses that Arrow reserves must not count as memory kept."""
+    file = tmp_path / "users.parquet"
+    pq.write_table(pa.table({"user_id": ["ada", "bo"]}), file)
+
+    def checked():
+        assert sum(batch.num_rows for batch in landing_file.read_batches(file)) == 2
+        return {child.pid for child in psutil.Process().children()}
+
+    first = checked()
+
+    assert len(first) >= 1
+    assert checked() == first
 
 
 def test_many_long_texts_come_in_few_batches(writer):
