@@ -32,6 +32,7 @@ FILES_WITH_NIGHTS = {
         "pipeline/test_full_disk",
         "pipeline/test_nights",
         "pipeline/test_object_storage",
+        "pipeline/test_preprocessings",
         "pipeline/test_publication_gates",
         "test_readme",
     )
