@@ -7,9 +7,11 @@ import sys
 import uuid
 from collections.abc import Iterator
 
+from feature_store.lake.object_storage import ObjectStorage
 from feature_store.lake.private_files import make_private_folder
-from feature_store.lake.storage import ObjectStorage, Storage, StorageError, open_storage
+from feature_store.lake.storage import Storage, open_storage
 from feature_store.lake.store_checks import Check, store_checks
+from feature_store.lake.stored_file import StorageError
 from feature_store.settings import Settings
 from feature_store.spark.java import java_home
 

@@ -1,4 +1,7 @@
-"""Airflow tasks of the DAGs that people trigger: rollback, waiver, manual publication, erasure."""
+"""Airflow tasks of the DAGs that people trigger.
+
+Rollback, waiver, manual publication, withdrawal of a landing file, erasure.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from dags.operators.run_context import current_settings
 
 ROLLBACK = "feature_store.publishing.publish:rollback"
 WAIVE = "feature_store.publishing.waivers:waive"
+WITHDRAW = "jobs.landing.withdrawal:withdraw"
 PUBLISH_STAGED_RUN = "feature_store.publishing.manual_publication:publish_staged_run"
 
 
@@ -70,7 +74,8 @@ def manual_publishing_task() -> Any:
     )
     def publish(**context: Any) -> None:
         from feature_store.publishing.gates import GateFailed
-        from feature_store.publishing.publish import CurrentMoved, ReadBackMismatch
+        from feature_store.publishing.publish import CurrentMoved
+        from feature_store.publishing.staged_slices import ReadBackMismatch
 
         try:
             _call_for_run(context, PUBLISH_STAGED_RUN)
@@ -78,6 +83,31 @@ def manual_publishing_task() -> Any:
             raise AirflowFailException(str(error)) from error
 
     return publish()
+
+
+def withdrawing_task() -> Any:
+    """Task that takes a landing file out of its day; returns the day and what is left to do.
+
+    A file that cannot be withdrawn fails the task without retry: a later try would fail too.
+    """
+
+    @task(task_id="landing", pool="landing")
+    def withdraw(**context: Any) -> str:
+        from feature_store.lake.storage import open_storage
+
+        try:
+            day = pkgutil.resolve_name(WITHDRAW)(
+                open_storage(current_settings().lake),
+                context["params"]["path"],
+                reason=context["params"]["reason"],
+                actor=_actor(context),
+                now=datetime.now(UTC),
+            )
+        except ValueError as error:  # LandingError; the storage's own errors are tried again
+            raise AirflowFailException(str(error)) from error
+        return f"{day}: withdrawn; backfill from this day if a night has read the file before"
+
+    return withdraw()
 
 
 def erasing_task(task_id: str, function: str) -> Any:
@@ -128,7 +158,11 @@ def _call_for_run(context: Any, function: str, *arguments: Any) -> None:
         current_settings().lake,
         params["run_id"],
         *arguments,
-        actor=f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}",
+        actor=_actor(context),
         reason=params["reason"],
         now=datetime.now(UTC),
     )
+
+
+def _actor(context: Any) -> str:
+    return f"airflow:{context['dag_run'].triggering_user_name or 'unknown'}"

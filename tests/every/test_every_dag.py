@@ -21,6 +21,7 @@ DAG_IDS = (
     "evensong_nightly",
     "evensong_publish",
     "evensong_rollback",
+    "evensong_withdraw",
 )
 
 
