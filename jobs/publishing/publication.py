@@ -13,14 +13,7 @@ from feature_store.lake.storage import open_storage
 from feature_store.privacy.suppression import erasure_guard
 from feature_store.publishing.contract_suites import store_validations
 from feature_store.publishing.gates import evaluate_gates
-from feature_store.publishing.publish import (
-    CurrentMoved,
-    Mode,
-    own_publication,
-    publish,
-    staged_pins,
-    verify_staged_slices,
-)
+from feature_store.publishing.publish import CurrentMoved, Mode, own_publication, publish
 from feature_store.publishing.snapshot import (
     Event,
     Pin,
@@ -29,6 +22,7 @@ from feature_store.publishing.snapshot import (
     current_event,
     events,
 )
+from feature_store.publishing.staged_slices import staged_pins, verify_staged_slices
 from feature_store.runs.lineage import emit_published, run_events
 from feature_store.settings import Night
 from feature_store.spark.session import make_spark
@@ -61,7 +55,7 @@ def publish_night(
         ReadBackMismatch: a staged slice differs from what the run computed.
         GateFailed: a rule is broken; a `blocked` event names the rule.
         CurrentMoved: other runs were published during each of MAX_AUDITS audits, or rec_changes
-            compares with another run than the gates.
+            compares with another baseline than the gates: readers moved after it was computed.
         ErasedDuringRun: a person was erased after the tables had been staged.
     """
     with run_events(night, [PUBLISHED_RUNS.name], lambda: now):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from feature_store.publishing.publish import ReadBackMismatch
 from feature_store.publishing.snapshot import events
+from feature_store.publishing.staged_slices import ReadBackMismatch
 from jobs.publishing.publication import publish_night
 from tests.feature_store.publishing.staging import MARCH_1, NOON, publish_run, staged_run
 
