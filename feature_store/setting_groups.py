@@ -58,6 +58,13 @@ class LandingSettings(BaseModel):
         description="Listens, feedback, impressions and follows of earlier days are rejected: "
         "most have seconds and milliseconds mistaken for each other.",
     )
+    max_late_days: int = Field(
+        365,
+        ge=1,
+        description="Listens and impressions that arrive more days after they happened are "
+        "rejected, because a night reads the log back to its oldest new one. In the first so many "
+        "days of the landing zone history of any age is taken.",
+    )
     settle_s: int = Field(
         0,
         ge=0,

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import reduce
+from functools import partial, reduce
 from operator import and_
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from feature_store.contract import ContractError, RuleBroken, Table, Time
+from feature_store.contract import ContractError, Table, Time
+from feature_store.lake.arrow_rows import (
+    ROWS_A_BATCH,
+    batches_of,
+    check_part,
+    check_rows,
+    in_contract_order,
+    slice_predicate,
+    without_rows,
+)
 from feature_store.lake.batch_stream import write_stream
-from feature_store.lake.commits import Commit, marked, own_commit
+from feature_store.lake.commits import Commit, commit_once, marked, own_commit
 from feature_store.lake.content_hash import ArrowFingerprint
 from feature_store.lake.delta_tables import (
     TableMissing,
@@ -24,7 +31,7 @@ from feature_store.lake.delta_tables import (
     open_table,
 )
 from feature_store.lake.lease import writer_lease
-from feature_store.lake.storage import open_storage
+from feature_store.lake.stopped_write import deleting_files_if_stopped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,10 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TableMissing", "Written", "append", "exists", "read_table", "write_slice"]
 
-_Rows = TypeVar("_Rows", "pa.Table", "pa.RecordBatch")
-
-ROWS_A_BATCH = 16_384
-"""delta-rs queues about ten batches before its writer, so their size bounds a write's memory."""
+_COMMIT_ATTEMPTS = 16
+"""delta-rs's own number of attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ def write_slice(
     if table.time is not Time.AS_OF:
         raise ContractError(f"{table.name} is not sliced by as_of_date; use append()")
     part = part or {}
-    _check_part(table, part)
+    check_part(table, part)
     fingerprint = ArrowFingerprint(table)
     with writer_lease(lake, table.name) as check_lease:
 
@@ -145,32 +150,31 @@ def write_slice(
                 before_commit()
             check_lease()
 
-        def checked_batches() -> Iterator[pa.RecordBatch]:
-            for batch in _batches(table, rows):
-                _check_rows(table, batch, as_of, part)
+        def checked_batches(all_written: Callable[[], None]) -> Iterator[pa.RecordBatch]:
+            for batch in batches_of(table, rows):
+                check_rows(table, batch, as_of, part)
                 fingerprint.update(batch)
                 yield batch
             check()
-            may_be_committed.append(True)
+            all_written()
 
         def write(reader: pa.RecordBatchReader) -> None:
-            predicate = _slice_predicate(as_of, part)
+            predicate = slice_predicate(as_of, part)
             properties = commit_properties(note)
             write_deltalake(
                 opened, reader, mode="overwrite", predicate=predicate, commit_properties=properties
             )
 
+        def write_batches(all_written: Callable[[], None]) -> None:
+            write_stream(write, table.arrow_schema, checked_batches(all_written))
+
         check()
         opened, note = ensure_table(lake, table), marked(commit_note)
         version_before = opened.version()
-        files_before, may_be_committed = _data_files(lake, table), list[bool]()
-        try:
-            with _without_rows(table):
-                write_stream(write, table.arrow_schema, checked_batches())
-        except BaseException:
-            if not may_be_committed:  # files of a stopped stream may hold an erased person's rows
-                _delete_files(lake, _data_files(lake, table) - files_before)
-            raise
+        with deleting_files_if_stopped(lake, table) as all_written, without_rows(table):
+            commit_once(
+                lake, table, note, after=version_before, commit=partial(write_batches, all_written)
+            )
         commit = own_commit(lake, table, note, after=version_before, check_lease=check_lease)
     return _written(table, commit, fingerprint)
 
@@ -179,18 +183,34 @@ def append(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") ->
     """Append rows to a timeless table or a log of events; several writers may append at once.
 
     `commit_note` is the run that writes, for DESCRIBE HISTORY.
+
+    Raises:
+        CommitFailedError: other writers were first in each of _COMMIT_ATTEMPTS attempts.
     """
     from deltalake import write_deltalake
+    from deltalake.exceptions import CommitFailedError
 
     fingerprint = ArrowFingerprint(table)
-    checked = _in_contract_order(table, rows)
+    checked = in_contract_order(table, rows)
     for batch in checked.to_batches(max_chunksize=ROWS_A_BATCH):
         fingerprint.update(batch)
     opened, note = ensure_table(lake, table), marked(commit_note)
     version_before = opened.version()
-    with _without_rows(table):
-        properties = commit_properties(note)
+    # delta-rs would append again what it has appended, when the answer to its commit is lost.
+    properties = commit_properties(note, is_retried=False)
+
+    def write() -> None:
+        opened.update_incremental()
         write_deltalake(opened, checked, mode="append", commit_properties=properties)
+
+    for attempts_left in reversed(range(_COMMIT_ATTEMPTS)):
+        try:
+            with without_rows(table):
+                commit_once(lake, table, note, after=version_before, commit=write)
+            break
+        except CommitFailedError:
+            if not attempts_left:
+                raise
     commit = own_commit(lake, table, note, after=version_before)
     return _written(table, commit, fingerprint)
 
@@ -206,38 +226,15 @@ def replace_rows(lake: str, table: Table, rows: pa.Table, *, commit_note: str = 
     """
     from deltalake import write_deltalake
 
-    with _without_rows(table):
-        write_deltalake(
-            ensure_table(lake, table),
-            _in_contract_order(table, rows),
-            mode="overwrite",
-            commit_properties=commit_properties(commit_note, is_retried=False),
-        )
+    opened, note = ensure_table(lake, table), marked(commit_note)
+    properties = commit_properties(note, is_retried=False)
+    checked = in_contract_order(table, rows)
 
+    def write() -> None:
+        write_deltalake(opened, checked, mode="overwrite", commit_properties=properties)
 
-@contextmanager
-def _without_rows(table: Table) -> Iterator[None]:
-    """Raise RuleBroken instead of delta-rs's error, whose message previews the broken rows.
-
-    The message reaches logs and alerts, and a row may name a listener.
-    """
-    from deltalake.exceptions import DeltaError
-
-    try:
-        yield
-    except DeltaError as error:
-        found = re.search(r"Invalid data found: (\d+) rows failed", str(error))
-        if not found:
-            raise
-        rules = "; ".join([*(f"{name} is not null" for name in _required(table)), *table.checks])
-        raise RuleBroken(
-            f"{table.name}: {found[1]} rows break a rule of the contract ({rules}); nothing was "
-            "written, earlier rows stay; correct what computes the rows"
-        ) from None
-
-
-def _required(table: Table) -> list[str]:
-    return [column.name for column in table.columns if not column.is_nullable]
+    with without_rows(table):
+        commit_once(lake, table, note, after=opened.version(), commit=write)
 
 
 def _check_conditions(table: Table, conditions: Mapping[str, str], *, is_newest: bool) -> None:
@@ -290,60 +287,6 @@ def _newest_per_entity(rows: pa.Table, table: Table) -> pa.Table:
     return newest.to_arrow()
 
 
-def _batches(table: Table, rows: pa.Table | Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Batches of at most ROWS_A_BATCH rows, in contract order."""
-    import pyarrow as pa
-
-    if isinstance(rows, pa.Table):
-        _check_columns(table, rows.column_names)  # a table without rows has no batch
-        rows = rows.to_batches()
-    for given in rows:
-        batch = _in_contract_order(table, given)
-        for start in range(0, batch.num_rows, ROWS_A_BATCH):
-            yield batch.slice(start, ROWS_A_BATCH)
-
-
-def _in_contract_order(table: Table, rows: _Rows) -> _Rows:
-    _check_columns(table, rows.schema.names)
-    return rows.select(table.column_names).cast(table.arrow_schema)
-
-
-def _check_columns(table: Table, names: Sequence[str]) -> None:
-    if sorted(names) != sorted(table.column_names):
-        raise ContractError(
-            f"{table.name}: the rows have columns {sorted(names)}, the contract "
-            f"{sorted(table.column_names)}"
-        )
-
-
-def _check_part(table: Table, part: Mapping[str, str]) -> None:
-    if nullable := sorted(name for name in part if table.column(name).is_nullable):
-        raise ContractError(
-            f"{table.name}: {nullable} may be null, and a null belongs to no part; divide the "
-            "slice by a column that is never null"
-        )
-
-
-def _check_rows(table: Table, batch: pa.RecordBatch, as_of: date, part: Mapping[str, str]) -> None:
-    """Refuse rows of another day or part."""
-    import pyarrow.compute as pc
-
-    for name, expected in {"as_of_date": as_of, **part}.items():
-        others = set(pc.unique(batch.column(name)).to_pylist()) - {expected}
-        if others:
-            raise ContractError(
-                f"{table.name}: rows with {name} {sorted(map(str, others))} in the slice of "
-                f"{expected}; nothing was written"
-            )
-
-
-def _slice_predicate(as_of: date, part: Mapping[str, str]) -> str:
-    """SQL condition of the rows that a write replaces."""
-    quoted = {name: value.replace("'", "''") for name, value in part.items()}
-    values = {"as_of_date": f"{as_of:%Y-%m-%d}", **quoted}
-    return " AND ".join(f"{name} = '{value}'" for name, value in values.items())
-
-
 def _written(table: Table, commit: Commit, fingerprint: ArrowFingerprint) -> Written:
     return Written(
         table_name=table.name,
@@ -352,19 +295,3 @@ def _written(table: Table, commit: Commit, fingerprint: ArrowFingerprint) -> Wri
         added_bytes=commit.added_bytes,
         content_sha256=fingerprint.digest(),
     )
-
-
-def _data_files(lake: str, table: Table) -> set[str]:
-    """Paths of the table's data files, whether a version refers to them or not."""
-    files = open_storage(lake).list(f"tables/{table.name}")
-    return {
-        file.path
-        for file in files
-        if file.path.endswith(".parquet") and "_delta_log" not in file.path
-    }
-
-
-def _delete_files(lake: str, paths: set[str]) -> None:
-    storage = open_storage(lake)
-    for path in sorted(paths):
-        storage.delete(path)

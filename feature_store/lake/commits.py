@@ -1,8 +1,8 @@
 """Finds a writer's own commit in a table's log by a mark that no other commit has.
 
-The newest version after a write may be another writer's. On S3 a commit of Spark is not exclusive:
-a writer that was silent until its lease expired can replace its successor's commit, or lose its
-own. So every write marks its commit, and looks for the mark afterwards.
+The newest version after a write may be another writer's, so every write marks its commit and looks
+for the mark afterwards. The mark also settles what became of a commit whose answer was lost: a
+store that is asked again refuses the version that it has taken.
 """
 
 from __future__ import annotations
@@ -92,6 +92,35 @@ def find_recent_commit(lake: str, table: Table, note: str, *, newest: int) -> Co
         if commit.note == note:
             return commit
     return None
+
+
+def commit_once(
+    lake: str,
+    table: Table,
+    note: str,
+    *,
+    after: int,
+    commit: Callable[[], None],
+) -> None:
+    """Call `commit`, whose error is none when the log has the commit after all.
+
+    Args:
+        lake: the lake's address.
+        table: contract of the table.
+        note: the marked note of the commit.
+        after: a version from before the write.
+        commit: writes and commits by delta-rs.
+
+    Raises:
+        Exception: what `commit` raised, when the log does not have the commit.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        commit()
+    except (DeltaError, OSError):
+        if find_commit(lake, table, note, after=after) is None:
+            raise
 
 
 def own_commit(

@@ -125,13 +125,18 @@ def ensure_table(lake: str, table: Table) -> DeltaTable:
     Raises:
         ContractError: the columns of the existing table contradict the contract.
     """
+    from deltalake.exceptions import DeltaError
+
     if exists(lake, table):
         opened = open_table(lake, table)
         if _matches_contract(opened, table):
             return opened
-    # Delta refuses the second of two concurrent schema changes.
+    # Delta refuses the second of two concurrent schema changes, and the one whose answer was lost.
     with writer_lease(lake, f"{table.name}-schema"):
-        return _create_or_alter(lake, table)
+        try:
+            return _create_or_alter(lake, table)
+        except DeltaError:
+            return _create_or_alter(lake, table)
 
 
 def _matches_contract(opened: DeltaTable, table: Table) -> bool:

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from feature_store.lake.storage import FolderStorage, ObjectStorage, StorageError, open_storage
+from feature_store.lake.object_storage import ObjectStorage
+from feature_store.lake.storage import FolderStorage, open_storage
+from feature_store.lake.stored_file import StorageError
 
 WAIT_S = 900.0
 HEARTBEAT_S = 10.0

@@ -12,10 +12,11 @@ import uuid
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from feature_store.lake.object_storage import ObjectStorage
+from feature_store.lake.stored_file import BLOCK_BYTES, StorageError, StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
 
 TEMPORARY = ".writing-"
 """Beginning of the name of a file that is being written; a killed writer leaves it."""
-
-
-class StorageError(OSError):
-    """A file or object cannot be read or written."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file's path inside the storage, its size, and when it was last written (UTC)."""
-
-    path: str
-    byte_count: int
-    written_at_utc: datetime
 
 
 class Storage(Protocol):
@@ -82,11 +70,6 @@ class Storage(Protocol):
 
     def delete(self, path: str) -> None:
         """Delete a file; does nothing when it is missing."""
-
-
-BLOCK_BYTES = 8 * 2**20
-_NOT_FOUND = frozenset({404})
-_CONDITION_FAILED = frozenset({404, 409, 412})  # deleted, being written, or with another ETag
 
 
 def open_storage(address: str) -> Storage:
@@ -223,137 +206,3 @@ class FolderStorage:
             file.flush()
             os.fsync(file.fileno())
         return temporary
-
-
-@dataclass(frozen=True)
-class ObjectStorage:
-    """A bucket, or a prefix in a bucket.
-
-    boto3 reads endpoint and credentials from the AWS_ variables.
-    """
-
-    bucket: str
-    prefix: str
-
-    @cached_property
-    def _client(self) -> Any:
-        import boto3
-
-        return boto3.client("s3")
-
-    def uri(self, path: str) -> str:
-        return f"s3://{self.bucket}/{self._key(path)}"
-
-    def list(
-        self,
-        prefix: str,
-        on_link: Callable[[str], None] | None = None,  # noqa: ARG002  no links
-    ) -> Iterator[StoredFile]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=self._key(prefix).rstrip("/") + "/"
-        )
-        with self._translate_errors(prefix, "be listed"):
-            for page in pages:
-                for item in page.get("Contents", ()):
-                    path = item["Key"].removeprefix(f"{self.prefix}/" if self.prefix else "")
-                    yield StoredFile(path, item["Size"], item["LastModified"])
-
-    def exists(self, path: str) -> bool:
-        with self._translate_errors(path, "be looked up"):
-            return self._none_on(_NOT_FOUND, self._client.head_object, path) is not None
-
-    def read(self, path: str) -> bytes:
-        with self._translate_errors(path, "be read"):
-            found = self._client.get_object(Bucket=self.bucket, Key=self._key(path))
-            return bytes(found["Body"].read())
-
-    @contextmanager
-    def local_copy(self, path: str) -> Iterator[Path]:
-        with NamedTemporaryFile(prefix="evensong-") as copy:
-            with self._translate_errors(path, "be read"):
-                self._client.download_fileobj(self.bucket, self._key(path), copy)
-            copy.flush()
-            yield Path(copy.name)
-
-    def read_blocks(self, path: str) -> Iterator[bytes]:
-        with self._translate_errors(path, "be read"):
-            found = self._client.get_object(Bucket=self.bucket, Key=self._key(path))
-            yield from found["Body"].iter_chunks(BLOCK_BYTES)
-
-    def write(self, path: str, content: bytes) -> None:
-        with self._translate_errors(path, "be written"):
-            self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content)
-
-    def put_if_absent(self, path: str, content: bytes) -> bool:
-        return self.put_if_match(path, content, None) is not None
-
-    def put_if_match(self, path: str, content: bytes, etag: str | None) -> str | None:
-        """Replace `path` if its ETag is still `etag` (None: if it is absent).
-
-        Returns the new ETag; None when another writer was first.
-        """
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        with self._translate_errors(path, "be written"):
-            written = self._none_on(
-                _CONDITION_FAILED, self._client.put_object, path, Body=content, **condition
-            )
-        return str(written["ETag"]) if written is not None else None
-
-    def read_with_etag(self, path: str) -> tuple[bytes, str] | None:
-        """The object's bytes and its ETag; None while it is absent."""
-        with self._translate_errors(path, "be read"):
-            found = self._none_on(_NOT_FOUND, self._client.get_object, path)
-            return (bytes(found["Body"].read()), str(found["ETag"])) if found is not None else None
-
-    def delete(self, path: str) -> None:
-        with self._translate_errors(path, "be deleted"):
-            self._client.delete_object(Bucket=self.bucket, Key=self._key(path))
-
-    def noncurrent_count(self) -> int:
-        """Number of noncurrent object versions and delete markers below the prefix."""
-        with self._translate_errors("", "be asked for its versions"):
-            pages = self._client.get_paginator("list_object_versions").paginate(
-                Bucket=self.bucket, Prefix=self._key("")
-            )
-            return sum(
-                sum(not one["IsLatest"] for one in page.get("Versions", ()))
-                + len(page.get("DeleteMarkers", ()))
-                for page in pages
-            )
-
-    def versioning(self) -> str:
-        """Versioning of the bucket: Enabled, Suspended or Off."""
-        with self._translate_errors("", "be asked for its versioning"):
-            return str(
-                self._client.get_bucket_versioning(Bucket=self.bucket).get("Status") or "Off"
-            )
-
-    def _key(self, path: str) -> str:
-        return f"{self.prefix}/{path}".strip("/") if self.prefix else path.strip("/")
-
-    def _none_on(
-        self, statuses: frozenset[int], call: Callable[..., Any], path: str, **options: object
-    ) -> Any:
-        """The result of an S3 call; None when it fails with one of the HTTP statuses."""
-        from botocore.exceptions import ClientError
-
-        try:
-            return call(Bucket=self.bucket, Key=self._key(path), **options)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in statuses:
-                return None
-            raise
-
-    @contextmanager
-    def _translate_errors(self, path: str, action: str) -> Iterator[None]:
-        """Raise StorageError with address and next step, which boto3's errors lack."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise StorageError(
-                f"storage {self.uri(path)}: cannot {action}: {error}; check EVENSONG_LAKE, "
-                "AWS_ENDPOINT_URL, the AWS_ credentials and the bucket's rights with "
-                "`evensong doctor`"
-            ) from error

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from feature_store.lake.delta_tables import open_dataset
-from feature_store.lake.storage import ObjectStorage
+from feature_store.lake.object_storage import ObjectStorage
 
 WRITERS = 8
 ROUNDS = 5

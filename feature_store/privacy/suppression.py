@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from feature_store.lake.lease import writer_lease
+from feature_store.lake.object_storage import ObjectStorage
 from feature_store.lake.private_files import OWNER_ONLY, make_private_folder
-from feature_store.lake.storage import ObjectStorage, Storage, open_storage
+from feature_store.lake.storage import Storage, open_storage
 from feature_store.privacy.id_spellings import (
     decoded,
     is_an_id,

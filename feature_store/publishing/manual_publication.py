@@ -8,7 +8,7 @@ from datetime import datetime
 from feature_store.as_of import check_as_of
 from feature_store.lake.arrow_io import read_table
 from feature_store.publishing.gates import GateFailed, GateResult
-from feature_store.publishing.publish import ReadBackMismatch, append_event, check_not_erased
+from feature_store.publishing.publish import append_event, check_not_erased
 from feature_store.publishing.snapshot import (
     Event,
     NothingPublished,
@@ -17,6 +17,7 @@ from feature_store.publishing.snapshot import (
     events,
     newest_event_of,
 )
+from feature_store.publishing.staged_slices import ReadBackMismatch
 from feature_store.publishing.waivers import apply_waivers
 from feature_store.tables import table_called
 

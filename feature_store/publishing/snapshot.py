@@ -140,9 +140,10 @@ def open_snapshot(lake: str | None = None) -> Snapshot:
 
 
 def snapshot_before(lake: str, as_of: date) -> Snapshot | None:
-    """The snapshot that every comparison of a run of `as_of` uses; None before the first one.
+    """The snapshot with which a run of `as_of` compares now; None before the first one.
 
-    rec_changes, run_quality and all gates compare with it, so that a night has one baseline.
+    rec_changes reads it as a job, and all gates as the run is published. In between readers may
+    move; then the publication refuses, and rec_changes is computed again.
     """
     event = baseline_event(events(lake), as_of)
     return Snapshot(lake, event) if event is not None else None
@@ -152,8 +153,13 @@ def baseline_event(history: Sequence[Event], as_of: date) -> Event | None:
     """What readers saw last before they went to `as_of` or later; None when they saw nothing.
 
     That is the newest publish, rollback or erase event of an earlier day. For the next night it is
-    the current event, also after a rollback. A backfill, a retry and a second run of the day find
-    the same event as the first run of their day, and never compare with a later day or themselves.
+    the current event, also after a rollback. A backfill, a retry and a second run of the day never
+    compare with a later day or themselves.
+
+    A retry finds the same event as the first run of its day, unless readers moved among earlier
+    days meanwhile, by a rollback or a publication: it protects those readers, so it compares with
+    what they see now. A staged run that a person publishes keeps the comparisons of its staging;
+    its rec_changes names the run.
 
     An erasure deletes the versions of that time; the versions that the erasure pins hold the same
     slices without the person. Row counts stay those of the publication.

@@ -20,6 +20,7 @@ from feature_store.lake.private_files import make_private
 from feature_store.spark.gateway import connect
 from feature_store.spark.java import java_home
 from feature_store.spark.local_folder import own_spill_folder, spill_root
+from feature_store.spark.log_store import LOG_STORE, install_log_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,6 +116,8 @@ def _get_or_create(settings: Settings) -> SparkSession:
             SparkContext(conf=conf, gateway=java)
         session = SparkSession.builder.config(map=start).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
+    if settings.lake.startswith("s3://"):
+        install_log_store(session, own_spill_folder(settings.state))
     return session
 
 
@@ -204,8 +207,11 @@ def prepare_environment(settings: Settings) -> None:
 
 
 def _s3_options() -> dict[str, str]:
-    """hadoop-aws options from the AWS_ variables that boto3 and delta-rs read."""
-    options = {"spark.hadoop.fs.s3a.path.style.access": "true"}
+    """Delta's log store, and hadoop-aws options from the AWS_ variables that boto3 reads too."""
+    options = {
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+        "spark.delta.logStore.s3a.impl": LOG_STORE,
+    }
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
         options["spark.hadoop.fs.s3a.endpoint"] = endpoint
         options["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(

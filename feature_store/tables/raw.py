@@ -160,6 +160,7 @@ class RejectReason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     UNKNOWN_ACTION = "unknown_action"
     FUTURE_TIME = "future_time"
+    LATE_ROW = "late_row"
     SELF_FOLLOW = "self_follow"
     NOT_UTF8 = "not_utf8"
     UNKNOWN_TRACK = "unknown_track"
@@ -179,6 +180,7 @@ REJECT_REASONS: dict[str, str] = {
     RejectReason.OUT_OF_RANGE: "A value lies outside the range that the table allows.",
     RejectReason.UNKNOWN_ACTION: "The button is none of like, unlike, hide, unhide.",
     RejectReason.FUTURE_TIME: "It happened after the day on which it arrived.",
+    RejectReason.LATE_ROW: "It happened more than `landing.max_late_days` before it arrived.",
     RejectReason.SELF_FOLLOW: "A person follows himself or herself.",
     RejectReason.NOT_UTF8: "A text is not UTF-8, or holds a NUL; its encoding is not guessed.",
     RejectReason.UNKNOWN_TRACK: "The catalogue lacks the track; the row waits in its raw_ table.",

@@ -20,7 +20,8 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from feature_store.lake.storage import Storage, StoredFile
+    from feature_store.lake.storage import Storage
+    from feature_store.lake.stored_file import StoredFile
 
 ROW_SOURCES = (
     "tracks",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_store.lake.storage import StorageError, open_storage
+from feature_store.lake.storage import open_storage
+from feature_store.lake.stored_file import StorageError
 from feature_store.tables.core import CORE_TRACKS
 from jobs.report.excerpts import UndecodableFile, audio_excerpt, cover_thumbnail
 

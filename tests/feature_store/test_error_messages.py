@@ -7,7 +7,7 @@ from botocore.exceptions import EndpointConnectionError
 from pyspark.errors import AnalysisException
 
 from feature_store.error_messages import plain_message, reason_of
-from feature_store.lake.storage import StorageError
+from feature_store.lake.stored_file import StorageError
 
 FRAMES = (
     "\tat org.apache.spark.A$.b(A.scala:1)\n"

@@ -23,7 +23,8 @@ from pyspark.sql import functions as F
 
 from feature_store.contract import Table
 from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, EncoderIdentity
-from feature_store.lake.storage import Storage, StorageError, open_storage
+from feature_store.lake.storage import Storage, open_storage
+from feature_store.lake.stored_file import StorageError
 from feature_store.settings import Night
 from jobs.encoders.failure_reasons import (
     ContentFailure,

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from feature_store.lake.storage import StorageError
+from feature_store.lake.stored_file import StorageError
 from jobs.encoders.decoder_process import DecoderProcess
 from jobs.encoders.failure_reasons import ContentFailure
 

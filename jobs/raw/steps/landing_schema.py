@@ -23,6 +23,10 @@ READING_COLUMNS = (
 )
 """Columns that a landing row has besides its values and its origin."""
 
+FIRST_LANDING_DATE = Column(
+    "first_landing_date", Kind.DATE, "The first closed day of the landing zone, for all rows alike."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:

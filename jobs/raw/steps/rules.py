@@ -35,7 +35,8 @@ class Rule:
     Attributes:
         reason: the code in raw_rejects.reject_reason.
         violation: SQL over the landing columns; true rejects the row, false and null do not.
-            {earliest} stands for the setting landing.earliest_date.
+            {earliest} stands for the setting landing.earliest_date, {late_days} for
+            landing.max_late_days.
         column: the column whose value reject_detail quotes.
         hint: what the sender may have done, for reject_detail.
     """
@@ -139,7 +140,9 @@ def _is_blank(column: Column) -> str:
 def _reject(rule: Rule, settings: LandingSettings) -> SparkColumn:
     """A struct of reason and detail for a row that breaks the rule; null for other rows."""
     quoted = f"substring(coalesce(CAST({rule.column} AS STRING), 'null'), 1, {_DETAIL_CHARACTERS})"
-    violation = rule.violation.replace("{earliest}", f"DATE'{settings.earliest_date:%Y-%m-%d}'")
+    violation = rule.violation.replace(
+        "{earliest}", f"DATE'{settings.earliest_date:%Y-%m-%d}'"
+    ).replace("{late_days}", f"{settings.max_late_days}")
     detail = F.concat(
         F.lit(f"{rule.column} = "),
         F.expr(quoted),
@@ -163,6 +166,17 @@ def _not_before_earliest(column: str) -> Rule:
     )
 
 
+def _not_late(column: str) -> Rule:
+    """Late counts against the day of arrival, so a backfill refuses what its night has refused."""
+    return Rule(
+        RejectReason.LATE_ROW,
+        f"{column} < date_sub(arrival_date, {{late_days}}) "
+        "AND arrival_date > date_add(first_landing_date, {late_days})",
+        column,
+        hint=" (landing.max_late_days); to take it, land the file again under a higher setting",
+    )
+
+
 def _event_time(column: str) -> tuple[Rule, Rule]:
     return _not_after_arrival(column), _not_before_earliest(column)
 
@@ -180,6 +194,7 @@ SOURCE_CONTRACTS: dict[str, SourceContract] = {
             Rule(RejectReason.NEGATIVE_DURATION, "played_ms < 0", "played_ms"),
             Rule(RejectReason.NEGATIVE_DURATION, "duration_ms < 0", "duration_ms"),
             *_event_time("listened_at_utc"),
+            _not_late("listened_at_utc"),
         ),
     ),
     "listen_counts": SourceContract(raw.RAW_LISTEN_COUNTS, _landing_columns(raw.RAW_LISTEN_COUNTS)),
@@ -211,7 +226,7 @@ SOURCE_CONTRACTS: dict[str, SourceContract] = {
     "impressions": SourceContract(
         raw.RAW_IMPRESSIONS,
         _landing_columns(raw.RAW_IMPRESSIONS),
-        rules=_event_time("shown_at_utc"),
+        rules=(*_event_time("shown_at_utc"), _not_late("shown_at_utc")),
     ),
     "lyrics": SourceContract(
         raw.RAW_LYRICS,

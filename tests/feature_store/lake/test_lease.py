@@ -14,7 +14,9 @@ import pytest
 
 from feature_store.lake import lease
 from feature_store.lake.lease import LeaseLost, LeaseTaken, writer_lease
-from feature_store.lake.storage import ObjectStorage, StorageError, open_storage
+from feature_store.lake.object_storage import ObjectStorage
+from feature_store.lake.storage import open_storage
+from feature_store.lake.stored_file import StorageError
 
 HOLD = """
 import sys, time

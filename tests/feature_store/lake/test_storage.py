@@ -6,13 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from feature_store.lake.storage import (
-    BLOCK_BYTES,
-    FolderStorage,
-    ObjectStorage,
-    StorageError,
-    open_storage,
-)
+from feature_store.lake.object_storage import ObjectStorage
+from feature_store.lake.storage import FolderStorage, open_storage
+from feature_store.lake.stored_file import BLOCK_BYTES, StorageError
 
 
 @pytest.fixture(params=["folder", "s3", "s3-with-prefix"])

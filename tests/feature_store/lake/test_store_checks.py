@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 
-from feature_store.lake.storage import ObjectStorage, StorageError
+from feature_store.lake.object_storage import ObjectStorage
 from feature_store.lake.store_checks import _check_versioning, store_checks
+from feature_store.lake.stored_file import StorageError
 from tests.support.s3_server import with_writes_in_turn
 
 

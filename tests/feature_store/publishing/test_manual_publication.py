@@ -8,8 +8,8 @@ import pytest
 
 from feature_store.publishing.gates import GateFailed
 from feature_store.publishing.manual_publication import publish_staged_run
-from feature_store.publishing.publish import ReadBackMismatch
 from feature_store.publishing.snapshot import NothingPublished, events, open_snapshot
+from feature_store.publishing.staged_slices import ReadBackMismatch
 from feature_store.publishing.waivers import WaiverRefused, waive
 from tests.feature_store.publishing.staging import (
     BROKEN,

@@ -13,7 +13,7 @@ from feature_store.privacy import republish, table_rewrite
 from feature_store.privacy.person_filter import Person
 from feature_store.privacy.suppression import ErasedDuringRun
 from feature_store.privacy.table_rewrite import erase_from_table
-from feature_store.publishing import publish
+from feature_store.publishing import publish, staged_slices
 from feature_store.publishing.gates import GateFailed
 from feature_store.publishing.snapshot import (
     NothingPublished,
@@ -190,9 +190,9 @@ def test_a_slice_that_differs_from_the_computed_rows_is_not_published(spark, lak
     run_log.record_task(night, tampered, {}, elapsed_s=1, now=NOON + timedelta(seconds=1))
 
     with pytest.raises(
-        publish.ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 2 with .* computed"
+        staged_slices.ReadBackMismatch, match=r"rec_topk v\d+: 1 rows .* 2 with .* computed"
     ):
-        publish.verify_staged_slices(spark, night)
+        staged_slices.verify_staged_slices(spark, night)
 
 
 def test_a_table_that_the_run_has_not_written_stops_publication(spark, settings):
@@ -200,8 +200,8 @@ def test_a_table_that_the_run_has_not_written_stops_publication(spark, settings)
     other = Night(MARCH_1, "another", settings)
     stage_table(other, REC_TOPK, "t1")
 
-    with pytest.raises(publish.ReadBackMismatch, match="run r1 has not written its slice"):
-        publish.verify_staged_slices(spark, night)
+    with pytest.raises(staged_slices.ReadBackMismatch, match="run r1 has not written its slice"):
+        staged_slices.verify_staged_slices(spark, night)
 
 
 def test_blocked_and_staged_runs_are_never_current(lake, run_of):
@@ -253,7 +253,7 @@ def test_a_slice_staged_before_an_erasure_is_not_pinned(spark, lake, run_of):
     erase_from_table(lake, REC_TOPK, Person("u1"))
 
     with pytest.raises(ErasedDuringRun, match=r"rec_topk: a person was erased .* clear the task"):
-        publish.verify_staged_slices(spark, night)
+        staged_slices.verify_staged_slices(spark, night)
 
 
 @pytest.mark.parametrize("n_rivals", [1, 5])

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from feature_store.lake.storage import FolderStorage, StorageError
+from feature_store.lake.storage import FolderStorage
+from feature_store.lake.stored_file import StorageError
 from jobs.landing.layout import LandingError
 from jobs.landing.manifests import (
     arrived_files,

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from feature_store.lake.storage import FolderStorage, StorageError
+from feature_store.lake.storage import FolderStorage
+from feature_store.lake.stored_file import StorageError
 from jobs.landing.manifests import arrived_files, close_days, read_manifest
 from jobs.sources.hetrec import write_hetrec
 from jobs.sources.music_folder import write_music_folder

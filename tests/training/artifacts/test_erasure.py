@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 
 from feature_store.lake.arrow_io import read_table
-from feature_store.lake.storage import StorageError, open_storage
+from feature_store.lake.storage import open_storage
+from feature_store.lake.stored_file import StorageError
 from feature_store.privacy import requests
 from feature_store.tables.runs import RUN_MODELS
 from tests.training import lake as sample

@@ -11,7 +11,8 @@ from threading import Thread
 import pytest
 
 from feature_store.lake.arrow_io import read_table
-from feature_store.lake.storage import FolderStorage, StorageError
+from feature_store.lake.storage import FolderStorage
+from feature_store.lake.stored_file import StorageError
 from feature_store.tables.runs import RUN_MODELS
 from tests.training import lake as sample
 from training import train

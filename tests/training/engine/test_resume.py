@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from feature_store.lake.storage import StorageError, open_storage
+from feature_store.lake.storage import open_storage
+from feature_store.lake.stored_file import StorageError
 from feature_store.privacy.suppression import ErasedDuringRun, erasure_guard, suppress
 from tests.training import lake as sample
 from tests.training.datasets import CPU, three_modalities, two_taste_view

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from feature_store.lake.storage import StorageError, sha256_of
+from feature_store.lake.storage import sha256_of
+from feature_store.lake.stored_file import StorageError
 from feature_store.tables.features import FEAT_COVER
 from jobs.encoders.failure_reasons import ContentFailure, ContentMissing, FailureReason
 from jobs.features.steps.incremental_encoding import encode_batch, read_content

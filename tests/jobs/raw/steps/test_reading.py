@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feature_store.lake.storage import StorageError, open_storage, sha256_of
+from feature_store.lake.storage import open_storage, sha256_of
+from feature_store.lake.stored_file import StorageError
 from jobs.inputs import Slice
 from jobs.landing.layout import LandingError
 from jobs.landing.manifests import close_days

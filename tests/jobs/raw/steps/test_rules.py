@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
 import pytest
 
+from feature_store.setting_groups import LandingSettings
 from feature_store.tables.columns import ARRIVAL_DATE, SOURCE_FILE, SOURCE_ROW
 from feature_store.tables.raw import RAW_TRACKS, REJECT_REASONS
 from jobs.raw import (
@@ -22,7 +24,7 @@ from jobs.raw import (
     tracks,
     users,
 )
-from jobs.raw.steps.landing_schema import READING_COLUMNS
+from jobs.raw.steps.landing_schema import FIRST_LANDING_DATE, READING_COLUMNS
 from jobs.raw.steps.rules import SOURCE_CONTRACTS
 from tests.jobs.core.frames import FEB_29, MAR_1, at, frame, rows_of
 
@@ -96,6 +98,17 @@ BAD = [
             "DATE'1990-01-01' (landing.earliest_date); seconds or milliseconds"
         ),
     ),
+    (
+        "listens",
+        {"listened_at_utc": at(date(2023, 2, 28), "23:59:59")},  # 366 days
+        "late_row",
+        (
+            "listened_at_utc = 2023-02-28 23:59:59; a row is refused when listened_at_utc < "
+            "date_sub(arrival_date, 365) AND arrival_date > date_add(first_landing_date, 365) "
+            "(landing.max_late_days); to take it"
+        ),
+    ),
+    ("impressions", {"shown_at_utc": at(date(1999, 1, 1), "00:00:00")}, "late_row", "shown_at"),
     ("feedback", {"given_at_utc": at(date(1, 1, 1), "00:00:00")}, "out_of_range", "given_at_utc"),
     ("impressions", {"shown_at_utc": at(date(1989, 12, 31), "23:59:59")}, "out_of_range", "shown"),
     ("follows", {"followed_from_date": date(1970, 1, 1)}, "out_of_range", "followed_from_date"),
@@ -152,6 +165,7 @@ def landing(spark, source, *changes):
     columns = [
         *SOURCE_CONTRACTS[source].columns,
         *READING_COLUMNS,
+        FIRST_LANDING_DATE,
         SOURCE_FILE,
         SOURCE_ROW,
         ARRIVAL_DATE,
@@ -159,6 +173,7 @@ def landing(spark, source, *changes):
     rows = []
     for number, change in enumerate(changes):
         filled = {"arrival_date": FEB_29, "source_file": source, "source_row": number}
+        filled |= {"first_landing_date": date(2020, 1, 1)}
         rows.append(filled | {"original_text": json.dumps({"row": number})} | GOOD[source] | change)
     schema = pa.schema([(column.name, column.kind.arrow) for column in columns])
     return spark.createDataFrame(pa.Table.from_pylist(rows, schema))
@@ -214,6 +229,32 @@ def test_the_raw_table_keeps_only_the_valid_row(night, bad_rows, source):
         if case[2] == "incomplete_track"
     ]
     assert rows_of(kept, "source_row") == [(0,), *waiting]
+
+
+@pytest.mark.parametrize(
+    ("listened", "first_day", "max_late_days", "is_kept"),
+    [
+        (date(2023, 3, 1), date(2020, 1, 1), 365, True),  # 365 days before 29 February 2024
+        (date(2023, 2, 28), date(2020, 1, 1), 365, False),
+        (date(2023, 2, 28), date(2020, 1, 1), 366, True),
+        (date(2014, 3, 1), FEB_29, 365, True),  # a first import of ten years
+        (date(2014, 3, 1), date(2023, 3, 1), 365, True),  # its last file, in the first 365 days
+        (date(2014, 3, 1), date(2023, 2, 28), 365, False),
+    ],
+)
+def test_history_is_taken_while_the_landing_zone_is_young(
+    spark, night, listened, first_day, max_late_days, is_kept
+):
+    """A row is late against its day of arrival: `first_day` alone tells a lake that begins."""
+    late = {"listened_at_utc": at(listened, "00:00:00"), "first_landing_date": first_day}
+    landed = landing(spark, "listens", late)
+    setting = LandingSettings(max_late_days=max_late_days)
+    strict = replace(night, settings=night.settings.model_copy(update={"landing": setting}))
+
+    kept = listens.build(landed, night=strict).count()
+    refused = [row.reject_reason for row in rejected(spark, strict, {"listens": landed}).collect()]
+
+    assert (kept, refused) == ((1, []) if is_kept else (0, ["late_row"]))
 
 
 @pytest.mark.parametrize(
