@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def deleting_files_if_stopped(lake: str, table: Table) -> Iterator[Callable[[], None]]:
     """Delete the table's new data files when an error leaves the block.
 
-    They may hold rows of an erased person. The caller holds the table's lease. Yields a function that the caller calls when all rows are
-    written: from then on the log may name the files, and they stay.
+    They may hold rows of an erased person. The caller holds the table's lease. Yields a function
+    that the caller calls when all rows are written: from then on the log may name the files, and
+    they stay.
     """
     files_before, is_complete = _data_files(lake, table), list[bool]()
     try:
