@@ -20,7 +20,7 @@ from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO
 from jobs.encoders import registry
 from jobs.encoders.audio import audio_file, signal
-from jobs.encoders.decoder_process import decode_apart
+from jobs.encoders.content_decoding import decode_apart
 from jobs.features.steps.incremental_encoding import (
     Features,
     encode,

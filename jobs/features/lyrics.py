@@ -18,8 +18,8 @@ from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS
+from jobs.decoding.failure_reasons import ContentMissing
 from jobs.encoders import registry
-from jobs.encoders.failure_reasons import ContentMissing
 from jobs.encoders.text import sentiment
 from jobs.encoders.text.plain_text import MAX_CHARACTERS, plain_text
 from jobs.features.steps.incremental_encoding import Features, encode, not_yet_encoded

@@ -13,8 +13,8 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.encoders.decoder_process import decode_apart
-from jobs.encoders.failure_reasons import ContentFailure
+from jobs.decoding.failure_reasons import ContentFailure
+from jobs.encoders.content_decoding import decode_apart
 
 EXCERPT_S = 8.0
 EXCERPT_HZ = 24_000  # half the bytes of 48 kHz; consonants stay clear

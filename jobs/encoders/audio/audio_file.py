@@ -1,7 +1,7 @@
 """Decodes audio files to mono samples: decode, take the middle, resample, mix down.
 
 A file is decoded in blocks, so memory depends neither on its sample rate nor on its length. An
-encoder calls `decode` through `jobs.encoders.decoder_process`, which bounds memory and time.
+encoder calls `decode` through `jobs.encoders.content_decoding`, which bounds memory and time.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason, check_size
 from jobs.encoders.audio.downmix import mix_down
 from jobs.encoders.audio.downmix import preprocessing as downmix_preprocessing
 from jobs.encoders.audio.stream import Recording, open_recording
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason, check_size
 
 SAMPLE_RATE_HZ = 16_000
 MIN_S = 0.5  # shorter audio holds neither a beat nor a phrase

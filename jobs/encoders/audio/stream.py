@@ -14,8 +14,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.audio.header_lengths import with_true_length
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 
 MAX_CHANNELS = 32
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000

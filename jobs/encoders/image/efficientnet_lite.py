@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.decoder_process import decode_apart
+from jobs.encoders.content_decoding import decode_apart
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.image import image_file
 from jobs.encoders.weight_packages import WeightPackage, weights_folder

@@ -1,6 +1,6 @@
 """Decodes image files to RGB pixels: open, turn upright, cut, reduce to 8 bits, flatten, scale.
 
-Encoders call `decode` and `decode_whole` through `jobs.encoders.decoder_process`, which bounds
+Encoders call `decode` and `decode_whole` through `jobs.encoders.content_decoding`, which bounds
 memory and time.
 """
 
@@ -14,7 +14,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason, check_size
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason, check_size
 from jobs.encoders.image.tones import to_8_bits
 
 MAX_FILE_BYTES = 128 * 2**20

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 
 _MAX_8_BITS, _MAX_16_BITS = 255, 65_535
 _WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N")

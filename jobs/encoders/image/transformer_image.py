@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.decoder_process import decode_apart
+from jobs.encoders.content_decoding import decode_apart
 from jobs.encoders.image import image_file
 from jobs.encoders.transformer_folder import (
     LOCAL,

@@ -6,7 +6,7 @@ NUL beside each letter.
 
 from __future__ import annotations
 
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 
 MAX_CHARACTERS = 50_000  # the longest song texts have 15,000; 10 MB would take a worker minutes
 _BYTE_ORDER_MARK = "\ufeff"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.text import sentiment
 from jobs.encoders.text.plain_text import plain_text
 from jobs.encoders.transformer_folder import (

@@ -26,7 +26,7 @@ from feature_store.lake.encoder_rows import IDENTITY_COLUMNS, EncoderIdentity
 from feature_store.lake.storage import Storage, open_storage
 from feature_store.lake.stored_file import StorageError
 from feature_store.settings import Night
-from jobs.encoders.failure_reasons import (
+from jobs.decoding.failure_reasons import (
     ContentFailure,
     ContentMissing,
     FailureReason,

@@ -106,7 +106,7 @@ def test_the_peak_of_a_worker_includes_its_decoder():
     )
     worker = (
         "import subprocess, sys; x = b'x' * 100_000_000; "
-        f"subprocess.run([sys.executable, '-c', {decoder!r}, 'jobs.encoders.decoder_main'])"
+        f"subprocess.run([sys.executable, '-c', {decoder!r}, 'jobs.encoders.decoder_table'])"
     )
     with subprocess.Popen(
         [sys.executable, "-c", worker, WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 WORKER = "feature_store.spark.python_daemon"
-DECODERS = ("jobs.encoders.decoder_main", "jobs.raw.steps.landing_check")
+DECODERS = ("jobs.encoders.decoder_table", "jobs.landing.parquet_check")
 INTERVAL_S = 0.2
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.audio import audio_file
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 
 
 def encoded(samples: np.ndarray, rate_hz: int = 16_000, **options: str) -> bytes:

@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.audio import audio_file
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 from tests.jobs.encoders.audio.test_audio_file import encoded
 
 N_SAMPLES = 160_000  # 10 s

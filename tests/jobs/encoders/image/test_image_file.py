@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.image import image_file
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 from transformers import ViTModel
 
 from feature_store.setting_groups import EncoderSettings
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders import registry
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.image.transformer_image import TransformerImage
 from tests.jobs.encoders.tiny_models import save_vit
 

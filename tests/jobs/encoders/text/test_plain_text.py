@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.text.plain_text import MAX_CHARACTERS, plain_text
 
 WORDS = "I love this wonderful day"

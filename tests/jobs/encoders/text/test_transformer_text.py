@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from transformers import BertModel, BertTokenizer
 
 from feature_store.setting_groups import EncoderSettings
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders import registry
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.text import minilm, transformer_text
 from jobs.encoders.transformer_folder import ModelFolderError
 from tests.jobs.encoders.tiny_models import WORDS, save_bert, save_clap, save_roberta, save_vit

@@ -10,7 +10,7 @@ from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.lake.storage import sha256_of
 from feature_store.lake.stored_file import StorageError
 from feature_store.tables.features import FEAT_COVER
-from jobs.encoders.failure_reasons import ContentFailure, ContentMissing, FailureReason
+from jobs.decoding.failure_reasons import ContentFailure, ContentMissing, FailureReason
 from jobs.features.steps.incremental_encoding import encode_batch, read_content
 from tests.jobs.features.worlds import put
 

@@ -19,10 +19,10 @@ import pytest
 from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.lake.stored_file import StorageError
 from jobs.inputs import Slice
+from jobs.landing import parquet_file
 from jobs.landing.layout import LandingError
 from jobs.landing.manifests import close_days
 from jobs.landing.writer import LandingWriter
-from jobs.raw.steps import landing_file
 from jobs.raw.steps.parquet_rows import rows_of_file
 from jobs.raw.steps.reading import read_landing
 
@@ -304,7 +304,7 @@ def test_an_error_of_the_disk_in_the_middle_of_a_file_is_no_property_of_it(
     def fails(*_, **__):
         raise OSError(errno_of_disk, os.strerror(errno_of_disk))
 
-    monkeypatch.setattr(landing_file, "_batches", fails)
+    monkeypatch.setattr(parquet_file, "_batches", fails)
     with pytest.raises(StorageError, match="cannot be read"):
         list(rows_of_file(writer.storage, "users", path, 1, FEB_29))
 

@@ -13,7 +13,7 @@ class FailureReason(StrEnum):
     UNREADABLE = "unreadable"  # the decoder failed
     TOO_SHORT = "too_short"  # audio under `audio_file.MIN_S`
     TOO_LARGE = "too_large"  # above a bound on bytes, samples, pixels or characters, or on memory
-    TOO_SLOW = "too_slow"  # decoding took more CPU time than `decoder_process.MAX_CPU_S`
+    TOO_SLOW = "too_slow"  # decoding took more CPU time than its process may take
     CRASHED = "crashed"  # the decoder's process died of it, twice
     OUT_OF_RANGE = "out_of_range"  # a sample rate, samples or channels that no recording has
     NOT_FINITE = "not_finite"  # samples, pixels or features that are NaN or infinite

@@ -6,7 +6,7 @@ one file after the other. It has a limit on memory, and one on CPU time for each
 time would make the result depend on what else the machine does. Only Linux limits its memory.
 
 The process is a fresh interpreter, not a fork: a worker holds locks of threads and, perhaps, CUDA.
-It ends with its worker, when its standard input closes. decoder_main.py is its program.
+It ends with its worker, when its standard input closes. Its program calls `serve` of serving.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -25,11 +24,8 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 
-PROGRAM = "jobs.encoders.decoder_main"
-MEMORY_MIB = 768  # beyond what the interpreter and its libraries take: about 60 MiB resident
-MAX_CPU_S = 60  # decoding a minute of audio takes .03 s, the largest picture about 2 s
 _ATTEMPTS = 2
 _FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 
@@ -44,28 +40,11 @@ class DecoderFailed(RuntimeError):
     """The decoder raised an error that is no ContentFailure: a fault of its own."""
 
 
-def decode_apart(decoder: str, content: bytes, *arguments: float) -> NDArray[Any]:
-    """What a decoder of `decoder_main.DECODERS` makes of content, in a process with limits.
-
-    Raises:
-        ContentFailure: the decoder raised it, ran into a limit, or crashed twice.
-        DecoderKilled: somebody else ended the process twice, such as a machine without memory.
-        DecoderFailed: the decoder has a fault, or its program does not run here.
-    """
-    return _decoder_of(os.getpid()).decode(decoder, content, *arguments)
-
-
-@cache
-def _decoder_of(_process_id: int) -> DecoderProcess:
-    """The decoder of this process; a fork must not share its parent's."""
-    return DecoderProcess(PROGRAM, MEMORY_MIB, MAX_CPU_S)
-
-
 class DecoderProcess:
     """A process that decodes one content at a time; it starts with the first one.
 
     Args:
-        program: a module that calls `decoder_main.serve`.
+        program: a module that calls `serving.serve`.
         memory_mib: what decoding may take beyond the program itself.
         max_cpu_s: CPU time for each content.
     """
@@ -77,7 +56,13 @@ class DecoderProcess:
         self._one_at_a_time = Lock()
 
     def decode(self, decoder: str, content: bytes, *arguments: float) -> NDArray[Any]:
-        """As `decode_apart`."""
+        """What a decoder of the program makes of content.
+
+        Raises:
+            ContentFailure: the decoder raised it, ran into a limit, or crashed twice.
+            DecoderKilled: somebody else ended the process twice, such as a machine without memory.
+            DecoderFailed: the decoder has a fault, or its program does not run here.
+        """
         with self._one_at_a_time:
             statuses: list[int] = []
             while len(statuses) < _ATTEMPTS:

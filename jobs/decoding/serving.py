@@ -1,6 +1,7 @@
-"""The program of the process that decodes content: reads requests, writes arrays or reasons.
+"""The loop of a decoder's process: reads requests, writes arrays or reasons.
 
-    python -m jobs.encoders.decoder_main MEMORY_MIB MAX_CPU_S
+A program calls `serve` with its decoders: jobs/encoders/decoder_table.py for audio and pictures,
+jobs/landing/parquet_check.py for landing files.
 
 A request is a line of JSON (decoder, byte_count, arguments) and the content's bytes. An answer is a
 line of JSON: of an array (shape, dtype, byte_count) with its bytes behind it, of a failure (reason,
@@ -23,18 +24,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.encoders.audio import audio_file
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
-from jobs.encoders.image import image_file
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 
 Decoder = Callable[..., NDArray[Any]]
 """From content and further arguments to an array; raises ContentFailure."""
-
-DECODERS: dict[str, Decoder] = {
-    "audio": audio_file.decode,
-    "square_image": image_file.decode,
-    "image": image_file.decode_whole,
-}
 
 _OF_THE_CONTENT = (ValueError, LookupError, ArithmeticError, EOFError, struct.error)
 """What taking bytes apart raises when they make no sense; all else is a fault of the program."""
@@ -107,7 +100,3 @@ def _write(
     answers.write(json.dumps(header).encode() + b"\n")
     answers.write(body)
     answers.flush()
-
-
-if __name__ == "__main__":
-    serve(DECODERS, int(sys.argv[1]), float(sys.argv[2]))

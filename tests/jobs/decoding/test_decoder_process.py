@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
-from multiprocessing import get_context
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from jobs.encoders import decoder_process
-from jobs.encoders.decoder_process import (
+from jobs.decoding.decoder_process import (
     DecoderFailed,
     DecoderKilled,
     DecoderProcess,
-    decode_apart,
 )
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
-from tests.jobs.encoders.audio.test_audio_file import encoded, sine
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 
-PROGRAM = "tests.jobs.encoders.hostile_decoders"
+PROGRAM = "tests.jobs.decoding.hostile_decoders"
 
 
 @pytest.fixture
@@ -99,65 +91,6 @@ def test_bytes_that_make_no_sense_to_the_decoder_are_unreadable(decoder):
 @pytest.mark.parametrize(("program", "status"), [("no_such_program", 1), ("program_that_dies", -4)])
 def test_a_program_that_does_not_run_is_no_reason_for_a_content(program, status):
     """A broken installation must not mark a whole catalogue as unreadable."""
-    broken = DecoderProcess(f"tests.jobs.encoders.{program}", memory_mib=256, max_cpu_s=1)
+    broken = DecoderProcess(f"tests.jobs.decoding.{program}", memory_mib=256, max_cpu_s=1)
     with pytest.raises(DecoderFailed, match=f"status {status} before the first content; run `"):
         broken.decode("reverse", b"")
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("52463634ffffffff574156456461746104000000616263646473363410000000", "unreadable"),
-        ("fff314c0" + 20 * "00" + "fff314c0" + 8 * "00" + "56425249" + 4 * "00", "too_short"),
-    ],
-    ids=["RF64 cut in ds64", "MP3 cut in VBRI"],
-)
-def test_a_header_that_is_cut_where_it_states_a_length_is_a_reason(content, reason):
-    with pytest.raises(ContentFailure) as failed:
-        decode_apart("audio", bytes.fromhex(content), 30.0)
-    assert failed.value.reason == reason
-
-
-def test_audio_is_decoded_apart_as_in_one_s_own_process():
-    content = encoded(sine(440, 1.0))
-    assert decode_apart("audio", content, 60) == pytest.approx(sine(440, 1.0), abs=0.01)
-
-
-def _decode_in_fork(content: bytes, own_decoder: int) -> bool:
-    decode_apart("audio", content, 60)
-    return process_id(decoder_process._decoder_of(os.getpid())) != own_decoder
-
-
-def test_a_fork_has_a_decoder_of_its_own():
-    """Spark forks its workers; two of them on one pipe would read each other's answers."""
-    content = encoded(sine(440, 1.0))
-    decode_apart("audio", content, 60)
-    own = process_id(decoder_process._decoder_of(os.getpid()))
-    with get_context("fork").Pool(1) as forks:
-        assert forks.apply(_decode_in_fork, (content, own))
-    assert np.abs(decode_apart("audio", content, 60)).max() == pytest.approx(0.5, abs=0.01)
-
-
-def test_a_decoder_ends_with_its_worker():
-    """No process is left when a worker is killed."""
-    reader, writer = os.pipe()
-    worker = os.fork()
-    if worker == 0:
-        decode_apart("audio", encoded(sine(440, 1.0)), 60)
-        own = process_id(decoder_process._decoder_of(os.getpid()))
-        os.write(writer, str(own).encode())
-        os.kill(os.getpid(), 9)
-    decoder_id = int(os.read(reader, 20))
-    os.waitpid(worker, 0)
-    deadline_s = time.monotonic() + 20
-    while _runs(decoder_id) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert not _runs(decoder_id)
-
-
-def _runs(process: int) -> bool:
-    """Whether a process lives; an orphan that has ended may stay as a zombie."""
-    try:
-        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
-    except FileNotFoundError:
-        return False

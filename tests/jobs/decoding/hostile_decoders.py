@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.encoders.decoder_main import serve
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.serving import serve
 
 
 def reverse(content: bytes) -> NDArray[np.uint8]:

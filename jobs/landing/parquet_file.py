@@ -2,7 +2,7 @@
 
 A file is read to its end before its first row is used: a page that is damaged, in a codec that is
 not there or of an impossible size makes the whole file unreadable, whatever its footer says. That
-first reading is done by a process of its own with limits (landing_check.py), because one flipped
+first reading is done by a process of its own with limits (parquet_check.py), because one flipped
 bit in a footer can end the process that reads it. What the storage says is no property of the
 file: it is a StorageError, and the task is tried again.
 """
@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from feature_store.lake.stored_file import StorageError
-from jobs.encoders.decoder_process import DecoderProcess
-from jobs.encoders.failure_reasons import ContentFailure
+from jobs.decoding.decoder_process import DecoderProcess
+from jobs.decoding.failure_reasons import ContentFailure
 
 CHECK = "landing"
-_PROGRAM = "jobs.raw.steps.landing_check"
+_PROGRAM = "jobs.landing.parquet_check"
 _MEMORY_MIB = 2048
 _MAX_CPU_S = 600
 _BATCH_ROWS = 8192

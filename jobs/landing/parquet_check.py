@@ -1,8 +1,8 @@
 """The program of the process that reads a landing file first: it may die of it.
 
-    python -m jobs.raw.steps.landing_check MEMORY_MIB MAX_CPU_S
+    python -m jobs.landing.parquet_check MEMORY_MIB MAX_CPU_S
 
-See jobs/encoders/decoder_main.py for what it reads and answers; the content is the path of a file.
+See jobs/decoding/serving.py for what it reads and answers; the content is the path of a file.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.encoders.decoder_main import serve
-from jobs.encoders.failure_reasons import ContentFailure, FailureReason
-from jobs.raw.steps.landing_file import CHECK, UnreadableFile, decoded
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason
+from jobs.decoding.serving import serve
+from jobs.landing.parquet_file import CHECK, UnreadableFile, decoded
 
 
 def check(path: bytes) -> NDArray[np.uint8]:
