@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from feature_store.privacy.file_names import nameable_part_and_ending
 from feature_store.privacy.id_spellings import (
     file_name_pattern,
     is_an_id,
@@ -68,8 +69,9 @@ class Person:
 
     def rename(self, path: str) -> str:
         folder, slash, name = path.rpartition("/")
-        renamed = _replace(file_name_pattern(self.user_id), name, self.file_alias)
-        return folder + slash + renamed
+        stem, ending = nameable_part_and_ending(name)
+        renamed = _replace(file_name_pattern(self.user_id), stem, self.file_alias)
+        return folder + slash + renamed + ending
 
 
 def redact(text: str, person: Person, *, with_bare_numbers: bool = True) -> str:

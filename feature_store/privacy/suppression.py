@@ -17,6 +17,7 @@ from feature_store.lake.lease import writer_lease
 from feature_store.lake.object_storage import ObjectStorage
 from feature_store.lake.private_files import OWNER_ONLY, make_private_folder
 from feature_store.lake.storage import Storage, open_storage
+from feature_store.privacy.file_names import nameable_part_and_ending
 from feature_store.privacy.id_spellings import (
     decoded,
     is_an_id,
@@ -76,14 +77,17 @@ class SuppressionList:
     def rename(self, path: str) -> str:
         """The path of a file without the ids of erased people in its name."""
         folder, slash, name = path.rpartition("/")
+        stem, ending = nameable_part_and_ending(name)
+        return folder + slash + self._without_ids(stem) + ending
+
+    def _without_ids(self, name: str) -> str:
         for start, end, part in possible_ids_of_file_name(name):
             is_theirs = self.matches(part) and is_an_id(name, start, end)
             if is_theirs and not is_placeholder(name, start, end):
                 alias = file_alias(digest_of(self.key, part))
                 # The alias is no part of a name any more: it may hold another erased id.
-                before, after = self.rename(name[:start]), self.rename(name[end:])
-                return folder + slash + before + alias + after
-        return path
+                return self._without_ids(name[:start]) + alias + self._without_ids(name[end:])
+        return name
 
 
 def digest_of(key: bytes, user_id: str) -> str:

@@ -122,13 +122,30 @@ def test_the_list_leaves_numbers_that_are_no_ids(settings):
         ("ada", "landing/users/2026-03-01/adalbert.parquet", "adalbert.parquet"),
         ("O'Neil", "landing/users/2026-03-01/O'Neil.parquet", "ALIAS.parquet"),
         ("spotify:user:ann", "a/b/spotify%3Auser%3Aann.parquet", "ALIAS.parquet"),
+        ("part", "landing/users/2026-03-01/part-0.parquet", "part-0.parquet"),
+        ("part", "landing/users/2026-03-01/part-0_0002.parquet", "part-0_0002.parquet"),
+        ("part", "landing/users/2026-03-01/of_part.parquet", "of_ALIAS.parquet"),
+        ("parquet", "landing/users/2026-03-01/part-0.parquet", "part-0.parquet"),
+        ("parquet", "landing/users/2026-03-01/of_parquet.parquet", "of_ALIAS.parquet"),
+        ("music", "landing/users/2026-03-01/music-folder.parquet", "music-folder.parquet"),
+        ("hetrec", "landing/users/2026-03-01/hetrec_0003.parquet", "hetrec_0003.parquet"),
+        ("listens", "landing/listens/2026-03-01/part-0.parquet", "part-0.parquet"),
+        ("snappy", "a/part-00000-8d1e4a9c-0b7e-4a55-9d3c-2f6b8f3a1c77-c000.snappy.parquet",
+         "part-00000-8d1e4a9c-0b7e-4a55-9d3c-2f6b8f3a1c77-c000.snappy.parquet"),
+        ("html", "reports/2026-03-01/manual__2026-03-02T02:00:00+00:00.html",
+         "manual__2026-03-02T02:00:00+00:00.html"),
+        ("manual", "reports/2026-03-01/manual__2026-03-02T02:00:00+00:00.html",
+         "manual__2026-03-02T02:00:00+00:00.html"),
+        ("ada", "reports/2026-03-01/manual__ada.html", "manual__ALIAS.html"),
+        ("attempt", "logs/attempt=1.log", "attempt=1.log"),
+        ("ann.lee", "landing/users/2026-03-01/ann.lee.parquet", "ALIAS.parquet"),
         ("7", "landing/users/2026-03-01/part-7.parquet", "part-7.parquet"),
         ("7", "landing/users/2026-03-01/7.parquet", "7.parquet"),
         ("7", "landing/listens/2026-03-01/user_7.parquet", "user_ALIAS.parquet"),
     ],
-)
+)  # fmt: skip
 def test_an_erasure_and_the_list_give_a_file_the_same_name(settings, user_id, path, renamed):
-    """A file that arrives again must get the name that its manifest has."""
+    """A file that arrives again must get its manifest's name; our programs' names are nobody's."""
     person = suppression.suppress(settings, user_id)
     expected = f"{path.rpartition('/')[0]}/{renamed.replace('ALIAS', person.file_alias)}"
 
