@@ -14,9 +14,9 @@ _ENDING = re.compile(
 )
 _OWN_NAME = re.compile(
     r"(?:part-\d+|hetrec|music-folder)(?:_\d{4})?"  # of jobs/sources; later parts have a number
-    r"|part-\d+-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:[.-]c\d+)?(?:\.snappy|\.zstd)?"  # Spark
+    r"|part-\d+-[0-9a-f-]{36}(?:[.-]c\d+)?(?:\.snappy|\.zstd)?"  # of Spark
     r"|(?:manual|scheduled|backfill|asset_triggered)__[\dT:.+%-]+(?:_\w{8})?"  # runs of Airflow
-    r"|attempt=\d+|spark|events|unsent|airflow|_SUCCESS"
+    r"|attempt=\d+|spark|airflow|events|unsent|_SUCCESS"
 )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from feature_store.contract import Table
     from feature_store.privacy.person_filter import PersonFilter
 
+_SHOWN_ELEMENTS = 1 << 20
 _COLUMNS_WITHOUT_USER_IDS = frozenset(
     column.name
     for table in TABLES.values()
@@ -59,9 +60,9 @@ def person_mask(table: Table, rows: pa.Table, person_filter: PersonFilter) -> pa
 def landing_person_mask(rows: pa.Table, person_filter: PersonFilter) -> pa.Array:
     """The same mask for the rows of a landing file, whatever its columns are."""
     mask = _empty_mask(rows)
-    for name in rows.column_names:
+    for name, values in zip(rows.column_names, rows.columns, strict=True):  # names may repeat
         if name.lower() not in _COLUMNS_WITHOUT_USER_IDS:
-            mask = pc.or_(mask, _landing_column_mask(name, rows[name], person_filter))
+            mask = pc.or_(mask, _landing_column_mask(name, values, person_filter))
     return mask
 
 
@@ -96,14 +97,35 @@ def _landing_column_mask(
     if pa.types.is_dictionary(values.type):  # a category of pandas
         values = values.cast(values.type.value_type)
     kind, is_user_column = values.type, _is_user_column(name)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return id_mask(values.cast(pa.string()), person_filter)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _received_text_mask(values, person_filter)
     if pa.types.is_integer(kind) and is_user_column:
         return id_mask(values.cast(pa.string()), person_filter)
     if not is_user_column and not pa.types.is_nested(kind):
         return pa.array([False] * len(values), pa.bool_())
-    matched = [_holds_id(each, person_filter, is_user_column) for each in values.to_pylist()]
+    matched = [_scalar_holds_id(each, person_filter, is_user_column) for each in values]
     return pa.array(matched, pa.bool_())
+
+
+def _received_text_mask(texts: pa.ChunkedArray, person_filter: PersonFilter) -> pa.Array:
+    """As `id_mask`; Arrow does not check that the text of a file is UTF-8."""
+    ids = texts.cast(pa.large_binary())
+    matched = [
+        each
+        for each in pc.unique(ids).to_pylist()
+        if each is not None and person_filter.matches(each.decode(errors="surrogateescape"))
+    ]
+    return pc.is_in(ids, value_set=pa.array(matched, pa.large_binary())).combine_chunks()
+
+
+def _scalar_holds_id(scalar: pa.Scalar, person_filter: PersonFilter, is_user_column: bool) -> bool:
+    try:
+        value = scalar.as_py()
+    except (ValueError, OverflowError, LookupError, AttributeError, pa.ArrowException):
+        # Python has no object for a value in it, such as a year of five digits; Arrow shows it.
+        shown = pa.array([scalar]).to_string(window=_SHOWN_ELEMENTS)
+        return person_filter.matches_text(shown)
+    return _holds_id(value, person_filter, is_user_column)
 
 
 def _is_user_column(name: str) -> bool:

@@ -124,7 +124,7 @@ def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
             continue
         if any(part.startswith((".", "_")) for part in found.path.split("/")):
             continue
-        file = _parse(found)
+        file = landing_file_of(found)
         if file is None:
             others.append(NotTaken(found.path, _MISPLACED))
         else:
@@ -132,17 +132,8 @@ def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
     return files, others
 
 
-def leave_out(link: str) -> None:
-    """For listings of the landing zone: `landing_files` has named the link already."""
-
-
-def folder_date_of(path: str) -> date:
-    """The day of the folder in which a landing file lies."""
-    return date.fromisoformat(path.split("/")[2])
-
-
-def _parse(found: StoredFile) -> LandingFile | None:
-    """The landing file; None when its path is not in the layout."""
+def landing_file_of(found: StoredFile) -> LandingFile | None:
+    """The landing file that a stored file is; None when its path is not in the layout."""
     parts = found.path.split("/")
     if len(parts) != _LAYOUT.count("/") + 1:
         return None
@@ -154,3 +145,12 @@ def _parse(found: StoredFile) -> LandingFile | None:
     if source not in ROW_SOURCES + FILE_SOURCES or folder != f"{folder_date:%Y-%m-%d}":
         return None
     return LandingFile(found.path, source, folder_date, found.byte_count, found.written_at_utc)
+
+
+def leave_out(link: str) -> None:
+    """For listings of the landing zone: `landing_files` has named the link already."""
+
+
+def folder_date_of(path: str) -> date:
+    """The day of the folder in which a landing file lies."""
+    return date.fromisoformat(path.split("/")[2])

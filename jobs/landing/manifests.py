@@ -1,15 +1,15 @@
 """Manifests of the landing zone: each closed day lists the files that count as arrived on it.
 
-A manifest never changes, except for the sizes of files from which an erasure removed a person
-(jobs/landing/erasure.py), and for files that a person withdrew (jobs/landing/withdrawal.py). When
-a file arrives in the folder of a closed day, the next day that is closed lists it. So every night,
-and every backfill of that night, reads the same files.
+A manifest never changes, except at an erasure (jobs/landing/manifest_erasure.py) and for files that
+a person withdrew (jobs/landing/withdrawal.py); whoever writes one holds one lease. When a file
+arrives in the folder of a closed day, the next day that is closed lists it. So every night, and
+every backfill of that night, reads the same files.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,11 +24,10 @@ from jobs.landing.layout import (
     landing_files,
     leave_out,
 )
+from jobs.landing.manifest_files import MANIFESTS, manifest_lease, manifest_path
 
 if TYPE_CHECKING:
     from feature_store.lake.storage import Storage
-
-_MANIFESTS = f"{LANDING}/_manifests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,21 @@ def close_days(
 
     Raises:
         LandingError: nothing has landed up to `as_of`.
+        LeaseTaken: an erasure or a withdrawal changes manifests.
     """
+    # An erasure that renamed a file between the listing and the writing would leave its old name.
+    with manifest_lease(storage) as check_lease:
+        return _close_days(storage, as_of, scanned_sizes, left_open or {}, check_lease)
+
+
+def _close_days(
+    storage: Storage,
+    as_of: date,
+    scanned_sizes: Mapping[str, int] | None,
+    waiting: Mapping[str, str],
+    check_lease: Callable[[], None],
+) -> tuple[date, ...]:
     landed, not_taken = landing_files(storage)
-    waiting = left_open or {}
     unlisted = {
         file.path: file
         for file in landed
@@ -103,6 +114,7 @@ def close_days(
     for day in days:
         # What counts for no day is said of the night that closes, not of each day before it.
         others = not_taken if day == as_of else []
+        check_lease()
         for listed in _close_day(storage, day, unlisted.values(), others).files:
             unlisted.pop(listed.path, None)
     return days
@@ -110,7 +122,7 @@ def close_days(
 
 def closed_days(storage: Storage) -> tuple[date, ...]:
     """Days that have a manifest, in order."""
-    names = [file.path.rsplit("/", 1)[1] for file in storage.list(_MANIFESTS)]
+    names = [file.path.rsplit("/", 1)[1] for file in storage.list(MANIFESTS)]
     return tuple(
         sorted(
             date.fromisoformat(name.removesuffix(".json"))
@@ -137,15 +149,10 @@ def first_closed_day(lake: str) -> date:
     days = closed_days(storage)
     if not days:
         raise LandingError(
-            f"landing: no manifest in {storage.uri(_MANIFESTS)}; close the landing days first "
+            f"landing: no manifest in {storage.uri(MANIFESTS)}; close the landing days first "
             "(`evensong night --as-of DAY` does)"
         )
     return days[0]
-
-
-def manifest_path(day: date) -> str:
-    """Path of a day's manifest in the lake."""
-    return f"{_MANIFESTS}/{day:%Y-%m-%d}.json"
 
 
 def read_manifest(storage: Storage, day: date) -> Manifest:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
@@ -34,5 +37,19 @@ def check(path: bytes) -> NDArray[np.uint8]:
     return np.empty(0, np.uint8)
 
 
+def warm_up() -> None:
+    """Read once, as Arrow reserves address space with its first file, a gigabyte on some machines.
+
+    Counted as what a landing file took, it would end the process after each one.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"text": ["x"]}), sink)
+    with NamedTemporaryFile(suffix=".parquet") as file:
+        file.write(sink.getvalue())
+        file.flush()
+        check(os.fsencode(file.name))
+
+
 if __name__ == "__main__":
+    warm_up()
     serve({CHECK: check}, int(sys.argv[1]), float(sys.argv[2]))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +30,7 @@ _MAX_CPU_S = 600
 _BATCH_ROWS = 8192
 _BATCH_ROWS_BY_PREFIX = 32
 _BUFFER_BYTES = 1 << 20
+_MOST_BATCH_BYTES = 64 << 20
 _MOST_ROWS_PER_BYTE = 200
 """A file that claims more rows is a trap: rows of ours hold times and ids, which differ."""
 
@@ -38,18 +40,59 @@ class UnreadableFile(ValueError):
 
 
 def read_batches(file: Path) -> Iterator[pa.RecordBatch]:
-    """The rows in order, at most 8,192 in a batch; most texts are dictionaries.
+    """The rows in order, at most 8,192 and 64 MiB in a batch; most texts are dictionaries.
 
     Raises:
         UnreadableFile: because of the bytes; before the first batch.
         StorageError: because of the disk.
         DecoderKilled, DecoderFailed, MemoryError: because of the machine.
     """
+    check_file(file)
+    yield from decoded(file)
+
+
+def check_file(file: Path) -> None:
+    """Let the process that may die of it read the file to its end.
+
+    Raises:
+        As `read_batches`.
+    """
     try:
         _checker_of(os.getpid()).decode(CHECK, os.fsencode(file))
     except ContentFailure as error:
         raise UnreadableFile(error.detail) from error
-    yield from decoded(file)
+
+
+def read_table(file: Path) -> pa.Table:
+    """All rows, with the metadata of the file's schema; each text stands by itself.
+
+    Raises:
+        As `read_batches`.
+    """
+    check_file(file)
+    batches = [without_dictionaries(batch) for batch in decoded(file)]
+    return pa.Table.from_batches(batches, schema=read_schema(file))
+
+
+def read_schema(file: Path) -> pa.Schema:
+    """Columns and metadata of a checked file, in the types of `read_table`."""
+    stated = pq.read_schema(file)
+    return pa.schema([_without_dictionary(field) for field in stated], stated.metadata)
+
+
+def without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with each text by itself: a dictionary also holds texts that no row has."""
+    arrays = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    fields = [_without_dictionary(field) for field in batch.schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, batch.schema.metadata))
+
+
+def _without_dictionary(field: pa.Field) -> pa.Field:
+    is_dictionary = pa.types.is_dictionary(field.type)
+    return field.with_type(field.type.value_type) if is_dictionary else field
 
 
 @cache
@@ -62,7 +105,7 @@ def decoded(file: Path) -> Iterator[pa.RecordBatch]:
     """As `read_batches`, without the process that protects this one from the file."""
     try:
         with pa.OSFile(str(file)) as source:
-            yield from _batches(source)
+            yield from chain.from_iterable(map(_bounded, _batches(source)))
     except MemoryError:  # Arrow's too: the machine is short of it, or the checker says so
         raise
     except OSError as error:
@@ -104,6 +147,28 @@ def _batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         yield batch
     if row_count != plain.metadata.num_rows:
         raise UnreadableFile(f"claims {plain.metadata.num_rows:,} rows and has {row_count:,}")
+
+
+def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in parts that fit in memory once their dictionaries are decoded."""
+    if batch.num_rows > 1 and _decoded_bytes(batch) > _MOST_BATCH_BYTES:
+        half = batch.num_rows // 2
+        yield from _bounded(batch.slice(0, half))
+        yield from _bounded(batch.slice(half))
+    else:
+        yield batch
+
+
+def _decoded_bytes(batch: pa.RecordBatch) -> int:
+    """Bytes of a batch whose texts are dictionaries, which its parts share."""
+    total = 0
+    for column in batch.columns:
+        if not pa.types.is_dictionary(column.type):
+            total += column.nbytes
+        elif column.type.value_type in {pa.string(), pa.binary()}:
+            lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+            total += pc.sum(lengths.take(column.indices)).as_py() or 0
+    return total
 
 
 def _delta_encoded(metadata: pq.FileMetaData) -> set[str]:

@@ -7,11 +7,12 @@ without it.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from jobs.landing.layout import LandingError
-from jobs.landing.manifests import closed_days, manifest_path
+from jobs.landing.manifest_files import change_manifests, manifest_lease
+from jobs.landing.manifests import closed_days, read_manifest
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -35,17 +36,26 @@ def withdraw(storage: Storage, path: str, *, reason: str, actor: str, now: datet
     """
     if not reason.strip() or not actor.strip():
         raise LandingError(f"landing: {path}: a withdrawal needs a reason and who withdraws it")
-    for day in reversed(closed_days(storage)):
-        stored = json.loads(storage.read(manifest_path(day)))
-        for file in stored["files"]:
-            if file["path"] != path:
-                continue
-            if "withdrawn" in file:
-                raise LandingError(f"landing: {path} is withdrawn already: {file['withdrawn']}")
-            file["withdrawn"] = f"{reason} ({actor}, {now:%Y-%m-%d %H:%M:%S} UTC)"
-            storage.write(manifest_path(day), json.dumps(stored, indent=1).encode())
-            return day
+    note = f"{reason} ({actor}, {now:%Y-%m-%d %H:%M:%S} UTC)"
+    with manifest_lease(storage) as check_lease:
+        for day in reversed(closed_days(storage)):
+            manifest = read_manifest(storage, day)
+            if path in manifest.withdrawn:
+                raise LandingError(
+                    f"landing: {path} is withdrawn already: {manifest.withdrawn[path]}"
+                )
+            if any(file.path == path for file in manifest.files):
+                change_manifests(storage, [day], partial(_withdrawn, path, note), check_lease)
+                return day
     raise LandingError(
         f"landing: no closed day lists {path!r}; see `evensong landing list`; a file of an open "
         "day can simply be removed"
     )
+
+
+def _withdrawn(path: str, note: str, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest's content with the file marked."""
+    files = [
+        file | {"withdrawn": note} if file["path"] == path else file for file in manifest["files"]
+    ]
+    return manifest | {"files": files}

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from jobs.landing.layout import content_file_path, numbered_paths, row_file_path
 from jobs.landing.manifests import is_listed, listed_bytes
+from jobs.landing.parquet_file import UnreadableFile, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ class LandingWriter:
             if not is_listed(self.storage, path, arrival_date):
                 self.storage.write(path, content)
                 return self._note(source, path, rows.num_rows)
-            missing = _missing_in(_read_rows(stored), rows)
+            missing = _missing_in(_read_rows(self.storage, path), rows)
             self._note(source, path, rows.num_rows - missing.num_rows, is_new=False)
             if not missing.num_rows:
                 return path
@@ -94,7 +95,7 @@ class LandingWriter:
         for path in self._names(row_file_path(source, arrival_date, part)):
             if not self.storage.exists(path):
                 return
-            yield _read_rows(self.storage.read(path))
+            yield _read_rows(self.storage, path)
 
     def note_known(self, source: str, path: str, count: int) -> None:
         """Note rows that the source brought although they had landed before."""
@@ -157,12 +158,17 @@ def _to_parquet(rows: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _read_rows(content: bytes) -> pa.Table:
-    """The rows of a landing file; none of a file that is no Parquet, as an erasure leaves some."""
-    try:
-        return pq.read_table(io.BytesIO(content))
-    except (pa.ArrowException, OSError):  # of bytes in memory: no trouble of the storage
-        return pa.table({})
+def _read_rows(storage: Storage, path: str) -> pa.Table:
+    """The rows of a landing file; none of a file that is no Parquet, as an erasure leaves some.
+
+    Raises:
+        StorageError: the storage does not give the file.
+    """
+    with storage.local_copy(path) as file:
+        try:
+            return read_table(file)
+        except UnreadableFile:
+            return pa.table({})
 
 
 def _missing_in(stored: pa.Table, rows: pa.Table) -> pa.Table:
@@ -171,7 +177,7 @@ def _missing_in(stored: pa.Table, rows: pa.Table) -> pa.Table:
     known = Counter(tuple(row.get(name) for name in names) for row in stored.to_pylist())
     is_missing = []
     # Compared as they are after writing: Parquet changes the unit of times.
-    for row in _read_rows(_to_parquet(rows)).to_pylist():
+    for row in pq.read_table(io.BytesIO(_to_parquet(rows))).to_pylist():
         key = tuple(row[name] for name in names)
         is_missing.append(known[key] == 0)
         known[key] -= known[key] > 0

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from feature_store.lake.storage import TEMPORARY, FolderStorage, Storage
 from feature_store.privacy.person_filter import PersonFilter
 from feature_store.privacy.requests import REQUESTS
-from jobs.landing.erasure import names_person
+from jobs.landing.file_erasure import names_person
 from jobs.landing.layout import leave_out
 
 _ABANDONED_AFTER = timedelta(hours=1)  # a file is written in one go, in seconds
@@ -27,7 +27,7 @@ def delete_leftovers(storage: Storage, person_filter: PersonFilter, now: datetim
         is_old = now - file.written_at_utc > _ABANDONED_AFTER
         if not storage.exists(file.path):
             continue  # its writer has just given it its name
-        if is_old or names_person(storage.read(file.path), person_filter):
+        if is_old or names_person(storage, file.path, person_filter):
             storage.delete(file.path)
             deleted += 1
     return deleted

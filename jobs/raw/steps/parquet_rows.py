@@ -14,7 +14,6 @@ from functools import partial
 from itertools import chain
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from feature_store.contract import Column
@@ -29,8 +28,6 @@ from jobs.raw.steps.rules import SOURCE_CONTRACTS
 
 _HEAD_BYTES = 1024
 """The reject of an unreadable file keeps this much of its beginning."""
-
-_MOST_BATCH_BYTES = 64 << 20
 
 
 def rows_of_parquet_files(
@@ -70,7 +67,7 @@ def rows_of_file(
     with storage.local_copy(path) as file:
         first_row = 0
         try:
-            for batch in chain.from_iterable(map(_bounded, read_batches(file))):
+            for batch in read_batches(file):
                 yield _landing_rows(batch, source, path, first_row, arrival_date)
                 first_row += batch.num_rows
         except UnreadableFile as error:
@@ -83,28 +80,6 @@ def rows_of_file(
                 base64.b64encode(head).decode(),
                 f"{path}, {byte_count} bytes: {error}",
             )
-
-
-def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in parts that fit in memory once their dictionaries are decoded."""
-    if batch.num_rows > 1 and _decoded_bytes(batch) > _MOST_BATCH_BYTES:
-        half = batch.num_rows // 2
-        yield from _bounded(batch.slice(0, half))
-        yield from _bounded(batch.slice(half))
-    else:
-        yield batch
-
-
-def _decoded_bytes(batch: pa.RecordBatch) -> int:
-    """Bytes of a batch whose texts are dictionaries, which its parts share."""
-    total = 0
-    for column in batch.columns:
-        if not pa.types.is_dictionary(column.type):
-            total += column.nbytes
-        elif column.type.value_type in {pa.string(), pa.binary()}:
-            lengths = pc.binary_length(column.dictionary).cast(pa.int64())
-            total += pc.sum(lengths.take(column.indices)).as_py() or 0
-    return total
 
 
 def _landing_rows(

@@ -1,0 +1,59 @@
+"""A landing file is trusted with nothing: what it does to its reader is done to another process."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.landing import parquet_file
+from jobs.landing.parquet_file import UnreadableFile, read_batches, read_table
+
+IDS = pa.table({"user_id": ["ada", "ben"]})
+
+
+@pytest.mark.parametrize("read", [read_table, lambda file: list(read_batches(file))])
+def test_a_file_that_ends_its_reader_is_unreadable(tmp_path, deadly_footers, read):
+    file = tmp_path / "part-0.parquet"
+    pq.write_table(IDS.replace_schema_metadata({"x": "deadly footer"}), file)
+
+    with pytest.raises(UnreadableFile, match="ended with status -6"):
+        read(file)
+
+
+def test_one_process_checks_file_after_file(tmp_path):
+    """To start one takes a second or two; a day may bring hundreds of files."""
+    file = tmp_path / "part-0.parquet"
+    pq.write_table(IDS, file)
+    processes = set()
+    for _ in range(3):
+        assert read_table(file).to_pylist() == IDS.to_pylist()
+        processes.add(parquet_file._checker_of(os.getpid())._process.pid)
+    assert len(processes) == 1
+
+
+def test_a_table_has_the_file_s_metadata_and_no_dictionary_with_texts_of_no_row(tmp_path):
+    file = tmp_path / "part-0.parquet"
+    categories = pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), ["ada", "ben"])
+    stored = pa.table({"user_id": categories, "played_ms": [1, 2]}).replace_schema_metadata({"a": "b"})  # fmt: skip
+    pq.write_table(stored, file)
+
+    read = read_table(file)
+
+    assert read.schema.field("user_id").type == pa.string()
+    assert read.schema.metadata[b"a"] == b"b"
+    assert read.to_pylist() == [{"user_id": "ada", "played_ms": 1}, {"user_id": None, "played_ms": 2}]  # fmt: skip
+    sink = io.BytesIO()
+    pq.write_table(read, sink)
+    assert b"ben" not in sink.getvalue()
+
+
+def test_a_file_without_rows_gives_a_table_with_its_columns(tmp_path):
+    file = tmp_path / "part-0.parquet"
+    pq.write_table(IDS.slice(0, 0), file)
+
+    assert read_table(file).schema.names == ["user_id"]
+    assert read_table(file).num_rows == 0
