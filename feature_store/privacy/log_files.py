@@ -1,7 +1,8 @@
 """Redaction of a person's id in text files: logs and lineage, rotated ones included.
 
-A server holds its log open and goes on appending to it. A log is therefore rewritten in place: a
-new file under the old name would get none of the server's later lines.
+A server holds its log open and goes on appending to it, at any moment. A log is therefore rewritten
+in place: a new file under the old name would get none of the server's later lines. What it appends
+meanwhile keeps its place in the file: no byte behind the searched ones is moved, or cut off.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from io import RawIOBase
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 class LogUnreadable(ValueError):
     """A rotated log cannot be unpacked, so nobody knows whether it names the person."""
+
+
+class LogChanged(RuntimeError):
+    """A log was rotated while it was searched."""
 
 
 class _Packing(NamedTuple):
@@ -52,17 +58,20 @@ def is_own_file(file: Path) -> bool:
 def redact_log(file: Path, person: Person) -> bool:
     """Redact the person's id in a local log and in its name; returns whether it was there.
 
-    Bytes that are not UTF-8 stay as they are.
+    Bytes that are not UTF-8 stay as they are, and so does what is appended meanwhile.
 
     Raises:
         LogUnreadable: it is packed and damaged.
+        LogChanged: it was rotated meanwhile.
     """
     packing = _PACKINGS.get(file.suffix)
     content = file.read_bytes()
     plain = _unpack(file, content, packing) if packing else content
     redacted = _redact(plain, person)
-    if redacted != plain:
-        _write_in_place(file, content, packing.pack(redacted) if packing else redacted)
+    if redacted != plain and packing:
+        file.write_bytes(packing.pack(redacted))  # nobody appends to a packed log
+    elif redacted != plain:
+        _write_in_place(file, plain, redacted)
     renamed = person.rename(file.name)
     if renamed != file.name:
         file.rename(_free_name(file.with_name(renamed)))
@@ -102,13 +111,43 @@ def _unpack(file: Path, content: bytes, packing: _Packing) -> bytes:
         ) from error
 
 
-def _write_in_place(file: Path, found: bytes, content: bytes) -> None:
-    """Replace what was found at the start of a file; lines that came meanwhile follow."""
-    with file.open("r+b") as opened:
-        opened.seek(len(found))
-        appended = opened.read()
+def _write_in_place(file: Path, found: bytes, redacted: bytes) -> None:
+    """Replace what was found at the start of a log that others append to, and lose none of it.
+
+    Blanks fill the room that a shorter text leaves. The last lines of a longer one are appended
+    first: killed before the rest, this leaves lines twice, and the next try redacts them.
+    """
+    room = len(found)
+    is_longer = len(redacted) > room
+    kept = redacted[: redacted.rfind(b"\n", 0, room) + 1] if is_longer else redacted
+    with file.open("r+b", buffering=0) as opened, file.open("ab") as end:
+        if opened.read(room) != found or not os.path.sameopenfile(opened.fileno(), end.fileno()):
+            raise LogChanged(
+                f"{file}: was rotated or cut while it was searched for the erased person; continue "
+                "the request with `evensong erase --request`"
+            )
+        end.write(redacted[len(kept) :])
+        end.flush()
+        os.fsync(end.fileno())
         opened.seek(0)
-        opened.write(content + appended)
-        opened.truncate()
-        opened.flush()
+        _write_all(opened, _filled(kept, room))
         os.fsync(opened.fileno())
+
+
+def _write_all(opened: RawIOBase, content: bytes) -> None:
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[opened.write(remaining) or 0 :]
+
+
+def _filled(text: bytes, length: int) -> bytes:
+    """The text with blanks in front of its last line's end, `length` bytes.
+
+    A last line without an end may be half of one, which its server completes.
+    """
+    if len(text) == length:
+        return text
+    if not text:
+        return b" " * (length - 1) + b"\n"
+    end = max(0, text.rfind(b"\n"))
+    return text[:end] + b" " * (length - len(text)) + text[end:]

@@ -49,13 +49,20 @@ def test_the_id_is_redacted_in_logs_text_columns_and_free_pages(settings, airflo
 
     assert erase_logs(settings, requested(settings, "rock-2")) == 3
 
-    assert log.read_text() == 'GateFailed: for example {"user_id":"‹erased›"}; rock-20 stays\n'
+    assert lines(log.read_text()) == [
+        'GateFailed: for example {"user_id":"‹erased›"}; rock-20 stays'
+    ]
     with sqlite3.connect(airflow_home / "airflow.db") as database:
         rows = database.execute("SELECT extra, n FROM log ORDER BY id").fetchall()
         notes = database.execute("SELECT content FROM note").fetchall()
     assert rows == [('row {"user_id":"‹erased›"}', 7), ("rock-20 is fine", 7)]
     assert notes == [('["‹erased›", "rock-3"]',)]
     assert files_containing_id(airflow_home, '"rock-2"') == []
+
+
+def lines(text):
+    """Lines of a log without the blanks that fill the room of what was replaced."""
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 def packed(name, text):
@@ -84,7 +91,7 @@ def test_every_log_and_every_rotated_one_is_redacted(settings, folder, name, use
     erase_logs(settings, request_id)
     redact_lineage(settings, Person(user_id))
 
-    assert unpacked(file) == "row of ‹erased› of 7\n"
+    assert lines(unpacked(file)) == ["row of ‹erased› of 7"]
 
 
 def test_a_server_that_holds_its_log_open_goes_on_writing_to_it(settings):
@@ -97,7 +104,7 @@ def test_a_server_that_holds_its_log_open_goes_on_writing_to_it(settings):
         erase_logs(settings, requested(settings, "ada-l"))
 
         held.write("next line\n")
-    assert log.read_text() == "row of ‹erased›\nnext line\n"
+    assert lines(log.read_text()) == ["row of ‹erased›", "next line"]
 
 
 def test_a_log_that_is_called_as_the_person_gets_another_name(settings):
@@ -164,7 +171,7 @@ def test_the_database_is_redacted_of_ids_of_three_characters_that_are_not_all_di
 
     n_redacted = erase_logs(settings, requested(settings, user_id))
 
-    assert log.read_text() == "row of ‹erased›\n"
+    assert lines(log.read_text()) == ["row of ‹erased›"]
     with sqlite3.connect(airflow_home / "airflow.db") as database:
         [(extra,)] = database.execute("SELECT extra FROM log WHERE id = 3")
     assert extra == f"row of {in_database}"
