@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from feature_store.environment_secrets import without_secrets
 from feature_store.error_messages import plain_message, reason_of
 from feature_store.extras import missing_extra
 
@@ -31,6 +32,8 @@ def run_command(
 ) -> None:
     """Run a command; an error prints `error`, its type and its message, and exits with status 1.
 
+    Secrets of the environment are hidden in the message.
+
     Args:
         command: reads sys.argv, from which --debug is taken: with it errors keep their traceback.
         with_hint: makes of an error's message what is printed.
@@ -46,5 +49,6 @@ def run_command(
         to_install = missing_extra(error)
         kind = "" if to_install else f" {type(error).__name__}"
         console.print(f"[bold red]error[/]{kind}: ", end="", highlight=False)
-        console.print(Text(as_shown(to_install or reason_of(error, with_hint))))
+        message = to_install or reason_of(error, with_hint)
+        console.print(Text(as_shown(without_secrets(message))))
         sys.exit(1)

@@ -51,10 +51,12 @@ def run_id_of(as_of: str, dag_run_id: str) -> str:
 def current_settings() -> Settings:
     """Load the settings of this process, and name their file in the task's log.
 
-    From then on the log hides the secrets of the environment.
+    From then on the log hides the secrets of the environment and of the settings' file.
     """
     from feature_store.settings import config_file, load_settings
 
     mask_secrets(os.environ)
     LOG.info("settings", file=str(config_file() or "none"))
-    return load_settings()
+    settings = load_settings()
+    mask_secrets({"lineage_url": settings.lineage_url, "lake": settings.lake})
+    return settings

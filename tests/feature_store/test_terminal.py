@@ -31,6 +31,19 @@ def test_an_error_is_one_message_with_its_hint(monkeypatch, capsys):
     )
 
 
+def test_an_error_shows_no_secret_of_the_environment(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["evensong"])
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "geheim-7")
+
+    def broken_store():
+        raise LakeLost("refused: Bearer geheim-7")
+
+    with pytest.raises(SystemExit):
+        run_command(broken_store)
+
+    assert capsys.readouterr().err == "error LakeLost: refused: Bearer ***\n"
+
+
 def test_the_stack_of_an_error_in_java_is_left_out(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["evensong"])
 

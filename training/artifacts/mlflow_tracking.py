@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from filelock import FileLock, Timeout
 
 from feature_store.lake.private_files import close_folder, make_private
-from feature_store.lake.storage import FolderStorage, Storage
+from feature_store.lake.storage import FolderStorage, Storage, StoredFile
 from feature_store.settings import Night, Settings
 from training.artifacts.checkpoints import HISTORY, MODEL, PARAMETERS
 from training.engine.model_selection import TrainingResult
@@ -76,10 +77,21 @@ def track(
     """Log a training; returns MLflow's run id, or None for one that waits until MLflow is back."""
     tracked = _described(night, training, folder, version)
     waiting = FolderStorage(night.settings.state / UNSENT)
-    run_id = _deliver(night.settings, tracked, storage, waiting)
+    try:
+        with _turn(waiting):
+            run_id = _deliver(night.settings, tracked, storage, waiting)
+    except Timeout:
+        _keep(tracked, waiting, why="another training has been logging for too long")
+        return None
     if run_id is not None:
         _deliver_waiting(night.settings, storage, waiting)
     return run_id
+
+
+def _turn(waiting: FolderStorage) -> FileLock:
+    """The lock of whoever logs: two tasks at once would both log what waits."""
+    waiting.root.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(waiting.root.with_name(f"{UNSENT}.lock"), timeout=_MAX_SHIPPING_S)
 
 
 def tracking_uri(settings: Settings) -> str:
@@ -146,20 +158,33 @@ def _deliver(
             # Another process that makes the same experiment, or a deleted one, are 400 as well.
             is_invalid = getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE"
             refused = REFUSED_SUFFIX if is_invalid and status == HTTPStatus.BAD_REQUEST else ""
-            waiting.write(tracked.file_name + refused, json.dumps(asdict(tracked)).encode())
+            _keep(tracked, waiting, refused, why=type(error).__name__, status=status)
             if refused:
                 waiting.delete(tracked.file_name)
-            LOG.warning(
-                "MLflow did not take a training, which is kept",
-                training=tracked.run_name,
-                version=tracked.tags["model_version"],
-                error=type(error).__name__,
-                status=status,
-                file=waiting.uri(tracked.file_name + refused),
-            )
             return None
     waiting.delete(tracked.file_name)
     return run_id
+
+
+def _keep(
+    tracked: TrackedTraining,
+    waiting: FolderStorage,
+    suffix: str = "",
+    *,
+    why: str,
+    status: int | None = None,
+) -> None:
+    """Store a training that MLflow has not taken."""
+    name = tracked.file_name + suffix
+    waiting.write(name, json.dumps(asdict(tracked)).encode())
+    LOG.warning(
+        "MLflow did not take a training, which is kept",
+        training=tracked.run_name,
+        version=tracked.tags["model_version"],
+        error=why,
+        status=status,
+        file=waiting.uri(name),
+    )
 
 
 def _status(error: Exception) -> int | None:
@@ -169,25 +194,41 @@ def _status(error: Exception) -> int | None:
 
 
 def _deliver_waiting(settings: Settings, storage: Storage, waiting: FolderStorage) -> None:
-    """Log the trainings that wait, oldest first, until MLflow is down again or the time is over."""
+    """Log the trainings that wait, oldest first, until MLflow is down again or the time is over.
+
+    Other tasks take turns, so each training is looked for again when its turn has come.
+    """
     ends_at_s = time.monotonic() + _MAX_SHIPPING_S
     files = [file for file in waiting.list(".") if file.path.endswith(".json")]
     for file in sorted(files, key=lambda one: (one.written_at_utc, one.path)):
+        if time.monotonic() > ends_at_s:
+            return
         try:
-            stored = json.loads(waiting.read(file.path))
-            tracked = TrackedTraining(**stored | {"metrics": tuple(map(tuple, stored["metrics"]))})
-            is_over = time.monotonic() > ends_at_s
-            if is_over or _deliver(settings, tracked, storage, waiting) is None:
-                return
-        except (OSError, ValueError, TypeError, LookupError) as error:
-            # Another process has delivered it, or it is no file of ours.
-            LOG.warning(
-                "a training that waits for MLflow cannot be read",
-                file=waiting.uri(file.path),
-                error=type(error).__name__,
-            )
-            continue
-        LOG.info("MLflow took a training that waited", training=tracked.run_name)
+            with _turn(waiting):
+                if waiting.exists(file.path) and not _is_taken(settings, storage, waiting, file):
+                    return
+        except Timeout:
+            return  # another task logs, and the next training goes on
+
+
+def _is_taken(
+    settings: Settings, storage: Storage, waiting: FolderStorage, file: StoredFile
+) -> bool:
+    """Log one training that waits; false when MLflow is down. What cannot be read is left."""
+    try:
+        stored = json.loads(waiting.read(file.path))
+        tracked = TrackedTraining(**stored | {"metrics": tuple(map(tuple, stored["metrics"]))})
+        if _deliver(settings, tracked, storage, waiting) is None:
+            return False
+    except (OSError, ValueError, TypeError, LookupError) as error:  # it is no file of ours
+        LOG.warning(
+            "a training that waits for MLflow cannot be read",
+            file=waiting.uri(file.path),
+            error=type(error).__name__,
+        )
+        return True
+    LOG.info("MLflow took a training that waited", training=tracked.run_name)
+    return True
 
 
 def _copy_checkpoint(storage: Storage, folder: str, local: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -162,6 +164,37 @@ def test_an_error_of_the_server_keeps_the_training(night, track, answering_mlflo
 
     assert ("v1" in versions_in_mlflow()) == (suffix == "")
     assert kept(night) == ([f"v1-test-run.json{suffix}"] if suffix else [])
+
+
+def test_two_tasks_at_once_log_each_waiting_training_once(night, track, monkeypatch):
+    """Both find both files; each looks again when its turn has come."""
+    with monkeypatch.context() as down:
+        down.setenv("MLFLOW_TRACKING_URI", NOBODY_LISTENS)
+        track("v1")
+        track("v2")
+    log = mlflow_tracking._log
+    monkeypatch.setattr(mlflow_tracking, "_log", lambda *args: (time.sleep(0.5), log(*args))[1])
+
+    with ThreadPoolExecutor(2) as tasks:
+        run_ids = list(tasks.map(track, ["v3", "v4"]))
+
+    assert None not in run_ids
+    client = mlflow.MlflowClient()
+    [experiment] = [each for each in client.search_experiments() if each.name == "evensong"]
+    runs = client.search_runs([experiment.experiment_id])
+    versions = sorted(run.data.tags["model_version"] for run in runs)
+    assert versions == ["v1", "v2", "v3", "v4"]
+    assert kept(night) == []
+
+
+def test_a_training_whose_turn_does_not_come_is_kept(night, track, monkeypatch):
+    monkeypatch.setattr(mlflow_tracking, "_MAX_SHIPPING_S", 0.1)
+    waiting = FolderStorage(night.settings.state / mlflow_tracking.UNSENT)
+
+    with mlflow_tracking._turn(waiting):
+        assert track("v1") is None
+
+    assert kept(night) == ["v1-test-run.json"]
 
 
 def test_what_a_try_left_half_logged_is_replaced(night, track, monkeypatch):
