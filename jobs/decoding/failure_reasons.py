@@ -6,7 +6,8 @@ from enum import StrEnum
 class FailureReason(StrEnum):
     """Values of `failure_reason` in feat_audio, feat_lyrics, feat_cover and feat_tags.
 
-    Each is a property of the bytes, so it is final for this content, encoder and preprocessing.
+    Each is a property of the bytes, so it is final for this content, encoder and preprocessing; the
+    limits that content may run into are part of the preprocessing (jobs/encoders/identity.py).
     """
 
     EMPTY = "empty"  # no byte, no sample

@@ -1,4 +1,8 @@
-"""Decodes audio and pictures in a process with limits on memory and CPU time."""
+"""Decodes audio and pictures in a process with limits on memory and CPU time.
+
+The limits are part of every identity whose content is decoded here: a content that ran into one has
+its failure reason for good, and nobody could tell it from one that ran into another limit.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,11 @@ def decode_apart(decoder: str, content: bytes, *arguments: float) -> NDArray[Any
         ContentFailure, DecoderKilled, DecoderFailed: as `DecoderProcess.decode`.
     """
     return _decoder_of(os.getpid()).decode(decoder, content, *arguments)
+
+
+def limits() -> dict[str, object]:
+    """Limits of the process, for the encoder's identity."""
+    return {"memory_mib": MEMORY_MIB, "max_cpu_s": MAX_CPU_S}
 
 
 @cache

@@ -1,5 +1,6 @@
 """Computes an encoder's identity: its id, a hash of its weights, a hash of its preprocessing.
 
+Limits that make a content fail, such as the memory of its decoder, belong to the preprocessing.
 The identity is part of the key of every feature row, so changed weights or changed preprocessing
 add rows and leave the old ones as they are. A change of preprocessing code that no constant shows
 must raise the `revision` in that module's `preprocessing()` or `identity()`.

@@ -12,6 +12,8 @@ import soxr
 from numpy.typing import NDArray
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason, check_size
+from jobs.encoders import content_decoding
+from jobs.encoders.audio import stream
 from jobs.encoders.audio.downmix import mix_down
 from jobs.encoders.audio.downmix import preprocessing as downmix_preprocessing
 from jobs.encoders.audio.stream import Recording, open_recording
@@ -66,6 +68,13 @@ def preprocessing(max_audio_s: float) -> dict[str, object]:
         "resampler": f"soxr {soxr.__version__} HQ",
         "decoder": soundfile.__libsndfile_version__,
         "downmix": downmix_preprocessing(),
+        "limits": {
+            "process": content_decoding.limits(),
+            "file_bytes": MAX_FILE_BYTES,
+            "peak": MAX_PEAK,
+            "silent_below": SILENT_BELOW,
+            "stream": stream.limits(),
+        },
     }
 
 

@@ -74,6 +74,16 @@ def open_recording(content: bytes, max_audio_s: float) -> Recording:
     return Recording(stream.channels, stream.samplerate, blocks)
 
 
+def limits() -> dict[str, object]:
+    """Limits of this module, for the encoder's identity."""
+    return {
+        "channels": MAX_CHANNELS,
+        "rate_hz": [MIN_RATE_HZ, MAX_RATE_HZ],
+        "samples_per_s": MAX_SAMPLES_PER_S,
+        "checked_samples": MAX_CHECKED_SAMPLES,
+    }
+
+
 def _open(content: bytes) -> _Stream:
     stream = _Stream(io.BytesIO(content))
     channels, rate_hz = stream.channels, stream.samplerate

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason, check_size
+from jobs.encoders import content_decoding
 from jobs.encoders.image.tones import to_8_bits
 
 MAX_FILE_BYTES = 128 * 2**20
@@ -99,7 +100,13 @@ def preprocessing() -> dict[str, object]:
         "revision": 2,  # raise it when code of this module or of tones.py changes pixels
         "resampling": "bicubic",
         "decoder": f"pillow {PIL.__version__}",
-        "limits": [MAX_ASPECT, MAX_SHORT_SIDE_PIXELS],
+        "limits": {
+            "process": content_decoding.limits(),
+            "file_bytes": MAX_FILE_BYTES,
+            "pixels": MAX_PIXELS,
+            "aspect": MAX_ASPECT,
+            "short_side_pixels": MAX_SHORT_SIDE_PIXELS,
+        },
     }
 
 

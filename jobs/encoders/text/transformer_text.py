@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.text import sentiment
-from jobs.encoders.text.plain_text import plain_text
+from jobs.encoders.text.plain_text import MAX_CHARACTERS, plain_text
 from jobs.encoders.transformer_folder import (
     LOCAL,
     ModelFolderError,
@@ -119,6 +119,7 @@ def text_identity(encoder_id: str, folder: Path) -> EncoderIdentity:
         "window_tokens": window_tokens(folder, MAX_WINDOW_TOKENS),
         "pooling": pooling_of(folder),
         "sentiment": sentiment.preprocessing(),
+        "limits": {"characters": MAX_CHARACTERS},
     }
     return folder_identity(encoder_id, folder, steps)
 
