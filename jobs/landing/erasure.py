@@ -22,7 +22,8 @@ from jobs.landing.manifests import closed_days, listed_bytes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from feature_store.lake.storage import Storage, StoredFile
+    from feature_store.lake.storage import Storage
+    from feature_store.lake.stored_file import StoredFile
     from feature_store.privacy.person_filter import PersonFilter
 
 LOG = structlog.get_logger()

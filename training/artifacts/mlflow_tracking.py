@@ -20,7 +20,8 @@ import structlog
 from filelock import FileLock, Timeout
 
 from feature_store.lake.private_files import close_folder, make_private
-from feature_store.lake.storage import FolderStorage, Storage, StoredFile
+from feature_store.lake.storage import FolderStorage, Storage
+from feature_store.lake.stored_file import StoredFile
 from feature_store.settings import Night, Settings
 from training.artifacts.checkpoints import HISTORY, MODEL, PARAMETERS
 from training.engine.model_selection import TrainingResult

@@ -332,7 +332,7 @@ def test_one_process_checks_all_files_of_a_worker(tmp_path):
     pq.write_table(pa.table({"user_id": ["ada", "bo"]}), file)
 
     def checked():
-        assert sum(batch.num_rows for batch in landing_file.read_batches(file)) == 2
+        assert sum(batch.num_rows for batch in parquet_file.read_batches(file)) == 2
         return {child.pid for child in psutil.Process().children()}
 
     first = checked()
