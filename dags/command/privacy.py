@@ -18,6 +18,8 @@ from feature_store.privacy.requests import pending_requests
 from feature_store.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from feature_store.settings import Settings
 
 
@@ -36,7 +38,10 @@ def erase(
         bool, typer.Option("--pending", help="List the unfinished requests.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue every unfinished request, the oldest first.")
+        bool, typer.Option("--resume", help="Continue all unfinished requests, in one pass.")
+    ] = False,
+    later: Annotated[
+        bool, typer.Option("--later", help="Only record the request; --resume erases it.")
     ] = False,
     even_unknown: Annotated[
         bool, typer.Option("--even-unknown", help="Also an id that no table has yet.")
@@ -47,6 +52,8 @@ def erase(
         raise typer.BadParameter(
             "give one of: a person's id, --status REQUEST, --request REQUEST, --pending, --resume"
         )
+    if later and user is None:
+        raise typer.BadParameter("--later needs a person's id: it records a request")
     settings = load_settings()
     if status is not None:
         sys.stdout.write(resolve_name("jobs.privacy.erasure:status")(settings, status) + "\n")
@@ -56,7 +63,7 @@ def erase(
         return
     extras.require(*extras.NIGHT)  # an erasure that stops in the middle helps nobody
     if resume:
-        _resume_all(settings)
+        _run_steps(settings, [each.request_id for each in pending_requests(settings)])
         return
     request_id = request or resolve_name("jobs.privacy.erasure:request_erasure")(
         settings,
@@ -65,36 +72,25 @@ def erase(
         now=datetime.now(UTC),
         even_unknown=even_unknown,
     )
-    _run_steps(settings, request_id)
+    if later:
+        sys.stdout.write(request_id + "\n")
+        return
+    _run_steps(settings, [request_id])
 
 
-def _resume_all(settings: Settings) -> None:
-    """Continue every unfinished request; one that fails holds up no other person's.
-
-    Raises:
-        ExceptionGroup: of the requests that failed.
-    """
-    failed = []
-    for unfinished in pending_requests(settings):
-        try:
-            _run_steps(settings, unfinished.request_id)
-        except Exception as error:  # noqa: BLE001  raised below, after the others had their turn
-            error.add_note(unfinished.request_id)
-            failed.append(error)
-    if len(failed) == 1:
-        raise failed[0]
-    if failed:
-        reasons = "; ".join(f"{error.__notes__[-1]}: {error}" for error in failed)
-        raise ExceptionGroup(f"erase: {len(failed)} requests are unfinished: {reasons}", failed)
-
-
-def _run_steps(settings: Settings, request_id: str) -> None:
-    sys.stdout.write(request_id + "\n")
+def _run_steps(settings: Settings, request_ids: Sequence[str]) -> None:
+    """Print the requests' ids, then erase them together."""
+    for request_id in request_ids:
+        sys.stdout.write(request_id + "\n")
     sys.stdout.flush()
+    if not request_ids:
+        print_line("no request is pending", Console(stderr=True))
+        return
     for function in ERASURE_STEPS:
-        resolve_name(function)(settings, request_id)
-    done = ticked(f"request {request_id} is finished; the evidence is in run_erasures")
-    print_line(done, Console(stderr=True))
+        resolve_name(function)(settings, *request_ids)
+    for request_id in request_ids:
+        done = ticked(f"request {request_id} is finished; the evidence is in run_erasures")
+        print_line(done, Console(stderr=True))
 
 
 def _pending_rows(settings: Settings, now: datetime) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""Functions that erase a person, by dotted name: `evensong erase` calls them without Airflow."""
+"""Functions that erase people, by dotted name: `evensong erase` calls them without Airflow.
+
+Each takes the settings and any number of requests' ids.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redact a person's id in Airflow's logs and database, in Spark's logs, and in what tasks left.
+"""Redact people's ids in Airflow's logs and database, in Spark's logs, and in what tasks left.
 
 No task receives a person's id, and our messages hold none. But another library's error may quote a
 row, Java prints to spark.log what broke it, and logs of earlier versions hold examples of gates.
@@ -7,18 +7,19 @@ row, Java prints to spark.log what broke it, and logs of earlier versions hold e
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import Engine, Text, cast, create_engine, inspect, or_, text
-from sqlalchemy.sql import column, select, table
+from sqlalchemy import Connection, Engine, Text, cast, create_engine, inspect, or_, text
+from sqlalchemy.sql import TableClause, column, select, table
 
 from dags.policy.airflow_homes import AIRFLOW_HOMES
+from feature_store.privacy.batch import load_batch
 from feature_store.privacy.log_files import files_below, is_own_file, redact_log
-from feature_store.privacy.person_filter import Person, redact
-from feature_store.privacy.requests import add_removed_counts, load_request
+from feature_store.privacy.person_filter import People, Person, redact
 from feature_store.spark.local_folder import discard_abandoned
 
 if TYPE_CHECKING:
@@ -33,27 +34,30 @@ _SKIPPED_TABLES = frozenset(
 """Tables about DAG files and the database itself."""
 
 _MIN_DISTINCTIVE_CHARACTERS = 3
+_SPELLINGS_A_QUERY = 100  # SQLite takes an expression of at most 1000 parts
 
 
-def erase_logs(settings: Settings, request_id: str) -> int:
-    """Replace the person's id with a placeholder; returns the changed files and database values.
+def erase_logs(settings: Settings, *request_ids: str) -> int:
+    """Replace the people's ids with a placeholder; returns the changed files and database values.
 
     Also deletes what killed Spark jobs left on the disk, which no search could read.
 
     Raises:
-        UnknownRequest: no unfinished request has that id.
+        UnknownRequest: a request is not there or finished.
         LogUnreadable: a rotated log is damaged.
     """
-    person = Person(load_request(settings, request_id).user_id)
-    n_redacted = sum(redact_log(file, person) for file in list(_log_files(settings.state)))
-    if _is_distinctive(person):
-        n_redacted += sum(
-            _redact_database(create_engine(url), person) for url in _database_urls(settings)
-        )
-    removed = {"airflow": n_redacted, "spark leftovers": discard_abandoned(settings.state)}
-    add_removed_counts(settings, request_id, removed)
-    LOG.info("erased from logs", request_id=request_id, redacted=n_redacted)
-    return n_redacted
+    batch = load_batch(settings, request_ids)
+    named = [redact_log(file, batch.people) for file in list(_log_files(settings.state))]
+    distinctive = {each.user_id for each in batch.requests if _is_distinctive(each.user_id)}
+    if distinctive:
+        people = People([Person(user_id) for user_id in sorted(distinctive)])
+        for url in _database_urls(settings):
+            named += _redact_database(create_engine(url), people)
+    redacted = [ids for ids in named if ids]
+    batch.add("airflow", Counter(user_id for ids in redacted for user_id in ids))
+    batch.add_to_all({"spark leftovers": discard_abandoned(settings.state)})
+    LOG.info("erased from logs", request_ids=batch.request_ids, redacted=len(redacted))
+    return len(redacted)
 
 
 def _log_files(state: Path) -> Iterator[Path]:
@@ -72,59 +76,71 @@ def _database_urls(settings: Settings) -> list[str]:
     return list(dict.fromkeys([configured, *local] if configured else local))
 
 
-def _is_distinctive(person: Person) -> bool:
+def _is_distinctive(user_id: str) -> bool:
     """Whether the id differs from ordinary values: `ok` is in every second row of a database.
 
     For a number its surroundings decide (feature_store.privacy.id_spellings).
     """
-    return len(person.user_id) >= _MIN_DISTINCTIVE_CHARACTERS or person.user_id.isdigit()
+    return len(user_id) >= _MIN_DISTINCTIVE_CHARACTERS or user_id.isdigit()
 
 
-def _redact_database(engine: Engine, person: Person) -> int:
-    n_redacted = 0
+def _redact_database(engine: Engine, people: People) -> list[Sequence[str]]:
+    """The ids that were in each changed value."""
+    named: list[Sequence[str]] = []
     for table_name in inspect(engine).get_table_names():
         if table_name not in _SKIPPED_TABLES:
-            n_redacted += _redact_table(engine, table_name, person)
-    if engine.dialect.name == "sqlite" and n_redacted:
+            named += _redact_table(engine, table_name, people)
+    if engine.dialect.name == "sqlite" and named:
         # SQLite keeps old values in free pages until VACUUM rewrites the file.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM"))
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
     engine.dispose()
-    return n_redacted
+    return named
 
 
-def _redact_table(engine: Engine, table_name: str, person: Person) -> int:
+def _redact_table(engine: Engine, table_name: str, people: People) -> list[Sequence[str]]:
     inspector = inspect(engine)
     key = inspector.get_pk_constraint(table_name)["constrained_columns"]
-    n_redacted = 0
+    named: list[Sequence[str]] = []
     for described in inspector.get_columns(table_name):
         is_text = str(described["type"]).upper().startswith(_TEXT_TYPES)
         if is_text and key and described["name"] not in key:
-            n_redacted += _redact_column(engine, table_name, key, described, person)
-    return n_redacted
+            named += _redact_column(engine, table_name, key, described, people)
+    return named
 
 
 def _redact_column(
-    engine: Engine, table_name: str, key: list[str], described: Any, person: Person
-) -> int:
+    engine: Engine, table_name: str, key: list[str], described: Any, people: People
+) -> list[Sequence[str]]:
     name, kind = described["name"], described["type"]
     target = table(table_name, *[column(each) for each in {*key, name}])
     as_text = cast(target.c[name], Text)
+    named = []
     with engine.begin() as connection:
-        rows = connection.execute(
-            select(*[target.c[each] for each in key], as_text.label("_text")).where(
-                or_(*[as_text.contains(each, autoescape=True) for each in person.spellings])
-            )
-        ).all()
-        n_redacted = 0
-        for *identity, content in rows:
-            redacted = redact(content, person, with_bare_numbers=False)
+        for identity, content in _values_with_ids(connection, target, key, as_text, people):
+            redacted = redact(content, people, with_bare_numbers=False)
             if redacted != content:
                 has_key = [
                     target.c[each] == value for each, value in zip(key, identity, strict=True)
                 ]
                 value = cast(redacted, kind) if engine.dialect.name == "postgresql" else redacted
                 connection.execute(target.update().where(*has_key).values({name: value}))
-                n_redacted += 1
-    return n_redacted
+                named.append(people.known_in_text(content))
+    return named
+
+
+def _values_with_ids(
+    connection: Connection, target: TableClause, key: list[str], as_text: Any, people: People
+) -> list[tuple[tuple[Any, ...], str]]:
+    """Keys and texts of the rows that have a spelling of an id; each row once."""
+    found = {}
+    for start in range(0, len(people.spellings), _SPELLINGS_A_QUERY):
+        spellings = people.spellings[start : start + _SPELLINGS_A_QUERY]
+        rows = connection.execute(
+            select(*[target.c[each] for each in key], as_text.label("_text")).where(
+                or_(*[as_text.contains(each, autoescape=True) for each in spellings])
+            )
+        )
+        found.update({tuple(identity): content for *identity, content in rows})
+    return list(found.items())

@@ -110,31 +110,49 @@ def withdrawing_task() -> Any:
     return withdraw()
 
 
-def erasing_task(task_id: str, function: str) -> Any:
-    """Task that runs one step of an erasure; its parameter is the request's id, never a user id.
+def choosing_requests_task() -> Any:
+    """Task that returns the ids of the requests to erase: the parameter's, or all that are pending.
+
+    The later tasks of the run erase these together. Without a pending request the run is skipped.
+    """
+
+    @task(task_id="requests")
+    def choose(**context: Any) -> list[str]:
+        from feature_store.privacy.requests import pending_requests
+
+        if chosen := context["params"]["request_id"]:
+            return [chosen]
+        pending = [request.request_id for request in pending_requests(current_settings())]
+        if not pending:
+            raise AirflowSkipException("no request is pending")
+        return pending
+
+    return choose()
+
+
+def erasing_task(task_id: str, function: str, request_ids: Any) -> Any:
+    """Task that runs one step of an erasure for some requests; it is never given a user id.
 
     An unknown request fails the task without retry.
     """
 
     @task(task_id=task_id, pool="erasure")
-    def erase(**context: Any) -> Any:
+    def erase(request_ids: list[str]) -> Any:
         from feature_store.privacy.requests import UnknownRequest
 
         try:
-            return pkgutil.resolve_name(function)(
-                current_settings(), context["params"]["request_id"]
-            )
+            return pkgutil.resolve_name(function)(current_settings(), *request_ids)
         except UnknownRequest as error:
             raise AirflowFailException(str(error)) from error
 
-    return erase()
+    return erase(request_ids)
 
 
 def announcing_erasure_task(event_number: Any) -> Any:
     """Task that updates the published assets after an erasure; skipped when none were rewritten.
 
     Each asset event says that an erasure made it, so that a team with copies erases there too. It
-    names the event in published_runs and the request, never the person.
+    names the event in published_runs and the run's parameter, never a person.
     """
 
     @task(task_id="announced", outlets=PUBLISHED_ASSETS)

@@ -1,4 +1,4 @@
-"""Redaction of a person's id in text files: logs and lineage, rotated ones included.
+"""Redaction of people's ids in text files: logs and lineage, rotated ones included.
 
 A server holds its log open and goes on appending to it, at any moment. A log is therefore rewritten
 in place: a new file under the old name would get none of the server's later lines. What it appends
@@ -12,7 +12,8 @@ import gzip
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from io import RawIOBase
 from itertools import chain, count
 from pathlib import Path
@@ -22,7 +23,7 @@ from feature_store.privacy.person_filter import redact
 
 if TYPE_CHECKING:
     from feature_store.lake.storage import Storage
-    from feature_store.privacy.person_filter import Person
+    from feature_store.privacy.person_filter import People, Person
 
 
 class LogUnreadable(ValueError):
@@ -55,8 +56,8 @@ def is_own_file(file: Path) -> bool:
     return file.is_file() and not file.is_symlink()
 
 
-def redact_log(file: Path, person: Person) -> bool:
-    """Redact the person's id in a local log and in its name; returns whether it was there.
+def redact_log(file: Path, people: Person | People) -> Sequence[str]:
+    """Redact the people's ids in a local log and in its name; returns the ids that were there.
 
     Bytes that are not UTF-8 stay as they are, and so does what is appended meanwhile.
 
@@ -67,15 +68,16 @@ def redact_log(file: Path, person: Person) -> bool:
     packing = _PACKINGS.get(file.suffix)
     content = file.read_bytes()
     plain = _unpack(file, content, packing) if packing else content
-    redacted = _redact(plain, person)
+    named, redacted = _redact(plain, people)
     if redacted != plain and packing:
         file.write_bytes(packing.pack(redacted))  # nobody appends to a packed log
     elif redacted != plain:
         _write_in_place(file, plain, redacted)
-    renamed = person.rename(file.name)
+    renamed = people.rename(file.name)
     if renamed != file.name:
+        named = {*named, *people.known_in_path(file.name)}
         file.rename(_free_name(file.with_name(renamed)))
-    return redacted != plain or renamed != file.name
+    return sorted(named)
 
 
 def _free_name(file: Path) -> Path:
@@ -84,21 +86,24 @@ def _free_name(file: Path) -> Path:
     return next(name for name in chain([file], names) if not name.exists())
 
 
-def redact_stored(storage: Storage, folder: str, person: Person) -> int:
-    """Redact the person's id in every file below a folder of the lake; returns how many."""
-    changed = 0
+def redact_stored(storage: Storage, folder: str, people: Person | People) -> Counter[str]:
+    """Redact the people's ids in every file below a folder of the lake; returns the files by id."""
+    changed: Counter[str] = Counter()
     for file in list(storage.list(folder)):
         content = storage.read(file.path)
-        redacted = _redact(content, person)
+        named, redacted = _redact(content, people)
         if redacted != content:
             storage.write(file.path, redacted)
-            changed += 1
+            changed.update(named)
     return changed
 
 
-def _redact(content: bytes, person: Person) -> bytes:
+def _redact(content: bytes, people: Person | People) -> tuple[set[str], bytes]:
+    """The ids in a file, and the file without them."""
     text = content.decode(errors="surrogateescape")
-    return redact(text, person).encode(errors="surrogateescape")
+    named = set(people.known_in_text(text))
+    redacted = redact(text, people) if named else text
+    return named, redacted.encode(errors="surrogateescape")
 
 
 def _unpack(file: Path, content: bytes, packing: _Packing) -> bytes:

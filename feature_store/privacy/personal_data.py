@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,6 +32,9 @@ _COLUMNS_WITHOUT_USER_IDS = frozenset(
     if not column.is_person
 ) | {"lyrics_bytes"}
 
+MENTIONS = pa.schema([("row", pa.uint64()), ("user_id", pa.string())])
+"""Pairs of a row's number in its batch and the id of a person whom the row names."""
+
 
 def has_personal_data(table: Table) -> bool:
     """Whether a row of the table can name a person."""
@@ -44,104 +50,156 @@ def has_personal_data(table: Table) -> bool:
 
 def person_mask(table: Table, rows: pa.Table, person_filter: PersonFilter) -> pa.Array:
     """Boolean mask: which rows are about a matched person, shape (n_rows,)."""
-    mask = _empty_mask(rows)
-    for name in table.person_columns:
-        mask = pc.or_(mask, id_mask(rows[name], person_filter))
+    return named_rows(person_mentions(table, rows, person_filter), rows.num_rows)
+
+
+def person_mentions(table: Table, rows: pa.Table, person_filter: PersonFilter) -> pa.Table:
+    """Which rows are about which matched people: pairs (row, user_id), some of them repeated."""
+    found = [id_mentions(rows[name], person_filter) for name in table.person_columns]
     if table.name == "graph_nodes":
         is_user = pc.equal(rows["node_kind"], "user")
-        mask = pc.or_(mask, pc.and_(is_user, id_mask(rows["node_id"], person_filter)))
+        found.append(id_mentions(pc.if_else(is_user, rows["node_id"], None), person_filter))
     if table.name == "raw_rejects":
         texts = rows["original_text"].to_pylist()
-        about_person = [_is_row_about(text, person_filter) for text in texts]
-        mask = pc.or_(mask, pa.array(about_person, pa.bool_()))
-    return mask
+        found.append(mentions_in([_ids_in_row(text) for text in texts], person_filter))
+    return pa.concat_tables([_no_mentions(), *found])
 
 
 def landing_person_mask(rows: pa.Table, person_filter: PersonFilter) -> pa.Array:
     """The same mask for the rows of a landing file, whatever its columns are."""
-    mask = _empty_mask(rows)
-    for name, values in zip(rows.column_names, rows.columns, strict=True):  # names may repeat
-        if name.lower() not in _COLUMNS_WITHOUT_USER_IDS:
-            mask = pc.or_(mask, _landing_column_mask(name, values, person_filter))
-    return mask
+    return named_rows(landing_person_mentions(rows, person_filter), rows.num_rows)
 
 
-def id_mask(ids: pa.ChunkedArray, person_filter: PersonFilter) -> pa.Array:
-    """Boolean mask: which ids match; the filter sees each distinct id once."""
-    distinct_ids = pc.unique(ids).to_pylist()
-    matched = [each for each in distinct_ids if each is not None and person_filter.matches(each)]
-    return pc.is_in(ids, value_set=pa.array(matched, pa.string())).combine_chunks()
+def landing_person_mentions(rows: pa.Table, person_filter: PersonFilter) -> pa.Table:
+    """The same pairs for the rows of a landing file, whatever its columns are."""
+    found = [
+        _landing_column_mentions(name, values, person_filter)
+        for name, values in zip(rows.column_names, rows.columns, strict=True)  # names may repeat
+        if name.lower() not in _COLUMNS_WITHOUT_USER_IDS
+    ]
+    return pa.concat_tables([_no_mentions(), *found])
 
 
-def _empty_mask(rows: pa.Table) -> pa.Array:
-    return pa.array([False] * rows.num_rows, pa.bool_())
+def id_mentions(ids: pa.ChunkedArray, person_filter: PersonFilter) -> pa.Table:
+    """The pairs of a column of ids."""
+    matched = pa.array(person_filter.matched_among(ids), pa.string())
+    is_named = pc.is_in(ids, value_set=matched)
+    # NumPy's, because Arrow's indices_nonzero ends the process on a column without a chunk.
+    rows = pa.array(np.flatnonzero(is_named.to_numpy()), pa.uint64())
+    return pa.table({"row": rows, "user_id": ids.filter(is_named)}, schema=MENTIONS)
 
 
-def _is_row_about(original_text: str, person_filter: PersonFilter) -> bool:
-    """Whether a rejected row, kept as a JSON object, is about a matched person."""
+def mentions_in(ids_of_rows: Sequence[Iterable[str]], person_filter: PersonFilter) -> pa.Table:
+    """The pairs of rows of which each holds any number of what may be ids."""
+    pairs = [
+        {"row": row, "user_id": user_id}
+        for row, ids in enumerate(ids_of_rows)
+        for user_id in ids
+        if person_filter.matches(user_id)
+    ]
+    return pa.Table.from_pylist(pairs, schema=MENTIONS)
+
+
+def named_rows(mentions: pa.Table, n_rows: int) -> pa.Array:
+    """Boolean mask: which rows are in a pair, shape (n_rows,)."""
+    mask = np.zeros(n_rows, dtype=bool)
+    mask[mentions["row"].to_numpy()] = True
+    return pa.array(mask)
+
+
+def rows_by_person(mentions: pa.Table) -> Counter[str]:
+    """How many rows name each person; a row that names two people counts for both."""
+    known = mentions.filter(pc.is_valid(mentions["user_id"]))
+    distinct = known.group_by(["row", "user_id"]).aggregate([])
+    counts = pc.value_counts(distinct["user_id"])
+    return Counter({each["values"]: each["counts"] for each in counts.to_pylist()})
+
+
+def _no_mentions() -> pa.Table:
+    return MENTIONS.empty_table()
+
+
+def _ids_in_row(original_text: str) -> Iterator[str]:
+    """What may be an id in a rejected row, which is kept as a JSON object."""
     try:
         row = json.loads(original_text)
     except json.JSONDecodeError:
-        return False
-    return isinstance(row, dict) and any(
-        _holds_id(value, person_filter, _is_user_column(name))
-        for name, value in row.items()
-        if name.lower() not in _COLUMNS_WITHOUT_USER_IDS
-    )
+        return
+    if isinstance(row, dict):
+        for name, value in row.items():
+            if name.lower() not in _COLUMNS_WITHOUT_USER_IDS:
+                yield from _ids_in_value(value, is_user_column=_is_user_column(name))
 
 
-def _landing_column_mask(
+def _landing_column_mentions(
     name: str, values: pa.ChunkedArray, person_filter: PersonFilter
-) -> pa.Array:
-    """Which values of a received column, of whatever type, are or contain a matched id."""
+) -> pa.Table:
+    """Which values of a received column, of whatever type, are or contain which matched ids."""
     if pa.types.is_dictionary(values.type):  # a category of pandas
         values = values.cast(values.type.value_type)
     kind, is_user_column = values.type, _is_user_column(name)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _received_text_mask(values, person_filter)
+        return _received_text_mentions(values, person_filter)
     if pa.types.is_integer(kind) and is_user_column:
-        return id_mask(values.cast(pa.string()), person_filter)
+        return id_mentions(values.cast(pa.string()), person_filter)
     if not is_user_column and not pa.types.is_nested(kind):
-        return pa.array([False] * len(values), pa.bool_())
-    matched = [_scalar_holds_id(each, person_filter, is_user_column) for each in values]
-    return pa.array(matched, pa.bool_())
+        return _no_mentions()
+    pairs = [
+        {"row": row, "user_id": user_id}
+        for row, scalar in enumerate(values)
+        for user_id in _matched_in_scalar(scalar, person_filter, is_user_column=is_user_column)
+    ]
+    return pa.Table.from_pylist(pairs, schema=MENTIONS)
 
 
-def _received_text_mask(texts: pa.ChunkedArray, person_filter: PersonFilter) -> pa.Array:
-    """As `id_mask`; Arrow does not check that the text of a file is UTF-8."""
+def _received_text_mentions(texts: pa.ChunkedArray, person_filter: PersonFilter) -> pa.Table:
+    """As `id_mentions`; Arrow does not check that the text of a file is UTF-8."""
     ids = texts.cast(pa.large_binary())
     matched = [
         each
         for each in pc.unique(ids).to_pylist()
         if each is not None and person_filter.matches(each.decode(errors="surrogateescape"))
     ]
-    return pc.is_in(ids, value_set=pa.array(matched, pa.large_binary())).combine_chunks()
+    is_named = pc.is_in(ids, value_set=pa.array(matched, pa.large_binary()))
+    rows = pa.array(np.flatnonzero(is_named.to_numpy()), pa.uint64())
+    named = [each.decode(errors="replace") for each in ids.filter(is_named).to_pylist()]
+    return pa.table({"row": rows, "user_id": pa.array(named, pa.string())}, schema=MENTIONS)
 
 
-def _scalar_holds_id(scalar: pa.Scalar, person_filter: PersonFilter, is_user_column: bool) -> bool:
+def _matched_in_scalar(
+    scalar: pa.Scalar, person_filter: PersonFilter, *, is_user_column: bool
+) -> Iterator[str | None]:
+    """The matched ids in a value; None where the filter matches and does not know whom."""
     try:
         value = scalar.as_py()
     except (ValueError, OverflowError, LookupError, AttributeError, pa.ArrowException):
         # Python has no object for a value in it, such as a year of five digits; Arrow shows it.
         shown = pa.array([scalar]).to_string(window=_SHOWN_ELEMENTS)
-        return person_filter.matches_text(shown)
-    return _holds_id(value, person_filter, is_user_column)
+        if person_filter.matches_text(shown):
+            known: Sequence[str | None] = person_filter.known_in_text(shown) or (None,)
+            yield from known
+        return
+    ids = _ids_in_value(value, is_user_column=is_user_column)
+    yield from filter(person_filter.matches, ids)
 
 
 def _is_user_column(name: str) -> bool:
     return "user" in name.lower()
 
 
-def _holds_id(value: object, person_filter: PersonFilter, is_user_column: bool) -> bool:
+def _ids_in_value(value: object, *, is_user_column: bool) -> Iterator[str]:
+    """What may be an id in a value; a number is one in a column of users only."""
     if isinstance(value, list | dict):
-        return any(_holds_id(leaf, person_filter, is_user_column) for leaf in _elements(value))
-    if isinstance(value, bytes):
-        return person_filter.matches(value.decode(errors="replace"))
-    if isinstance(value, str):
-        return person_filter.matches(value)
-    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
-        value = int(value)  # of a column of numbers with nulls, or of decimals
-    return is_user_column and value is not None and person_filter.matches(str(value))
+        for leaf in _elements(value):
+            yield from _ids_in_value(leaf, is_user_column=is_user_column)
+    elif isinstance(value, bytes):
+        yield value.decode(errors="replace")
+    elif isinstance(value, str):
+        yield value
+    elif is_user_column and value is not None:
+        if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+            value = int(value)  # of a column of numbers with nulls, or of decimals
+        yield str(value)
 
 
 def _elements(value: list[Any] | dict[str, Any]) -> list[Any]:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from feature_store.lake.arrow_io import read_table
+from feature_store.lake.delta_tables import exists
 from feature_store.lake.private_files import write_private_file
 from feature_store.lake.storage import FolderStorage, open_storage
+from feature_store.tables.runs import RUN_ERASURES
 
 if TYPE_CHECKING:
     from feature_store.settings import Settings
@@ -32,7 +36,9 @@ class Request:
     """One unfinished erasure.
 
     Attributes:
-        removed: how many rows or files the erasure has removed so far, by table or kind of file.
+        removed: how many rows or files the erasure has removed so far, by table or kind of file. A
+            row about two people counts for both of their requests; abandoned files, whose people
+            nobody knows, count for every request of the batch.
         event_number: the event that pinned the published tables at their new versions.
     """
 
@@ -103,14 +109,50 @@ def pending_requests(settings: Settings) -> list[Request]:
     return sorted(found, key=lambda request: (request.requested_at_utc, request.request_id))
 
 
-def add_removed_counts(settings: Settings, request_id: str, removed: dict[str, int]) -> None:
-    """Add the counts of one part of the erasure; a part that runs again adds to its counts."""
+def load_requests(settings: Settings, request_ids: Sequence[str]) -> tuple[Request, ...]:
+    """The unfinished requests of a batch, each once, in the given order.
+
+    Of several, one that was finished meanwhile is left out: another process may have ended it.
+
+    Raises:
+        UnknownRequest: one of them does not exist, or all are finished.
+    """
+    found, refusals = [], dict[str, UnknownRequest]()
+    for request_id in dict.fromkeys(request_ids):
+        try:
+            found.append(load_request(settings, request_id))
+        except UnknownRequest as error:
+            refusals[request_id] = error
+    unknown = refusals.keys() - finished_among(settings.lake, refusals) if found else refusals
+    for request_id in unknown:
+        raise refusals[request_id]
+    return tuple(found)
+
+
+def finished_among(lake: str, request_ids: Collection[str]) -> set[str]:
+    """Those of the requests that have their row in run_erasures."""
+    if not request_ids or not exists(lake, RUN_ERASURES):
+        return set()
+    finished = read_table(lake, RUN_ERASURES, columns=["request_id"])["request_id"].to_pylist()
+    return set(finished) & set(request_ids)
+
+
+def add_progress(
+    settings: Settings, request_id: str, removed: Mapping[str, int], *, rewritten: str | None = None
+) -> None:
+    """Add the counts of one part of the erasure, and the name of a table that it rewrote.
+
+    A part that runs again adds to its counts.
+    """
     request = load_request(settings, request_id)
     total = {
         name: request.removed.get(name, 0) + removed.get(name, 0)
         for name in sorted({*request.removed, *removed})
     }
-    save_request(settings, replace(request, removed=total))
+    names = {*request.rewritten_tables, *([rewritten] if rewritten else [])}
+    changed = replace(request, removed=total, rewritten_tables=tuple(sorted(names)))
+    if changed != request:
+        save_request(settings, changed)
 
 
 def delete_request(settings: Settings, request_id: str) -> None:

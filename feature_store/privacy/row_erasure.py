@@ -1,18 +1,26 @@
-"""Removal of a person from the rows of a table: own rows go, other rows lose the mention."""
+"""Removal of people from the rows of a table: own rows go, other rows lose the mention."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_store.privacy.person_filter import ERASED
-from feature_store.privacy.personal_data import has_personal_data, id_mask, person_mask
+from feature_store.privacy.personal_data import (
+    MENTIONS,
+    has_personal_data,
+    id_mentions,
+    named_rows,
+    person_mentions,
+    rows_by_person,
+)
 from feature_store.tables.recommendations import NEUTRAL_REASONS
 
 if TYPE_CHECKING:
@@ -21,34 +29,45 @@ if TYPE_CHECKING:
 
 _FOLLOWED_LISTEN = "followed_listen"
 _ORIGIN = "source_file"
+_TEXTS_OF_GATE = ("examples", "waived_by")
 
-_Redaction = Callable[[pa.Table, "PersonFilter"], tuple[pa.Table, int]]
+_Redaction = Callable[[pa.Table, "PersonFilter"], tuple[pa.Table, pa.Table]]
+"""Rows and the people; the rows without them, and which row named whom (personal_data)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowErasure:
-    """The rows without the person.
+    """The rows without the people.
 
     Attributes:
-        removed: number of rows about the person that are gone.
-        changed: number of other rows that named the person and no longer do.
+        removed: number of rows about the people that are gone.
+        changed: number of other rows that named one of them and no longer do.
+        by_person: of these rows, how many named each person of a filter that knows ids; a row that
+            named two people counts for both.
     """
 
     rows: pa.Table
     removed: int
     changed: int
+    by_person: Counter[str] = field(repr=False)
 
 
 def erase_from_rows(table: Table, rows: pa.Table, person_filter: PersonFilter) -> RowErasure:
     """`rows` without those of matched persons; the other rows lose every mention of them."""
-    is_theirs = person_mask(table, rows, person_filter)
-    removed = pc.sum(is_theirs).as_py() or 0
-    kept = rows.filter(pc.invert(is_theirs)) if removed else rows
-    changed = 0
+    theirs = person_mentions(table, rows, person_filter)
+    is_theirs = named_rows(theirs, rows.num_rows)
+    kept = rows.filter(pc.invert(is_theirs)) if theirs.num_rows else rows
+    named = []
     for redact_mentions in _redactions(table):
-        kept, redacted_count = redact_mentions(kept, person_filter)
-        changed += redacted_count
-    return RowErasure(kept, removed, changed)
+        kept, mentions = redact_mentions(kept, person_filter)
+        named.append(mentions)
+    mentioned = pa.concat_tables([theirs.slice(0, 0), *named])
+    return RowErasure(
+        kept,
+        rows.num_rows - kept.num_rows,
+        pc.count_distinct(mentioned["row"]).as_py(),
+        rows_by_person(theirs) + rows_by_person(mentioned),
+    )
 
 
 def can_name_people(table: Table) -> bool:
@@ -75,8 +94,8 @@ def _redactions(table: Table) -> list[_Redaction]:
     return [*found, _rename_origins] if _ORIGIN in table.column_names else found
 
 
-def _rename_origins(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
-    """raw_ tables: rows follow their landing file to the name that it has without the person."""
+def _rename_origins(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, pa.Table]:
+    """raw_ tables: rows follow their landing file to the name that it has without the people."""
     paths = rows[_ORIGIN]
     renamed = {
         path: new
@@ -84,34 +103,45 @@ def _rename_origins(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Tab
         if path is not None and (new := person_filter.rename(path)) != path
     }
     if not renamed:
-        return rows, 0
-    kept = [renamed.get(path, path) for path in paths.to_pylist()]
-    return _with_column(rows, _ORIGIN, kept), sum(path in renamed for path in paths.to_pylist())
+        return rows, _mentions({})
+    known = {path: person_filter.known_in_path(path) for path in renamed}
+    found = paths.to_pylist()
+    kept = [renamed.get(path, path) for path in found]
+    named = {number: known[path] for number, path in enumerate(found) if path in renamed}
+    return _with_column(rows, _ORIGIN, kept), _mentions(named)
 
 
-def _redact_rejects(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
-    """raw_rejects: redact the stored head of an unreadable file when it names the person."""
+def _redact_rejects(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, pa.Table]:
+    """raw_rejects: redact the stored head of an unreadable file when it names a person."""
     texts = rows["original_text"].to_pylist()
-    kept = [ERASED if _is_head_naming(text, person_filter) else text for text in texts]
-    changed = sum(one != other for one, other in zip(texts, kept, strict=True))
-    return _with_column(rows, "original_text", kept), changed
+    heads = {number: head for number, text in enumerate(texts) if (head := _head(text))}
+    named = {
+        number: person_filter.known_in_text(head)
+        for number, head in heads.items()
+        if person_filter.matches_text(head)
+    }
+    if not named:
+        return rows, _mentions({})
+    kept = [ERASED if number in named else text for number, text in enumerate(texts)]
+    return _with_column(rows, "original_text", kept), _mentions(named)
 
 
-def _is_head_naming(text: str, person_filter: PersonFilter) -> bool:
+def _head(text: str) -> str:
+    """The text that bytes of an unreadable file hold; empty for a reject that is no such file."""
     try:
-        head = base64.b64decode(text, validate=True)
+        return base64.b64decode(text, validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
-        return False
-    return person_filter.matches_text(head.decode(errors="replace"))
+        return ""
 
 
-def _neutralise_reasons(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
-    """rec_topk: replace a reason that names the person by the default reason of the row's tier."""
+def _neutralise_reasons(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, pa.Table]:
+    """rec_topk: replace a reason that names a person by the default reason of the row's tier."""
     is_followed_listen = pc.equal(rows["reason_kind"], _FOLLOWED_LISTEN)
-    is_named = pc.and_(is_followed_listen, id_mask(rows["reason_subject"], person_filter))
-    changed = pc.sum(is_named).as_py() or 0
-    if not changed:
-        return rows, 0
+    subjects = pc.if_else(is_followed_listen, rows["reason_subject"], None)
+    named = id_mentions(subjects, person_filter)
+    if not named.num_rows:
+        return rows, named
+    is_named = named_rows(named, rows.num_rows)
     neutral = [NEUTRAL_REASONS[tier] for tier in rows["tier"].to_pylist()]
     for name, values in {
         "reason_kind": pa.array([kind for kind, _ in neutral], pa.string()),
@@ -119,17 +149,34 @@ def _neutralise_reasons(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa
         "reason_subject": pa.nulls(rows.num_rows, pa.string()),
     }.items():
         rows = _with_column(rows, name, pc.if_else(is_named, values, rows[name]))
-    return rows, changed
+    return rows, named
 
 
-def _redact_events(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
-    """published_runs: redact examples and reasons that name the person; gate results stay."""
+def _redact_events(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, pa.Table]:
+    """published_runs: redact examples and reasons that name a person; gate results stay."""
     events = rows.select(["gates", "reason"]).to_pylist()
-    kept = [_redact_event(event, person_filter) for event in events]
-    changed = sum(one != other for one, other in zip(events, kept, strict=True))
+    named = {
+        number: [user_id for text in texts for user_id in person_filter.known_in_text(text)]
+        for number, event in enumerate(events)
+        if (texts := [text for text in _texts_of(event) if person_filter.matches_text(text)])
+    }
+    if not named:
+        return rows, _mentions({})
+    kept = [
+        _redact_event(event, person_filter) if number in named else event
+        for number, event in enumerate(events)
+    ]
     for name in ("gates", "reason"):
         rows = _with_column(rows, name, [event[name] for event in kept])
-    return rows, changed
+    return rows, _mentions(named)
+
+
+def _texts_of(event: dict[str, Any]) -> Iterator[str]:
+    """What people or rows of data have told the event."""
+    for gate in event["gates"]:
+        yield from (gate[name] for name in _TEXTS_OF_GATE if gate[name])
+    if event["reason"] is not None:
+        yield event["reason"]
 
 
 def _redact_event(event: dict[str, Any], person_filter: PersonFilter) -> dict[str, Any]:
@@ -139,16 +186,31 @@ def _redact_event(event: dict[str, Any], person_filter: PersonFilter) -> dict[st
 
 
 def _redact_gate(gate: dict[str, Any], person_filter: PersonFilter) -> dict[str, Any]:
-    texts = {name: gate[name] for name in ("examples", "waived_by") if gate[name]}
+    texts = {name: gate[name] for name in _TEXTS_OF_GATE if gate[name]}
     return gate | {name: ERASED for name, text in texts.items() if person_filter.matches_text(text)}
 
 
-def _redact_reasons(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, int]:
-    """run_waivers, run_promotions: redact an operator's reason that names the person."""
+def _redact_reasons(rows: pa.Table, person_filter: PersonFilter) -> tuple[pa.Table, pa.Table]:
+    """run_waivers, run_promotions: redact an operator's reason that names a person."""
     reasons = rows["reason"].to_pylist()
-    kept = [ERASED if person_filter.matches_text(reason) else reason for reason in reasons]
-    changed = sum(one != other for one, other in zip(reasons, kept, strict=True))
-    return _with_column(rows, "reason", kept), changed
+    named = {
+        number: person_filter.known_in_text(reason)
+        for number, reason in enumerate(reasons)
+        if person_filter.matches_text(reason)
+    }
+    if not named:
+        return rows, _mentions({})
+    kept = [ERASED if number in named else reason for number, reason in enumerate(reasons)]
+    return _with_column(rows, "reason", kept), _mentions(named)
+
+
+def _mentions(named: Mapping[int, Sequence[str]]) -> pa.Table:
+    """Pairs of a row's number and an id; a row whose person no filter knows has a null."""
+    pairs = [(row, user_id) for row, ids in named.items() for user_id in ids or (None,)]
+    return pa.table(
+        {"row": [row for row, _ in pairs], "user_id": [user_id for _, user_id in pairs]},
+        schema=MENTIONS,
+    )
 
 
 def _with_column(rows: pa.Table, name: str, values: object) -> pa.Table:

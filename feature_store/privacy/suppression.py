@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,10 +30,16 @@ from feature_store.settings import check_privacy_key
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from feature_store.settings import Settings
 
 LEASE = "privacy"
-"""Name of the lease that an erasure holds; every run waits for it before reading its inputs."""
+"""Name of the lease that an erasure holds while it commits; every run waits for it before reading
+its inputs."""
+
+ERASURES_LEASE = "erasures"
+"""Name of the lease that one batch of erasures holds against another; no night asks for it."""
 
 _LIST = "privacy/suppressed"
 _REWRITE_MARKS = "privacy/rewritten"
@@ -62,6 +68,19 @@ class SuppressionList:
     def matches(self, user_id: str) -> bool:
         """Whether the person was erased."""
         return digest_of(self.key, user_id) in self.digests
+
+    def matched_among(self, ids: pa.ChunkedArray) -> Collection[str]:
+        """The ids of erased people in a column; each distinct id is hashed once."""
+        distinct = (each for each in ids.unique().to_pylist() if each is not None)
+        return [each for each in distinct if self.matches(each)]
+
+    def known_in_text(self, text: str) -> Sequence[str]:  # noqa: ARG002  hashes know no id
+        """Nobody: the list holds hashes."""
+        return ()
+
+    def known_in_path(self, path: str) -> Sequence[str]:  # noqa: ARG002  hashes know no id
+        """Nobody: the list holds hashes."""
+        return ()
 
     def matches_text(self, text: str) -> bool:
         """Whether a part of the text is the id of an erased person, whatever signs the id has."""
@@ -133,19 +152,33 @@ def suppression_digests(lake: str) -> frozenset[str]:
     return frozenset(file.path.rsplit("/", 1)[1] for file in open_storage(lake).list(_LIST))
 
 
+def person_of(settings: Settings, user_id: str) -> Person:
+    """The filter of a person's erasure, with the alias that takes the id's place in file names.
+
+    Raises:
+        PrivacyKeyMissing: the list was made with another key, or there is none for it.
+    """
+    return Person(user_id, file_alias(digest_of(_checked_key(settings), user_id)))
+
+
 def suppress(settings: Settings, user_id: str) -> Person:
     """Add a person to the list; returns the filter of the erasure.
 
     Raises:
         PrivacyKeyMissing: the list was made with another key, or there is none for it.
     """
+    digest = digest_of(_checked_key(settings), user_id)
+    open_storage(settings.lake).put_if_absent(f"{_LIST}/{digest}", b"")
+    return Person(user_id, file_alias(digest))
+
+
+def _checked_key(settings: Settings) -> bytes:
+    """The key that the list was made with, or will be made with from now on."""
     storage = open_storage(settings.lake)
     key = ensure_key(settings)
     storage.put_if_absent(_fingerprint_path(), _fingerprint(key))
     _check_key(storage, key)
-    digest = digest_of(key, user_id)
-    storage.put_if_absent(f"{_LIST}/{digest}", b"")
-    return Person(user_id, file_alias(digest))
+    return key
 
 
 def ensure_key(settings: Settings) -> bytes:
@@ -173,7 +206,7 @@ def ensure_key(settings: Settings) -> bytes:
 
 
 def mark_rewritten(lake: str) -> None:
-    """Record that an erasure rewrote tables, so that runs with older inputs do not write.
+    """Record that an erasure rewrites tables, so that runs with older inputs do not write.
 
     The list alone is not enough: an erasure that failed half-way had already added its person, so
     the second attempt changes nothing that a run could compare. A mark's name is random.
@@ -182,10 +215,12 @@ def mark_rewritten(lake: str) -> None:
 
 
 def erasure_guard(lake: str) -> Callable[[], None]:
-    """Wait for an erasure in progress; returns the check that a run calls just before it writes.
+    """Wait for the commits of an erasure; returns the check that a run calls before it writes.
 
     A run that read its inputs before an erasure must not write afterwards. The caller checks while
-    it holds the table's lease, so a later erasure finds the rows and removes them.
+    it holds the table's lease, so a later erasure finds the rows and removes them. An erasure holds
+    the lease that is waited for here while it commits, and neither while it searches nor while it
+    waits for a writer (jobs/privacy/row_pass.py says why that is enough).
     """
     with writer_lease(lake, LEASE):
         before = _erasure_marks(lake)

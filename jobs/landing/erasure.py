@@ -6,16 +6,18 @@ holds its rows all the same. Audio files and covers are not searched; their name
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from feature_store.lake.storage import TEMPORARY
+from jobs.landing import file_erasure
 from jobs.landing.file_erasure import erase_from_file, matching_rows
 from jobs.landing.layout import FILE_SOURCES, LANDING, ROW_SOURCES, landing_file_of, leave_out
-from jobs.landing.manifest_erasure import correct_manifests, erase_from_names
+from jobs.landing.manifest_erasure import correct_manifests, erase_from_names, path_without_ids
 from jobs.landing.manifest_files import MANIFESTS
 from jobs.landing.manifests import closed_days, listed_bytes
 
@@ -34,34 +36,33 @@ class LandingErasure:
     """The result of an erasure from the landing zone.
 
     Attributes:
-        rows: number of removed rows about the person, and of lines of misplaced text files.
+        rows: number of removed rows about the people, and of lines of misplaced text files.
         files: number of rewritten files; an unreadable file is emptied.
-        renamed: number of files whose path held the id.
+        renamed: number of files whose path held an id.
+        rows_by_person: of the removed rows and lines, how many were about each person; one about
+            two people counts for both.
+        renamed_by_person: the same of the files.
     """
 
     rows: int
     files: int
     renamed: int = 0
+    rows_by_person: Counter[str] = field(default_factory=Counter, repr=False)
+    renamed_by_person: Counter[str] = field(default_factory=Counter, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A file of the landing zone, and what an erasure does with it.
+def erase_from_landing(
+    storage: Storage, person_filter: PersonFilter, files: Iterable[StoredFile] | None = None
+) -> LandingErasure:
+    """Remove the people from landing files, in closed and open days; correct the manifests.
 
-    Attributes:
-        is_row_file: whether it lies in the layout as a file of rows.
-        is_content: whether it is audio or a cover, also a misplaced one: only its name counts.
+    Args:
+        storage: the lake.
+        person_filter: one person, or several at once.
+        files: those to look at; all that can name a person by default.
     """
-
-    path: str
-    byte_count: int
-    is_row_file: bool
-    is_content: bool
-
-
-def erase_from_landing(storage: Storage, person_filter: PersonFilter) -> LandingErasure:
-    """Remove the person from all landing files, in closed and open days; correct the manifests."""
-    erasure, _ = _erase_from_files(storage, list(_files(storage)), person_filter)
+    looked_at = searchable_files(storage) if files is None else files
+    erasure, _ = _erase_from_files(storage, list(looked_at), person_filter)
     correct_manifests(storage, closed_days(storage))
     return erasure
 
@@ -77,7 +78,9 @@ def remove_suppressed(
     """
     listed = listed_bytes(storage)
     found = {file.path: file.byte_count for file in storage.list(LANDING, leave_out)}
-    changed = [file for file in _files(storage) if listed.get(file.path) != file.byte_count]
+    changed = [
+        file for file in searchable_files(storage) if listed.get(file.path) != file.byte_count
+    ]
     erasure, sizes = _erase_from_files(storage, changed, person_filter)
     return erasure, {path: size for path, size in found.items() if path not in sizes} | {
         path: size for path, size in sizes.items() if size is not None
@@ -87,44 +90,55 @@ def remove_suppressed(
 def matching_landing_rows(
     storage: Storage, person_filter: PersonFilter
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Path and matching rows of each Parquet file that has rows about the person."""
-    for file in _files(storage):
-        theirs = None if file.is_content else matching_rows(storage, file.path, person_filter)
+    """Path and matching rows of each Parquet file that has rows about the people."""
+    for file in searchable_files(storage):
+        theirs = None if _is_content(file) else matching_rows(storage, file.path, person_filter)
         if theirs is not None:
             yield file.path, theirs
 
 
-def _files(storage: Storage) -> Iterator[_Found]:
+def names_person(storage: Storage, file: StoredFile, person_filter: PersonFilter) -> bool:
+    """Whether the path or the content of a landing file names one of the people."""
+    if path_without_ids(file.path, person_filter) != file.path:
+        return True
+    return not _is_content(file) and file_erasure.names_person(storage, file.path, person_filter)
+
+
+def searchable_files(storage: Storage) -> Iterator[StoredFile]:
     """Files that can name a person; without manifests and files that somebody is writing."""
-    for stored in storage.list(LANDING, leave_out):
-        is_writing = stored.path.rpartition("/")[2].startswith(TEMPORARY)
-        if is_writing or stored.path.endswith("/") or stored.path.startswith(f"{MANIFESTS}/"):
+    for file in storage.list(LANDING, leave_out):
+        is_writing = file.path.rpartition("/")[2].startswith(TEMPORARY)
+        if is_writing or file.path.endswith("/") or file.path.startswith(f"{MANIFESTS}/"):
             continue
-        file = _described(stored)
-        if not (file.is_content and landing_file_of(stored)):  # its name holds a track id
+        if not (_is_content(file) and landing_file_of(file)):  # its name holds a track id
             yield file
 
 
-def _described(stored: StoredFile) -> _Found:
-    file = landing_file_of(stored)
-    is_content = stored.path.startswith(tuple(f"{LANDING}/{source}/" for source in FILE_SOURCES))
-    is_row_file = file is not None and file.source in ROW_SOURCES
-    return _Found(stored.path, stored.byte_count, is_row_file, is_content)
+def _is_content(file: StoredFile) -> bool:
+    """Whether it is audio or a cover, also a misplaced one: only its name counts."""
+    return file.path.startswith(tuple(f"{LANDING}/{source}/" for source in FILE_SOURCES))
+
+
+def _is_row_file(file: StoredFile) -> bool:
+    """Whether it lies in the layout as a file of rows."""
+    found = landing_file_of(file)
+    return found is not None and found.source in ROW_SOURCES
 
 
 def _erase_from_files(
-    storage: Storage, files: Iterable[_Found], person_filter: PersonFilter
+    storage: Storage, files: Iterable[StoredFile], person_filter: PersonFilter
 ) -> tuple[LandingErasure, dict[str, int | None]]:
     """The erasure's counts, and the size of each file as searched; None under a former name."""
-    row_count, file_count, sizes = 0, 0, dict[str, int | None]()
-    not_searched = []
+    row_count, file_count, by_person = 0, 0, Counter[str]()
+    sizes, not_searched = dict[str, int | None](), []
     for file in files:
         sizes[file.path] = file.byte_count
-        if file.is_content:
+        if _is_content(file):
             continue
-        erasure = erase_from_file(storage, file.path, person_filter, is_row_file=file.is_row_file)
+        erasure = erase_from_file(storage, file.path, person_filter, is_row_file=_is_row_file(file))
         sizes[file.path] = erasure.byte_count
         row_count, file_count = row_count + erasure.removed, file_count + erasure.is_rewritten
+        by_person += erasure.removed_by_person
         if not erasure.is_searched:
             not_searched.append(file.path)
     renamed = erase_from_names(storage, sizes, person_filter)
@@ -135,4 +149,10 @@ def _erase_from_files(
             "not searched for erased people: outside the layout, no Parquet and no text",
             path=renamed.get(path, path),
         )
-    return LandingErasure(row_count, file_count, len(renamed)), sizes
+    renamed_by_person = Counter(
+        each for path in renamed for each in person_filter.known_in_path(path)
+    )
+    return (
+        LandingErasure(row_count, file_count, len(renamed), by_person, renamed_by_person),
+        sizes,
+    )

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from feature_store.privacy.personal_data import landing_person_mask
+from feature_store.privacy.personal_data import (
+    landing_person_mentions,
+    named_rows,
+    rows_by_person,
+)
 from jobs.landing.parquet_file import (
     UnreadableFile,
     check_file,
@@ -53,6 +58,7 @@ class FileErasure:
     Attributes:
         byte_count: size of the file as it was searched or rewritten.
         removed: number of rows or lines that are gone.
+        removed_by_person: how many of them were about each person; one about two counts for both.
         is_rewritten: whether the file was written again.
         is_searched: false for bytes that are neither Parquet nor text.
     """
@@ -61,6 +67,7 @@ class FileErasure:
     removed: int = 0
     is_rewritten: bool = False
     is_searched: bool = True
+    removed_by_person: Counter[str] = field(default_factory=Counter, repr=False)
 
 
 def erase_from_file(
@@ -73,15 +80,19 @@ def erase_from_file(
     """
     with storage.local_copy(path) as file:
         byte_count = file.stat().st_size  # before it is read: later bytes are not searched
+        removed, by_person = 0, Counter[str]()
         try:
-            removed = sum(_count(batch, person_filter) for batch in read_batches(file))
+            for batch in read_batches(file):
+                mentions = _mentions(batch, person_filter)
+                removed += _count(mentions, batch)
+                by_person += rows_by_person(mentions)
             rewritten = _without_person(file, person_filter) if removed else b""
         except UnreadableFile:
             return _erase_from_bytes(storage, path, person_filter, is_row_file=is_row_file)
     if not removed:
         return FileErasure(byte_count)
     storage.write(path, rewritten)
-    return FileErasure(len(rewritten), removed, is_rewritten=True)
+    return FileErasure(len(rewritten), removed, is_rewritten=True, removed_by_person=by_person)
 
 
 def matching_rows(storage: Storage, path: str, person_filter: PersonFilter) -> pa.Table | None:
@@ -99,7 +110,7 @@ def names_person(storage: Storage, path: str, person_filter: PersonFilter) -> bo
     """Whether a file names the person: in a row if it is Parquet, else anywhere in its text."""
     with storage.local_copy(path) as file:
         try:
-            return any(_count(batch, person_filter) > 0 for batch in read_batches(file))
+            return any(_mentions(batch, person_filter).num_rows > 0 for batch in read_batches(file))
         except UnreadableFile:
             return _is_named(storage.read(path), person_filter)
 
@@ -114,19 +125,19 @@ def is_marked(storage: Storage, path: str) -> bool:
         return _ERASURE_MARK in (read_schema(file).metadata or {})
 
 
-def _count(batch: pa.RecordBatch, person_filter: PersonFilter) -> int:
-    return pc.sum(_mask(batch, person_filter)).as_py() or 0
+def _mentions(batch: pa.RecordBatch, person_filter: PersonFilter) -> pa.Table:
+    return landing_person_mentions(pa.Table.from_batches([batch]), person_filter)
+
+
+def _count(mentions: pa.Table, batch: pa.RecordBatch) -> int:
+    return pc.sum(named_rows(mentions, batch.num_rows)).as_py() or 0
 
 
 def _filtered(
     batch: pa.RecordBatch, person_filter: PersonFilter, *, theirs: bool
 ) -> pa.RecordBatch:
-    mask = _mask(batch, person_filter)
+    mask = named_rows(_mentions(batch, person_filter), batch.num_rows)
     return without_dictionaries(batch.filter(mask if theirs else pc.invert(mask)))
-
-
-def _mask(batch: pa.RecordBatch, person_filter: PersonFilter) -> pa.Array:
-    return landing_person_mask(pa.Table.from_batches([batch]), person_filter)
 
 
 def _without_person(file: Path, person_filter: PersonFilter) -> bytes:
@@ -153,14 +164,17 @@ def _erase_from_bytes(
         if not _looks_like_text(content):
             return FileErasure(len(content), is_searched=False)
         lines = content.splitlines(keepends=True)
-        kept = [line for line in lines if not _is_named(line, person_filter)]
-        removed, left = len(lines) - len(kept), b"".join(kept)
+        theirs = [line for line in lines if _is_named(line, person_filter)]
+        left = b"".join(line for line in lines if not _is_named(line, person_filter))
     else:
-        removed, left = 0, b"" if _is_named(content, person_filter) else content
+        theirs, left = [], b"" if _is_named(content, person_filter) else content
     if left == content:
         return FileErasure(len(content))
     storage.write(path, left)
-    return FileErasure(len(left), removed, is_rewritten=True)
+    by_person = Counter(
+        each for line in theirs for each in person_filter.known_in_text(line.decode())
+    )
+    return FileErasure(len(left), len(theirs), is_rewritten=True, removed_by_person=by_person)
 
 
 def _is_named(content: bytes, person_filter: PersonFilter) -> bool:

@@ -1,4 +1,4 @@
-"""Half-written files of killed processes: an erasure deletes those that name the person."""
+"""Half-written files of killed processes: an erasure deletes those that name the people."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ABANDONED_AFTER = timedelta(hours=1)  # a file is written in one go, in seconds
 
 
 def delete_leftovers(storage: Storage, person_filter: PersonFilter, now: datetime) -> int:
-    """Delete half-written files that name the person or are an hour old; returns how many.
+    """Delete half-written files that name the people or are an hour old; returns how many.
 
-    A writer that lives finds its file gone and fails, as it should: it was writing the person.
+    A writer that lives finds its file gone and fails, as it should: it was writing about them.
     """
     if not isinstance(storage, FolderStorage):
         return 0  # an object is there as a whole or not at all

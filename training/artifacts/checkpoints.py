@@ -9,7 +9,7 @@ ensemble, were chosen on validation.)
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,9 @@ PARAMETERS = "parameters.safetensors"
 MODEL = "model.json"
 HISTORY = "history.json"
 BEFORE_CUT = "before_cut"
+
+_DROPPING = "dropping_rows"
+"""Rows that are being removed: an entry of model.json that only a killed erasure leaves."""
 
 
 def write(
@@ -89,26 +92,35 @@ def read(storage: Storage, folder: str, sha256: str) -> ModelState:
     )
 
 
-def drop_id(storage: Storage, folder: str, kind: str, dropped: str) -> str | None:
-    """Remove an id and its rows from a checkpoint; returns its new hash, None when not there.
+def drop_ids(storage: Storage, folder: str, kind: str, dropped: Collection[str]) -> set[str]:
+    """Remove ids and their rows from a checkpoint; returns those that were there.
 
-    All other parameters stay: only the rows belong to one id.
+    All other parameters stay: a row belongs to one id. The checkpoint first notes which rows go, so
+    that whoever comes after a kill, whatever ids it drops, ends this removal and not another one.
     """
     metadata = json.loads(storage.read(f"{folder}/{MODEL}"))
     known = metadata["ids"].get(kind, [])
-    if dropped not in known:
-        return None
-    row = known.index(dropped)
-    metadata["ids"][kind] = known[:row] + known[row + 1 :]
-    metadata["erased_count"] = metadata.get("erased_count", 0) + 1
+    is_resumed = _DROPPING in metadata
+    rows = metadata.get(_DROPPING) or [row for row, each in enumerate(known) if each in dropped]
+    if not rows:
+        return set()
     parameters = load(storage.read(f"{folder}/{PARAMETERS}"))
-    for name in (name for name, of_kind in metadata["rows_of"].items() if of_kind == kind):
-        rows = parameters[name]
-        if len(rows) == len(known) - 1:
-            continue  # an erasure was killed after it had written this file
-        parameters[name] = torch.cat([rows[:row], rows[row + 1 :]])
     history = storage.read(f"{folder}/{HISTORY}").decode()
-    return _write_files(storage, folder, parameters, metadata, history)
+    metadata[_DROPPING] = rows
+    storage.write(f"{folder}/{MODEL}", json.dumps(metadata, sort_keys=True).encode())
+    gone = {known[row] for row in rows}
+    kept = torch.tensor(
+        [row for row in range(len(known)) if row not in set(rows)], dtype=torch.long
+    )
+    for name in (name for name, of_kind in metadata["rows_of"].items() if of_kind == kind):
+        if len(parameters[name]) != len(kept):  # unless it was killed after it wrote this file
+            parameters[name] = parameters[name][kept]
+    metadata["ids"][kind] = [each for each in known if each not in gone]
+    metadata["erased_count"] = metadata.get("erased_count", 0) + len(rows)
+    del metadata[_DROPPING]
+    _write_files(storage, folder, parameters, metadata, history)
+    others = drop_ids(storage, folder, kind, dropped) if is_resumed else set()
+    return (gone & set(dropped)) | others
 
 
 def hash_after_erasure(storage: Storage, folder: str, sha256: str) -> str:

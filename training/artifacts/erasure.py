@@ -1,4 +1,4 @@
-"""Erases a person from models: removes the embedding row and the id from every copy.
+"""Erases people from models: removes their embedding rows and ids from every copy.
 
 Checkpoints of the lake are rewritten, run_models gets their new hashes, and MLflow's copies are
 replaced. A checkpoint that cannot be opened is deleted: the next night trains a new model.
@@ -7,7 +7,7 @@ Resume files of killed fits are deleted: they hold the person's rows.
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from feature_store.lake.arrow_io import read_table, replace_rows
 from feature_store.lake.delta_tables import exists
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import FolderStorage, open_storage
-from feature_store.privacy.requests import add_removed_counts, load_request
+from feature_store.privacy.batch import load_batch
 from feature_store.settings import Settings
 from feature_store.tables.runs import RUN_MODELS
 from training.artifacts import checkpoints
@@ -37,29 +37,28 @@ LOG = structlog.get_logger()
 _PERSON = "user"
 
 
-def erase_models(settings: Settings, request_id: str) -> int:
-    """Rewrite every checkpoint that has a row for the person; returns how many there were.
+def erase_models(settings: Settings, *request_ids: str) -> int:
+    """Rewrite every checkpoint that has rows for the people; returns how many there were.
 
     Raises:
-        UnknownRequest: there is no unfinished request of that id.
+        UnknownRequest: a request is not there or finished.
     """
-    request = load_request(settings, request_id)
+    batch = load_batch(settings, request_ids)
+    dropped = {request.user_id for request in batch.requests}
     storage = open_storage(settings.lake)
+    cleaned: dict[str, set[str]] = {}
     with writer_lease(settings.lake, RUN_MODELS.name):
-        cleaned = {
-            folder.removesuffix(f"/{checkpoints.BEFORE_CUT}")
-            for folder in _folders(storage)
-            if _drop(storage, folder, request.user_id)
-        }
+        for folder in _folders(storage):
+            if gone := _drop(storage, folder, dropped):
+                model = folder.removesuffix(f"/{checkpoints.BEFORE_CUT}")
+                cleaned.setdefault(model, set()).update(gone)
         _correct_hashes(settings.lake, storage)
-    copies = _replace_copies(settings, request.user_id)
-    found = {
-        "models": len(cleaned),
-        "mlflow": copies,
-        "fits": resume.delete_all(settings.state),
-    }
-    add_removed_counts(settings, request_id, found)
-    LOG.info("erased from models", request_id=request_id, **found)
+    copies = _replace_copies(settings, dropped)
+    fits = resume.delete_all(settings.state)
+    batch.add("models", Counter(each for gone in cleaned.values() for each in gone))
+    batch.add("mlflow", copies)
+    batch.add_to_all({"fits": fits})
+    LOG.info("erased from models", request_ids=batch.request_ids, models=len(cleaned), fits=fits)
     return len(cleaned)
 
 
@@ -71,15 +70,15 @@ def _folders(storage: Storage) -> Iterator[str]:
             yield folder
 
 
-def _drop(storage: Storage, folder: str, user_id: str) -> bool:
-    """Whether the checkpoint had the person; deletes files that cannot be opened."""
+def _drop(storage: Storage, folder: str, dropped: set[str]) -> set[str]:
+    """The people whom the checkpoint had; deletes files that cannot be opened, of everybody."""
     try:
-        return checkpoints.drop_id(storage, folder, _PERSON, user_id) is not None
+        return checkpoints.drop_ids(storage, folder, _PERSON, dropped)
     except (KeyError, ValueError, SafetensorError):
         LOG.warning("deleted a checkpoint that cannot be opened", folder=folder)
         for file in list(storage.list(folder)):
             storage.delete(file.path)
-        return True
+        return dropped
 
 
 def _correct_hashes(lake: str, storage: Storage) -> None:
@@ -115,40 +114,40 @@ def _hashes_of(row: dict[str, Any]) -> dict[str, str]:
     return columns
 
 
-def _replace_copies(settings: Settings, user_id: str) -> int:
-    """Rewrite the artefacts of MLflow's runs; returns how many held the person."""
+def _replace_copies(settings: Settings, dropped: set[str]) -> Counter[str]:
+    """Rewrite the artefacts of MLflow's runs; returns how many held each person."""
+    found: Counter[str] = Counter()
     if (
         tracking_uri(settings).startswith("sqlite:///")
         and not Path(tracking_uri(settings).removeprefix("sqlite:///")).exists()
     ):
-        return 0
+        return found
     from mlflow import MlflowClient
     from mlflow.entities import ViewType
 
     client = MlflowClient(tracking_uri(settings))
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
-        return 0
-    found = 0
+        return found
     token = None
     while True:
         page = client.search_runs(
             [experiment.experiment_id], run_view_type=ViewType.ALL, page_token=token
         )
-        found += sum(_replace_copy(client, run.info.run_id, user_id) for run in page)
+        for run in page:
+            found.update(_replace_copy(client, run.info.run_id, dropped))
         token = page.token
         if not token:
             return found
 
 
-def _replace_copy(client: Any, run_id: str, user_id: str) -> bool:
+def _replace_copy(client: Any, run_id: str, dropped: set[str]) -> set[str]:
+    """The people whom a run's artefacts had."""
     if checkpoints.MODEL not in {file.path for file in client.list_artifacts(run_id)}:
-        return False
+        return set()
     with TemporaryDirectory() as folder:
         client.download_artifacts(run_id, "", folder)
-        described = json.loads(Path(folder, checkpoints.MODEL).read_bytes())
-        if user_id not in described["ids"].get(_PERSON, []):
-            return False
-        checkpoints.drop_id(FolderStorage(Path(folder)), ".", _PERSON, user_id)
-        client.log_artifacts(run_id, folder)
-    return True
+        gone = checkpoints.drop_ids(FolderStorage(Path(folder)), ".", _PERSON, dropped)
+        if gone:
+            client.log_artifacts(run_id, folder)
+    return gone

@@ -9,7 +9,7 @@ from itertools import islice
 
 import pytest
 
-from feature_store.privacy import republish, table_rewrite
+from feature_store.privacy import republish, table_eraser
 from feature_store.privacy.person_filter import Person
 from feature_store.privacy.suppression import ErasedDuringRun
 from feature_store.privacy.table_rewrite import erase_from_table
@@ -264,21 +264,21 @@ def test_rewriting_events_retries_after_one_conflict_and_fails_after_five(
     with pytest.raises(GateFailed):
         publish_run(run_of(MARCH_1, "r1"), gates=(PASSED, BROKEN))
     rival = replace(events(lake)[0], action="stage_only", gates=())
-    commit = table_rewrite._overwrite
+    commit = table_eraser.replace_files
     before_commit = iter([f"rival-{n}" for n in range(n_rivals)])
 
-    def overtaken(*args):
+    def overtaken(*args, **marks):
         for run_id in islice(before_commit, 1):
             publish.append_event(lake, replace(rival, run_id=run_id))
-        commit(*args)
+        return commit(*args, **marks)
 
-    monkeypatch.setattr(table_rewrite, "_overwrite", overtaken)
+    monkeypatch.setattr(table_eraser, "replace_files", overtaken)
 
     if n_rivals == 1:
         assert republish.erase_from_events(lake, Person("u1")).changed == 1
     else:
         with pytest.raises(
-            republish.EventsConflict, match=r"5 events were appended .* clear the task"
+            table_eraser.RewriteConflict, match=r"published_runs: 5 commits .* clear the task"
         ):
             republish.erase_from_events(lake, Person("u1"))
 
