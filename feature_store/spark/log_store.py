@@ -35,6 +35,6 @@ def install_log_store(session: SparkSession, folder: Path) -> None:
     compiler.cook(_SOURCE.read_text())
     jar = folder / f"log-store-{uuid.uuid4().hex}.jar"
     with zipfile.ZipFile(jar, "w") as classes:
-        for name, code in dict(compiler.getBytecodes()).items():
-            classes.writestr(f"{name.replace('.', '/')}.class", bytes(code))
+        for name, content in dict(compiler.getBytecodes()).items():
+            classes.writestr(f"{name.replace('.', '/')}.class", bytes(content))
     loader.addURL(jvm.java.io.File(str(jar)).toURI().toURL())

@@ -8,6 +8,7 @@ import pytest
 
 from feature_store.lake.arrow_io import read_table
 from feature_store.publishing import publish
+from feature_store.publishing.manual_publication import publish_staged_run
 from feature_store.publishing.snapshot import (
     baseline_event,
     events,
@@ -68,6 +69,29 @@ def test_the_next_night_s_baseline_is_the_event_that_readers_open(lake, happened
     happened("make_current:r1 make_current:r2 rollback:r1")
 
     assert baseline_event(events(lake), MARCH_3) == open_snapshot(lake).event
+
+
+def test_a_retry_after_a_rollback_compares_with_what_readers_see_now(lake, happened):
+    """Its first try compared with r2; the publication refuses rec_changes until it is r1's."""
+    happened("make_current:r1 make_current:r2 stage_only:r3")
+    first = baseline_event(events(lake), MARCH_3)
+    happened("rollback:r1")
+
+    retried = baseline_event(events(lake), MARCH_3)
+
+    assert (first.run_id, retried.run_id) == ("r2", "r1")
+    assert retried == open_snapshot(lake).event
+
+
+def test_a_staged_run_that_a_person_publishes_keeps_the_gates_of_its_staging(lake, happened):
+    happened("make_current:r1 make_current:r2 stage_only:r3")
+    staged = events(lake)[-1]
+    happened("rollback:r1")
+
+    event = publish_staged_run(lake, "r3", actor="ann", reason="looked at it", now=NOON)
+
+    assert (event.gates, event.tables) == (staged.gates, staged.tables)
+    assert event.replaces_event == staged.event_number + 1  # the rollback
 
 
 def test_changes_after_a_rollback_are_against_what_readers_see(spark, lake, run_of, happened):
