@@ -50,7 +50,7 @@ def audit_metrics(
         baseline: what readers saw before the night's day; None when they saw nothing.
 
     Raises:
-        CurrentMoved: rec_changes compares other versions than the staged lists and the baseline.
+        CurrentMoved: rec_changes compares with other lists than the baseline's.
     """
     lake = night.settings.lake
     lists = _staged(spark, night, REC_TOPK, pins)
@@ -60,7 +60,7 @@ def audit_metrics(
     feedback = spark_io.read_history(spark, lake, CORE_FEEDBACK, until=night.as_of)
     changes = _staged(spark, night, REC_CHANGES, pins)
     published = _published_lists(spark, baseline)
-    check_compared_run(changes, lists, published, baseline, night)
+    check_compared_run(changes, lists, published, baseline)
     return [
         *row_metrics(row_violations(lists, similar, tracks, users, feedback, night)),
         erased_people(lists, night),

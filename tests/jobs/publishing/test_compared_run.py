@@ -1,80 +1,80 @@
-"""rec_changes and the gates must compare with the same versions of the same run."""
+"""rec_changes and the gates must compare with the same lists of the same run."""
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
 from feature_store.publishing.publish import CurrentMoved
-from feature_store.tables.recommendations import REC_CHANGES
 from jobs.publishing.compared_run import check_compared_run
 
 R1 = SimpleNamespace(run_id="r1", event=SimpleNamespace(event_number=7))
-STAGED = [("ann", "t1", 1), ("ann", "t2", 2)]
-SWAPPED = [("ann", "t1", 2), ("ann", "t2", 1)]
+LISTS = [("ann", "t1", 1), ("ann", "t2", 2)]
 
 
-@pytest.fixture
-def check(spark, night):
-    """Checks staged changes, written as (user, track, change, from, to, run), against lists of r1."""
-
-    def lists(rows, run_id):
-        schema = "as_of_date date, user_id string, track_id string, rank int, run_id string"
-        return spark.createDataFrame([(night.as_of, *row, run_id) for row in rows], schema)
-
-    def run(changes, published):
-        rows = [
-            (night.as_of, *change[:5], night.as_of, change[5], night.run_id) for change in changes
-        ]
-        check_compared_run(
-            spark.createDataFrame(rows, REC_CHANGES.spark_schema()),
-            lists(STAGED, night.run_id),
-            lists(published, "r1") if published is not None else None,
-            R1 if published is not None else None,
-            night,
-        )
-
-    return run
+def lists(spark, rows):
+    return spark.createDataFrame(rows, "user_id string, track_id string, rank int")
 
 
-T2_ENTERED = ("ann", "t2", "entered", None, 2, "r1")
-T1_MOVED, T2_MOVED = ("ann", "t1", "moved", 2, 1, "r1"), ("ann", "t2", "moved", 1, 2, "r1")
+def changes(spark, *run_ids, track="t9", from_rank=None):
+    """Changes of one track of ann's, once for each run."""
+    rows = [("ann", track, from_rank, each) for each in run_ids]
+    schema = "user_id string, track_id string, from_rank int, compared_run_id string"
+    return spark.createDataFrame(rows, schema)
 
 
 @pytest.mark.parametrize(
-    ("changes", "published"),
+    ("compared", "published", "baseline"),
     [
-        ([T2_ENTERED], STAGED[:1]),
-        ([T2_MOVED, T1_MOVED], SWAPPED),
-        ([("ben", "t1", "left", 1, None, "r1")], [*STAGED, ("ben", "t1", 1)]),
-        ([], STAGED),  # nothing has changed
-        ([], None),  # nothing was published
+        (["r1", "r1"], LISTS[:1], R1),
+        ([], LISTS, R1),  # nothing has changed
+        ([], None, None),  # nothing was published
     ],
 )
-def test_the_changes_from_the_baseline_to_the_staged_lists_pass(check, changes, published):
-    check(changes, published)
+def test_changes_against_the_baseline_pass(spark, compared, published, baseline):
+    before = lists(spark, published) if published is not None else None
+
+    check_compared_run(changes(spark, *compared), lists(spark, LISTS), before, baseline)
 
 
 @pytest.mark.parametrize(
-    ("changes", "published", "message"),
+    ("compared", "published", "baseline", "message"),
     [
-        (
-            [(*T2_ENTERED[:5], "r0")],
-            STAGED[:1],
-            "compares with run r0, .* against run r1 as event 7",
-        ),
-        ([], STAGED[:1], "compares with run none, .* against run r1"),
-        ([], SWAPPED, "compares with run none"),
-        ([(*T2_ENTERED[:5], "r0")], None, "compares with run r0, .* against no run"),
-        # r1 was published again with other rows after rec_changes had been written.
-        ([T2_ENTERED], SWAPPED, "compares with run r1, and its rows are not the changes"),
-        # The staged lists were written again, and rec_changes was not.
-        ([T2_ENTERED, T1_MOVED], STAGED[:1], "the lists were written again"),
+        (["r0"], LISTS, R1, "compares with run r0, the night must compare with run r1 (event 7)"),
+        ([], LISTS[:1], R1, "compares with run none, the night must compare with run r1"),
+        ([], [*LISTS, ("ben", "t1", 1)], R1, "compares with run none"),
+        ([], [("ann", "t1", 2), ("ann", "t2", 1)], R1, "compares with run none"),
+        (["r0"], None, None, "compares with run r0, the night must compare with run none"),
     ],
 )
-def test_other_changes_stop_the_publication(check, changes, published, message):
-    with pytest.raises(
-        CurrentMoved, match=f"^rec_changes: .*{message}.*clear the task rec_changes"
-    ):
-        check(changes, published)
+def test_changes_against_another_run_stop_the_publication(
+    spark, compared, published, baseline, message
+):
+    before = lists(spark, published) if published is not None else None
+
+    with pytest.raises(CurrentMoved, match=f"^rec_changes: .*{re.escape(message)}"):
+        check_compared_run(changes(spark, *compared), lists(spark, LISTS), before, baseline)
+
+
+@pytest.mark.parametrize(
+    ("track", "from_rank", "is_refused"),
+    [
+        ("t1", 1, False),
+        ("t9", None, False),  # entered
+        ("t1", 3, True),
+        ("t1", None, True),  # entered, and was there
+        ("t9", 2, True),  # left, and was not there
+    ],
+)
+def test_changes_from_ranks_of_an_earlier_publication_of_the_run_stop_it(
+    spark, track, from_rank, is_refused
+):
+    """r1 was published, compared with, computed again and published again under its name."""
+    staged = changes(spark, "r1", track=track, from_rank=from_rank)
+    expected = pytest.raises(CurrentMoved, match="event 7") if is_refused else nullcontext()
+
+    with expected:
+        check_compared_run(staged, lists(spark, LISTS), lists(spark, LISTS[:1]), R1)
