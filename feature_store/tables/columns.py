@@ -19,7 +19,12 @@ RECORDED_AT_UTC = Column(
     "recorded_at_utc", Kind.TIMESTAMP, "When the row was written.", "UTC", is_provenance=True
 )
 SOURCE_FILE = Column("source_file", Kind.STRING, "Landing file, relative to the lake.")
-SOURCE_ROW = Column("source_row", Kind.LONG, "Row in that file, counted from 0.")
+SOURCE_ROW = Column(
+    "source_row",
+    Kind.LONG,
+    "Row in that file, counted from 0. For audio files and covers: how many files of this track "
+    "landed before on the same day; the last one counts.",
+)
 
 # --- who and what ------------------------------------------------------------------------------
 USER_ID = Column("user_id", Kind.STRING, "The service's id of a listener.", is_person=True)

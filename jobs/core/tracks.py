@@ -1,13 +1,15 @@
 """core_tracks: versions of catalogue tracks, one row per day on which metadata or content changed.
 
 A row holds the newest metadata, audio, lyrics and cover up to its day; of several on one day the
-last received counts. A catalogue row changes what it names and leaves the rest. Content that
+last received counts, of audio files and covers the last that landed, whatever their names are. A
+catalogue row changes what it names and leaves the rest. Content that
 arrives before its track waits for the track, so the job reads the whole history of the catalogue:
 the audio of a new track may have arrived weeks ago.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -22,7 +24,7 @@ from feature_store.tables.raw import (
     RAW_TRACKS,
     REQUIRED_OF_TRACKS,
 )
-from jobs.core.steps.deduplication import keep_last_received
+from jobs.core.steps.deduplication import keep_last_landed, keep_last_received
 from jobs.core.steps.match_keys import match_key_column
 from jobs.core.steps.partial_updates import filled_forward, last_given_of_day
 from jobs.core.steps.versions import new_versions
@@ -55,9 +57,19 @@ def build(
     """The versions of the slice; a row that repeats the known state makes no version."""
     changes = [
         last_given_of_day(tracks, "track_id", _METADATA),
-        _last_of_day(audio, "audio", {"content_hash": "audio_hash", "file_uri": "audio_uri"}),
-        _last_of_day(lyrics, "lyrics", {"content_hash": "lyrics_hash"}),
-        _last_of_day(covers, "cover", {"content_hash": "cover_hash", "file_uri": "cover_uri"}),
+        _last_of_day(
+            audio,
+            "audio",
+            {"content_hash": "audio_hash", "file_uri": "audio_uri"},
+            keep_last_landed,
+        ),
+        _last_of_day(lyrics, "lyrics", {"content_hash": "lyrics_hash"}, keep_last_received),
+        _last_of_day(
+            covers,
+            "cover",
+            {"content_hash": "cover_hash", "file_uri": "cover_uri"},
+            keep_last_landed,
+        ),
     ]
     versions = new_versions(_states(changes), previous, OUTPUT.entity)
     # After new_versions, because match keys take Python: only new rows pay for it.
@@ -69,11 +81,16 @@ def build(
     ).select(*OUTPUT.column_names)
 
 
-def _last_of_day(rows: DataFrame, part: str, columns: dict[str, str]) -> DataFrame:
-    """The last received row of each track and day, its columns as a struct called `part`."""
+def _last_of_day(
+    rows: DataFrame,
+    part: str,
+    columns: dict[str, str],
+    keep_last: Callable[[DataFrame, Sequence[str]], DataFrame],
+) -> DataFrame:
+    """The last row of each track and day, its columns as a struct called `part`."""
     dated = rows.withColumn("known_from_date", F.col("arrival_date"))
     values = F.struct(*[F.col(name).alias(alias) for name, alias in columns.items()])
-    return keep_last_received(dated, by=["track_id", "known_from_date"]).select(
+    return keep_last(dated, ["track_id", "known_from_date"]).select(
         "track_id", "known_from_date", values.alias(part)
     )
 

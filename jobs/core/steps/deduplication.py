@@ -21,6 +21,11 @@ def keep_last_received(rows: DataFrame, by: Sequence[str]) -> DataFrame:
     return _keep_one(rows, by, F.max_by)
 
 
+def keep_last_landed(files: DataFrame, by: Sequence[str]) -> DataFrame:
+    """The last file of each group: by arrival day, then in the order of landing, then file name."""
+    return _keep_one(files, by, F.max_by, ("arrival_date", "source_row", "source_file"))
+
+
 def event_id(*parts: Column) -> Column:
     """SHA-256 of the parts as JSON; unlike joined text, different lists of parts never collide."""
     as_json = F.to_json(
@@ -30,8 +35,12 @@ def event_id(*parts: Column) -> Column:
     return F.sha2(as_json, 256)
 
 
-def _keep_one(rows: DataFrame, by: Sequence[str], pick: _Pick) -> DataFrame:
+def _keep_one(
+    rows: DataFrame,
+    by: Sequence[str],
+    pick: _Pick,
+    order: Sequence[str] = ("arrival_date", "source_file", "source_row"),
+) -> DataFrame:
     others = [name for name in rows.columns if name not in by]
-    order = F.struct("arrival_date", "source_file", "source_row")
-    picked = rows.groupBy(*by).agg(pick(F.struct(*others), order).alias("picked"))
+    picked = rows.groupBy(*by).agg(pick(F.struct(*others), F.struct(*order)).alias("picked"))
     return picked.select(*by, "picked.*")

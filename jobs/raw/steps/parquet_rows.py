@@ -21,8 +21,8 @@ from feature_store.lake.storage import Storage, open_storage
 from feature_store.tables import columns as c
 from feature_store.tables.raw import RejectReason
 from jobs.landing.parquet_file import UnreadableFile, read_batches
+from jobs.raw.steps.column_conversion import Problem, convert
 from jobs.raw.steps.landing_schema import Arrival, frame_from_rows, landing_columns
-from jobs.raw.steps.landing_values import Problem, convert
 from jobs.raw.steps.original_rows import rows_as_json
 from jobs.raw.steps.rules import SOURCE_CONTRACTS
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from feature_store.contract import Column, Kind
-from jobs.raw.steps.landing_values import MOST_TEXT_BYTES, convert
+from jobs.raw.steps.column_conversion import convert
+from jobs.raw.steps.landing_values import MOST_TEXT_BYTES
 
 ID = Column("user_id", Kind.STRING, "An id.")
 COUNT = Column("listen_count", Kind.LONG, "A count.")
