@@ -167,6 +167,8 @@ class People:
         """
         import polars as pl
 
+        if not self._by_id:
+            return ()
         found = pl.Series([_searchable(text)]).str.extract_many(self.spellings, overlapping=True)
         spelled = found.explode().drop_nulls().unique().to_list()
         ids = {each.user_id for spelling in spelled for each in self._by_spelling[spelling]}

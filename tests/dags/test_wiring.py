@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -113,3 +113,33 @@ def test_an_erasure_tells_the_assets_readers_that_an_erasure_made_the_event(
 
     told = [context["outlet_events"][asset].extra for asset in announcing.outlets]
     assert told == [{"action": "erase", "event_number": 3, "request_id": "ab" * 8}] * 3
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("ab" * 8, ["ab" * 8]), ("", None)])
+def test_an_erasure_takes_the_request_that_is_named_or_all_that_are_pending(
+    dags, chosen, expected, settings, monkeypatch
+):
+    """Every later task of the run erases these requests together."""
+    from feature_store.privacy.requests import record_request
+
+    monkeypatch.setenv("EVENSONG_LAKE", settings.lake)
+    monkeypatch.setenv("EVENSONG_STATE", str(settings.state))
+    now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    made = [
+        record_request(settings, user, actor="t", now=now).request_id for user in ("ada", "ben")
+    ]
+    erasing = dags["evensong_erase"]
+
+    found = erasing.task_dict["requests"].python_callable(params={"request_id": chosen})
+
+    assert sorted(found) == sorted(expected or made)
+    steps = ("erase_rows", "erase_models", "erase_logs", "finish_erasure")
+    assert all("requests" in erasing.task_dict[step].upstream_task_ids for step in steps)
+
+
+def test_an_erasure_without_a_pending_request_is_skipped(dags, settings, monkeypatch):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    monkeypatch.setenv("EVENSONG_LAKE", settings.lake)
+    with pytest.raises(AirflowSkipException, match="no request is pending"):
+        dags["evensong_erase"].task_dict["requests"].python_callable(params={"request_id": ""})

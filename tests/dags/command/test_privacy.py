@@ -16,6 +16,7 @@ import pytest
 from feature_store.lake import arrow_io
 from feature_store.privacy import requests
 from feature_store.tables.core import CORE_USERS
+from feature_store.tables.runs import RUN_ERASURES
 from tests.support.id_search import files_containing_id
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -63,6 +64,7 @@ def test_export_writes_json_that_only_its_owner_may_read(evensong, tmp_path):
     [
         (("erase",), 2, "--status REQUEST"),
         (("erase", "ada-l", "--status", "00"), 2, "--status REQUEST"),
+        (("erase", "--resume", "--later"), 2, "--later needs a person's id"),
         (("erase", "no-such-user"), 1, "--even-unknown"),
         (("erase", "--status", "0123456789abcdef"), 1, "no unfinished request"),
         (("export", "person", "no-such-user"), 1, "check the id"),
@@ -74,6 +76,20 @@ def test_a_refused_command_names_the_next_step(evensong, arguments, status, mess
 
     assert refused.returncode == status
     assert message in " ".join(refused.stderr.split())
+
+
+def test_requests_for_later_are_recorded_and_erased_in_one_batch(evensong, settings):
+    made = [evensong("erase", user, "--later") for user in ("ada-l", "ben")]
+    assert [done.returncode for done in made] == [0, 0]
+    assert arrow_io.read_table(settings.lake, CORE_USERS).num_rows == 2
+
+    resumed = evensong("erase", "--resume")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert sorted(resumed.stdout.split()) == sorted("".join(done.stdout for done in made).split())
+    assert arrow_io.read_table(settings.lake, CORE_USERS).num_rows == 0
+    assert arrow_io.read_table(settings.lake, RUN_ERASURES).num_rows == 2
+    assert "no request is pending" in evensong("erase", "--resume").stderr
 
 
 def test_unfinished_requests_are_listed_without_the_person_and_resumed_together(evensong, settings):

@@ -11,7 +11,7 @@ import jinja2
 import pytest
 
 from feature_store.privacy import suppression
-from feature_store.privacy.person_filter import Person, redact
+from feature_store.privacy.person_filter import People, Person, redact
 
 IDS = ("spotify:user:ann", "O'Neil", "a,b", "ann lee", 'say "ann"', "ann.lee@mail.example.org",
        "@ann", "Zoë", "a<b>&c", "ann\\lee", "x/y?z=1", "(ann)", "rock-2", "ann's {cat}")  # fmt: skip
@@ -151,3 +151,59 @@ def test_an_erasure_and_the_list_give_a_file_the_same_name(settings, user_id, pa
 
     assert person.rename(path) == expected
     assert suppression.load_suppression_list(settings).rename(path) == expected
+
+
+# Several people at once
+
+OTHERS = ("zed", "dora:x", "42424242")
+
+
+@every_id
+@every_writing
+def test_one_of_several_people_is_found_and_redacted_like_one_alone(user_id, written):
+    people = People([Person(each) for each in (*OTHERS, user_id)])
+    text = f"row of {written(user_id)}, and of others"
+
+    assert people.known_in_text(text) == [user_id]
+    assert redact(text, people) == redact(text, Person(user_id))
+    assert not people.matches_text(redact(text, people))
+
+
+def test_several_people_in_one_text_are_all_found_and_the_text_of_others_stays():
+    people = People([Person(each) for each in ("ada", "ben", "a,b")])
+    text = "ada heard ben, a,b did not; adam and ben-2 stay"
+
+    assert sorted(people.known_in_text(text)) == ["a,b", "ada", "ben"]
+    assert redact(text, people) == "‹erased› heard ‹erased›, ‹erased› did not; adam and ben-2 stay"
+
+
+def test_bytes_that_are_no_text_hide_nobody_beside_them():
+    people = People([Person("ada"), Person("ben")])
+    text = b"row \xff of ada \x00".decode(errors="surrogateescape")
+
+    assert people.known_in_text(text) == ["ada"]
+    assert redact(text, people).encode(errors="surrogateescape") == "row \udcff of ‹erased› \x00".encode(errors="surrogateescape")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["of_ada-l.parquet", "ada.parquet", "ada_ben.parquet", "ben-ada-l.parquet", "adam.parquet"])  # fmt: skip
+def test_names_of_files_get_the_same_aliases_as_from_the_list_of_erased_people(settings, name):
+    """Where ids overlap, the longer one counts in both."""
+    people = People([suppression.suppress(settings, each) for each in ("ada", "ben", "ada-l")])
+    erased_people = suppression.load_suppression_list(settings)
+    path = f"landing/users/2026-03-01/{name}"
+
+    assert people.rename(path) == erased_people.rename(path)
+    assert (people.rename(path) == path) == (name == "adam.parquet")
+    assert bool(people.known_in_path(path)) == (name != "adam.parquet")
+
+
+def test_nobody_is_in_any_text():
+    nobody = People([])
+
+    assert not nobody.matches_text("row of ada")
+    assert redact("row of ada", nobody) == "row of ada"
+    assert nobody.rename("landing/ada.parquet") == "landing/ada.parquet"
+
+
+def test_a_filter_of_several_people_hides_them_from_logs():
+    assert "ada" not in repr(People([Person("ada")]))

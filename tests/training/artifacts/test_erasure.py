@@ -136,3 +136,48 @@ def test_a_store_that_fails_deletes_no_model(trained):
     file.rmdir()
     file.write_bytes(kept)
     assert model_files(trained)
+
+
+def test_several_people_go_in_one_rewrite_and_each_request_counts_its_own(trained):
+    """Nobody of that name is in the model, so that request counts no model."""
+    ids = [requests.record_request(trained.settings, one, actor="officer", now=NOON).request_id for one in (ERASED, "u05", "unknown")]  # fmt: skip
+    before = model_files(trained)
+
+    assert erasure.erase_models(trained.settings, *ids) == 1
+
+    after = model_files(trained)
+    assert set(before.ids["user"].ids) - set(after.ids["user"].ids) == {ERASED, "u05"}
+    kept = [row for row, one in enumerate(before.ids["user"].ids) if one not in {ERASED, "u05"}]
+    for name, rows in before.parameters.items():
+        of_users = before.rows_of.get(name) == "user"
+        assert after.parameters[name].equal(rows[kept] if of_users else rows)
+    counts = [requests.load_request(trained.settings, one).removed for one in ids]
+    assert [one.get("models", 0) for one in counts] == [1, 1, 0]
+
+
+def test_a_removal_that_was_killed_is_ended_before_another_persons(trained, monkeypatch):
+    """The parameters had lost u03 when the process died; u05's erasure must not take that for its own."""
+    [row] = read_table(trained.settings.lake, RUN_MODELS).to_pylist()
+    storage, folder = open_storage(trained.settings.lake), row["checkpoint_uri"]
+    before = model_files(trained)
+    write = type(storage).write
+
+    def killed(self, path, content):
+        if path.endswith("model.json") and b"dropping_rows" not in content:
+            raise KeyboardInterrupt
+        write(self, path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(storage), "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.drop_ids(storage, folder, "user", {ERASED})
+    request = requests.record_request(trained.settings, "u05", actor="officer", now=NOON)
+
+    erasure.erase_models(trained.settings, request.request_id)
+
+    after = model_files(trained)
+    kept = [row for row, one in enumerate(before.ids["user"].ids) if one not in {ERASED, "u05"}]
+    assert list(after.ids["user"].ids) == [before.ids["user"].ids[row] for row in kept]
+    for name, rows in before.parameters.items():
+        if before.rows_of.get(name) == "user":
+            assert after.parameters[name].equal(rows[kept])
