@@ -152,6 +152,12 @@ class TableEraser:
             "nothing was changed; clear the task, or continue with `evensong erase --resume`"
         )
 
+    def names_people(self) -> bool:
+        """Whether a file of the newest version names them, for whoever reads the table now."""
+        opened = open_table(self._lake, self.table)
+        self._search(opened)
+        return bool(self._naming(data_files(opened, self.table).values()))
+
     def discard(self) -> None:
         """Delete the staged files that were not committed."""
         unneeded = self._staged().keys() - self._committed

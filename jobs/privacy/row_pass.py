@@ -4,7 +4,7 @@
 2. With the nights' lease (`suppression.LEASE`), for seconds: put the people on the suppression
    list, add a mark, and commit to every table that no writer holds. Tasks that begin now wait.
 3. Wait for the other tables one by one, without that lease, and commit to them; publish. If one of
-   them had got new rows about the people meanwhile, or another run was published, go on with 2.
+   them named the people, or another run was published meanwhile, go on with 2.
 
 Why no task brings a person back, although none waits for the search:
 
@@ -13,9 +13,9 @@ Why no task brings a person back, although none waits for the search:
   passed it before the mark still holds its table's lease, so step 2 finds the table taken; step 3
   waits for its commit, and searches that.
 * A task that begins after step 2 reads tables that are clean: all that were free are rewritten
-  before the lease is given back. Of a table that was taken it may read unclean rows, but then step
-  3 finds these rows as well, in the files of the version that the task read or in later ones, and
-  step 2 comes again: its mark stops the task, or its search finds what the task has committed.
+  before the lease is given back. Of a table that was taken it may read unclean rows: those that
+  were there at the end of step 2, or those that step 3 finds. In both cases step 2 comes again: its
+  mark stops the task, or its search finds what the task has committed.
 * Landing days lose suppressed people before a night reads them (jobs/landing/closing.py).
 """
 
@@ -111,12 +111,14 @@ class _RowPass:
             self._landing.erase_rest()
             erasers = self._erasers_of_all_tables()
             erased = self._erase_free_tables(erasers, current)
+            taken = [table for table in erasers if table not in erased]
+            unclean = [table for table in taken if erasers[table].names_people()]
         self._record(erased)
-        taken = [table for table in erasers if table not in erased]
         late = self._erase_taken_tables(_published(taken), current)
         is_shown = self._publish(current, erased | late)
         late |= self._erase_taken_tables([one for one in taken if one not in late], current)
-        return is_shown and not any(one is not None and one.n_rows for one in late.values())
+        came = any(one is not None and one.n_rows for one in late.values())
+        return is_shown and not unclean and not came
 
     def discard(self) -> None:
         """Delete the staged files that were not needed."""

@@ -14,7 +14,7 @@ WRITTEN_ELSEWHERE = {
     "score_evaluation": "training/train.py",
     "run_metrics": "feature_store/runs/run_log.py",
     "run_models": "training/artifacts/model_registry.py",
-    "run_erasures": "jobs/privacy/erasure.py",
+    "run_erasures": "jobs/privacy/evidence.py",
     "published_runs": "feature_store/publishing/publish.py",
     "run_promotions": "feature_store/runs/promotions.py",
     "run_waivers": "feature_store/publishing/waivers.py",
