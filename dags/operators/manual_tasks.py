@@ -122,10 +122,10 @@ def choosing_requests_task() -> Any:
 
         if chosen := context["params"]["request_id"]:
             return [chosen]
-        pending = [request.request_id for request in pending_requests(current_settings())]
-        if not pending:
+        unfinished = [request.request_id for request in pending_requests(current_settings())]
+        if not unfinished:
             raise AirflowSkipException("no request is pending")
-        return pending
+        return unfinished
 
     return choose()
 

@@ -19,10 +19,10 @@ SHORTER = {"EVENSONG_ENCODERS__MAX_AUDIO_S": "2"}
 TRAINED_ANEW = {"EVENSONG_TRAINING__MAX_MODEL_AGE_DAYS": "0"}
 
 READ_AUDIO = ("feat_encoders", "feat_track_emotion", "score_candidates", "rec_similar_tracks")
-COMPARED = (*READ_AUDIO, "graph_nodes", "rec_topk")
+CHECKED_TABLES = (*READ_AUDIO, "graph_nodes", "rec_topk")
 
 
-def hashes(summary, names=COMPARED):
+def hashes(summary, names=CHECKED_TABLES):
     return {name: summary["tables"][name]["content_sha256"] for name in names}
 
 

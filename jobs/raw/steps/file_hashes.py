@@ -60,7 +60,7 @@ def _places(arrivals: Sequence[Arrival]) -> dict[Arrival, int]:
     places = dict[Arrival, int]()
     for (arrival_date, track_id), files in groups.items():
         files.sort(key=lambda one: (one.file.folder_date, one.file.written_at_utc, one.file.path))
-        places |= {each: place for place, each in enumerate(files)}
+        places |= {each: position for position, each in enumerate(files)}
         if len(files) > 1:
             LOG.warning(
                 "several files of one track on one day: the last counts",
