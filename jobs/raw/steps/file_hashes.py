@@ -28,7 +28,7 @@ LOG = structlog.get_logger()
 
 def hash_files(spark: SparkSession, lake: str, arrivals: Sequence[Arrival]) -> DataFrame:
     """One row per file in the columns of its raw_ table; the driver reads no file."""
-    places = _places(arrivals)
+    positions = _positions(arrivals)
     listed = frame_from_rows(
         spark,
         (c.TRACK_ID, c.FILE_URI, c.BYTE_COUNT, c.ARRIVAL_DATE, c.SOURCE_ROW),
@@ -38,7 +38,7 @@ def hash_files(spark: SparkSession, lake: str, arrivals: Sequence[Arrival]) -> D
                 each.file.path,
                 each.file.byte_count,
                 each.arrival_date,
-                places[each],
+                positions[each],
             )
             for each in arrivals
         ],
@@ -48,8 +48,8 @@ def hash_files(spark: SparkSession, lake: str, arrivals: Sequence[Arrival]) -> D
     return spread.mapInPandas(partial(_hash_batches, lake), schema=RAW_AUDIO.ddl)
 
 
-def _places(arrivals: Sequence[Arrival]) -> dict[Arrival, int]:
-    """Place of each file among those of its track and arrival day, in the order of landing.
+def _positions(arrivals: Sequence[Arrival]) -> dict[Arrival, int]:
+    """Position of each file among those of its track and arrival day, in the order of landing.
 
     A file of an earlier day's folder is late and comes first; then the time of its writing counts,
     as the manifest has it, and for equal times the name.
@@ -57,10 +57,10 @@ def _places(arrivals: Sequence[Arrival]) -> dict[Arrival, int]:
     groups = defaultdict[tuple[date, str], list[Arrival]](list)
     for each in arrivals:
         groups[each.arrival_date, _track_id_in(each.file.path)].append(each)
-    places = dict[Arrival, int]()
+    positions = dict[Arrival, int]()
     for (arrival_date, track_id), files in groups.items():
         files.sort(key=lambda one: (one.file.folder_date, one.file.written_at_utc, one.file.path))
-        places |= {each: position for position, each in enumerate(files)}
+        positions |= {each: position for position, each in enumerate(files)}
         if len(files) > 1:
             LOG.warning(
                 "several files of one track on one day: the last counts",
@@ -69,7 +69,7 @@ def _places(arrivals: Sequence[Arrival]) -> dict[Arrival, int]:
                 counts=files[-1].file.path,
                 others=[each.file.path for each in files[:-1]],
             )
-    return places
+    return positions
 
 
 def _track_id_in(path: str) -> str:
