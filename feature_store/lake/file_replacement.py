@@ -80,18 +80,18 @@ def read_file(
 
 
 def stage_file(
-    opened: DeltaTable, table: Table, neighbour: DataFile, rows: Iterable[pa.Table]
+    opened: DeltaTable, table: Table, replaced: DataFile, rows: Iterable[pa.Table]
 ) -> DataFile | None:
     """Write rows of one partition into a new file that no version has yet; None without a row.
 
     Args:
         opened: any version of the table.
         table: its contract.
-        neighbour: a file of the rows' partition.
+        replaced: a file of the rows' partition.
         rows: in contract order.
     """
     file_system = _file_system(opened)
-    folder, slash, _ = neighbour.path.rpartition("/")
+    folder, slash, _ = replaced.path.rpartition("/")
     path = f"{folder}{slash}part-{uuid.uuid4()}-c000.snappy.parquet"
     stored = [name for name in table.column_names if name not in table.partition_columns]
     schema = pa.schema([table.arrow_schema.field(name) for name in stored])
@@ -112,7 +112,7 @@ def stage_file(
         discard_staged(opened, [path])
         return None
     size = file_system.get_file_info(path).size
-    return DataFile(path, size, neighbour.partition_values, _statistics(footer, schema))
+    return DataFile(path, size, replaced.partition_values, _statistics(footer, schema))
 
 
 def as_added(opened: DeltaTable, table: Table, file: DataFile) -> DataFile:
