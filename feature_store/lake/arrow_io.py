@@ -171,7 +171,10 @@ def write_slice(
         check()
         opened, note = ensure_table(lake, table), marked(commit_note)
         version_before = opened.version()
-        with deleting_files_if_stopped(lake, table) as all_written, without_rows(table):
+        with (
+            deleting_files_if_stopped(lake, table, check_lease) as all_written,
+            without_rows(table),
+        ):
             commit_once(
                 lake, table, note, after=version_before, commit=partial(write_batches, all_written)
             )

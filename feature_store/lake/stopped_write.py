@@ -13,18 +13,29 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def deleting_files_if_stopped(lake: str, table: Table) -> Iterator[Callable[[], None]]:
+def deleting_files_if_stopped(
+    lake: str, table: Table, check_lease: Callable[[], None]
+) -> Iterator[Callable[[], None]]:
     """Delete the table's new data files when an error leaves the block.
 
-    They may hold rows of an erased person. The caller holds the table's lease. Yields a function
-    that the caller calls when all rows are written: from then on the log may name the files, and
-    they stay.
+    They may hold rows of an erased person. Yields a function that the caller calls when all rows
+    are written: from then on the log may name the files, and they stay.
+
+    Args:
+        lake: the lake's address.
+        table: contract of the table, whose lease the caller holds.
+        check_lease: what `writer_lease` yields.
+
+    Raises:
+        LeaseLost: the lease expired, so new files may be another writer's, and committed: all stay
+            until `vacuum`.
     """
     files_before, is_complete = _data_files(lake, table), list[bool]()
     try:
         yield lambda: is_complete.append(True)
     except BaseException:
         if not is_complete:
+            check_lease()
             storage = open_storage(lake)
             for path in sorted(_data_files(lake, table) - files_before):
                 storage.delete(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from feature_store.lake import arrow_io
 from feature_store.lake.arrow_io import ROWS_A_BATCH, read_table, write_slice
 from feature_store.lake.content_hash import arrow_content_sha256
 from feature_store.lake.delta_tables import open_table
+from feature_store.lake.lease import LeaseLost
 from feature_store.tables import columns as c
 
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
@@ -242,3 +244,29 @@ def test_a_stopped_stream_leaves_no_file_of_its_own(
 
     assert sorted(file.name for file in folder.glob("*.parquet")) == sorted([kept.name, *left])
     assert stored(lake) == [(MARCH_1, "rank", 7)]
+
+
+def test_a_writer_that_lost_its_lease_deletes_no_file_of_its_successor(tmp_path, monkeypatch):
+    """It stood still for a minute, and the successor has committed: its files are new, too."""
+    lake, lost = str(tmp_path), []
+    write_slice(lake, PLAYS, [plays(7)], as_of=MARCH_1)
+
+    @contextmanager
+    def expiring_lease(_lake, name):
+        def check_lease():
+            if lost:
+                raise LeaseLost(name)
+
+        yield check_lease
+
+    monkeypatch.setattr(arrow_io, "writer_lease", expiring_lease)
+
+    def overtaken():
+        yield plays(1)
+        write_slice(lake, PLAYS, [plays(8)], as_of=MARCH_1)
+        lost.append(True)
+
+    with pytest.raises(LeaseLost, match="feat_plays"):
+        write_slice(lake, PLAYS, overtaken(), as_of=MARCH_1)
+
+    assert stored(lake) == [(MARCH_1, "rank", 8)]
