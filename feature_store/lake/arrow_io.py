@@ -218,18 +218,32 @@ def append(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") ->
     return _written(table, commit, fingerprint)
 
 
-def replace_rows(lake: str, table: Table, rows: pa.Table, *, commit_note: str = "") -> None:
+def replace_rows(
+    lake: str,
+    table: Table,
+    rows: pa.Table,
+    *,
+    read_version: int | None = None,
+    commit_note: str = "",
+) -> None:
     """Replace all rows of a small table; a concurrent append makes this fail and change nothing.
 
-    `commit_note` says what replaces them, for DESCRIBE HISTORY.
+    Args:
+        lake: where the tables are.
+        table: its contract.
+        rows: the new rows, in any order.
+        read_version: the version that they were made from; by default the newest now.
+        commit_note: what replaces them, for DESCRIBE HISTORY.
 
     Raises:
         ContractError: a column is missing or extra.
-        CommitFailedError: a row was appended after `rows` had been read.
+        CommitFailedError: a row was appended after `read_version`.
     """
     from deltalake import write_deltalake
 
     opened, note = ensure_table(lake, table), marked(commit_note)
+    if read_version is not None:
+        opened = open_table(lake, table, read_version)
     properties = commit_properties(note, is_retried=False)
     checked = in_contract_order(table, rows)
 

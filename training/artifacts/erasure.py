@@ -17,7 +17,7 @@ import structlog
 from safetensors import SafetensorError
 
 from feature_store.lake.arrow_io import read_table, replace_rows
-from feature_store.lake.delta_tables import exists
+from feature_store.lake.delta_tables import exists, open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import FolderStorage, open_storage
 from feature_store.privacy.batch import load_batch
@@ -85,11 +85,12 @@ def _correct_hashes(lake: str, storage: Storage) -> None:
     """Bring run_models in line with the files; rows whose checkpoint is gone go too."""
     if not exists(lake, RUN_MODELS):
         return
-    rows = read_table(lake, RUN_MODELS).to_pylist()
+    version = open_table(lake, RUN_MODELS).version()
+    rows = read_table(lake, RUN_MODELS, version=version).to_pylist()
     kept = [_with_hashes(storage, row) for row in rows if _is_whole(storage, row)]
     if kept != rows:
         rows_kept = pa.Table.from_pylist(kept, schema=RUN_MODELS.arrow_schema)
-        replace_rows(lake, RUN_MODELS, rows_kept, commit_note="erasure")
+        replace_rows(lake, RUN_MODELS, rows_kept, read_version=version, commit_note="erasure")
 
 
 def _is_whole(storage: Storage, row: dict[str, Any]) -> bool:

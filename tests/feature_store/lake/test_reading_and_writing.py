@@ -8,11 +8,12 @@ from datetime import date
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from feature_store.contract import Column, ContractError, Kind, OneOf, Table, Time
 from feature_store.lake import arrow_io, spark_io
 from feature_store.lake.content_hash import spark_fingerprint
-from feature_store.lake.delta_tables import TableMissing
+from feature_store.lake.delta_tables import TableMissing, open_table
 from feature_store.privacy import table_rewrite
 from feature_store.tables import columns as c
 
@@ -342,6 +343,21 @@ def title_rows(*rows):
         [dict(zip(TITLES.column_names, row, strict=True)) for row in rows],
         schema=TITLES.arrow_schema,
     )
+
+
+def test_rows_that_were_appended_since_the_others_were_read_are_not_replaced(tmp_path):
+    lake = str(tmp_path)
+    arrow_io.append(lake, TITLES, title_rows(("a", "Old", MARCH_1)))
+    read_version = open_table(lake, TITLES).version()
+    arrow_io.append(lake, TITLES, title_rows(("b", "New", MARCH_1)))
+    corrected = title_rows(("a", "Corrected", MARCH_1))
+
+    with pytest.raises(CommitFailedError):
+        arrow_io.replace_rows(lake, TITLES, corrected, read_version=read_version)
+    assert arrow_io.read_table(lake, TITLES)["title"].to_pylist() == ["Old", "New"]
+
+    arrow_io.replace_rows(lake, TITLES, corrected, read_version=read_version + 1)
+    assert arrow_io.read_table(lake, TITLES)["title"].to_pylist() == ["Corrected"]
 
 
 def test_a_condition_selects_rows_by_a_column_that_is_not_returned(tmp_path):
