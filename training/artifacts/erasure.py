@@ -150,5 +150,7 @@ def _replace_copy(client: Any, run_id: str, dropped: set[str]) -> set[str]:
         client.download_artifacts(run_id, "", folder)
         gone = checkpoints.drop_ids(FolderStorage(Path(folder)), ".", _PERSON, dropped)
         if gone:
-            client.log_artifacts(run_id, folder)
+            # The ids go last: as long as they are there, a try after a kill does it all again.
+            for name in (checkpoints.PARAMETERS, checkpoints.HISTORY, checkpoints.MODEL):
+                client.log_artifact(run_id, str(Path(folder) / name))
     return gone
