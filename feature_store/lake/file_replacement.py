@@ -15,6 +15,7 @@ import math
 import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -176,10 +177,11 @@ def missing_files(opened: DeltaTable, paths: Collection[str]) -> list[str]:
 
 
 def discard_staged(opened: DeltaTable, paths: Iterable[str]) -> None:
-    """Delete staged files that will not be committed."""
+    """Delete staged files that will not be committed, and that no stopped writer has deleted."""
     file_system = _file_system(opened)
     for path in paths:
-        file_system.delete_file(path)
+        with suppress(FileNotFoundError):
+            file_system.delete_file(path)
 
 
 def _file_system(opened: DeltaTable) -> Any:

@@ -143,4 +143,5 @@ def test_a_staged_file_that_is_not_needed_is_deleted_and_one_that_stops_leaves_n
     assert missing_files(opened, [staged.path]) == []
     discard_staged(opened, [staged.path])
     assert missing_files(opened, [staged.path]) == [staged.path]
+    discard_staged(opened, [staged.path])  # as when a stopped writer has deleted it before
     assert sorted(folder.rglob("*.parquet")) == before
