@@ -21,7 +21,7 @@ _ATTEMPTS = 6
 
 _WRITE_ID = "evensong-write-id"
 _NOT_FOUND = frozenset({404})
-_CONDITION_FAILED = frozenset({404, 409, 412})  # deleted, being written, or with another ETag
+_CONDITION_FAILED = frozenset({409, 412})  # being written, or with another ETag
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ class ObjectStorage:
         first one. So each put has an id, by which it is known as this writer's own.
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        # What shall be absent is not missed: then there is no bucket, which is an error.
+        refused = _CONDITION_FAILED if etag is None else _CONDITION_FAILED | _NOT_FOUND
         own = {_WRITE_ID: uuid.uuid4().hex}
         with self._translate_errors(path, "be written"):
             put = self._client.put_object
-            written = self._none_on(
-                _CONDITION_FAILED, put, path, Body=content, Metadata=own, **condition
-            )
+            written = self._none_on(refused, put, path, Body=content, Metadata=own, **condition)
             if written is None:
                 written = self._none_on(_NOT_FOUND, self._client.head_object, path)
                 if written is not None and written["Metadata"] != own:
@@ -165,10 +165,17 @@ class ObjectStorage:
         """Raise StorageError with address and next step, which boto3's errors lack."""
         from boto3.s3.transfer import S3TransferRetriesExceededError
         from botocore.exceptions import BotoCoreError, ClientError
+        from s3transfer.exceptions import S3DownloadFailedError
 
+        failures = (
+            S3TransferRetriesExceededError,
+            S3DownloadFailedError,  # a large object was replaced while it was read
+            BotoCoreError,
+            ClientError,
+        )
         try:
             yield
-        except (S3TransferRetriesExceededError, BotoCoreError, ClientError) as error:
+        except failures as error:
             raise StorageError(
                 f"storage {self.uri(path)}: cannot {action}: {error}; check EVENSONG_LAKE, "
                 "AWS_ENDPOINT_URL, the AWS_ credentials and the bucket's rights with "

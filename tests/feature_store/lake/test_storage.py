@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from s3transfer.exceptions import S3DownloadFailedError
 
 from feature_store.lake.object_storage import ObjectStorage
 from feature_store.lake.storage import FolderStorage, open_storage
@@ -116,6 +117,26 @@ def test_other_teams_may_read_written_files(tmp_path):
 def test_another_scheme_is_refused_with_the_next_step():
     with pytest.raises(StorageError, match="neither a folder nor s3://; set EVENSONG_LAKE"):
         open_storage("gs://bucket")
+
+
+def test_a_bucket_that_is_not_there_is_an_error_and_no_faster_writer(bucket):
+    with pytest.raises(StorageError, match=r"s3://.*-missing/x: cannot be written.*NoSuchBucket"):
+        ObjectStorage(f"{bucket}-missing", "").put_if_absent("x", b"mine")
+
+
+def test_an_object_that_was_replaced_while_it_was_read_is_an_error_of_the_storage(
+    bucket, monkeypatch
+):
+    """Parts of the old bytes and parts of the new ones are no content."""
+    storage = ObjectStorage(bucket, "")
+
+    def replaced(*_):
+        raise S3DownloadFailedError("did not match expected ETag")
+
+    monkeypatch.setattr(storage._client, "download_fileobj", replaced)
+
+    with pytest.raises(StorageError, match=r"s3://.*/x: cannot be read: did not match"):
+        storage.read("x")
 
 
 def test_only_a_writer_with_the_newest_etag_replaces_an_object(bucket):
