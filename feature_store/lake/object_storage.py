@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _ATTEMPTS = 6
 """Of each request, within about 15 s. Whoever needs longer is retried by Airflow."""
 
+_CONNECT_S, _ANSWER_S = 10, 20
+"""boto3 waits a minute by default: one heartbeat without an answer would cost the lease."""
+
 _WRITE_ID = "evensong-write-id"
 _NOT_FOUND = frozenset({404})
 _CONDITION_FAILED = frozenset({409, 412})  # being written, or with another ETag
@@ -40,9 +43,12 @@ class ObjectStorage:
         import boto3
         from botocore.config import Config
 
-        return boto3.client(
-            "s3", config=Config(retries={"mode": "standard", "total_max_attempts": _ATTEMPTS})
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=_CONNECT_S,
+            read_timeout=_ANSWER_S,
         )
+        return boto3.client("s3", config=config)
 
     def uri(self, path: str) -> str:
         return f"s3://{self.bucket}/{self._key(path)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 
@@ -98,6 +100,20 @@ def test_a_lease_outlives_heartbeats_whose_answers_were_lost(failing, monkeypatc
             for _ in range(5):
                 check_lease()
         assert proxy.failures[UNANSWERED] >= 3
+
+
+def test_a_heartbeat_that_is_never_answered_is_put_again_before_the_lease_expires(monkeypatch):
+    assert lease.HEARTBEAT_S + 2 * object_storage._ANSWER_S < lease.EXPIRES_S
+    monkeypatch.setattr(object_storage, "_ANSWER_S", 0.2)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "any")
+    with socket.create_server(("127.0.0.1", 0)) as store, ThreadPoolExecutor(1) as other:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{store.getsockname()[1]}")
+        put = other.submit(ObjectStorage("bucket", "").put_if_match, "lease", b"1", '"first"')
+        with store.accept()[0], store.accept()[0] as second:
+            second.recv(1 << 16)
+            second.sendall(b'HTTP/1.1 200 OK\r\nETag: "second"\r\nContent-Length: 0\r\n\r\n')
+            assert put.result(timeout=30) == '"second"'
 
 
 def test_a_store_that_stays_busy_is_an_error_with_its_address(failing, monkeypatch):
