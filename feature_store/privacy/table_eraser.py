@@ -228,18 +228,23 @@ class TableEraser:
         in_slice: Collection[DataFile],
         staged: Collection[DataFile],
     ) -> TableErasure:
-        """Commit the published slice, whose version is pinned, and the staged slice after it."""
+        """Commit the published slice, whose version is pinned, and the staged slice after it.
+
+        The slices share files where only others were replaced, as after an erasure that was killed
+        before its publication; what has to stay is not committed again.
+        """
         files = data_files(opened, self.table)
         is_staged = {one.path for one in staged}
         named = self._naming(one for path, one in files.items() if path not in is_staged)
-        shown = self._without_people(published, in_slice)
-        version = self._replace(opened, [*named, *staged], [*self._instead_of(named), *shown])
-        after = open_table(self._lake, self.table, version)
-        self._replace(after, shown, self._without_people(opened, staged))
         named_in_slice = self._naming(in_slice)
+        shown = self._without_people(published, in_slice)
+        left = self._without_people(opened, staged)
+        version = self._replace(opened, [*named, *staged], [*self._instead_of(named), *shown])
+        self._replace(open_table(self._lake, self.table, version), shown, left)
+        all_named = [*named, *named_in_slice, *self._naming(staged)]
         return self._result(
             version,
-            [*named, *named_in_slice, *self._naming(staged)],
+            list({one.path: one for one in all_named}.values()),
             is_slice_changed=bool(named_in_slice),
         )
 
@@ -264,6 +269,12 @@ class TableEraser:
     def _replace(
         self, opened: DeltaTable, removed: Collection[DataFile], added: Collection[DataFile]
     ) -> int:
+        """Commit what differs; returns the version, the opened one where nothing does."""
+        stay = {one.path for one in removed} & {one.path for one in added}
+        removed = [one for one in removed if one.path not in stay]
+        added = [one for one in added if one.path not in stay]
+        if not removed and not added:
+            return opened.version()
         marks = {COMMIT_MARK: "rows rewritten"}
         version = replace_files(opened, self.table, removed, added, note="erasure", marks=marks)
         self._committed |= {one.path for one in added}

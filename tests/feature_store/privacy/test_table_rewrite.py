@@ -13,7 +13,7 @@ import pytest
 
 from feature_store.lake.arrow_io import append, read_table, write_slice
 from feature_store.lake.delta_tables import open_table
-from feature_store.privacy import table_rewrite
+from feature_store.privacy import table_eraser, table_rewrite
 from feature_store.privacy.person_filter import ERASED, Person
 from feature_store.tables import table_called
 from tests.support.id_search import files_containing_id
@@ -155,6 +155,32 @@ def test_readers_keep_the_published_slice_when_it_was_staged_again(lake):
     newest = read_table(lake, follows).to_pylist()
     assert newest == [follow("cy", "dora"), follow("cy", "eve", MARCH_2)]
     assert files_containing_id(lake, ADA.user_id) == []
+
+
+@pytest.mark.parametrize("is_same_process", [True, False])
+def test_an_erasure_that_was_killed_before_its_publication_ends_at_the_same_pinned_version(
+    lake, is_same_process
+):
+    """The slice has two files and one names Ada: the pinned and the newest version share the other.
+
+    A process that goes on has staged once, and another one stages again.
+    """
+    follows = write_follows(lake, MARCH_1, ("cy", "ben"), ("ada-lovelace", "ben"))
+    append(lake, follows, rows_of(follows.name, follow("dora", "eve")))
+    pinned = table_rewrite.PinnedSlice(open_table(lake, follows).version(), MARCH_1)
+    first = table_eraser.TableEraser(lake, follows, ADA)
+    first.erase(pinned)
+
+    again = first if is_same_process else table_eraser.TableEraser(lake, follows, ADA)
+    result = again.erase(pinned)
+
+    assert (result.removed, result.is_slice_changed) == (1, True)
+    for version in (result.version, None):
+        rows = read_table(lake, follows, version=version).sort_by("user_id").to_pylist()
+        assert rows == [follow("cy", "ben"), follow("dora", "eve")]
+    table_rewrite.purge_history(lake, follows, keep=[result.version])
+    assert files_containing_id(lake, ADA.user_id) == []
+    assert read_table(lake, follows, version=result.version).num_rows == 2
 
 
 def test_the_purge_deletes_files_of_a_killed_writer(lake):
