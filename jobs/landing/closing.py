@@ -31,10 +31,11 @@ def close_landing(night: Night, *, now: datetime | None = None) -> int:
         DayAhead: the night's day is later than tomorrow: it would close days that still fill.
         LandingError: nothing has arrived at all.
         PrivacyKeyMissing: the suppression list has entries, and the key is missing.
+        ErasedDuringRun: a person was erased while files were searched; no day was closed.
     """
     clock = now or datetime.now(UTC)
     check_as_of(night.as_of, clock)
-    erasure_guard(night.settings.lake)  # waits for an erasure in progress; nothing to check later
+    check_no_erasure = erasure_guard(night.settings.lake)
     storage = open_storage(night.settings.lake)
     erased_people = load_suppression_list(night.settings)
     scanned_sizes = None
@@ -42,6 +43,8 @@ def close_landing(night: Night, *, now: datetime | None = None) -> int:
         erasure, scanned_sizes = remove_suppressed(storage, erased_people)
         LOG.info("removed erased people", rows=erasure.rows, files=erasure.files)
     left_open = unfinished_files(storage, clock, night.settings.landing.settle_s)
+    # Who was erased since the list was read is missing in it: the files may name that person again.
+    check_no_erasure()
     closed = close_days(storage, night.as_of, scanned_sizes, left_open)
     for one in read_manifest(storage, closed[-1]).not_taken if closed else ():
         LOG.warning("not taken", path=one.path, reason=one.reason)

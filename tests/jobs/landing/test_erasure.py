@@ -13,10 +13,11 @@ import pytest
 from feature_store.lake.storage import open_storage
 from feature_store.privacy import suppression
 from feature_store.privacy.person_filter import Person, redact
+from jobs.landing import closing
 from jobs.landing.closing import close_landing
 from jobs.landing.erasure import correct_manifests, erase_from_landing, remove_suppressed
 from jobs.landing.layout import LandingError, row_file_path
-from jobs.landing.manifests import arrived_files, close_days, read_manifest
+from jobs.landing.manifests import arrived_files, close_days, closed_days, read_manifest
 from jobs.landing.writer import LandingWriter
 
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
@@ -272,6 +273,30 @@ def test_new_files_lose_suppressed_people_before_their_day_is_closed(settings, s
 
     assert read(storage, path) == [{"user_id": "ben"}]
     assert len(arrived_files(storage, "users", [MARCH_1])) == 1
+
+
+def test_a_night_that_searched_with_an_older_list_closes_no_day(
+    settings, storage, night, monkeypatch
+):
+    """Ada is erased while the night writes a file again without Ben, with her row in it."""
+    suppression.suppress(settings, "ben")
+    path = land(storage, "users", [{"user_id": "ada"}, {"user_id": "ben"}, {"user_id": "cy"}])
+
+    def overtaken(*args):
+        suppression.suppress(settings, "ada")
+        return remove_suppressed(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(closing, "remove_suppressed", overtaken)
+        with pytest.raises(suppression.ErasedDuringRun):
+            close_landing(night)
+    assert closed_days(storage) == ()
+    assert read(storage, path) == [{"user_id": "ada"}, {"user_id": "cy"}]
+
+    close_landing(night)
+
+    assert closed_days(storage) == (MARCH_1,)
+    assert read(storage, path) == [{"user_id": "cy"}]
 
 
 def test_a_night_without_the_key_of_the_list_stops_before_it_reads(settings, storage, night):
