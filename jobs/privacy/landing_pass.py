@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import open_storage
+from feature_store.lake.stored_file import StorageError
 from feature_store.privacy.suppression import LEASE
 from jobs.landing.erasure import erase_from_landing, names_person, searchable_files
 
@@ -37,7 +38,7 @@ class LandingEraser:
         """Find the files that name the people; nothing is written."""
         for file in searchable_files(self._storage):
             self._searched[file.path] = file
-            if names_person(self._storage, file, self._people):
+            if self._names_people(file):
                 self._named.append(file)
 
     def erase_most(self) -> None:
@@ -45,7 +46,7 @@ class LandingEraser:
         while len(self._named) > FILES_A_HOLD:
             some, self._named = self._named[:FILES_A_HOLD], self._named[FILES_A_HOLD:]
             with writer_lease(self._lake, LEASE):
-                self._erase(some)
+                self._erase([file for file in some if self._storage.exists(file.path)])
 
     def erase_rest(self) -> None:
         """Rewrite the rest, and whatever came since the search; the caller holds the lease.
@@ -57,7 +58,23 @@ class LandingEraser:
         due = sorted({*(file.path for file in self._named), *came} & found.keys())
         self._erase([found[path] for path in due])
         self._named = []
-        self._searched = {file.path: file for file in searchable_files(self._storage)}
+        self._searched = {
+            file.path: file
+            for file in searchable_files(self._storage)
+            if file.path in due or found.get(file.path) == file  # others came meanwhile
+        }
+
+    def _names_people(self, file: StoredFile) -> bool:
+        """Whether the file names them; no for one that was renamed or removed while nights go on.
+
+        A file that is there and cannot be read stays an error of the storage.
+        """
+        try:
+            return names_person(self._storage, file, self._people)
+        except StorageError:
+            if self._storage.exists(file.path):
+                raise
+            return False
 
     def _erase(self, files: list[StoredFile]) -> None:
         erasure = erase_from_landing(self._storage, self._people, files)

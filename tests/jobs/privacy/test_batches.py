@@ -8,13 +8,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from feature_store.lake import arrow_io
 from feature_store.lake.delta_tables import open_table
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import open_storage
+from feature_store.lake.stored_file import StorageError
 from feature_store.privacy import requests, suppression, table_eraser
+from feature_store.privacy.batch import load_batch
 from feature_store.privacy.suppression import LEASE, ErasedDuringRun, erasure_guard
 from feature_store.publishing import publish
 from feature_store.publishing.snapshot import Pin, current_event, events, open_snapshot
@@ -305,6 +308,42 @@ def test_no_staged_file_is_left_that_was_not_needed(lake, monkeypatch):
     after = len(list(Path(lake.lake, "tables", "core_users").glob("*.parquet")))
     assert after == before + 2  # the night's file, and the one in its place
     assert "ada-l" not in users(lake)
+
+
+def test_landing_files_that_are_removed_meanwhile_end_no_erasure(lake, monkeypatch):
+    """One before it is searched, one before it is rewritten; a file that stays is an error."""
+    storage = open_storage(lake.lake)
+    writer = LandingWriter(storage)
+    for part in ("gone-1", "gone-2", "kept"):
+        writer.write_rows("users", MARCH_2, pa.table({"user_id": ["ada-l", part]}), part)
+    batch = load_batch(lake, tuple(ask(lake, "ada-l")))
+    eraser = landing_pass.LandingEraser(batch, batch.people)
+    monkeypatch.setattr(landing_pass, "FILES_A_HOLD", 1)
+    search = landing_pass.names_person
+
+    def overtaken(storage, file, people):
+        if file.path == row_file_path("users", MARCH_2, "gone-1"):
+            storage.delete(file.path)
+        return search(storage, file, people)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(landing_pass, "names_person", overtaken)
+        eraser.prepare()
+    storage.delete(row_file_path("users", MARCH_2, "gone-2"))
+    eraser.erase_most()
+    eraser.erase_rest()
+
+    assert files_containing_id(f"{lake.lake}/landing", "ada-l") == []
+    kept = pq.read_table(Path(lake.lake, row_file_path("users", MARCH_2, "kept")))
+    assert kept["user_id"].to_pylist() == ["kept"]
+
+    def fails(*_):
+        raise StorageError("503")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(landing_pass, "names_person", fails)
+        with pytest.raises(StorageError):
+            landing_pass.LandingEraser(batch, batch.people).prepare()
 
 
 def test_one_erase_event_shows_readers_the_whole_batch(lake):
