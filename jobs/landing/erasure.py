@@ -17,7 +17,12 @@ from feature_store.lake.storage import TEMPORARY
 from jobs.landing import file_erasure
 from jobs.landing.file_erasure import erase_from_file, matching_rows
 from jobs.landing.layout import FILE_SOURCES, LANDING, ROW_SOURCES, landing_file_of, leave_out
-from jobs.landing.manifest_erasure import correct_manifests, erase_from_names, path_without_ids
+from jobs.landing.manifest_erasure import (
+    correct_manifests,
+    erase_from_names,
+    path_without_ids,
+    people_in_path,
+)
 from jobs.landing.manifest_files import MANIFESTS
 from jobs.landing.manifests import closed_days, listed_bytes
 
@@ -150,7 +155,7 @@ def _erase_from_files(
             path=renamed.get(path, path),
         )
     renamed_by_person = Counter(
-        each for path in renamed for each in person_filter.known_in_path(path)
+        each for path in renamed for each in people_in_path(path, person_filter)
     )
     return (
         LandingErasure(row_count, file_count, len(renamed), by_person, renamed_by_person),

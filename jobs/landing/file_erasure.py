@@ -1,8 +1,8 @@
 """Erasure from one landing file: the person's rows leave it, all others stay.
 
 Parquet is read as every landing file is (parquet_file.py). What cannot be read is searched as text:
-an unreadable row file that names the person is emptied, and a text file outside the layout loses
-the lines that do.
+an unreadable file of rows, or of what looks like Parquet, is emptied when it names the person, and
+a text file outside the layout loses the lines that do.
 
 Equal input rows give equal output bytes, so a file that lands again and is rewritten again fits its
 manifest. A rewritten file carries a mark in its metadata. The mark separates a manifest that an
@@ -15,6 +15,7 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,21 +165,27 @@ def _erase_from_bytes(
         if not _looks_like_text(content):
             return FileErasure(len(content), is_searched=False)
         lines = content.splitlines(keepends=True)
-        theirs = [line for line in lines if _is_named(line, person_filter)]
-        left = b"".join(line for line in lines if not _is_named(line, person_filter))
+        is_theirs = [_is_named(line, person_filter) for line in lines]
+        theirs = list(compress(lines, is_theirs))
+        left = b"".join(compress(lines, (not named for named in is_theirs)))
     else:
         theirs, left = [], b"" if _is_named(content, person_filter) else content
     if left == content:
         return FileErasure(len(content))
     storage.write(path, left)
     by_person = Counter(
-        each for line in theirs for each in person_filter.known_in_text(line.decode())
+        each for line in theirs for each in person_filter.known_in_text(_text(line))
     )
     return FileErasure(len(left), len(theirs), is_rewritten=True, removed_by_person=by_person)
 
 
 def _is_named(content: bytes, person_filter: PersonFilter) -> bool:
-    return person_filter.matches_text(_FRAME.sub("\0", content.decode(errors="replace")))
+    return person_filter.matches_text(_text(content))
+
+
+def _text(content: bytes) -> str:
+    """What may name a person; only the head of a text file is known to be UTF-8."""
+    return _FRAME.sub("\0", content.decode(errors="replace"))
 
 
 def _looks_like_parquet(content: bytes) -> bool:

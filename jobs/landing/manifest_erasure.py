@@ -64,6 +64,13 @@ def path_without_ids(path: str, person_filter: PersonFilter) -> str:
     return "/".join([*kept, person_filter.rename(name)])
 
 
+def people_in_path(path: str, person_filter: PersonFilter) -> set[str]:
+    """The ids that `path_without_ids` removes, as far as the filter knows ids."""
+    _, *folders, name = path.split("/")
+    parts = [*(folder for folder in folders if not _is_of_layout(folder)), name]
+    return {user_id for part in parts for user_id in person_filter.known_in_path(part)}
+
+
 def _is_of_layout(folder: str) -> bool:
     """Whether a folder has a name of the layout: `listens` is no person there."""
     return folder in ROW_SOURCES + FILE_SOURCES or _DAY_FOLDER.fullmatch(folder) is not None

@@ -12,7 +12,7 @@ import pytest
 
 from feature_store.lake.storage import open_storage
 from feature_store.privacy import suppression
-from feature_store.privacy.person_filter import ERASED, Person
+from feature_store.privacy.person_filter import ERASED, People, Person
 from jobs.landing.closing import close_landing
 from jobs.landing.erasure import erase_from_landing, matching_landing_rows
 from jobs.landing.manifest_files import manifest_path
@@ -78,6 +78,7 @@ def test_rows_leave_a_misplaced_parquet_file(settings, storage, night, path):
         (b'{"user_id": "ada"}\r\n{"user_id": "ben"}', b'{"user_id": "ben"}'),
         ("user_id\nada\nZo\u00eb\n".encode(), "user_id\nZo\u00eb\n".encode()),
         (b"user_id\nadalbert\n", b"user_id\nadalbert\n"),
+        (b"ben\n" * 20_000 + b"ada,\xe9\ncy\n", b"ben\n" * 20_000 + b"cy\n"),  # UTF-8 ends late
         (b"PAR1 broken ada PAR1", b""),
         (b"\xff\x00ada\x00\xfe", b"\xff\x00ada\x00\xfe"),  # binary: named in the log
     ],
@@ -115,6 +116,17 @@ def test_a_misplaced_path_loses_the_id_in_its_folders_and_in_what_manifests_say(
         assert [one.path for one in read_manifest(storage, MARCH_1).not_taken] == [renamed]
         assert b"ada" not in storage.read(manifest_path(MARCH_1))
         assert not any("ada" in folder.name for folder in storage.root.rglob("*"))
+
+
+def test_a_file_and_a_line_count_for_everybody_whom_they_name(storage):
+    """One file lies in a folder of Ada and is called as Ben; its only line names both."""
+    storage.write("landing/of_ada/ben.csv", b"user_id\nada ben\n")
+
+    erasure = erase_from_landing(storage, People([ADA, Person("ben"), Person("cy")]))
+
+    assert (erasure.rows, erasure.renamed) == (1, 1)
+    assert erasure.rows_by_person == {"ada": 1, "ben": 1}
+    assert erasure.renamed_by_person == {"ada": 1, "ben": 1}
 
 
 def test_a_manifest_forgets_the_name_of_a_file_that_is_gone_and_a_reason_that_names_the_person(
