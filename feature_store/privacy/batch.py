@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from feature_store.privacy.person_filter import People, Person
-from feature_store.privacy.requests import add_progress, load_requests, save_request
+from feature_store.privacy.requests import (
+    UnknownRequest,
+    add_progress,
+    exclusive_change,
+    load_requests,
+    save_request,
+)
 
 if TYPE_CHECKING:
     from feature_store.privacy.requests import Request
@@ -42,26 +49,39 @@ class Batch:
 
     def save_event_number(self, event_number: int) -> None:
         """Note in every request which event shows readers the tables without its person."""
-        for request in self.reloaded().requests:
-            save_request(self.settings, replace(request, event_number=event_number))
+        with exclusive_change(self.settings):
+            for request in self.reloaded().requests:
+                save_request(self.settings, replace(request, event_number=event_number))
 
     def add(self, name: str, by_person: Mapping[str, int], *, is_table: bool = False) -> None:
-        """Add rows or files of a person to the counts of the person's requests.
+        """Add rows or files of a person to the counts of the person's unfinished requests.
 
         Args:
             name: the table, or what kind of files they are.
             by_person: counts by user id.
             is_table: whether it is a table, which was rewritten.
         """
-        for request in self.requests:
-            if count := by_person.get(request.user_id, 0):
-                rewritten = name if is_table else None
-                add_progress(self.settings, request.request_id, {name: count}, rewritten=rewritten)
+        counts = {
+            request.request_id: {name: count}
+            for request in self.requests
+            if (count := by_person.get(request.user_id, 0))
+        }
+        self._add(counts, rewritten=name if is_table else None)
 
     def add_to_all(self, counts: Mapping[str, int]) -> None:
         """Add what was deleted whomever it was about to the counts of every request."""
-        for request_id in self.request_ids:
-            add_progress(self.settings, request_id, counts)
+        self._add(dict.fromkeys(self.request_ids, counts))
+
+    def _add(
+        self, counts: Mapping[str, Mapping[str, int]], *, rewritten: str | None = None
+    ) -> None:
+        """Add counts by request; one that another process finished meanwhile needs none."""
+        if not counts:
+            return
+        with exclusive_change(self.settings):
+            for request_id, removed in counts.items():
+                with suppress(UnknownRequest):
+                    add_progress(self.settings, request_id, removed, rewritten=rewritten)
 
 
 def load_batch(settings: Settings, request_ids: tuple[str, ...]) -> Batch:

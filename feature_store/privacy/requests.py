@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from feature_store.lake.arrow_io import read_table
 from feature_store.lake.delta_tables import exists
+from feature_store.lake.lease import writer_lease
 from feature_store.lake.private_files import write_private_file
 from feature_store.lake.storage import FolderStorage, open_storage
 from feature_store.tables.runs import RUN_ERASURES
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 REQUESTS = "privacy/requests"
 """The folder of the lake that holds the requests' files."""
+
+_LEASE = "erasure_requests"
 
 
 class UnknownRequest(LookupError):
@@ -137,12 +140,26 @@ def finished_among(lake: str, request_ids: Collection[str]) -> set[str]:
     return set(finished) & set(request_ids)
 
 
+@contextmanager
+def exclusive_change(settings: Settings) -> Iterator[None]:
+    """Hold the lease of all requests' files, for moments.
+
+    Two processes may erase the same person. A count that one of them adds must not write a file
+    again that the other one has deleted, as it would hold the person for ever.
+    """
+    with writer_lease(settings.lake, _LEASE):
+        yield
+
+
 def add_progress(
     settings: Settings, request_id: str, removed: Mapping[str, int], *, rewritten: str | None = None
 ) -> None:
     """Add the counts of one part of the erasure, and the name of a table that it rewrote.
 
-    A part that runs again adds to its counts.
+    A part that runs again adds to its counts. The caller holds `exclusive_change`.
+
+    Raises:
+        UnknownRequest: it does not exist, or is finished.
     """
     request = load_request(settings, request_id)
     total = {
@@ -161,11 +178,12 @@ def delete_request(settings: Settings, request_id: str) -> None:
     Partial files of a killed process go as well.
     """
     storage, path = open_storage(settings.lake), _request_path(request_id)
-    if isinstance(storage, FolderStorage):
-        target = storage.root / path
-        for partial in target.parent.glob(f".{target.name}*"):
-            partial.unlink()
-    storage.delete(path)
+    with exclusive_change(settings):
+        if isinstance(storage, FolderStorage):
+            target = storage.root / path
+            for partial in target.parent.glob(f".{target.name}*"):
+                partial.unlink(missing_ok=True)
+        storage.delete(path)
 
 
 def _request_path(request_id: str) -> str:
