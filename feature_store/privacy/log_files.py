@@ -11,6 +11,7 @@ import bz2
 import gzip
 import lzma
 import os
+import shutil
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,9 @@ from feature_store.privacy.person_filter import redact
 if TYPE_CHECKING:
     from feature_store.lake.storage import Storage
     from feature_store.privacy.person_filter import People, Person
+
+
+_PARTIAL = ".rewriting"
 
 
 class LogUnreadable(ValueError):
@@ -65,12 +69,15 @@ def redact_log(file: Path, people: Person | People) -> Sequence[str]:
         LogUnreadable: it is packed and damaged.
         LogChanged: it was rotated meanwhile.
     """
+    if file.suffix == _PARTIAL:  # of a killed erasure; its log is still there
+        file.unlink(missing_ok=True)
+        return []
     packing = _PACKINGS.get(file.suffix)
     content = file.read_bytes()
     plain = _unpack(file, content, packing) if packing else content
     named, redacted = _redact(plain, people)
     if redacted != plain and packing:
-        file.write_bytes(packing.pack(redacted))  # nobody appends to a packed log
+        _replace(file, packing.pack(redacted))
     elif redacted != plain:
         _write_in_place(file, plain, redacted)
     renamed = people.rename(file.name)
@@ -114,6 +121,14 @@ def _unpack(file: Path, content: bytes, packing: _Packing) -> bytes:
             f"{file}: a rotated log that cannot be unpacked, so it may name the erased person; "
             "delete it, then continue the request with `evensong erase --request`"
         ) from error
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Replace a packed log, to which nobody appends, at once: half of it could not be unpacked."""
+    partial = file.with_name(file.name + _PARTIAL)
+    partial.write_bytes(content)
+    shutil.copymode(file, partial)
+    partial.replace(file)
 
 
 def _write_in_place(file: Path, found: bytes, redacted: bytes) -> None:

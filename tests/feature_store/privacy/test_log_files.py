@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -82,3 +84,26 @@ def test_a_log_that_is_rotated_while_it_is_searched_is_not_written_over(tmp_path
     with pytest.raises(LogChanged, match=r"server.log: was rotated"):
         redact_log(log, Person("ada"))
     assert log.read_text() == "a new log of the server\n"
+
+
+def test_a_packed_log_is_replaced_as_a_whole_and_a_killed_replacement_is_forgotten(
+    tmp_path, monkeypatch
+):
+    log = tmp_path / "airflow.log.1.gz"
+    log.write_bytes(gzip.compress(b"listener ada-lovelace\n" * 9))
+
+    def killed(file, content):
+        write_bytes(file, content[: len(content) // 2])
+        raise KeyboardInterrupt
+
+    write_bytes = Path.write_bytes
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", killed)
+        with pytest.raises(KeyboardInterrupt):
+            redact_log(log, Person("ada-lovelace"))
+
+    named = [redact_log(file, Person("ada-lovelace")) for file in list(log_files.files_below(tmp_path))]  # fmt: skip
+
+    assert named == [["ada-lovelace"], []]
+    assert gzip.decompress(log.read_bytes()) == "listener ‹erased›\n".encode() * 9
+    assert list(tmp_path.iterdir()) == [log]
