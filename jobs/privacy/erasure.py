@@ -32,7 +32,7 @@ from feature_store.privacy.table_rewrite import (
 )
 from feature_store.publishing.snapshot import Event, current_event, events
 from feature_store.tables.runs import PUBLISHED_RUNS
-from jobs.landing.erasure import matching_landing_rows
+from jobs.landing.erasure import names_person, searchable_files
 from jobs.privacy.evidence import append_evidence
 from jobs.privacy.leftovers import delete_leftovers
 from jobs.privacy.personal_tables import (
@@ -146,8 +146,7 @@ def _finish_batch(batch: Batch, clock: Callable[[], datetime]) -> None:
     batch.add_to_all(
         {"leftovers": delete_leftovers(open_storage(settings.lake), batch.people, clock())}
     )
-    current = current_event(events(settings.lake))
-    named = _named_again(batch, current)
+    current, named = _current_and_named_again(batch)
     done = [each for each in batch.reloaded().requests if each.user_id not in named]
     if done:
         removed_files = sum(
@@ -182,7 +181,20 @@ def _erase_from_run_history(batch: Batch, clock: Callable[[], datetime]) -> None
 def _is_known(lake: str, person: Person) -> bool:
     if any(count_matching_rows(lake, table, person) for table in tables_with_personal_data(lake)):
         return True
-    return any(True for _ in matching_landing_rows(open_storage(lake), person))
+    storage = open_storage(lake)
+    return any(names_person(storage, file, person) for file in searchable_files(storage))
+
+
+def _current_and_named_again(batch: Batch) -> tuple[Event | None, dict[str, Counter[str]]]:
+    """The current event, and `_named_again` for it.
+
+    A run that is published during the long search pins versions that the purge has to keep.
+    """
+    while True:
+        current = current_event(events(batch.settings.lake))
+        named = _named_again(batch, current)
+        if current_event(events(batch.settings.lake)) == current:
+            return current, named
 
 
 def _named_again(batch: Batch, current: Event | None) -> dict[str, Counter[str]]:

@@ -364,6 +364,47 @@ def test_one_erase_event_shows_readers_the_whole_batch(lake):
     assert [pin.row_count for pin in event.tables] == [pin.row_count for pin in pins]
 
 
+def test_a_run_that_is_published_during_the_last_search_keeps_its_versions(lake, monkeypatch):
+    """Its versions are not the newest ones any more: a later run has staged the day again."""
+    search = erasure._named_again
+    [request_id] = ask(lake, "cy-l")
+    erasure.erase_rows(lake, request_id)
+    searched = []
+
+    def overtaken(batch, current):
+        found = search(batch, current)
+        if not searched:
+            night = Night(MARCH_1, "run-1", lake)
+            pins = [_stage(night, table) for table in PUBLISHED_TABLES]
+            publish.publish(night, pins=pins, gates=[], inputs=[], model_versions=[], current=None, mode="auto", actor="t", now=NOON)  # fmt: skip
+            _stage(Night(MARCH_1, "run-2", lake), REC_TOPK)
+        searched.append(current)
+        return found
+
+    monkeypatch.setattr(erasure, "_named_again", overtaken)
+
+    erasure.finish(lake, request_id, clock=lambda: NOON)
+
+    assert [event and event.run_id for event in searched] == [None, "run-1"]
+    assert set(open_snapshot(lake.lake).read("rec_topk")["run_id"].to_pylist()) == {"run-1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("landing/export.csv", b"user_id\nzoe\n"),
+        ("landing/users/2026-03-01/of_zoe.parquet", b"x"),
+    ],
+)
+def test_a_person_in_a_misplaced_text_or_in_the_name_of_a_file_is_known(lake, path, content):
+    open_storage(lake.lake).write(path, content)
+
+    request_id = erasure.request_erasure(lake, "zoe", actor="officer", now=NOON)
+
+    erase(lake, [request_id])
+    assert files_containing_id(lake.lake, "zoe") == []
+
+
 def _stage(night, table):
     plain = {"as_of_date": night.as_of, "rank": 1, "run_id": night.run_id, "track_id": "t", "title": "T",
              "artist_id": "a", "artist_name": "A", "artist_match_key": "a", "title_match_key": "t",
