@@ -105,7 +105,8 @@ def drop_ids(storage: Storage, folder: str, kind: str, dropped: Collection[str])
     if not rows:
         return set()
     parameters = load(storage.read(f"{folder}/{PARAMETERS}"))
-    history = storage.read(f"{folder}/{HISTORY}").decode()
+    has_history = storage.exists(f"{folder}/{HISTORY}")  # a training was killed before it wrote it
+    history = storage.read(f"{folder}/{HISTORY}").decode() if has_history else "{}"
     metadata[_DROPPING] = rows
     storage.write(f"{folder}/{MODEL}", json.dumps(metadata, sort_keys=True).encode())
     gone = {known[row] for row in rows}
