@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +189,7 @@ def _is_user_column(name: str) -> bool:
 
 def _ids_in_value(value: object, *, is_user_column: bool) -> Iterator[str]:
     """What may be an id in a value; a number is one in a column of users only."""
-    if isinstance(value, list | dict):
+    if isinstance(value, list | tuple | dict):  # a map is a list of pairs
         for leaf in _elements(value):
             yield from _ids_in_value(leaf, is_user_column=is_user_column)
     elif isinstance(value, bytes):
@@ -202,5 +202,5 @@ def _ids_in_value(value: object, *, is_user_column: bool) -> Iterator[str]:
         yield str(value)
 
 
-def _elements(value: list[Any] | dict[str, Any]) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value
+def _elements(value: list[Any] | tuple[Any, ...] | dict[str, Any]) -> Collection[Any]:
+    return value.values() if isinstance(value, dict) else value

@@ -96,6 +96,18 @@ def test_a_category_of_pandas_is_searched_like_text(storage):
     assert read(storage, path) == [{"user_id": "ben", "sent_by": "cy"}]
 
 
+def test_a_map_is_searched_in_its_keys_and_values(storage):
+    maps = [[("ada", "x")], [("x", "ada")], [("x", "ben")]]
+    path = row_file_path("users", MARCH_1, "part-0")
+    rows = pa.table({"seen_by": pa.array(maps, pa.map_(pa.string(), pa.string()))})
+    pq.write_table(rows, sink := io.BytesIO())
+    storage.write(path, sink.getvalue())
+
+    assert erase_from_landing(storage, ADA).rows == 2
+
+    assert read(storage, path) == [{"seen_by": [("x", "ben")]}]
+
+
 @pytest.mark.parametrize("user_id", ["spotify:user:ann", "O'Neil", "a,b", "ann lee"])
 def test_an_unreadable_file_that_names_an_erased_person_of_any_id_is_emptied_by_the_night(
     settings, storage, night, user_id
