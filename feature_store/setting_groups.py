@@ -63,7 +63,7 @@ class LandingSettings(BaseModel):
         ge=1,
         description="Listens and impressions that arrive more days after they happened are "
         "rejected, because a night reads the log back to its oldest new one. In the first so many "
-        "days of the landing zone history of any age is taken.",
+        "days of a source history of any age is taken.",
     )
     settle_s: int = Field(
         0,

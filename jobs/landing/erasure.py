@@ -151,7 +151,7 @@ def _erase_from_files(
         sizes[new], sizes[old] = sizes[old], None
     for path in not_searched:
         LOG.warning(
-            "not searched for erased people: outside the layout, no Parquet and no text",
+            "not searched for erased people: no text, and no Parquet that can be read",
             path=renamed.get(path, path),
         )
     renamed_by_person = Counter(

@@ -61,7 +61,7 @@ class FileErasure:
         removed: number of rows or lines that are gone.
         removed_by_person: how many of them were about each person; one about two counts for both.
         is_rewritten: whether the file was written again.
-        is_searched: false for bytes that are neither Parquet nor text.
+        is_searched: false for bytes that are neither Parquet that can be read nor text.
     """
 
     byte_count: int
@@ -171,7 +171,8 @@ def _erase_from_bytes(
     else:
         theirs, left = [], b"" if _is_named(content, person_filter) else content
     if left == content:
-        return FileErasure(len(content))
+        # Ids in compressed pages are not in its bytes; they get into no table, and stay here.
+        return FileErasure(len(content), is_searched=not _looks_like_parquet(content))
     storage.write(path, left)
     by_person = Counter(
         each for line in theirs for each in person_filter.known_in_text(_text(line))

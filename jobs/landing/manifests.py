@@ -155,6 +155,14 @@ def first_closed_day(lake: str) -> date:
     return days[0]
 
 
+def first_arrival_day(storage: Storage, source: str) -> date | None:
+    """The first closed day whose manifest lists a file of the source; None when no day does."""
+    for day in closed_days(storage):
+        if any(file.source == source for file in read_manifest(storage, day).files):
+            return day
+    return None
+
+
 def read_manifest(storage: Storage, day: date) -> Manifest:
     """The manifest of a closed day.
 

@@ -12,7 +12,7 @@ from feature_store.lake.spark_io import _in_contract_order
 from feature_store.settings import Night
 from jobs.inputs import LandingSource, PublishedTable
 from jobs.landing.layout import FILE_SOURCES
-from jobs.raw.steps.landing_schema import FIRST_LANDING_DATE, READING_COLUMNS
+from jobs.raw.steps.landing_schema import FIRST_ARRIVAL_DATE, READING_COLUMNS
 from jobs.raw.steps.rules import SOURCE_CONTRACTS
 from jobs.registry import job_called, job_names, module_of
 from jobs.run import days_to_compute
@@ -96,7 +96,7 @@ def _empty(spark, job_input):
 
         return spark.createDataFrame([], table_called(f"raw_{job_input.source}").spark_schema())
     contract = SOURCE_CONTRACTS[job_input.source]
-    columns = [*contract.columns, *READING_COLUMNS, FIRST_LANDING_DATE]
+    columns = [*contract.columns, *READING_COLUMNS, FIRST_ARRIVAL_DATE]
     ddl = ", ".join(f"{column.name} {column.kind.sql}" for column in columns)
     return spark.createDataFrame(
         [], f"{ddl}, source_file STRING, source_row BIGINT, arrival_date DATE"

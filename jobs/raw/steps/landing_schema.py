@@ -23,8 +23,8 @@ READING_COLUMNS = (
 )
 """Columns that a landing row has besides its values and its origin."""
 
-FIRST_LANDING_DATE = Column(
-    "first_landing_date", Kind.DATE, "The first closed day of the landing zone, for all rows alike."
+FIRST_ARRIVAL_DATE = Column(
+    "first_arrival_date", Kind.DATE, "The day on which the source's first file arrived, for all rows alike."
 )
 
 

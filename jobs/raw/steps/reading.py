@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from feature_store.lake.storage import open_storage
 from jobs.inputs import Slice
 from jobs.landing.layout import FILE_SOURCES
-from jobs.landing.manifests import arrived_files, first_closed_day
+from jobs.landing.manifests import arrived_files, first_arrival_day
 from jobs.raw.steps.file_hashes import hash_files
-from jobs.raw.steps.landing_schema import FIRST_LANDING_DATE, Arrival
+from jobs.raw.steps.landing_schema import FIRST_ARRIVAL_DATE, Arrival
 from jobs.raw.steps.parquet_rows import rows_of_parquet_files
 
 
@@ -22,7 +22,7 @@ def read_landing(spark: SparkSession, lake: str, source: str, days: Slice) -> Da
     """The rows or files of one source that the manifests of `days` list.
 
     A row source gives its landing columns in the contract's types (null where absent or
-    unreadable), source_file, source_row, arrival_date, READING_COLUMNS and FIRST_LANDING_DATE. A
+    unreadable), source_file, source_row, arrival_date, READING_COLUMNS and FIRST_ARRIVAL_DATE. A
     file source gives the columns of its raw_ table.
 
     Raises:
@@ -33,5 +33,6 @@ def read_landing(spark: SparkSession, lake: str, source: str, days: Slice) -> Da
     arrivals = [Arrival(day, file) for day, file in arrived_files(storage, source, days)]
     if source in FILE_SOURCES:
         return hash_files(spark, lake, arrivals)
+    first = first_arrival_day(storage, source) if arrivals else None
     rows = rows_of_parquet_files(spark, lake, source, arrivals)
-    return rows.withColumn(FIRST_LANDING_DATE.name, F.lit(first_closed_day(lake)))
+    return rows.withColumn(FIRST_ARRIVAL_DATE.name, F.lit(first).cast("date"))

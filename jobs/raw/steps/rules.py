@@ -171,7 +171,7 @@ def _not_late(column: str) -> Rule:
     return Rule(
         RejectReason.LATE_ROW,
         f"{column} < date_sub(arrival_date, {{late_days}}) "
-        "AND arrival_date > date_add(first_landing_date, {late_days})",
+        "AND arrival_date > date_add(first_arrival_date, {late_days})",
         column,
         hint=" (landing.max_late_days); to take it, land the file again under a higher setting",
     )

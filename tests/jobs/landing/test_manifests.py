@@ -15,6 +15,7 @@ from jobs.landing.manifests import (
     arrived_files,
     close_days,
     closed_days,
+    first_arrival_day,
     first_closed_day,
     read_manifest,
 )
@@ -58,6 +59,17 @@ def test_every_day_from_the_first_folder_to_as_of_is_closed_the_leap_day_too(sto
         [],
     ]
     assert first_closed_day(str(storage.root)) == FEB_27
+
+
+def test_the_first_arrival_of_a_source_is_its_own(storage):
+    """Users come on 27 February and listens two days later; lyrics never."""
+    land(storage, FEB_27)
+    LandingWriter(storage).write_rows("listens", FEB_29, ONE_ROW)
+    close_days(storage, MAR_1)
+
+    assert first_arrival_day(storage, "users") == FEB_27
+    assert first_arrival_day(storage, "listens") == FEB_29
+    assert first_arrival_day(storage, "lyrics") is None
 
 
 def test_a_day_after_as_of_stays_open(storage):

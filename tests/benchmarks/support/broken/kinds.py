@@ -20,7 +20,7 @@ from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS
 from jobs.features import audio, cover, lyrics
 from jobs.landing.layout import LandingFile
-from jobs.raw.steps.landing_schema import FIRST_LANDING_DATE, Arrival
+from jobs.raw.steps.landing_schema import FIRST_ARRIVAL_DATE, Arrival
 from jobs.raw.steps.parquet_rows import rows_of_parquet_files
 from jobs.raw.steps.rules import with_reject_reason
 from tests.benchmarks.support.broken.mutations import mutate
@@ -85,7 +85,7 @@ def _run_landing(spark: SparkSession, night: Night, inputs: Sequence[bytes]) -> 
         if _row_count(content) == 0:
             empty[name] = NO_ROW
     rows = rows_of_parquet_files(spark, night.settings.lake, "listens", arrivals)
-    landed = rows.withColumn(FIRST_LANDING_DATE.name, F.lit(night.as_of))
+    landed = rows.withColumn(FIRST_ARRIVAL_DATE.name, F.lit(night.as_of))
     checked = with_reject_reason(landed, "listens", night.settings.landing)
     first = checked.groupBy("source_file").agg(
         F.min_by(F.coalesce("reject_reason", F.lit(ROW)), F.col("reject_reason").isNotNull()).alias(

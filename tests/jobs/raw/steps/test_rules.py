@@ -24,7 +24,7 @@ from jobs.raw import (
     tracks,
     users,
 )
-from jobs.raw.steps.landing_schema import FIRST_LANDING_DATE, READING_COLUMNS
+from jobs.raw.steps.landing_schema import FIRST_ARRIVAL_DATE, READING_COLUMNS
 from jobs.raw.steps.rules import SOURCE_CONTRACTS
 from tests.jobs.core.frames import FEB_29, MAR_1, at, frame, rows_of
 
@@ -104,7 +104,7 @@ BAD = [
         "late_row",
         (
             "listened_at_utc = 2023-02-28 23:59:59; a row is refused when listened_at_utc < "
-            "date_sub(arrival_date, 365) AND arrival_date > date_add(first_landing_date, 365) "
+            "date_sub(arrival_date, 365) AND arrival_date > date_add(first_arrival_date, 365) "
             "(landing.max_late_days); to take it"
         ),
     ),
@@ -165,7 +165,7 @@ def landing(spark, source, *changes):
     columns = [
         *SOURCE_CONTRACTS[source].columns,
         *READING_COLUMNS,
-        FIRST_LANDING_DATE,
+        FIRST_ARRIVAL_DATE,
         SOURCE_FILE,
         SOURCE_ROW,
         ARRIVAL_DATE,
@@ -173,7 +173,7 @@ def landing(spark, source, *changes):
     rows = []
     for number, change in enumerate(changes):
         filled = {"arrival_date": FEB_29, "source_file": source, "source_row": number}
-        filled |= {"first_landing_date": date(2020, 1, 1)}
+        filled |= {"first_arrival_date": date(2020, 1, 1)}
         rows.append(filled | {"original_text": json.dumps({"row": number})} | GOOD[source] | change)
     schema = pa.schema([(column.name, column.kind.arrow) for column in columns])
     return spark.createDataFrame(pa.Table.from_pylist(rows, schema))
@@ -242,11 +242,11 @@ def test_the_raw_table_keeps_only_the_valid_row(night, bad_rows, source):
         (date(2014, 3, 1), date(2023, 2, 28), 365, False),
     ],
 )
-def test_history_is_taken_while_the_landing_zone_is_young(
+def test_history_is_taken_while_its_source_is_young(
     spark, night, listened, first_day, max_late_days, is_kept
 ):
-    """A row is late against its day of arrival: `first_day` alone tells a lake that begins."""
-    late = {"listened_at_utc": at(listened, "00:00:00"), "first_landing_date": first_day}
+    """A row is late against its day of arrival: `first_day` alone tells a source that begins."""
+    late = {"listened_at_utc": at(listened, "00:00:00"), "first_arrival_date": first_day}
     landed = landing(spark, "listens", late)
     setting = LandingSettings(max_late_days=max_late_days)
     strict = replace(night, settings=night.settings.model_copy(update={"landing": setting}))
