@@ -24,7 +24,9 @@ READING_COLUMNS = (
 """Columns that a landing row has besides its values and its origin."""
 
 FIRST_ARRIVAL_DATE = Column(
-    "first_arrival_date", Kind.DATE, "The day on which the source's first file arrived, for all rows alike."
+    "first_arrival_date",
+    Kind.DATE,
+    "The day on which the source's first file arrived, for all rows alike.",
 )
 
 
