@@ -6,7 +6,6 @@ import os
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from structlog.testing import capture_logs
 
 from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.tables.core import CORE_TRACKS
@@ -16,8 +15,10 @@ from jobs.inputs import Slice
 from jobs.landing.manifests import close_days
 from jobs.raw.steps.reading import read_landing
 from tests.jobs.core.frames import frame
+from tests.support.log_capture import captured_log
 
 FEB_28, FEB_29 = date(2024, 2, 28), date(2024, 2, 29)
+LOG = "jobs.raw.steps.file_hashes.LOG"
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 HYMN = ("hymn", "Hymn", "choir", "Choir", True, FEB_28, "a", 0)
 
@@ -40,7 +41,7 @@ CASES = {
 
 @pytest.mark.parametrize(("files", "counts"), CASES.values(), ids=CASES)
 def test_the_file_that_landed_last_counts_and_the_others_are_named(
-    spark, night, settings, files, counts
+    spark, night, settings, monkeypatch, files, counts
 ):
     """All stay in raw_covers; the order is that of the manifest, so a re-run gives the same."""
     storage = open_storage(settings.lake)
@@ -50,8 +51,8 @@ def test_the_file_that_landed_last_counts_and_the_others_are_named(
         land(storage, path, minute)
     close_days(storage, FEB_29)
 
-    with capture_logs() as logs:
-        landed = read_landing(spark, settings.lake, "covers", Slice(FEB_29, date(2024, 3, 1)))
+    logs = captured_log(monkeypatch, LOG)
+    landed = read_landing(spark, settings.lake, "covers", Slice(FEB_29, date(2024, 3, 1)))
     built = tracks.build(
         frame(
             spark,
@@ -75,14 +76,14 @@ def test_the_file_that_landed_last_counts_and_the_others_are_named(
     assert len(warning["others"]) == len(files) - 1
 
 
-def test_one_file_of_a_track_is_no_warning(spark, settings):
+def test_one_file_of_a_track_is_no_warning(spark, settings, monkeypatch):
     storage = open_storage(settings.lake)
     land(storage, "2024-02-29/hymn.png", 0)
     land(storage, "2024-02-29/other.jpg", 1)
     close_days(storage, FEB_29)
 
-    with capture_logs() as logs:
-        landed = read_landing(spark, settings.lake, "covers", Slice(FEB_29, date(2024, 3, 1)))
+    logs = captured_log(monkeypatch, LOG)
+    landed = read_landing(spark, settings.lake, "covers", Slice(FEB_29, date(2024, 3, 1)))
 
     assert {row.source_row for row in landed.collect()} == {0}
     assert logs == []
