@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import partial
 
-import pyarrow as pa
 import pytest
 
 from feature_store.lake import arrow_io, commits, spark_io
@@ -18,28 +17,10 @@ from feature_store.lake.storage import open_storage
 from feature_store.runs import lineage
 from feature_store.tables.recommendations import REC_CHANGES
 from feature_store.tables.runs import RUN_WAIVERS
+from tests.feature_store.lake.sample_rows import changes, waiver
 from tests.feature_store.publishing.staging import NOON, publish_run
 
 MARCH_1, MARCH_2 = date(2026, 3, 1), date(2026, 3, 2)
-
-
-def changes(day, track="t1"):
-    values = dict.fromkeys(REC_CHANGES.column_names) | {
-        "as_of_date": day,
-        "user_id": "u1",
-        "track_id": track,
-        "change": "entered",
-        "compared_as_of_date": day,
-        "compared_run_id": "earlier",
-        "to_rank": 1,
-        "run_id": "r",
-    }
-    return pa.Table.from_pylist([values], schema=REC_CHANGES.arrow_schema)
-
-
-def waiver(run_id):
-    row = {"run_id": run_id, "rule": "r", "actor": "a", "reason": "b", "recorded_at_utc": NOON}
-    return pa.Table.from_pylist([row], schema=RUN_WAIVERS.arrow_schema)
 
 
 @pytest.fixture

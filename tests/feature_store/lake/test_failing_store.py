@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 
-import pyarrow as pa
 import pytest
 
 from feature_store.lake import lease, object_storage
@@ -17,7 +16,7 @@ from feature_store.lake.object_storage import ObjectStorage
 from feature_store.lake.stored_file import StorageError
 from feature_store.tables.recommendations import REC_CHANGES
 from feature_store.tables.runs import RUN_WAIVERS
-from tests.feature_store.publishing.staging import NOON
+from tests.feature_store.lake.sample_rows import changes, waiver
 from tests.support.failing_proxy import BUSY, CUT, FAULTS, UNANSWERED, UNSEEN, failing_proxy
 
 MARCH_1 = date(2026, 3, 1)
@@ -36,25 +35,6 @@ def failing(object_store, bucket, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", store)
 
     return start
-
-
-def changes(day, track):
-    values = dict.fromkeys(REC_CHANGES.column_names) | {
-        "as_of_date": day,
-        "user_id": "u1",
-        "track_id": track,
-        "change": "entered",
-        "compared_as_of_date": day,
-        "compared_run_id": "earlier",
-        "to_rank": 1,
-        "run_id": "r",
-    }
-    return pa.Table.from_pylist([values], schema=REC_CHANGES.arrow_schema)
-
-
-def waiver(run_id):
-    row = {"run_id": run_id, "rule": "r", "actor": "a", "reason": "b", "recorded_at_utc": NOON}
-    return pa.Table.from_pylist([row], schema=RUN_WAIVERS.arrow_schema)
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, CUT])

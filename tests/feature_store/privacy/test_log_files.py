@@ -29,8 +29,12 @@ def test_ids_shorter_and_longer_than_the_placeholder_are_replaced(tmp_path, user
     assert not redact_log(log, Person(user_id))
 
 
-@pytest.mark.parametrize("user_id", ["ada-l", "ada.lovelace@mail.example.org"])
-def test_what_a_server_appends_while_its_log_is_rewritten_is_kept(tmp_path, user_id):
+@pytest.mark.parametrize(
+    ("user_id", "is_longer_without"), [("ada-l", True), ("ada.lovelace@mail.example.org", False)]
+)
+def test_what_a_server_appends_while_its_log_is_rewritten_is_kept(
+    tmp_path, user_id, is_longer_without
+):
     """It appends all the time; 4 MB take long enough to write.
 
     Lines that came before the search are searched ones: a longer text moves them to the end.
@@ -55,7 +59,9 @@ def test_what_a_server_appends_while_its_log_is_rewritten_is_kept(tmp_path, user
 
     found = lines(log.read_text())
     assert len(appended) > 100
-    assert sorted(line for line in found if line.startswith("line ")) == sorted(appended)
+    served = [line for line in found if line.startswith("line ")]
+    assert sorted(served) == sorted(appended)
+    assert is_longer_without or served == appended
     assert found.count(f"row of ‹erased› of {'x' * 80}") == 40_000
     assert len(found) == 40_000 + len(appended)
 

@@ -22,6 +22,7 @@ from feature_store.runs.maintenance import (
 from feature_store.tables.graph import GRAPH_TRACK_BY_ARTIST
 from feature_store.tables.raw import RAW_FEEDBACK, RAW_TAGS, RAW_TRACKS
 from feature_store.tables.recommendations import REC_CHANGES
+from tests.feature_store.lake.sample_rows import changes
 
 MARCH_1 = date(2026, 3, 1)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,17 +30,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def write(lake, day, track):
     """A slice of rec_changes with one row, in one file."""
-    values = dict.fromkeys(REC_CHANGES.column_names) | {
-        "as_of_date": day,
-        "user_id": "u1",
-        "track_id": track,
-        "change": "entered",
-        "compared_as_of_date": day,
-        "compared_run_id": "earlier",
-        "to_rank": 1,
-        "run_id": f"run-{track}",
-    }
-    rows = pa.Table.from_pylist([values], schema=REC_CHANGES.arrow_schema)
+    rows = changes(day, track, run_id=f"run-{track}")
     return write_slice(lake, REC_CHANGES, rows, as_of=day)
 
 
