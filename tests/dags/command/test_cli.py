@@ -179,9 +179,12 @@ def test_rollback_shows_readers_the_earlier_run_again(nights, tmp_path):
 def test_doctor_finds_java_and_a_writable_lake(tmp_path):
     done = evensong("doctor", lake=tmp_path / "lake")
 
-    assert done.returncode == 0
-    assert "Java" in done.stdout
+    marks = {line.split()[1]: line[0] for line in done.stdout.splitlines() if line[0] in "✓✗"}
+    # The machine that runs the tests may be short of disk: then the doctor is right to say so.
+    has_disk = marks.pop("disk") == "✓"
+    assert marks == {"Python": "✓", "Java": "✓", "lake": "✓"}
     assert "one of two writers wins" in done.stdout
+    assert done.returncode == (0 if has_disk else 1)
 
 
 def test_an_unknown_user_is_an_error_and_a_user_without_rows_is_not(nights):
