@@ -194,9 +194,78 @@ EMOTIONAL_LOAD_RATIO = Column(
     "Share of words that carry emotion by VADER, mean over lines.",
     "0..1",
 ).or_null("when the lyrics hold no word")
+LANGUAGE = Column(
+    "language",
+    Kind.STRING,
+    "Language of the lyrics by lingua, each distinct line once: ISO 639-1 code, lower case.",
+).or_null("when the lyrics hold no word or language_confidence is below .7")
+LANGUAGE_CONFIDENCE = Column(
+    "language_confidence",
+    Kind.FLOAT,
+    "lingua's probability of the most likely of 75 languages, rounded to 4 decimals.",
+    "0..1",
+).or_null("when the lyrics hold nothing that tells languages apart")
+LINE_COUNT = Column(
+    "line_count", Kind.LONG, "Lines of the lyrics that hold a letter or a digit."
+).or_null("when the lyrics hold no word")
+WORD_COUNT = Column(
+    "word_count",
+    Kind.LONG,
+    "Words of the lyrics: runs of letters, marks, digits and apostrophes.",
+).or_null("when the lyrics hold no word, or their script has no blanks between words")
+REPETITION_RATIO = Column(
+    "repetition_ratio",
+    Kind.FLOAT,
+    "Share of those lines that repeat an earlier one; case and punctuation do not count.",
+    "0..1",
+).or_null("when the lyrics hold no word")
+EXPLICIT_RATIO = Column(
+    "explicit_ratio",
+    Kind.FLOAT,
+    "Share of the words that glin-profanity's list for the language names, as whole words; in "
+    "English also with the endings -s, -es, -ed and -ing.",
+    "0..1",
+).or_null("when word_count or language is null, or no list is used for the language")
 COVER_EMBEDDING = Column("cover_embedding", Kind.FLOATS, "Pooled features of the image.").or_null(
     "when the image could not be read"
 )
+PALETTE_LAB = Column(
+    "palette_lab",
+    Kind.FLOATS,
+    "Five colours by k-means, the most frequent first: L*, a*, b* of each, 15 numbers rounded to "
+    "2 decimals; of a picture with fewer colours the first one again.",
+    "CIE Lab, D65",
+).or_null("when the image could not be read")
+PALETTE_WEIGHTS = Column(
+    "palette_weights",
+    Kind.FLOATS,
+    "Share of the pixels of each colour in palette_lab, five numbers with sum 1; 0 for a colour "
+    "that fills up the palette.",
+    "0..1",
+).or_null("when the image could not be read")
+BRIGHTNESS = Column(
+    "brightness", Kind.FLOAT, "Mean lightness L* of CIE Lab, divided by 100.", "0..1"
+).or_null("when the image could not be read")
+SATURATION = Column(
+    "saturation",
+    Kind.FLOAT,
+    "Mean HSV saturation, each pixel weighted by its HSV value.",
+    "0..1",
+).or_null("when the image could not be read")
+EDGE_DENSITY_RATIO = Column(
+    "edge_density_ratio",
+    Kind.FLOAT,
+    "Share of pixels whose Sobel gradient of L* is at least that of a step of 10, at a long side "
+    "of at most 256 pixels.",
+    "0..1",
+).or_null("when the image could not be read")
+DOMINANT_HUE_DEG = Column(
+    "dominant_hue_deg",
+    Kind.FLOAT,
+    "HSV hue: circular mean within 30 degrees of the fullest of 36 bins, pixels weighted by "
+    "chroma; red is 0, green 120, blue 240.",
+    "degrees, 0..360",
+).or_null("when the image could not be read or its saturation is below .05")
 TAG_EMBEDDING = Column("tag_embedding", Kind.FLOATS, "Sentence embedding of the tag.").or_null(
     "when the tag holds no letter"
 )

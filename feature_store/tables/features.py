@@ -46,25 +46,53 @@ FEAT_AUDIO = Table(
 
 FEAT_LYRICS = Table(
     name="feat_lyrics",
-    meaning="Sentence embedding and VADER sentiment of lyrics.",
+    meaning="Sentence embedding, VADER sentiment and descriptors of lyrics.",
     columns=(
         *_ENCODED,
         c.LYRICS_EMBEDDING,
         c.SENTIMENT_COMPOUND,
         c.EMOTIONAL_LOAD_RATIO,
+        c.LANGUAGE,
+        c.LANGUAGE_CONFIDENCE,
+        c.LINE_COUNT,
+        c.WORD_COUNT,
+        c.REPETITION_RATIO,
+        c.EXPLICIT_RATIO,
         c.FAILURE_REASON,
     ),
     key=_ENCODED_KEY,
     time=Time.NONE,
-    constraints=(Within("sentiment_compound", -1, 1), Within("emotional_load_ratio", 0, 1)),
+    constraints=(
+        Within("sentiment_compound", -1, 1),
+        Within("emotional_load_ratio", 0, 1),
+        Within("language_confidence", 0, 1),
+        Within("repetition_ratio", 0, 1),
+        Within("explicit_ratio", 0, 1),
+    ),
 )
 
 FEAT_COVER = Table(
     name="feat_cover",
-    meaning="Image embedding of a cover.",
-    columns=(*_ENCODED, c.COVER_EMBEDDING, c.FAILURE_REASON),
+    meaning="Image embedding and descriptors of a cover.",
+    columns=(
+        *_ENCODED,
+        c.COVER_EMBEDDING,
+        c.PALETTE_LAB,
+        c.PALETTE_WEIGHTS,
+        c.BRIGHTNESS,
+        c.SATURATION,
+        c.EDGE_DENSITY_RATIO,
+        c.DOMINANT_HUE_DEG,
+        c.FAILURE_REASON,
+    ),
     key=_ENCODED_KEY,
     time=Time.NONE,
+    constraints=(
+        Within("brightness", 0, 1),
+        Within("saturation", 0, 1),
+        Within("edge_density_ratio", 0, 1),
+        Within("dominant_hue_deg", 0, 360),
+    ),
 )
 
 FEAT_TAGS = Table(

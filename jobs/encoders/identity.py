@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from feature_store.lake.encoder_rows import EncoderIdentity
@@ -30,6 +31,21 @@ def encoder_identity(
     """
     described = json.dumps(preprocessing, sort_keys=True, separators=(",", ":"))
     return EncoderIdentity(encoder_id, _sha256_of_files(weights), sha256_of(described.encode()))
+
+
+def with_descriptors(
+    encoder: EncoderIdentity, descriptors: Mapping[str, object]
+) -> EncoderIdentity:
+    """The identity of rows that hold an embedding and descriptors of the same content.
+
+    Args:
+        encoder: the encoder's.
+        descriptors: constants, revision numbers and library versions of the descriptors; hashed
+            with the encoder's preprocessing, so that changed descriptors make new rows.
+    """
+    described = json.dumps(descriptors, sort_keys=True, separators=(",", ":"))
+    both = f"{encoder.preprocessing_id}\n{described}"
+    return replace(encoder, preprocessing_id=sha256_of(both.encode()))
 
 
 def _sha256_of_files(files: Iterable[Path]) -> str:

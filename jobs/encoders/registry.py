@@ -23,7 +23,10 @@ from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.setting_groups import EncoderSettings
 from jobs.encoders.audio import musicnn, transformer_audio
 from jobs.encoders.audio.encoding import AudioEncoding
+from jobs.encoders.identity import with_descriptors
+from jobs.encoders.image import descriptors as image_descriptors
 from jobs.encoders.image import efficientnet_lite, transformer_image
+from jobs.encoders.text import descriptors as text_descriptors
 from jobs.encoders.text import minilm, transformer_text
 from jobs.encoders.transformer_folder import PREFIX, model_folder
 
@@ -47,10 +50,10 @@ class TextEncoder(Protocol):
 
 
 class ImageEncoder(Protocol):
-    """Encodes image files."""
+    """Encodes decoded images."""
 
-    def encode(self, content: bytes) -> NDArray[np.float32]:
-        """Embedding of one image file, shape (dim,)."""
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embedding of one image in RGB, shape (height, width, 3), as a vector (dim,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,44 +159,60 @@ def audio_identity(settings: EncoderSettings) -> EncoderIdentity:
 
 
 def lyrics_identity(settings: EncoderSettings) -> EncoderIdentity:
-    """Identity of the rows of feat_lyrics and feat_tags under these settings."""
+    """Identity of the rows of feat_lyrics under these settings, descriptors included."""
+    return with_descriptors(tags_identity(settings), text_descriptors.preprocessing())
+
+
+def tags_identity(settings: EncoderSettings) -> EncoderIdentity:
+    """Identity of the rows of feat_tags, which have no descriptors, under these settings."""
     return LYRICS.encoder(settings.lyrics).identity(settings)
 
 
 def cover_identity(settings: EncoderSettings) -> EncoderIdentity:
-    """Identity of the rows of feat_cover under these settings."""
-    return COVER.encoder(settings.cover).identity(settings)
+    """Identity of the rows of feat_cover under these settings, descriptors included."""
+    encoder = COVER.encoder(settings.cover).identity(settings)
+    return with_descriptors(encoder, image_descriptors.preprocessing())
 
 
 @cache
 def audio_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> AudioEncoder:
     """The audio encoder of this process; it must be the one that the job was planned with."""
-    return _load(AUDIO.encoder(settings.audio), settings, identity)
+    return _load(AUDIO.encoder(settings.audio), audio_identity(settings), identity)
 
 
 @cache
 def text_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> TextEncoder:
-    """The text encoder of this process; it must be the one that the job was planned with."""
-    return _load(LYRICS.encoder(settings.lyrics), settings, identity)
+    """The encoder of lyrics of this process; it must be the one that the job was planned with."""
+    return _load(LYRICS.encoder(settings.lyrics), lyrics_identity(settings), identity)
+
+
+@cache
+def tag_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> TextEncoder:
+    """The encoder of tags of this process; it must be the one that the job was planned with."""
+    return _load(LYRICS.encoder(settings.lyrics), tags_identity(settings), identity)
 
 
 @cache
 def image_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> ImageEncoder:
     """The image encoder of this process; it must be the one that the job was planned with."""
-    return _load(COVER.encoder(settings.cover), settings, identity)
+    return _load(COVER.encoder(settings.cover), cover_identity(settings), identity)
 
 
 def _load(
-    encoder: RegisteredEncoder[EncoderT], settings: EncoderSettings, identity: EncoderIdentity
+    encoder: RegisteredEncoder[EncoderT], found: EncoderIdentity, identity: EncoderIdentity
 ) -> EncoderT:
     """Load an encoder with one thread: Spark runs one worker per core, so more would queue.
 
+    Args:
+        encoder: by the settings.
+        found: the identity of its rows on this machine.
+        identity: that of the rows that the job was planned with.
+
     Raises:
-        EncoderDiffers: the weights on this machine are not those that the identity names.
+        EncoderDiffers: the two differ, by weights, preprocessing or descriptors.
     """
     import torch
 
-    found = encoder.identity(settings)
     if found != identity:
         raise EncoderDiffers(
             f"encoder {identity.encoder_id}: on {platform.node()} it has weights "

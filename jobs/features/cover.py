@@ -1,4 +1,4 @@
-"""feat_cover: image embeddings of new covers.
+"""feat_cover: image embeddings and descriptors of new covers.
 
 The tracks of an album mostly share one cover, so there are fewer rows than tracks. An image that
 cannot be decoded gets a row without features and with the failure reason; one whose files are gone
@@ -7,6 +7,7 @@ gets no row, and is encoded when a file is back.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -18,7 +19,8 @@ from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_COVER
 from jobs.encoders import registry
-from jobs.encoders.image import image_file
+from jobs.encoders.content_decoding import decode_apart
+from jobs.encoders.image import descriptors, image_file
 from jobs.features.steps.incremental_encoding import (
     Features,
     encode,
@@ -54,4 +56,9 @@ def _cover_features(
 ) -> Features:
     """The feature columns of one image."""
     content = read_content(lake, paths, content_hash, max_bytes=image_file.MAX_FILE_BYTES)
-    return {"cover_embedding": registry.image_encoder(encoders, identity).encode(content)}
+    encoder = registry.image_encoder(encoders, identity)
+    pixels = decode_apart("image", content)  # once, for the encoder and the descriptors
+    return {
+        "cover_embedding": encoder.encode(pixels),
+        **asdict(descriptors.measure(pixels)),
+    }

@@ -37,7 +37,7 @@ def build(tracks: DataFrame, tags: DataFrame, *, night: Night) -> DataFrame:
         FEAT_AUDIO: (tracks.where("audio_hash IS NOT NULL"), registry.audio_identity(encoders)),
         FEAT_LYRICS: (tracks.where("lyrics_hash IS NOT NULL"), registry.lyrics_identity(encoders)),
         FEAT_COVER: (tracks.where("cover_hash IS NOT NULL"), registry.cover_identity(encoders)),
-        FEAT_TAGS: (tags, registry.lyrics_identity(encoders)),
+        FEAT_TAGS: (tags, registry.tags_identity(encoders)),
     }
     rows = [_row(table.name, *found) for table, found in content.items()]
     return (

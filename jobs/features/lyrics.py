@@ -1,4 +1,4 @@
-"""feat_lyrics: sentence embedding and sentiment of new lyrics.
+"""feat_lyrics: sentence embedding, sentiment and descriptors of new lyrics.
 
 The key is the hash of the text, so two tracks with the same words share a row. Lyrics without a
 letter, in another encoding than UTF-8 or of a book's size get a row without features and with the
@@ -7,6 +7,7 @@ failure reason.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -20,7 +21,7 @@ from feature_store.tables.features import FEAT_LYRICS
 from feature_store.tables.raw import RAW_LYRICS
 from jobs.decoding.failure_reasons import ContentMissing
 from jobs.encoders import registry
-from jobs.encoders.text import sentiment
+from jobs.encoders.text import descriptors, sentiment
 from jobs.encoders.text.plain_text import MAX_CHARACTERS, plain_text
 from jobs.features.steps.incremental_encoding import Features, encode, not_yet_encoded
 from jobs.inputs import AsOf, History, WholeTable
@@ -60,4 +61,5 @@ def _lyrics_features(
         "lyrics_embedding": embedding,
         "sentiment_compound": scores.compound,
         "emotional_load_ratio": scores.emotional_load_ratio,
+        **asdict(descriptors.describe(words)),
     }

@@ -28,7 +28,7 @@ OUTPUT = FEAT_TAGS
 def build(tag_events: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
     """Rows for the tags of `tag_events` that `encoded` lacks."""
     encoders = night.settings.encoders
-    identity = registry.lyrics_identity(encoders)
+    identity = registry.tags_identity(encoders)
     tags = tag_events.groupBy("tag", F.sha2("tag", 256).alias("content_hash")).agg(
         F.min("tag").alias("source")
     )
@@ -43,4 +43,4 @@ def _tag_features(
     """The feature columns of one tag."""
     if tag is None:  # core_tags holds no row without a tag
         raise AssertionError
-    return {"tag_embedding": registry.text_encoder(encoders, identity).encode(tag)}
+    return {"tag_embedding": registry.tag_encoder(encoders, identity).encode(tag)}

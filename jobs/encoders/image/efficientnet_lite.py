@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.content_decoding import decode_apart
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.image import image_file
 from jobs.encoders.weight_packages import WeightPackage, weights_folder
@@ -33,17 +33,17 @@ class EfficientNetLite0:
     def __init__(self) -> None:
         self._network = load_network()
 
-    def encode(self, content: bytes) -> NDArray[np.float32]:
-        """Features of one image file, shape (1280,): the last layer's mean over 7 x 7 positions.
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features of one image, shape (1280,): the last layer's mean over 7 x 7 positions.
 
-        Raises:
-            ContentFailure: the bytes are no readable image.
+        Args:
+            pixels: in RGB, shape (height, width, 3).
         """
         import torch
 
-        pixels = torch.from_numpy(input_pixels(content)).unsqueeze(0)  # (1, 3, side, side)
+        square = torch.from_numpy(input_pixels(pixels)).unsqueeze(0)  # (1, 3, side, side)
         with torch.inference_mode():
-            features = self._network.extract_features(pixels)  # (1, 1280, 7, 7)
+            features = self._network.extract_features(square)  # (1, 1280, 7, 7)
         pooled: NDArray[np.float32] = features.mean(dim=(2, 3))[0].numpy()
         return pooled
 
@@ -59,10 +59,10 @@ def identity() -> EncoderIdentity:
     return encoder_identity(ENCODER_ID, [_weights_file()], steps)
 
 
-def input_pixels(content: bytes) -> NDArray[np.float32]:
-    """The network's input for one image file, shape (3, SIDE_PIXELS, SIDE_PIXELS)."""
-    image = decode_apart("square_image", content, SIDE_PIXELS, SHORT_SIDE_PIXELS)
-    scaled = (image.astype(np.float32) - PIXEL_MEAN) / PIXEL_SCALE
+def input_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The network's input, shape (3, SIDE_PIXELS, SIDE_PIXELS), of RGB (height, width, 3)."""
+    square = image_file.centre_crop(Image.fromarray(pixels), SIDE_PIXELS, SHORT_SIDE_PIXELS)
+    scaled = (np.asarray(square, dtype=np.float32) - PIXEL_MEAN) / PIXEL_SCALE
     return np.ascontiguousarray(scaled.transpose(2, 0, 1))
 
 

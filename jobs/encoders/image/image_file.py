@@ -1,7 +1,7 @@
 """Decodes image files to RGB pixels: open, turn upright, cut, reduce to 8 bits, flatten, scale.
 
-Encoders call `decode` and `decode_whole` through `jobs.encoders.content_decoding`, which bounds
-memory and time.
+Encoders and descriptors share what `decode_whole` gives, the report takes squares from `decode`.
+Both are called through `jobs.encoders.content_decoding`, which bounds memory and time.
 """
 
 from __future__ import annotations
@@ -54,12 +54,16 @@ def decode(content: bytes, side_pixels: int, short_side_pixels: int) -> NDArray[
     Raises:
         ContentFailure: as `open_image`.
     """
-    image = open_image(content)
+    return np.asarray(centre_crop(open_image(content), side_pixels, short_side_pixels))
+
+
+def centre_crop(image: Image.Image, side_pixels: int, short_side_pixels: int) -> Image.Image:
+    """The centre of an image as a square of `side_pixels`, its short side scaled first."""
     scale = short_side_pixels / min(image.size)
     width, height = (max(side_pixels, round(length * scale)) for length in image.size)
     scaled = image.resize((width, height), Image.Resampling.BICUBIC)
     left, top = (width - side_pixels) // 2, (height - side_pixels) // 2
-    return np.asarray(scaled.crop((left, top, left + side_pixels, top + side_pixels)))
+    return scaled.crop((left, top, left + side_pixels, top + side_pixels))
 
 
 def open_image(content: bytes) -> Image.Image:
@@ -97,7 +101,7 @@ def open_image(content: bytes) -> Image.Image:
 def preprocessing() -> dict[str, object]:
     """Preprocessing of this module, for the encoder's identity."""
     return {
-        "revision": 2,  # raise it when code of this module or of tones.py changes pixels
+        "revision": 3,  # raise it when code of this module or of tones.py changes pixels
         "resampling": "bicubic",
         "decoder": f"pillow {PIL.__version__}",
         "limits": {

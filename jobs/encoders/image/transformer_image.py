@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.content_decoding import decode_apart
 from jobs.encoders.image import image_file
 from jobs.encoders.transformer_folder import (
     LOCAL,
@@ -43,13 +42,9 @@ class TransformerImage:
             # Now an error belongs to the model; later it would belong to a cover.
             self._encode(Image.new("RGB", (64, 64)))
 
-    def encode(self, content: bytes) -> NDArray[np.float32]:
-        """Embedding of one image file, shape (dim,).
-
-        Raises:
-            ContentFailure: the bytes are no readable image.
-        """
-        return self._encode(Image.fromarray(decode_apart("image", content)))
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embedding of one image in RGB, (height, width, 3), shape (dim,)."""
+        return self._encode(Image.fromarray(pixels))
 
     def _encode(self, image: Image.Image) -> NDArray[np.float32]:
         import torch
