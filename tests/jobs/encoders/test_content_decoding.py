@@ -56,6 +56,13 @@ def test_a_fork_has_a_decoder_of_its_own():
     assert np.abs(decode_apart("audio", content, 60)).max() == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize(("content", "reason"), [(b"", "empty"), (b"no image", "unreadable")])
+def test_bytes_that_are_no_image_fail_with_a_reason(content, reason):
+    with pytest.raises(ContentFailure) as raised:
+        decode_apart("image", content)
+    assert raised.value.reason == reason
+
+
 def test_a_decoder_ends_with_its_worker():
     """No process is left when a worker is killed."""
     reader, writer = os.pipe()

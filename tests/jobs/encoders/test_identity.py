@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from feature_store.setting_groups import EncoderSettings
 from jobs.encoders import content_decoding, registry
 from jobs.encoders.audio import audio_file, stream
 from jobs.encoders.identity import encoder_identity
+from jobs.encoders.image import descriptors as image_descriptors
 from jobs.encoders.image import image_file
-from jobs.encoders.text import transformer_text
+from jobs.encoders.text import explicit_words, language, transformer_text
 
 
 def test_a_longer_audio_limit_is_another_preprocessing_with_the_same_weights():
@@ -53,6 +56,42 @@ def test_a_limit_of_the_decoder_is_none_of_what_is_not_decoded_there(monkeypatch
     monkeypatch.setattr(content_decoding, limit, 1)
 
     assert registry.lyrics_identity(EncoderSettings()) == before
+
+
+@pytest.mark.parametrize(
+    ("identity", "module", "constant"),
+    [
+        (registry.lyrics_identity, language, "MIN_CONFIDENCE"),
+        (registry.lyrics_identity, explicit_words, "ENDINGS"),
+        (registry.cover_identity, image_descriptors, "EDGE_LIGHTNESS"),
+        (registry.cover_identity, image_descriptors, "LONG_SIDE_PIXELS"),
+    ],
+)
+def test_changed_descriptors_are_computed_anew(monkeypatch, identity, module, constant):
+    """The weights are the same; tags have no descriptors and keep their rows."""
+    before, tags = identity(EncoderSettings()), registry.tags_identity(EncoderSettings())
+
+    monkeypatch.setattr(module, constant, None)
+
+    after = identity(EncoderSettings())
+    assert after.preprocessing_id != before.preprocessing_id
+    assert (after.encoder_id, after.weights_sha256) == (before.encoder_id, before.weights_sha256)
+    assert registry.tags_identity(EncoderSettings()) == tags
+
+
+def test_another_lingua_or_word_list_describes_lyrics_anew(monkeypatch, tmp_path):
+    before = registry.lyrics_identity(EncoderSettings())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(language, "version", lambda name: f"another {name}")
+        by_another_lingua = registry.lyrics_identity(EncoderSettings())
+    lists = shutil.copytree(explicit_words.weights_folder(explicit_words.PACKAGE), tmp_path / "l")
+    (lists / "german.json").write_text('{"words": ["mist"]}')
+    monkeypatch.setattr(explicit_words, "weights_folder", lambda _: lists)
+    by_another_list = registry.lyrics_identity(EncoderSettings())
+
+    ids = {each.preprocessing_id for each in (before, by_another_lingua, by_another_list)}
+    assert len(ids) == 3
 
 
 def test_an_identity_changes_with_weights_and_preprocessing_only(tmp_path):

@@ -27,6 +27,22 @@ def test_an_unknown_encoder_is_refused_with_the_known_ones():
         registry.audio_identity(EncoderSettings(audio="openl3"))
 
 
+def test_lyrics_and_tags_have_one_encoder_and_an_identity_each():
+    """Lyrics have descriptors beside the embedding, tags have none."""
+    settings = EncoderSettings()
+    lyrics, tags = registry.lyrics_identity(settings), registry.tags_identity(settings)
+
+    assert (lyrics.encoder_id, lyrics.weights_sha256) == (tags.encoder_id, tags.weights_sha256)
+    assert lyrics.preprocessing_id != tags.preprocessing_id
+    vectors = [
+        registry.text_encoder(settings, lyrics).encode("rock"),
+        registry.tag_encoder(settings, tags).encode("rock"),
+    ]
+    assert (vectors[0] == vectors[1]).all()
+    with pytest.raises(registry.EncoderDiffers):
+        registry.tag_encoder(settings, lyrics)
+
+
 def test_an_encoder_is_loaded_once_per_process():
     settings = EncoderSettings()
     identity = registry.cover_identity(settings)

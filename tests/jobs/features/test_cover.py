@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from feature_store.lake.storage import sha256_of
 from feature_store.tables.features import FEAT_COVER
 from jobs.features import cover
@@ -35,7 +37,17 @@ def test_an_album_s_cover_is_encoded_once(spark, night):
         same_cover: None,
         truncated: "unreadable",
     }
-    assert [len(row.cover_embedding) for row in rows if row.content_hash == same_cover] == [1280]
+    found = {row.content_hash: row for row in rows}
+    assert len(found[same_cover].cover_embedding) == 1280
+    # Red: one colour, full saturation, hue 0, and the brightness of its L*, 53.24.
+    assert (len(found[same_cover].palette_lab), len(found[same_cover].palette_weights)) == (15, 5)
+    assert found[same_cover].palette_weights == [1, 0, 0, 0, 0]
+    assert found[same_cover].brightness == pytest.approx(0.5324)
+    assert (found[same_cover].saturation, found[same_cover].dominant_hue_deg) == (1, 0)
+    assert found[same_cover].edge_density_ratio == 0
+    described = FEAT_COVER.column_names[FEAT_COVER.column_names.index("cover_embedding") : -1]
+    assert len(described) == 7
+    assert [found[truncated][name] for name in described] == [None] * 7
     seen = spark.createDataFrame(rows, FEAT_COVER.spark_schema())
     assert cover.build(catalogue, seen, night=night).collect() == []
     put(night, "landing/covers/t3.png", plain_cover(0, 255, 0))

@@ -35,6 +35,6 @@ def test_each_kind_of_content_names_the_encoder_of_the_settings(spark, night):
     assert named == {
         "feat_audio": tuple(asdict(registry.audio_identity(chosen)).values()),
         "feat_cover": tuple(asdict(registry.cover_identity(chosen)).values()),
-        "feat_tags": tuple(asdict(registry.lyrics_identity(chosen)).values()),
+        "feat_tags": tuple(asdict(registry.tags_identity(chosen)).values()),
     }
     assert {row.as_of_date for row in rows} == {night.as_of}

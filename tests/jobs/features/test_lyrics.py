@@ -57,8 +57,13 @@ def test_each_text_is_encoded_once(spark, night, world):
     assert happy.sentiment_compound > 0.5
     assert 0 < happy.emotional_load_ratio < 1
     assert happy.failure_reason is None
+    assert (happy.language, happy.line_count, happy.word_count) == ("en", 1, 5)
+    assert happy.language_confidence > 0.7
+    assert (happy.repetition_ratio, happy.explicit_ratio) == (0, 0)
     assert found[sha256_of(WORDLESS.encode())].failure_reason == "no_words"
-    assert found[sha256_of(WORDLESS.encode())].lyrics_embedding is None
+    described = FEAT_LYRICS.column_names[FEAT_LYRICS.column_names.index("lyrics_embedding") : -1]
+    assert len(described) == 9
+    assert [found[sha256_of(WORDLESS.encode())][name] for name in described] == [None] * 9
     assert found[sha256_of(IN_UTF_16.encode())].failure_reason == "not_utf8"
     assert found[sha256_of(LONG.encode())].failure_reason == "too_large"
 

@@ -18,7 +18,7 @@ VECTORS = {"rock": [1.0, 0.0], "slow": [0.0, 1.0], "sad": [-0.5, 0.25], "1980": 
 @pytest.fixture
 def encoded(spark, night):
     """VECTORS by the encoder of the settings, and rock by another one."""
-    identity = registry.lyrics_identity(night.settings.encoders)
+    identity = registry.tags_identity(night.settings.encoders)
     other = replace(identity, preprocessing_id="of last year")
     rows = [
         {"content_hash": tag, "tag": tag, "tag_embedding": vector, **asdict(identity)}
@@ -43,7 +43,7 @@ def built(spark, night, encoded, *events):
     found = track_tags.build(
         frame(spark, CORE_TAGS, rows),
         tracks(spark, night, {}, {}),
-        encoders(spark, night, {FEAT_TAGS: registry.lyrics_identity(night.settings.encoders)}),
+        encoders(spark, night, {FEAT_TAGS: registry.tags_identity(night.settings.encoders)}),
         encoded,
         night=night,
     )

@@ -8,12 +8,19 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from jobs.encoders.image import efficientnet_lite
 
 # A portrait of an officer in uniform, part of matplotlib (public domain, US Navy).
-PORTRAIT = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+PORTRAIT = np.asarray(
+    Image.open(Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg").convert("RGB")
+)
 IMAGENET_UNIFORM = 652  # "military uniform"
+
+
+def plain(*rgb):
+    return np.full((40, 40, 3), rgb, dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +33,7 @@ def test_pixels_are_scaled_as_in_training(encoder):
 
     Scaled by ImageNet's moments instead, which are four times as wide, they are off by six.
     """
-    pixels = torch.from_numpy(efficientnet_lite.input_pixels(PORTRAIT.read_bytes())).unsqueeze(0)
+    pixels = torch.from_numpy(efficientnet_lite.input_pixels(PORTRAIT)).unsqueeze(0)
     with torch.inference_mode():
         stem = encoder._network._conv_stem(pixels).var(dim=(0, 2, 3))
     recorded = encoder._network._bn0.running_var
@@ -36,30 +43,25 @@ def test_pixels_are_scaled_as_in_training(encoder):
 
 def test_a_uniform_is_recognised(encoder):
     """The published classifier names the uniform from the pooled features."""
-    features = torch.from_numpy(encoder.encode(PORTRAIT.read_bytes()))
+    features = torch.from_numpy(encoder.encode(PORTRAIT))
     best = encoder._network._fc(features).topk(5).indices.tolist()
     assert IMAGENET_UNIFORM in best
 
 
 def test_features_have_the_published_size_and_repeat(encoder):
-    content = PORTRAIT.read_bytes()
-    features = encoder.encode(content)
+    features = encoder.encode(PORTRAIT)
     assert features.shape == (1280,)
-    assert (features == encoder.encode(content)).all()
+    assert (features == encoder.encode(PORTRAIT)).all()
 
 
 def test_black_and_white_are_the_ends_of_the_scale():
     """(0 - 127) / 128 and (255 - 127) / 128."""
-    from tests.jobs.features.worlds import plain_cover
-
-    black = efficientnet_lite.input_pixels(plain_cover(0, 0, 0))
+    black = efficientnet_lite.input_pixels(plain(0, 0, 0))
     assert black.shape == (3, 224, 224)
     np.testing.assert_array_equal(black, -127 / 128)
-    np.testing.assert_array_equal(efficientnet_lite.input_pixels(plain_cover(255, 255, 255)), 1.0)
+    np.testing.assert_array_equal(efficientnet_lite.input_pixels(plain(255, 255, 255)), 1.0)
 
 
 def test_channels_stay_red_green_blue():
-    from tests.jobs.features.worlds import plain_cover
-
-    red, green, blue = efficientnet_lite.input_pixels(plain_cover(255, 127, 0))
+    red, green, blue = efficientnet_lite.input_pixels(plain(255, 127, 0))
     assert (red.max(), green.max(), blue.max()) == (1.0, 0.0, -127 / 128)
