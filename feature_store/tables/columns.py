@@ -197,7 +197,7 @@ EMOTIONAL_LOAD_RATIO = Column(
 LANGUAGE = Column(
     "language",
     Kind.STRING,
-    "Language of the lyrics by lingua, each distinct line once: ISO 639-1 code, lower case.",
+    "Language of the lyrics by lingua: ISO 639-1 code, lower case.",
 ).or_null("when the lyrics hold no word or language_confidence is below .7")
 LANGUAGE_CONFIDENCE = Column(
     "language_confidence",

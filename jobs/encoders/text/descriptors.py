@@ -39,9 +39,8 @@ def describe(text: str) -> LyricsDescriptors:
     Lines are equal when their words are: case, punctuation and blanks do not count.
     """
     lines = [found for line in text.splitlines() if (found := words(line))]
-    distinct = dict.fromkeys(" ".join(line) for line in lines)
-    # A chorus of "na na na" would outweigh the verses, so each line counts once.
-    detected = language.detect("\n".join(distinct))
+    distinct = {" ".join(line) for line in lines}
+    detected = language.detect(text)
     text_words = [word for line in lines for word in line] if is_written_with_blanks(text) else None
     return LyricsDescriptors(
         language=detected.language,

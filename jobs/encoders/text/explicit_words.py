@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from feature_store.lake.storage import sha256_of
-from jobs.encoders.text.words import fold, words
+from jobs.encoders.text.words import fold
 from jobs.encoders.weight_packages import WeightPackage, weights_folder
 
 PACKAGE = WeightPackage(
@@ -89,9 +89,9 @@ def _is_listed(word: str, language: str) -> bool:
 
 @cache
 def _list(language: str) -> frozenset[str]:
-    """Words of a list, folded; entries that are no single word are left out."""
+    """Entries of a list, folded; phrases and symbols among them equal no word of `words`."""
     entries = json.loads(_file(language).read_text(encoding="utf-8"))["words"]
-    return frozenset(fold(entry) for entry in entries if words(entry) == [fold(entry)])
+    return frozenset(fold(entry) for entry in entries)
 
 
 def _file(language: str) -> Path:

@@ -50,9 +50,9 @@ def test_an_edge_is_two_pixels_wide():
     assert descriptors.measure(picture.transpose(1, 0, 2)).edge_density_ratio == 2 / 16
 
 
-@pytest.mark.parametrize(("grey", "share"), [(119, 2 / 16), (95, 0.0)])
+@pytest.mark.parametrize(("grey", "share"), [(119, 2 / 16), (105, 0.0)])
 def test_a_step_of_a_tenth_of_the_lightness_is_an_edge(grey, share):
-    """Beside grey 90 (L* 38.0) stand 119 (L* 50.0), which is 12 lighter, and 95 (L* 40.2)."""
+    """Beside grey 90 (L* 38.2) stand 119 (L* 50.0), which is 12 lighter, and 105 (L* 44.4)."""
     picture = beside(plain(90, 90, 90), plain(grey, grey, grey))
     assert descriptors.measure(picture).edge_density_ratio == share
 

@@ -46,6 +46,20 @@ def test_a_picture_of_two_colours_repeats_its_first_without_weight():
     assert found.lab[1].tolist() == [32.3, 79.19, -107.86]
 
 
+def test_a_stray_pixel_is_no_colour_of_its_own():
+    """Violet is farther from the five colours than red is from yellow; those would share one."""
+    yellow, violet = (255, 255, 0), (200, 0, 255)
+    found = palette_of(
+        pixels((RED, 100), (LIME, 100), (WHITE, 100), (BLACK, 100), (yellow, 100), (violet, 1))
+    )
+    np.testing.assert_allclose(found.weights, 0.2, atol=0.003)
+
+
+def test_colours_that_differ_in_one_channel_are_two():
+    found = palette_of(pixels(((0, 8, 0), 2), ((0, 0, 128), 1)))
+    np.testing.assert_allclose(found.weights[:2], [2 / 3, 1 / 3])
+
+
 def test_the_order_of_the_pixels_does_not_count():
     noise = np.random.default_rng(4).integers(0, 256, (4_000, 3), dtype=np.uint8)
     one, other = palette_of(noise), palette_of(noise[::-1])

@@ -23,13 +23,13 @@ def test_lines_and_words_are_counted():
 
 def test_a_line_repeats_an_earlier_one_whatever_its_case_and_punctuation():
     """Of five lines the third and the fifth repeat the first."""
-    text = "Come home\nIt rains\nCOME HOME!\nCome, home is here\n(come home)"
+    text = "Come home\nIt rains\nCOME HOME!\nHome, come\n(come home)"
     assert descriptors.describe(text).repetition_ratio == pytest.approx(2 / 5)
 
 
 def test_a_chorus_without_words_does_not_hide_the_language():
-    """Each line counts once: 60 repeats of a chorus that lingua alone takes for Lithuanian or so."""
-    chorus = "Naa na na nananana, nananana, hey Jude" + "\n"
+    """lingua looks at each sequence of letters once, however often it comes."""
+    chorus = "Doo wop de wop bop shoo be doo\n"  # alone it is taken for Somali, with .94
     found = descriptors.describe(f"{chorus * 60}{VERSE}")
 
     assert found.language == "en"
