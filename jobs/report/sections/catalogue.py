@@ -1,4 +1,4 @@
-"""Catalogue section: covers, valence and arousal, tempo and loudness of the available tracks."""
+"""Catalogue section: covers and their colours, languages, emotion, tempo and loudness of tracks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from datetime import date
 from statistics import median
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import polars as pl
 
 from feature_store.tables.core import CORE_TRACKS
-from feature_store.tables.features import EMOTION_SOURCES, FEAT_AUDIO, FEAT_TRACK_EMOTION
+from feature_store.tables.features import (
+    EMOTION_SOURCES,
+    FEAT_AUDIO,
+    FEAT_COVER,
+    FEAT_LYRICS,
+    FEAT_TRACK_EMOTION,
+)
+from jobs.encoders.image.colour_space import rgb_of
 from jobs.report.charts import Dot, Histogram, histogram, scatter
 from jobs.report.sections.coverage import read_features
 from jobs.report.tracks import TrackRef
@@ -22,6 +30,9 @@ PLANE_SIDE = 300.0
 
 _WALL_COVERS = 48
 _WALL_ROW = 12  # covers in a row on a wide screen
+_MAX_COLOURS = 120
+_MAX_LANGUAGES = 8
+_OTHER_LANGUAGES, _UNKNOWN_LANGUAGE = "others", "unknown"
 _MAX_DOTS = 500
 _BINS = 18
 
@@ -58,6 +69,9 @@ class Catalogue:
         n_tracks: available tracks.
         released_from: the earliest release day; None when no track has one.
         n_covers: distinct covers of available tracks; `cover_wall` shows a sample.
+        colours: the most frequent colour of each of a sample of covers as #rrggbb, the darkest
+            first.
+        languages: ISO 639-1 code, "others" or "unknown", and its number of tracks with lyrics.
     """
 
     n_tracks: int
@@ -67,6 +81,8 @@ class Catalogue:
     released_to: date | None
     n_covers: int
     cover_wall: tuple[TrackRef, ...]
+    colours: tuple[str, ...]
+    languages: tuple[tuple[str, int], ...]
     planes: tuple[EmotionPlane, ...]
     distributions: tuple[Distribution, ...]
 
@@ -85,6 +101,8 @@ def read_catalogue(view: RunView) -> Catalogue:
         released_to=cast("date | None", tracks["released_date"].max()),
         n_covers=distinct.height,
         cover_wall=_cover_wall(distinct),
+        colours=_colours(view, distinct),
+        languages=_languages(view, tracks),
         planes=_planes(view, tracks),
         distributions=_distributions(view, tracks),
     )
@@ -95,6 +113,33 @@ def _cover_wall(distinct: pl.DataFrame) -> tuple[TrackRef, ...]:
     limit = min(_WALL_COVERS, whole_rows or distinct.height)
     shown = _every_nth(distinct.sort("artist_id", "track_id"), limit)
     return tuple(TrackRef(*row) for row in shown.select("track_id", "title", "artist_name").rows())
+
+
+def _colours(view: RunView, distinct: pl.DataFrame) -> tuple[str, ...]:
+    features = read_features(view, FEAT_COVER, ["palette_lab"]).drop_nulls("palette_lab")
+    described = distinct.join(
+        features, how="inner", left_on="cover_hash", right_on="content_hash"
+    ).sort("cover_hash")
+    first = [palette[:3] for palette in _every_nth(described, _MAX_COLOURS)["palette_lab"]]
+    by_lightness = sorted(map(tuple, first))
+    return tuple("#" + bytes(rgb_of(np.array(lab))).hex() for lab in by_lightness)
+
+
+def _languages(view: RunView, tracks: pl.DataFrame) -> tuple[tuple[str, int], ...]:
+    """Most frequent first; a language without a place among them counts as another one."""
+    features = read_features(view, FEAT_LYRICS, ["language", "line_count"])
+    described = features.drop_nulls("line_count").with_columns(
+        pl.col("language").fill_null(_UNKNOWN_LANGUAGE)
+    )
+    counted = (
+        tracks.join(described, how="inner", left_on="lyrics_hash", right_on="content_hash")
+        .group_by("language")
+        .len()
+        .sort(["len", "language"], descending=[True, False])
+    )
+    shown, further = counted.head(_MAX_LANGUAGES), counted.slice(_MAX_LANGUAGES)
+    others = ((_OTHER_LANGUAGES, further["len"].sum()),) if further.height else ()
+    return (*shown.iter_rows(), *others)
 
 
 def _planes(view: RunView, tracks: pl.DataFrame) -> tuple[EmotionPlane, ...]:

@@ -28,7 +28,7 @@ def test_a_line_repeats_an_earlier_one_whatever_its_case_and_punctuation():
 
 
 def test_a_chorus_without_words_does_not_hide_the_language():
-    """lingua looks at each sequence of letters once, however often it comes."""
+    """Its detector looks at each sequence of letters once, however often it comes."""
     chorus = "Doo wop de wop bop shoo be doo\n"  # alone it is taken for Somali, with .94
     found = descriptors.describe(f"{chorus * 60}{VERSE}")
 
