@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.encoders.text import explicit_words, language
@@ -48,7 +47,9 @@ def describe(text: str) -> LyricsDescriptors:
         line_count=len(lines),
         word_count=None if text_words is None else len(text_words),
         repetition_ratio=1 - len(distinct) / len(lines),
-        explicit_ratio=_explicit_ratio(text_words, detected.language),
+        explicit_ratio=None
+        if text_words is None
+        else explicit_ratio(text_words, detected.language),
     )
 
 
@@ -60,7 +61,3 @@ def preprocessing() -> dict[str, object]:
         "language": language.preprocessing(),
         "explicit_words": explicit_words.preprocessing(),
     }
-
-
-def _explicit_ratio(text_words: Sequence[str] | None, code: str | None) -> float | None:
-    return None if text_words is None else explicit_ratio(text_words, code)

@@ -72,7 +72,7 @@ def preprocessing() -> dict[str, object]:
     return {
         "revision": 1,
         "endings": ENDINGS,
-        "lists": {code: sha256_of(_file(code).read_bytes()) for code in LISTS},
+        "lists": {language: sha256_of(_file(language).read_bytes()) for language in LISTS},
     }
 
 

@@ -41,8 +41,8 @@ def detect(text: str) -> DetectedLanguage:
     if not confidence:
         return DetectedLanguage(None, None)
     is_known = confidence >= MIN_CONFIDENCE
-    code = best.language.iso_code_639_1.name.lower()
-    return DetectedLanguage(code if is_known else None, confidence)
+    iso_639_1 = best.language.iso_code_639_1.name.lower()
+    return DetectedLanguage(iso_639_1 if is_known else None, confidence)
 
 
 def preprocessing() -> dict[str, object]:

@@ -13,7 +13,7 @@ def plain(*rgb, size=(8, 8)):
     return np.full((*size, 3), rgb, dtype=np.uint8)
 
 
-def beside(left, right):
+def side_by_side(left, right):
     return np.concatenate([left, right], axis=1)
 
 
@@ -29,7 +29,7 @@ def test_a_plain_picture_has_one_colour_and_no_edge():
 
 def test_brightness_is_the_mean_lightness():
     """White is 100, black 0; one part of four is white."""
-    picture = beside(plain(0, 0, 0, size=(8, 6)), plain(255, 255, 255, size=(8, 2)))
+    picture = side_by_side(plain(0, 0, 0, size=(8, 6)), plain(255, 255, 255, size=(8, 2)))
     assert descriptors.measure(picture).brightness == 0.25
 
 
@@ -44,7 +44,7 @@ def test_saturation_is_weighted_by_value():
 
 def test_an_edge_is_two_pixels_wide():
     """One step from black to white in 16 columns: the columns on both sides of it, 2 of 16."""
-    picture = beside(plain(0, 0, 0), plain(255, 255, 255))
+    picture = side_by_side(plain(0, 0, 0), plain(255, 255, 255))
 
     assert descriptors.measure(picture).edge_density_ratio == 2 / 16
     assert descriptors.measure(picture.transpose(1, 0, 2)).edge_density_ratio == 2 / 16
@@ -53,7 +53,7 @@ def test_an_edge_is_two_pixels_wide():
 @pytest.mark.parametrize(("grey", "share"), [(119, 2 / 16), (105, 0.0)])
 def test_a_step_of_a_tenth_of_the_lightness_is_an_edge(grey, share):
     """Beside grey 90 (L* 38.2) stand 119 (L* 50.0), which is 12 lighter, and 105 (L* 44.4)."""
-    picture = beside(plain(90, 90, 90), plain(grey, grey, grey))
+    picture = side_by_side(plain(90, 90, 90), plain(grey, grey, grey))
     assert descriptors.measure(picture).edge_density_ratio == share
 
 
@@ -79,13 +79,13 @@ def test_the_hue_of_a_plain_picture_is_that_of_hsv(rgb, hue_deg):
 
 def test_the_dominant_hue_is_that_of_the_larger_part():
     """Five columns blue, three red: blue, not the violet between."""
-    picture = beside(plain(0, 0, 255, size=(8, 5)), plain(255, 0, 0, size=(8, 3)))
+    picture = side_by_side(plain(0, 0, 255, size=(8, 5)), plain(255, 0, 0, size=(8, 3)))
     assert descriptors.measure(picture).dominant_hue_deg == 240
 
 
 def test_hues_on_both_sides_of_red_have_their_mean_at_red():
     """(255, 0, 42) has 350.1 degrees and (255, 42, 0) 9.9: their mean is 0, not 180."""
-    picture = beside(plain(255, 0, 42), plain(255, 42, 0))
+    picture = side_by_side(plain(255, 0, 42), plain(255, 42, 0))
     found = descriptors.measure(picture).dominant_hue_deg
     assert min(found, 360 - found) == pytest.approx(0, abs=0.1)
 

@@ -33,11 +33,11 @@ SONGS = {
 }
 
 
-@pytest.mark.parametrize("code", SONGS)
-def test_the_language_of_two_lines_is_detected(code):
-    found = language.detect(SONGS[code])
+@pytest.mark.parametrize("iso_639_1", SONGS)
+def test_the_language_of_two_lines_is_detected(iso_639_1):
+    found = language.detect(SONGS[iso_639_1])
 
-    assert found.language == code
+    assert found.language == iso_639_1
     assert found.confidence >= language.MIN_CONFIDENCE
 
 

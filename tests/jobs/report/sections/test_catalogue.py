@@ -64,13 +64,13 @@ def test_rare_languages_are_counted_together(night):
     """Ten languages: en has two tracks, of the nine with one the last two of the alphabet share a place."""
     rare = ["cs", "da", "de", "es", "fi", "fr", "it", "nl", "pl"]
     write(night, ["en", "en", *rare], [None] * 11)
-    rows = [{**IDENTITY, "content_hash": code, "language": code, "line_count": 1}
-            for code in ("en", *rare)]  # fmt: skip
+    rows = [{**IDENTITY, "content_hash": language, "language": language, "line_count": 1}
+            for language in ("en", *rare)]  # fmt: skip
     append_rows(night, "feat_lyrics", *rows)
 
     languages = read_catalogue(open_run(night)).languages
 
-    assert languages == (("en", 2), *((code, 1) for code in rare[:7]), ("others", 2))
+    assert languages == (("en", 2), *((language, 1) for language in rare[:7]), ("others", 2))
 
 
 def test_each_cover_gives_its_first_colour_from_dark_to_light(night):
