@@ -271,7 +271,16 @@ class EncoderSettings(BaseModel):
     lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics and feat_tags.")
     cover: str = Field("efficientnet-lite0-v1", description="encoder_id of feat_cover.")
     max_audio_s: float = Field(
-        60.0, gt=0, description="Seconds of each recording that the encoder reads, from its middle."
+        60.0, gt=0, le=600, description="Seconds of each recording that the audio encoder reads."
+    )
+    audio_windows: int = Field(
+        4,
+        ge=1,
+        description="Windows that these seconds are cut in, spread over the recording.",
+    )
+    audio_mel: bool = Field(
+        default=True,
+        description="Write feat_mel, 320 kB a recording: the input of HTCL's audio tower.",
     )
 
 

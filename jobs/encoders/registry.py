@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.setting_groups import EncoderSettings
-from jobs.encoders.audio import musicnn, transformer_audio
+from jobs.encoders.audio import (
+    htcl_mel,
+    loudness,
+    musicnn,
+    recording,
+    signal,
+    transformer_audio,
+)
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.identity import with_descriptors
 from jobs.encoders.image import descriptors as image_descriptors
@@ -38,8 +45,8 @@ class AudioEncoder(Protocol):
 
     sample_rate_hz: int
 
-    def encode(self, samples: NDArray[np.float32]) -> AudioEncoding:
-        """Encoding of one recording, `samples` of shape (n_samples,) at `sample_rate_hz`."""
+    def encode(self, windows: Sequence[NDArray[np.float32]]) -> AudioEncoding:
+        """Encoding of the windows of one recording, each (n_samples,) at `sample_rate_hz`."""
 
 
 class TextEncoder(Protocol):
@@ -113,16 +120,26 @@ def _text_in_folder(encoder_id: str, folder: Path) -> RegisteredEncoder[TextEnco
     )
 
 
+def _heard(settings: EncoderSettings) -> dict[str, object]:
+    """Preprocessing of what every audio encoder hears, and of the measures in the same row."""
+    return {
+        "recording": recording.preprocessing(),
+        "loudness": loudness.preprocessing(),
+        "signal": signal.preprocessing(),
+        "excerpts": [htcl_mel.CLIP_S, settings.max_audio_s, settings.audio_windows],
+    }
+
+
 AUDIO: Modality[AudioEncoder] = Modality(
     "audio",
     {
         musicnn.ENCODER_ID: RegisteredEncoder(
-            lambda settings: musicnn.identity(settings.max_audio_s), musicnn.MusiCNN
+            lambda settings: musicnn.identity(_heard(settings)), musicnn.MusiCNN
         ),
     },
     transformer_audio.EXTRACTOR_FILES,
     lambda encoder_id, folder: RegisteredEncoder(
-        lambda settings: transformer_audio.audio_identity(encoder_id, folder, settings.max_audio_s),
+        lambda settings: transformer_audio.audio_identity(encoder_id, folder, _heard(settings)),
         lambda: transformer_audio.TransformerAudio(folder),
     ),
 )
@@ -156,6 +173,11 @@ COVER: Modality[ImageEncoder] = Modality(
 def audio_identity(settings: EncoderSettings) -> EncoderIdentity:
     """Identity of the rows of feat_audio under these settings."""
     return AUDIO.encoder(settings.audio).identity(settings)
+
+
+def mel_identity(settings: EncoderSettings) -> EncoderIdentity | None:
+    """Identity of the rows of feat_mel; None when these settings want none."""
+    return htcl_mel.identity() if settings.audio_mel else None
 
 
 def lyrics_identity(settings: EncoderSettings) -> EncoderIdentity:
