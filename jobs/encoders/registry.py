@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.setting_groups import EncoderSettings
-from jobs.encoders.audio import musicnn, transformer_audio
+from jobs.encoders.audio import musicnn, openl3, transformer_audio
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.image import efficientnet_lite, transformer_image
 from jobs.encoders.text import minilm, transformer_text
@@ -58,7 +58,7 @@ class RegisteredEncoder(Generic[EncoderT]):
     """How to identify and to load an encoder."""
 
     identity: Callable[[EncoderSettings], EncoderIdentity]
-    load: Callable[[], EncoderT]
+    load: Callable[[EncoderSettings], EncoderT]
 
 
 class EncoderDiffers(RuntimeError):
@@ -106,7 +106,14 @@ class Modality(Generic[EncoderT]):
 def _text_in_folder(encoder_id: str, folder: Path) -> RegisteredEncoder[TextEncoder]:
     return RegisteredEncoder(
         lambda _: transformer_text.text_identity(encoder_id, folder),
-        lambda: transformer_text.TransformerText(folder),
+        lambda _: transformer_text.TransformerText(folder),
+    )
+
+
+def _openl3(encoder_id: str) -> RegisteredEncoder[AudioEncoder]:
+    return RegisteredEncoder(
+        lambda settings: openl3.identity(encoder_id, settings),
+        lambda settings: openl3.OpenL3(encoder_id, settings),
     )
 
 
@@ -114,13 +121,14 @@ AUDIO: Modality[AudioEncoder] = Modality(
     "audio",
     {
         musicnn.ENCODER_ID: RegisteredEncoder(
-            lambda settings: musicnn.identity(settings.max_audio_s), musicnn.MusiCNN
+            lambda settings: musicnn.identity(settings.max_audio_s), lambda _: musicnn.MusiCNN()
         ),
+        **{encoder_id: _openl3(encoder_id) for encoder_id in openl3.VARIANTS},
     },
     transformer_audio.EXTRACTOR_FILES,
     lambda encoder_id, folder: RegisteredEncoder(
         lambda settings: transformer_audio.audio_identity(encoder_id, folder, settings.max_audio_s),
-        lambda: transformer_audio.TransformerAudio(folder),
+        lambda _: transformer_audio.TransformerAudio(folder),
     ),
 )
 LYRICS: Modality[TextEncoder] = Modality(
@@ -129,7 +137,7 @@ LYRICS: Modality[TextEncoder] = Modality(
         # Its folder is looked up when it is needed: it may have to be installed first.
         minilm.ENCODER_ID: RegisteredEncoder(
             lambda settings: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).identity(settings),
-            lambda: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).load(),
+            lambda settings: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).load(settings),
         ),
     },
     transformer_text.TOKENIZER_FILES,
@@ -139,13 +147,13 @@ COVER: Modality[ImageEncoder] = Modality(
     "cover",
     {
         efficientnet_lite.ENCODER_ID: RegisteredEncoder(
-            lambda _: efficientnet_lite.identity(), efficientnet_lite.EfficientNetLite0
+            lambda _: efficientnet_lite.identity(), lambda _: efficientnet_lite.EfficientNetLite0()
         ),
     },
     transformer_image.PROCESSOR_FILES,
     lambda encoder_id, folder: RegisteredEncoder(
         lambda _: transformer_image.image_identity(encoder_id, folder),
-        lambda: transformer_image.TransformerImage(folder),
+        lambda _: transformer_image.TransformerImage(folder),
     ),
 )
 
@@ -203,4 +211,4 @@ def _load(
             "machine of Spark"
         )
     torch.set_num_threads(1)
-    return encoder.load()
+    return encoder.load(settings)
