@@ -99,9 +99,8 @@ def _weighted_layers(file: Path, opened: h5py.File) -> Iterator[tuple[str, Layer
 def _names(file: Path, group: h5py.Group, attribute: str) -> list[str]:
     """A list of names that Keras keeps as an attribute, as bytes or as text."""
     if attribute not in group.attrs:
-        raise _refused(
-            file, f"{group.name} has no attribute {attribute}, so Keras did not write it", _right_file()
-        )
+        lacking = f"{group.name} has no attribute {attribute}, so Keras did not write it"
+        raise _refused(file, lacking, _right_file())
     return [
         name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]
     ]
@@ -129,7 +128,8 @@ def _check_shapes(file: Path, layers: list[tuple[str, Layer]]) -> None:
     for number, ((name, arrays), shapes) in enumerate(zip(layers, expected, strict=True), 1):
         found = {part: array.shape for part, array in arrays.items()}
         if found != shapes:
-            raise _refused(file, f"layer {number}, {name}, has {found}, not {shapes}", _right_file())
+            what = f"layer {number}, {name}, has {found}, not {shapes}"
+            raise _refused(file, what, _right_file())
 
 
 def _check_numbers(file: Path, layers: list[tuple[str, Layer]]) -> None:
