@@ -1,6 +1,6 @@
 """Loudness as a listener hears it: integrated loudness, loudness range and true peak.
 
-Integrated loudness follows ITU-R BS.1770-4; pyloudnorm filters and measures the blocks. The loudness
+Integrated loudness follows ITU-R BS.1770-4; pyloudnorm filters and measures blocks. The loudness
 range follows EBU Tech 3342: from the 10th to the 95th percentile of the loudness of 3 s, without
 passages 20 LU below the mean. The true peak follows BS.1770-4, annex 2: the highest sample after
 oversampling by four.
