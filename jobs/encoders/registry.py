@@ -25,6 +25,7 @@ from jobs.encoders.audio import (
     htcl_mel,
     loudness,
     musicnn,
+    openl3,
     recording,
     signal,
     transformer_audio,
@@ -68,7 +69,7 @@ class RegisteredEncoder(Generic[EncoderT]):
     """How to identify and to load an encoder."""
 
     identity: Callable[[EncoderSettings], EncoderIdentity]
-    load: Callable[[], EncoderT]
+    load: Callable[[EncoderSettings], EncoderT]
 
 
 class EncoderDiffers(RuntimeError):
@@ -116,7 +117,7 @@ class Modality(Generic[EncoderT]):
 def _text_in_folder(encoder_id: str, folder: Path) -> RegisteredEncoder[TextEncoder]:
     return RegisteredEncoder(
         lambda _: transformer_text.text_identity(encoder_id, folder),
-        lambda: transformer_text.TransformerText(folder),
+        lambda _: transformer_text.TransformerText(folder),
     )
 
 
@@ -130,17 +131,25 @@ def _heard(settings: EncoderSettings) -> dict[str, object]:
     }
 
 
+def _openl3(encoder_id: str) -> RegisteredEncoder[AudioEncoder]:
+    return RegisteredEncoder(
+        lambda settings: openl3.identity(encoder_id, settings, _heard(settings)),
+        lambda settings: openl3.OpenL3(encoder_id, settings),
+    )
+
+
 AUDIO: Modality[AudioEncoder] = Modality(
     "audio",
     {
         musicnn.ENCODER_ID: RegisteredEncoder(
-            lambda settings: musicnn.identity(_heard(settings)), musicnn.MusiCNN
+            lambda settings: musicnn.identity(_heard(settings)), lambda _: musicnn.MusiCNN()
         ),
+        **{encoder_id: _openl3(encoder_id) for encoder_id in openl3.VARIANTS},
     },
     transformer_audio.EXTRACTOR_FILES,
     lambda encoder_id, folder: RegisteredEncoder(
         lambda settings: transformer_audio.audio_identity(encoder_id, folder, _heard(settings)),
-        lambda: transformer_audio.TransformerAudio(folder),
+        lambda _: transformer_audio.TransformerAudio(folder),
     ),
 )
 LYRICS: Modality[TextEncoder] = Modality(
@@ -149,7 +158,7 @@ LYRICS: Modality[TextEncoder] = Modality(
         # Its folder is looked up when it is needed: it may have to be installed first.
         minilm.ENCODER_ID: RegisteredEncoder(
             lambda settings: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).identity(settings),
-            lambda: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).load(),
+            lambda settings: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).load(settings),
         ),
     },
     transformer_text.TOKENIZER_FILES,
@@ -159,13 +168,13 @@ COVER: Modality[ImageEncoder] = Modality(
     "cover",
     {
         efficientnet_lite.ENCODER_ID: RegisteredEncoder(
-            lambda _: efficientnet_lite.identity(), efficientnet_lite.EfficientNetLite0
+            lambda _: efficientnet_lite.identity(), lambda _: efficientnet_lite.EfficientNetLite0()
         ),
     },
     transformer_image.PROCESSOR_FILES,
     lambda encoder_id, folder: RegisteredEncoder(
         lambda _: transformer_image.image_identity(encoder_id, folder),
-        lambda: transformer_image.TransformerImage(folder),
+        lambda _: transformer_image.TransformerImage(folder),
     ),
 )
 
@@ -244,4 +253,4 @@ def _load(
             "machine of Spark"
         )
     torch.set_num_threads(1)
-    return encoder.load()
+    return encoder.load(settings)

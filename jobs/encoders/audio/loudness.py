@@ -1,8 +1,9 @@
 """Loudness as a listener hears it: integrated loudness, loudness range and true peak.
 
-Integrated loudness follows ITU-R BS.1770-4, by pyloudnorm. The loudness range follows EBU Tech
-3342: from the 10th to the 95th percentile of the loudness of 3 s, without passages 20 LU below the
-mean. The true peak follows BS.1770-4, annex 2: the highest sample after oversampling by four.
+Integrated loudness follows ITU-R BS.1770-4; pyloudnorm filters and measures blocks. The loudness
+range follows EBU Tech 3342: from the 10th to the 95th percentile of the loudness of 3 s, without
+passages 20 LU below the mean. The true peak follows BS.1770-4, annex 2: the highest sample after
+oversampling by four.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import pyloudnorm
 import soxr
 from numpy.typing import NDArray
 
-MAX_CHANNELS = 5  # that BS.1770 weighs: left, right, centre, and two behind
-SURROUND_ORDERS = {6: (0, 1, 2, 4, 5)}  # 5.1 in files, without the low-frequency channel
-GATE_LUFS, RANGE_GATE_LU = -70.0, -20.0
+FRONT, BEHIND, LOW_FREQUENCY = 1.0, 1.41, 0.0  # weights of channels in BS.1770
+CHANNEL_WEIGHTS = {
+    5: (FRONT, FRONT, FRONT, BEHIND, BEHIND),
+    6: (FRONT, FRONT, FRONT, LOW_FREQUENCY, BEHIND, BEHIND),  # 5.1, in the order of files
+}
+GATE_LUFS, RELATIVE_GATE_LU, RANGE_GATE_LU = -70.0, -10.0, -20.0
 RANGE_PERCENTILES = (10, 95)
 BLOCKS_OF_3_S = 27  # blocks of 400 ms that begin every 100 ms: 26 steps and one block
 OVERSAMPLING = 4
@@ -56,16 +60,21 @@ class Loudness:
 def measure(channels: NDArray[np.float32], rate_hz: int) -> Loudness:
     """Measure samples of shape (n_samples, n_channels), at least half a second of them.
 
-    Of 5.1 files the low-frequency channel does not count. Files with other channels than five at
-    most are measured channel by channel, as if each were in front.
+    Files with another number of channels than CHANNEL_WEIGHTS has are measured as if each channel
+    were in front.
     """
-    heard = channels[:, SURROUND_ORDERS.get(channels.shape[1], slice(None))]
-    groups = [heard] if heard.shape[1] <= MAX_CHANNELS else [one[:, None] for one in heard.T]
-    meters = [_measured(group, rate_hz) for group in groups]
-    energies = np.sum([_energy(lufs) for lufs, _ in meters])
-    blocks = np.sum([_energy(np.asarray(blocks)) for _, blocks in meters], axis=0)
-    integrated = float(_level(energies)) if energies > 0 else None
-    return Loudness(integrated, _range_lu(blocks), true_peak_dbtp(channels, rate_hz))
+    n_channels = channels.shape[1]
+    weights = CHANNEL_WEIGHTS.get(n_channels, (FRONT,) * n_channels)
+    # One channel after the other: pyloudnorm copies what it measures.
+    blocks = sum(
+        weight * _block_energies(channel, rate_hz)
+        for weight, channel in zip(weights, channels.T, strict=True)
+        if weight
+    )
+    energies = np.asarray(blocks, np.float64)
+    return Loudness(
+        _integrated_lufs(energies), _range_lu(energies), true_peak_dbtp(channels, rate_hz)
+    )
 
 
 def true_peak_dbtp(channels: NDArray[np.float32], rate_hz: int) -> float:
@@ -91,16 +100,28 @@ def preprocessing() -> dict[str, object]:
     """Preprocessing of this module, for the encoder's identity."""
     return {
         "revision": 1,  # raise it when code of this module changes its output
+        "channels": CHANNEL_WEIGHTS,
         "meter": f"pyloudnorm {version('pyloudnorm')}",
-        "range": [GATE_LUFS, RANGE_GATE_LU, *RANGE_PERCENTILES, BLOCKS_OF_3_S],
+        "gates": [GATE_LUFS, RELATIVE_GATE_LU, RANGE_GATE_LU],
+        "range": [*RANGE_PERCENTILES, BLOCKS_OF_3_S],
         "oversampling": OVERSAMPLING,
     }
 
 
-def _measured(group: NDArray[np.float32], rate_hz: int) -> tuple[float, list[float]]:
-    """Integrated loudness, -inf below the gate, and the loudness of each block of 400 ms."""
+def _block_energies(channel: NDArray[np.float32], rate_hz: int) -> NDArray[np.float64]:
+    """K-weighted energy of each block of 400 ms, which begin every 100 ms."""
     meter = pyloudnorm.Meter(rate_hz)
-    return float(meter.integrated_loudness(group)), meter.blockwise_loudness
+    meter.integrated_loudness(channel)
+    return _energy(np.asarray(meter.blockwise_loudness))
+
+
+def _integrated_lufs(block_energies: NDArray[np.float64]) -> float | None:
+    """BS.1770-4, equations 5 to 7: the mean of the blocks above both gates."""
+    heard = block_energies[block_energies >= _energy(GATE_LUFS)]
+    if not len(heard):
+        return None
+    gate = heard.mean() * 10 ** (RELATIVE_GATE_LU / 10)
+    return float(_level(heard[heard > gate].mean()))
 
 
 def _range_lu(block_energies: NDArray[np.float64]) -> float | None:
@@ -109,7 +130,7 @@ def _range_lu(block_energies: NDArray[np.float64]) -> float | None:
         return None
     kernel = np.full(BLOCKS_OF_3_S, 1 / BLOCKS_OF_3_S)
     short_term = np.convolve(block_energies, kernel, mode="valid")
-    short_term = short_term[short_term >= _energy(np.asarray(GATE_LUFS))]
+    short_term = short_term[short_term >= _energy(GATE_LUFS)]
     if not len(short_term):
         return None
     gate = short_term.mean() * 10 ** (RANGE_GATE_LU / 10)
@@ -121,5 +142,5 @@ def _energy(lufs: NDArray[np.float64] | float) -> NDArray[np.float64]:
     return np.asarray(10 ** (np.asarray(lufs, np.float64) / 10))
 
 
-def _level(energy: NDArray[np.float64]) -> NDArray[np.float64]:
+def _level(energy: NDArray[np.float64] | float) -> NDArray[np.float64]:
     return np.asarray(10 * np.log10(energy))

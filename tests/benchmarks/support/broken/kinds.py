@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.settings import Night
-from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS
+from feature_store.tables.features import FEAT_AUDIO, FEAT_COVER, FEAT_LYRICS, FEAT_MEL
 from feature_store.tables.raw import RAW_LYRICS
 from jobs.features import audio, cover, lyrics
 from jobs.landing.layout import LandingFile
@@ -105,9 +105,11 @@ def _row_count(content: bytes) -> int | None:
 
 
 def _run_audio(spark: SparkSession, night: Night, inputs: Sequence[bytes]) -> Outcomes:
+    """What became of each file in feat_audio; its row of feat_mel must be there, too."""
     catalogue = tracks(spark, night, *_landed(night, "audio", inputs))
-    nothing = frame(spark, FEAT_AUDIO, [])
-    return _outcomes(audio.build(catalogue, nothing, night=night))
+    nothing = (frame(spark, table, []) for table in (FEAT_AUDIO, FEAT_MEL))
+    built = audio.build(catalogue, *nothing, night=night).where("feat_mel IS NOT NULL")
+    return _outcomes(built.select("feat_audio.*"))
 
 
 def _run_pictures(spark: SparkSession, night: Night, inputs: Sequence[bytes]) -> Outcomes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyloudnorm
 import pytest
 
 from jobs.encoders.audio import loudness
@@ -68,6 +69,16 @@ def test_the_low_frequency_channel_of_5_1_does_not_count():
     samples[:, :2] = tone(-23, 5)
     samples[:, 3] = 1.0 * tone(0, 5, n_channels=1, hz=60.0)[:, 0]
     assert loudness.measure(samples, RATE_HZ).integrated_lufs == pytest.approx(-23, abs=0.1)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 5])
+def test_it_equals_pyloudnorm_where_that_takes_the_channels(n_channels):
+    """Noise whose level changes each second, so that both gates leave something out."""
+    rng = np.random.default_rng(n_channels)
+    levels = np.repeat(10 ** (rng.uniform(-90, -10, 20) / 20), RATE_HZ)[:, None]
+    samples = (levels * rng.normal(size=(20 * RATE_HZ, n_channels))).astype(np.float32)
+    expected = pyloudnorm.Meter(RATE_HZ).integrated_loudness(samples)
+    assert loudness.measure(samples, RATE_HZ).integrated_lufs == pytest.approx(expected, abs=0.01)
 
 
 def test_eight_channels_add_up():
