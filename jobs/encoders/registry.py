@@ -208,34 +208,38 @@ def cover_identity(settings: EncoderSettings) -> EncoderIdentity:
 @cache
 def audio_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> AudioEncoder:
     """The audio encoder of this process; it must be the one that the job was planned with."""
-    return _load(AUDIO.encoder(settings.audio), audio_identity(settings), identity)
+    return _load(AUDIO.encoder(settings.audio), settings, audio_identity(settings), identity)
 
 
 @cache
 def text_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> TextEncoder:
     """The encoder of lyrics of this process; it must be the one that the job was planned with."""
-    return _load(LYRICS.encoder(settings.lyrics), lyrics_identity(settings), identity)
+    return _load(LYRICS.encoder(settings.lyrics), settings, lyrics_identity(settings), identity)
 
 
 @cache
 def tag_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> TextEncoder:
     """The encoder of tags of this process; it must be the one that the job was planned with."""
-    return _load(LYRICS.encoder(settings.lyrics), tags_identity(settings), identity)
+    return _load(LYRICS.encoder(settings.lyrics), settings, tags_identity(settings), identity)
 
 
 @cache
 def image_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> ImageEncoder:
     """The image encoder of this process; it must be the one that the job was planned with."""
-    return _load(COVER.encoder(settings.cover), cover_identity(settings), identity)
+    return _load(COVER.encoder(settings.cover), settings, cover_identity(settings), identity)
 
 
 def _load(
-    encoder: RegisteredEncoder[EncoderT], found: EncoderIdentity, identity: EncoderIdentity
+    encoder: RegisteredEncoder[EncoderT],
+    settings: EncoderSettings,
+    found: EncoderIdentity,
+    identity: EncoderIdentity,
 ) -> EncoderT:
     """Load an encoder with one thread: Spark runs one worker per core, so more would queue.
 
     Args:
-        encoder: by the settings.
+        encoder: the one that the settings name.
+        settings: what its `load` takes.
         found: the identity of its rows on this machine.
         identity: that of the rows that the job was planned with.
 
