@@ -45,9 +45,9 @@ def lacking(
         encoded: each feature table so far, of all identities.
         identities: those whose rows count.
     """
-    wanted = {table: identity for table, identity in identities.items() if identity is not None}
+    required = {table: identity for table, identity in identities.items() if identity is not None}
     found = content
-    for table, identity in wanted.items():
+    for table, identity in required.items():
         same = [F.col(name) == value for name, value in asdict(identity).items()]
         there = encoded[table].where(reduce(lambda one, other: one & other, same))
         found = found.join(
@@ -55,7 +55,7 @@ def lacking(
             on="content_hash",
             how="left",
         )
-    missing = [F.when(F.col(f"in_{table.name}").isNull(), F.lit(table.name)) for table in wanted]
+    missing = [F.when(F.col(f"in_{table.name}").isNull(), F.lit(table.name)) for table in required]
     names = F.array_compact(F.array(*missing)) if missing else F.array().cast("array<string>")
     return found.select(*content.columns, names.alias("lacking")).where(F.size("lacking") > 0)
 

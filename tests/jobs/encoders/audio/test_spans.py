@@ -38,8 +38,8 @@ def test_windows_never_overlap_or_leave_the_recording(n_frames):
 
 def test_the_beginning_and_the_windows_are_decoded_once():
     """The first 40 s hold the window from 10 s, and half of that from 35 s on."""
-    wanted = Excerpts(37, 20, 4)
-    assert wanted.spans(100, 1) == spans((0, 40), (60, 65), (85, 90))
+    required = Excerpts(37, 20, 4)
+    assert required.spans(100, 1) == spans((0, 40), (60, 65), (85, 90))
 
 
 def test_a_short_recording_is_one_span():
