@@ -21,6 +21,7 @@ from feature_store.tables.features import (
     FEAT_COVER,
     FEAT_ENCODERS,
     FEAT_LYRICS,
+    FEAT_SEMANTICS,
     FEAT_TAGS,
 )
 from jobs.encoders import registry
@@ -38,8 +39,13 @@ def build(tracks: DataFrame, tags: DataFrame, *, night: Night) -> DataFrame:
         FEAT_LYRICS: (tracks.where("lyrics_hash IS NOT NULL"), registry.lyrics_identity(encoders)),
         FEAT_COVER: (tracks.where("cover_hash IS NOT NULL"), registry.cover_identity(encoders)),
         FEAT_TAGS: (tags, registry.lyrics_identity(encoders)),
+        FEAT_SEMANTICS: (tracks, registry.semantics_identity(encoders)),
     }
-    rows = [_row(table.name, *found) for table, found in content.items()]
+    rows = [
+        _row(table.name, of_table, identity)
+        for table, (of_table, identity) in content.items()
+        if identity is not None  # no language model is set
+    ]
     return (
         reduce(lambda above, below: above.unionByName(below), rows)
         .withColumn("as_of_date", F.lit(night.as_of))
