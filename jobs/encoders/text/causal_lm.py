@@ -71,8 +71,7 @@ class CausalLM:
                 num_beams=1,
                 max_new_tokens=MAX_ANSWER_TOKENS,
             )
-        text: str = self._tokenizer.decode(said[0, n_prompt:], skip_special_tokens=True)
-        return text
+        return str(self._tokenizer.decode(said[0, n_prompt:], skip_special_tokens=True))
 
     def _check_window(self, n_prompt: int) -> None:
         if self._is_too_long(n_prompt):
