@@ -54,10 +54,10 @@ def test_an_answer_without_an_end_is_cut(tmp_path, short_answers):
 
 
 def test_settings_of_generation_in_the_folder_change_no_answer(tmp_path, short_answers):
-    """A published model may sample or penalise repeated tokens by default, which JSON is full of."""
+    """A published model may sample or refuse repeated tokens by default, which JSON is full of."""
     folder = save_gpt2(tmp_path / "model", {"dark": "night", "night": "dark"})
     GenerationConfig(
-        do_sample=True, temperature=50.0, repetition_penalty=9.0, max_length=3, eos_token_id=0
+        do_sample=True, no_repeat_ngram_size=1, max_length=3, eos_token_id=0
     ).save_pretrained(folder)
 
     assert CausalLM(folder, "a").answer("dark") == "night dark night dark night dark"
