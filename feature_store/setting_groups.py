@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -268,6 +269,12 @@ class EncoderSettings(BaseModel):
         description="encoder_id of feat_audio; transformers:FOLDER is a model of transformers in a "
         "local folder, also for lyrics and cover.",
     )
+    openl3_weights: str = Field(
+        "",
+        description="File with the weights of an OpenL3 encoder (openl3_audio_mel256_music.h5 or "
+        "openl3_audio_mel256_env.h5, unpacked), at the same path on every machine of Spark; needed "
+        "when encoders.audio begins with openl3-.",
+    )
     lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics and feat_tags.")
     cover: str = Field("efficientnet-lite0-v1", description="encoder_id of feat_cover.")
     semantics: str = Field(
@@ -276,8 +283,45 @@ class EncoderSettings(BaseModel):
         "in a local folder, which each of Spark's workers loads; empty: no model is asked.",
     )
     max_audio_s: float = Field(
-        60.0, gt=0, description="Seconds of each recording that the encoder reads, from its middle."
+        60.0, gt=0, le=600, description="Seconds of each recording that the audio encoder reads."
     )
+    audio_windows: int = Field(
+        4,
+        ge=1,
+        description="Windows that these seconds are cut in, spread over the recording.",
+    )
+    audio_mel: bool = Field(
+        default=True,
+        description="Write feat_mel, 320 kB a recording: the input of HTCL's audio tower.",
+    )
+
+    @property
+    def needs_openl3_weights(self) -> bool:
+        """Whether the audio encoder is one of OpenL3."""
+        return self.audio.startswith("openl3-")
+
+    def openl3_weights_fault(self) -> str:
+        """What is wrong with `openl3_weights` on this machine; "" when nothing is.
+
+        An encoder that is not of OpenL3 needs no weights of it.
+        """
+        if not self.needs_openl3_weights:
+            return ""
+        named = f"settings: encoders.openl3_weights = {self.openl3_weights!r}"
+        next_step = (
+            "set EVENSONG_ENCODERS__OPENL3_WEIGHTS to the .h5 that OpenL3's authors publish "
+            "(branch models of github.com/marl/openl3), unpacked"
+        )
+        if not self.openl3_weights:
+            return f"{named}: encoders.audio = {self.audio!r} needs a file; {next_step}"
+        if not Path(self.openl3_weights).is_absolute():
+            return (
+                f"{named}: the path must begin with /, because Airflow and Spark run in other "
+                f"folders; {next_step}"
+            )
+        if not Path(self.openl3_weights).is_file():
+            return f"{named}: there is no such file on this machine; {next_step}"
+        return ""
 
 
 class MaintenanceSettings(BaseModel):

@@ -1,4 +1,4 @@
-"""Where each table's job lives: the layer names the folder, the rest of the name the file."""
+"""Where each job lives: its first table's layer names the folder, the rest of the name the file."""
 
 from __future__ import annotations
 
@@ -21,33 +21,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job's three parts: what it reads, what it writes, and the pure function between."""
+    """A job's three parts: what it reads, what it writes, and the pure function between.
+
+    Attributes:
+        outputs: the first names the job. Of a job with several, `build` gives a frame with a struct
+            column for each, named after the table and null where a row has none of it.
+    """
 
     inputs: tuple[Input, ...]
-    output: Table
+    outputs: tuple[Table, ...]
     build: Callable[..., DataFrame]
 
 
 def job_called(name: str) -> Job:
-    """The job that writes the table `name`.
+    """The job `name`, which is the name of the first table that it writes.
 
     Raises:
-        ContractError: no job writes such a table, or its module contradicts its name.
+        ContractError: no job has this name, or its module contradicts it.
     """
     module_name = module_of(name)
     if module_name not in _existing_modules():
         raise ContractError(f"no job writes {name!r}; jobs: {', '.join(job_names())}")
     module = importlib.import_module(module_name)
-    if module.OUTPUT.name != name:
-        raise ContractError(f"{module_name} writes {module.OUTPUT.name}, its name says {name}")
+    outputs = getattr(module, "OUTPUTS", None) or (module.OUTPUT,)
+    if outputs[0].name != name:
+        raise ContractError(f"{module_name} writes {outputs[0].name}, its name says {name}")
     _refuse_wrong_signature(module_name, module.build, len(module.INPUTS))
-    return Job(module.INPUTS, module.OUTPUT, module.build)
+    return Job(module.INPUTS, outputs, module.build)
 
 
 def job_names() -> list[str]:
-    """Tables that a job writes, in the order of their declaration."""
+    """Names of all jobs, in the order in which their tables are declared."""
     existing = _existing_modules()
     return [name for name in TABLES if module_of(name) in existing]
+
+
+def job_of_table() -> dict[str, str]:
+    """By table that a job writes, the job's name."""
+    return {table.name: name for name in job_names() for table in job_called(name).outputs}
 
 
 def module_of(name: str) -> str:

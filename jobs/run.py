@@ -8,6 +8,8 @@ The only entry point of Spark jobs: the DAG calls `run_job`, and spark-submit ru
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -48,14 +50,14 @@ LOG = structlog.get_logger()
 
 
 def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Written:
-    """Compute and write the table `name` for one night.
+    """Compute and write the tables of the job `name` for one night; gives what its first got.
 
     Raises:
         ContractError: there is no such job, or its rows contradict the contract.
         TableMissing: an input has not been written yet.
         DayAhead: the night's day is later than tomorrow.
         ErasedDuringRun: a person was erased after the inputs had been read.
-        LeaseTaken: another run is writing the table.
+        LeaseTaken: another run is writing a table.
         LeaseLost, CommitLost: another run may have replaced what this one wrote.
     """
     started_at_s = time.monotonic()
@@ -64,36 +66,83 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
     lake = night.settings.lake
     check_no_erasure = erasure_guard(lake)
 
-    with run_events(night, [name], partial(datetime.now, UTC)):
-        with spark_io.exclusive_write(session, lake, job.output) as check_lease:
-            days = days_to_compute(job.output, night)
-            ensure_table(lake, job.output)
+    with run_events(night, [table.name for table in job.outputs], partial(datetime.now, UTC)):
+        with _exclusive_writes(session, lake, job.outputs) as check_leases:
+            days = days_to_compute(job.outputs[0], night)
+            for table in job.outputs:
+                ensure_table(lake, table)
             inputs = versions_of(
                 lake, [item.table for item in job.inputs if not isinstance(item, LandingSource)]
             )
             frames = [_read(session, job_input, days, night) for job_input in job.inputs]
-            built = job.build(*frames, night=night)
-            written = spark_io.write(
-                built,
-                lake,
-                job.output,
-                first=days.first,
-                end=days.end,
-                commit_note=night.run_id,
-                before_commit=check_no_erasure,
-                check_lease=check_lease,
-            )
+            with _rows_of_each(job.build(*frames, night=night), job.outputs) as rows:
+                written = [
+                    spark_io.write(
+                        rows[table],
+                        lake,
+                        table,
+                        first=days.first,
+                        end=days.end,
+                        commit_note=night.run_id,
+                        before_commit=check_no_erasure,
+                        check_lease=check_leases,
+                    )
+                    for table in job.outputs
+                ]
         elapsed_s = time.monotonic() - started_at_s
-        record_task(night, written, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
-    LOG.info(
-        "wrote",
-        table=name,
-        as_of=night.as_of.isoformat(),
-        rows=written.row_count,
-        version=written.table_version,
-        seconds=round(elapsed_s, 1),
-    )
-    return written
+        for one in written:
+            record_task(night, one, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
+    for one in written:
+        LOG.info(
+            "wrote",
+            table=one.table_name,
+            as_of=night.as_of.isoformat(),
+            rows=one.row_count,
+            version=one.table_version,
+            seconds=round(elapsed_s, 1),
+        )
+    return written[0]
+
+
+@contextmanager
+def _exclusive_writes(
+    spark: SparkSession, lake: str, tables: Sequence[Table]
+) -> Iterator[Callable[[], None]]:
+    """Hold the leases of all tables, taken in the order of names: two jobs cannot deadlock."""
+    with ExitStack() as leases:
+        checks = [
+            leases.enter_context(spark_io.exclusive_write(spark, lake, table))
+            for table in sorted(tables, key=lambda table: table.name)
+        ]
+
+        def check_leases() -> None:
+            for check in checks:
+                check()
+
+        yield check_leases
+
+
+@contextmanager
+def _rows_of_each(
+    built: DataFrame, outputs: Sequence[Table]
+) -> Iterator[Mapping[Table, DataFrame]]:
+    """By output, its rows; those of several outputs are computed once, and kept on disk meanwhile.
+
+    Each commit stands for itself: after a crash between two, the next run computes what is missing.
+    """
+    if len(outputs) == 1:
+        yield {outputs[0]: built}
+        return
+    from pyspark import StorageLevel
+
+    kept = built.persist(StorageLevel.DISK_ONLY)
+    try:
+        yield {
+            table: kept.where(kept[table.name].isNotNull()).select(f"{table.name}.*")
+            for table in outputs
+        }
+    finally:
+        kept.unpersist()
 
 
 def days_to_compute(table: Table, night: Night) -> Slice:

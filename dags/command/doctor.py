@@ -1,4 +1,4 @@
-"""The checks of `evensong doctor`: Python, Java, lake and disk."""
+"""The checks of `evensong doctor`: Python, Java, lake, disk and an encoder's weights."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield _java(settings)
     yield from _lake(settings)
     yield _disk(settings)
+    yield from _openl3(settings)
 
 
 def _java(settings: Settings) -> Check:
@@ -73,3 +74,12 @@ def _disk(settings: Settings) -> Check:
         f"{free_gb:.0f} GB free at {settings.state}",
         f"free {_MIN_FREE_GB} GB, or point EVENSONG_STATE elsewhere",
     )
+
+
+def _openl3(settings: Settings) -> Iterator[Check]:
+    """Check that the weights file is there, when the audio encoder is one of OpenL3."""
+    encoders = settings.encoders
+    if encoders.needs_openl3_weights:
+        fault = encoders.openl3_weights_fault()
+        what, _, next_step = fault.rpartition("; ")
+        yield Check("OpenL3", not fault, what or encoders.openl3_weights, next_step)

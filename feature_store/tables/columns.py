@@ -165,23 +165,82 @@ FAILURE_REASON = Column(
     "failure_reason", Kind.STRING, "Reason code: why there is no embedding."
 ).or_null("when there is one")
 AUDIO_EMBEDDING = Column(
-    "audio_embedding", Kind.FLOATS, "Mean of the encoder's vectors over the track."
+    "audio_embedding", Kind.FLOATS, "Mean of the encoder's vectors over the windows."
+).or_null("when the audio could not be read")
+AUDIO_EMBEDDING_MAX = Column(
+    "audio_embedding_max",
+    Kind.FLOATS,
+    "Maximum of the encoder's vectors over the windows, in each dimension.",
 ).or_null("when the audio could not be read")
 TAG_PROBABILITIES = Column(
-    "tag_probabilities", Kind.FLOATS, "MusiCNN's 50 tags, mean over the track.", "0..1"
+    "tag_probabilities", Kind.FLOATS, "MusiCNN's 50 tags, mean over the windows.", "0..1"
 ).or_null("when the audio could not be read, or the encoder knows no tags")
-LOUDNESS_DB = Column(
-    "loudness_db", Kind.FLOAT, "Root mean square against full scale.", "dB"
+TAG_PROBABILITIES_MAX = Column(
+    "tag_probabilities_max", Kind.FLOATS, "MusiCNN's 50 tags, maximum over the windows.", "0..1"
+).or_null("when the audio could not be read, or the encoder knows no tags")
+LOUDNESS_LUFS = Column(
+    "loudness_lufs", Kind.FLOAT, "Integrated loudness, ITU-R BS.1770-4.", "LUFS"
+).or_null("when the audio could not be read, or is below the gate of -70 LUFS")
+LOUDNESS_RANGE_LU = Column(
+    "loudness_range_lu", Kind.FLOAT, "Dynamic range: loudness range, EBU Tech 3342.", "LU"
+).or_null("when the audio could not be read, or has less than 3 s above the gate")
+TRUE_PEAK_DBTP = Column(
+    "true_peak_dbtp",
+    Kind.FLOAT,
+    "Highest level between samples against full scale, ITU-R BS.1770-4, annex 2.",
+    "dBTP",
 ).or_null("when the audio could not be read")
-TEMPO_BPM = Column("tempo_bpm", Kind.FLOAT, "Beats per minute.", "bpm").or_null(
+TEMPO_BPM = Column("tempo_bpm", Kind.FLOAT, "Beats per minute (Ellis 2007).", "bpm").or_null(
     "when the audio could not be read or has no pulse"
 )
-ONSET_RATE_HZ = Column("onset_rate_hz", Kind.FLOAT, "Note onsets per second.", "1/s").or_null(
+TEMPO_CONFIDENCE = Column(
+    "tempo_confidence",
+    Kind.FLOAT,
+    "Autocorrelation of the spectral flux at the period of the tempo.",
+    "0..1",
+).or_null("when the audio could not be read or has no pulse")
+BEAT_STRENGTH_RATIO = Column(
+    "beat_strength_ratio",
+    Kind.FLOAT,
+    "Share of the spectral flux within 32 ms of a beat (beats as in Ellis 2007).",
+    "0..1",
+).or_null("when the audio could not be read or has no pulse")
+ONSET_RATE_HZ = Column("onset_rate_hz", Kind.FLOAT, "Note onsets per second.", "Hz").or_null(
     "when the audio could not be read"
 )
-DECODED_S = Column("decoded_s", Kind.FLOAT, "Length of the decoded audio.", "s").or_null(
+KEY_TONIC = Column(
+    "key_tonic", Kind.STRING, "Tonic of the key, C, C#, D, ... B (Krumhansl 1990)."
+).or_null("when the audio could not be read or fits no key")
+KEY_MODE = Column("key_mode", Kind.STRING, "major or minor.").or_null(
+    "when the audio could not be read or fits no key"
+)
+KEY_CONFIDENCE = Column(
+    "key_confidence",
+    Kind.FLOAT,
+    "Correlation of the pitch classes with the key's profile, less that with the next best key's.",
+    "0..1",
+).or_null("when the audio could not be read or fits no key")
+SPECTRAL_CENTROID_HZ = Column(
+    "spectral_centroid_hz",
+    Kind.FLOAT,
+    "Mean frequency up to 8 kHz, weighted by magnitude; mean over the frames with sound.",
+    "Hz",
+).or_null("when the audio could not be read")
+SILENCE_RATIO = Column(
+    "silence_ratio", Kind.FLOAT, "Share of frames of 64 ms below -60 dB against full scale.", "0..1"
+).or_null("when the audio could not be read")
+DECODED_S = Column("decoded_s", Kind.FLOAT, "Length of the windows.", "s").or_null(
     "when the audio could not be read"
 )
+LOG_MEL = Column(
+    "log_mel",
+    Kind.BINARY,
+    "Log-mel spectrogram of the first 120 s, 1,251 frames of 96 ms x 128 bands, row by row, "
+    "float16 little-endian, mean 0 and deviation 1 (jobs/encoders/audio/htcl_mel.py).",
+).or_null("when the audio could not be read, or its first 120 s are silent")
+MEL_FRAME_COUNT = Column(
+    "mel_frame_count", Kind.INT, "Frames of log_mel that hold audio; the others are padding."
+).or_null("when log_mel is null")
 LYRICS_EMBEDDING = Column(
     "lyrics_embedding", Kind.FLOATS, "Sentence embedding of the lyrics."
 ).or_null("when the lyrics hold no word")

@@ -31,17 +31,44 @@ FEAT_ENCODERS = Table(
 
 FEAT_AUDIO = Table(
     name="feat_audio",
-    meaning="Embedding, tag probabilities and signal measures of an audio file.",
+    meaning="Embedding, tag probabilities and descriptors of an audio file, over windows spread "
+    "over it.",
     columns=(
         *_ENCODED,
         c.AUDIO_EMBEDDING,
+        c.AUDIO_EMBEDDING_MAX,
         c.TAG_PROBABILITIES,
-        c.LOUDNESS_DB,
+        c.TAG_PROBABILITIES_MAX,
+        c.LOUDNESS_LUFS,
+        c.LOUDNESS_RANGE_LU,
+        c.TRUE_PEAK_DBTP,
         c.TEMPO_BPM,
+        c.TEMPO_CONFIDENCE,
+        c.BEAT_STRENGTH_RATIO,
         c.ONSET_RATE_HZ,
+        c.KEY_TONIC,
+        c.KEY_MODE,
+        c.KEY_CONFIDENCE,
+        c.SPECTRAL_CENTROID_HZ,
+        c.SILENCE_RATIO,
         c.DECODED_S,
         c.FAILURE_REASON,
     ),
+    key=_ENCODED_KEY,
+    time=Time.NONE,
+    constraints=(
+        Within("tempo_confidence", 0, 1),
+        Within("beat_strength_ratio", 0, 1),
+        OneOf("key_mode", ("major", "minor")),
+        Within("key_confidence", 0, 1),
+        Within("silence_ratio", 0, 1),
+    ),
+)
+
+FEAT_MEL = Table(
+    name="feat_mel",
+    meaning="Log-mel spectrogram of the beginning of an audio file, for HTCL's audio tower.",
+    columns=(*_ENCODED, c.LOG_MEL, c.MEL_FRAME_COUNT, c.FAILURE_REASON),
     key=_ENCODED_KEY,
     time=Time.NONE,
 )
@@ -150,6 +177,7 @@ FEAT_TRACK_SEMANTICS = Table(
 TABLES = (
     FEAT_ENCODERS,
     FEAT_AUDIO,
+    FEAT_MEL,
     FEAT_LYRICS,
     FEAT_COVER,
     FEAT_TAGS,

@@ -16,9 +16,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from threading import Lock
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import structlog
@@ -56,7 +57,18 @@ class DecoderProcess:
         self._one_at_a_time = Lock()
 
     def decode(self, decoder: str, content: bytes, *arguments: float) -> NDArray[Any]:
-        """What a decoder of the program makes of content.
+        """The one array that a decoder of the program makes of content.
+
+        Raises:
+            ContentFailure, DecoderKilled, DecoderFailed: as `decode_all`.
+        """
+        [array] = self.decode_all(decoder, content, *arguments)
+        return array
+
+    def decode_all(
+        self, decoder: str, content: bytes, *arguments: float
+    ) -> tuple[NDArray[Any], ...]:
+        """The arrays that a decoder of the program makes of content.
 
         Raises:
             ContentFailure: the decoder raised it, ran into a limit, or crashed twice.
@@ -104,7 +116,9 @@ class DecoderProcess:
             return DecoderFailed(f"decoder {decoder}: {ended}; run `{' '.join(self._command)}`")
         return ContentFailure(FailureReason.CRASHED, ended)
 
-    def _answer(self, decoder: str, content: bytes, arguments: tuple[float, ...]) -> NDArray[Any]:
+    def _answer(
+        self, decoder: str, content: bytes, arguments: tuple[float, ...]
+    ) -> tuple[NDArray[Any], ...]:
         process = self._process = self._process or self._started()
         if process.stdin is None or process.stdout is None:  # both are pipes
             raise AssertionError
@@ -117,10 +131,7 @@ class DecoderProcess:
             raise DecoderFailed(f"decoder {decoder}: {answer['fault']}")
         if "reason" in answer:
             raise ContentFailure(FailureReason(answer["reason"]), answer["detail"])
-        decoded = process.stdout.read(answer["byte_count"])
-        if len(decoded) < answer["byte_count"]:
-            raise EOFError
-        return np.frombuffer(decoded, answer["dtype"]).reshape(answer["shape"])
+        return tuple(_array(process.stdout, header) for header in answer["arrays"])
 
     def _started(self) -> subprocess.Popen[bytes]:
         """A process that has said that it is ready.
@@ -150,6 +161,14 @@ class DecoderProcess:
             stderr=subprocess.DEVNULL,  # decoders print a line for each damaged frame
             env=environment,
         )
+
+
+def _array(answers: IO[bytes], header: Mapping[str, Any]) -> NDArray[Any]:
+    """The next array of an answer; the decoder ended when it is cut."""
+    decoded = answers.read(header["byte_count"])
+    if len(decoded) < header["byte_count"]:
+        raise EOFError
+    return np.frombuffer(decoded, header["dtype"]).reshape(header["shape"])
 
 
 def _line(read: bytes) -> bytes:

@@ -4,8 +4,8 @@ A program calls `serve` with its decoders: jobs/encoders/decoder_table.py for au
 jobs/landing/parquet_check.py for landing files.
 
 A request is a line of JSON (decoder, byte_count, arguments) and the content's bytes. An answer is a
-line of JSON: of an array (shape, dtype, byte_count) with its bytes behind it, of a failure (reason,
-detail), or of a fault in the decoder's own code (fault).
+line of JSON: of arrays (for each its shape, dtype, byte_count) with their bytes behind it, of a
+failure (reason, detail), or of a fault in the decoder's own code (fault).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 
-Decoder = Callable[..., NDArray[Any]]
-"""From content and further arguments to an array; raises ContentFailure."""
+Decoder = Callable[..., NDArray[Any] | tuple[NDArray[Any], ...]]
+"""From content and further arguments to an array, or several; raises ContentFailure."""
 
 _OF_THE_CONTENT = (ValueError, LookupError, ArithmeticError, EOFError, struct.error)
 """What taking bytes apart raises when they make no sense; all else is a fault of the program."""
@@ -79,7 +79,7 @@ def _respond(
     except Exception:  # noqa: BLE001  the worker raises it
         _write(answers, {"fault": traceback.format_exc()})
     else:
-        _write_array(answers, decoded)
+        _write_arrays(answers, decoded if isinstance(decoded, tuple) else (decoded,))
 
 
 def _address_space_bytes() -> int | None:
@@ -89,14 +89,16 @@ def _address_space_bytes() -> int | None:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def _write_array(answers: IO[bytes], array: NDArray[Any]) -> None:
-    header = {"shape": array.shape, "dtype": array.dtype.str, "byte_count": array.nbytes}
-    _write(answers, header, np.ascontiguousarray(array).data)
+def _write_arrays(answers: IO[bytes], arrays: tuple[NDArray[Any], ...]) -> None:
+    headers = [
+        {"shape": array.shape, "dtype": array.dtype.str, "byte_count": array.nbytes}
+        for array in arrays
+    ]
+    _write(answers, {"arrays": headers}, *(np.ascontiguousarray(array).data for array in arrays))
 
 
-def _write(
-    answers: IO[bytes], header: Mapping[str, object], body: memoryview | bytes = b""
-) -> None:
+def _write(answers: IO[bytes], header: Mapping[str, object], *bodies: memoryview) -> None:
     answers.write(json.dumps(header).encode() + b"\n")
-    answers.write(body)
+    for body in bodies:
+        answers.write(body)
     answers.flush()

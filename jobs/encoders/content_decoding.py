@@ -20,12 +20,21 @@ MAX_CPU_S = 60  # decoding a minute of audio takes .03 s, the largest picture ab
 
 
 def decode_apart(decoder: str, content: bytes, *arguments: float) -> NDArray[Any]:
-    """What a decoder of `decoder_table.DECODERS` makes of content, in a process of its own.
+    """The array that a decoder of `decoder_table.DECODERS` makes, in a process of its own.
 
     Raises:
-        ContentFailure, DecoderKilled, DecoderFailed: as `DecoderProcess.decode`.
+        ContentFailure, DecoderKilled, DecoderFailed: as `DecoderProcess.decode_all`.
     """
     return _decoder_of(os.getpid()).decode(decoder, content, *arguments)
+
+
+def decode_all_apart(decoder: str, content: bytes, *arguments: float) -> tuple[NDArray[Any], ...]:
+    """The arrays that a decoder of `decoder_table.DECODERS` makes, in a process of its own.
+
+    Raises:
+        ContentFailure, DecoderKilled, DecoderFailed: as `DecoderProcess.decode_all`.
+    """
+    return _decoder_of(os.getpid()).decode_all(decoder, content, *arguments)
 
 
 def limits() -> dict[str, object]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 
 from jobs.decoding.serving import Decoder, serve
-from jobs.encoders.audio import audio_file
+from jobs.encoders.audio import audio_file, recording
 from jobs.encoders.image import image_file
 
 DECODERS: dict[str, Decoder] = {
     "audio": audio_file.decode,
+    "recording": recording.decode,
     "square_image": image_file.decode,
     "image": image_file.decode_whole,
 }

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.setting_groups import EncoderSettings
-from jobs.encoders.audio import musicnn, transformer_audio
+from jobs.encoders.audio import (
+    htcl_mel,
+    loudness,
+    musicnn,
+    openl3,
+    recording,
+    signal,
+    transformer_audio,
+)
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.image import efficientnet_lite, transformer_image
 from jobs.encoders.text import causal_lm, minilm, transformer_text
@@ -36,8 +44,8 @@ class AudioEncoder(Protocol):
 
     sample_rate_hz: int
 
-    def encode(self, samples: NDArray[np.float32]) -> AudioEncoding:
-        """Encoding of one recording, `samples` of shape (n_samples,) at `sample_rate_hz`."""
+    def encode(self, windows: Sequence[NDArray[np.float32]]) -> AudioEncoding:
+        """Encoding of the windows of one recording, each (n_samples,) at `sample_rate_hz`."""
 
 
 class TextEncoder(Protocol):
@@ -66,7 +74,7 @@ class RegisteredEncoder(Generic[EncoderT]):
     """How to identify and to load an encoder."""
 
     identity: Callable[[EncoderSettings], EncoderIdentity]
-    load: Callable[[], EncoderT]
+    load: Callable[[EncoderSettings], EncoderT]
 
 
 class EncoderDiffers(RuntimeError):
@@ -114,7 +122,24 @@ class Modality(Generic[EncoderT]):
 def _text_in_folder(encoder_id: str, folder: Path) -> RegisteredEncoder[TextEncoder]:
     return RegisteredEncoder(
         lambda _: transformer_text.text_identity(encoder_id, folder),
-        lambda: transformer_text.TransformerText(folder),
+        lambda _: transformer_text.TransformerText(folder),
+    )
+
+
+def _heard(settings: EncoderSettings) -> dict[str, object]:
+    """Preprocessing of what every audio encoder hears, and of the measures in the same row."""
+    return {
+        "recording": recording.preprocessing(),
+        "loudness": loudness.preprocessing(),
+        "signal": signal.preprocessing(),
+        "excerpts": [htcl_mel.CLIP_S, settings.max_audio_s, settings.audio_windows],
+    }
+
+
+def _openl3(encoder_id: str) -> RegisteredEncoder[AudioEncoder]:
+    return RegisteredEncoder(
+        lambda settings: openl3.identity(encoder_id, settings, _heard(settings)),
+        lambda settings: openl3.OpenL3(encoder_id, settings),
     )
 
 
@@ -122,13 +147,14 @@ AUDIO: Modality[AudioEncoder] = Modality(
     "audio",
     {
         musicnn.ENCODER_ID: RegisteredEncoder(
-            lambda settings: musicnn.identity(settings.max_audio_s), musicnn.MusiCNN
+            lambda settings: musicnn.identity(_heard(settings)), lambda _: musicnn.MusiCNN()
         ),
+        **{encoder_id: _openl3(encoder_id) for encoder_id in openl3.VARIANTS},
     },
     transformer_audio.EXTRACTOR_FILES,
     lambda encoder_id, folder: RegisteredEncoder(
-        lambda settings: transformer_audio.audio_identity(encoder_id, folder, settings.max_audio_s),
-        lambda: transformer_audio.TransformerAudio(folder),
+        lambda settings: transformer_audio.audio_identity(encoder_id, folder, _heard(settings)),
+        lambda _: transformer_audio.TransformerAudio(folder),
     ),
 )
 LYRICS: Modality[TextEncoder] = Modality(
@@ -137,7 +163,7 @@ LYRICS: Modality[TextEncoder] = Modality(
         # Its folder is looked up when it is needed: it may have to be installed first.
         minilm.ENCODER_ID: RegisteredEncoder(
             lambda settings: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).identity(settings),
-            lambda: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).load(),
+            lambda settings: _text_in_folder(minilm.ENCODER_ID, minilm.folder()).load(settings),
         ),
     },
     transformer_text.TOKENIZER_FILES,
@@ -147,13 +173,13 @@ COVER: Modality[ImageEncoder] = Modality(
     "cover",
     {
         efficientnet_lite.ENCODER_ID: RegisteredEncoder(
-            lambda _: efficientnet_lite.identity(), efficientnet_lite.EfficientNetLite0
+            lambda _: efficientnet_lite.identity(), lambda _: efficientnet_lite.EfficientNetLite0()
         ),
     },
     transformer_image.PROCESSOR_FILES,
     lambda encoder_id, folder: RegisteredEncoder(
         lambda _: transformer_image.image_identity(encoder_id, folder),
-        lambda: transformer_image.TransformerImage(folder),
+        lambda _: transformer_image.TransformerImage(folder),
     ),
 )
 SEMANTICS: Modality[AnswerModel] = Modality(
@@ -162,7 +188,7 @@ SEMANTICS: Modality[AnswerModel] = Modality(
     transformer_text.TOKENIZER_FILES,
     lambda encoder_id, folder: RegisteredEncoder(
         lambda _: causal_lm.answer_identity(encoder_id, folder, track_attributes.preprocessing()),
-        lambda: causal_lm.CausalLM(folder, track_attributes.prompt_of("{}")),
+        lambda _: causal_lm.CausalLM(folder, track_attributes.prompt_of("{}")),
     ),
 )
 
@@ -170,6 +196,11 @@ SEMANTICS: Modality[AnswerModel] = Modality(
 def audio_identity(settings: EncoderSettings) -> EncoderIdentity:
     """Identity of the rows of feat_audio under these settings."""
     return AUDIO.encoder(settings.audio).identity(settings)
+
+
+def mel_identity(settings: EncoderSettings) -> EncoderIdentity | None:
+    """Identity of the rows of feat_mel; None when these settings want none."""
+    return htcl_mel.identity() if settings.audio_mel else None
 
 
 def lyrics_identity(settings: EncoderSettings) -> EncoderIdentity:
@@ -233,4 +264,4 @@ def _load(
             "machine of Spark"
         )
     torch.set_num_threads(1)
-    return encoder.load()
+    return encoder.load(settings)

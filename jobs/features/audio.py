@@ -1,12 +1,14 @@
-"""feat_audio: embedding, tag probabilities and signal measures of new recordings.
+"""feat_audio: embedding, tag probabilities and descriptors of new recordings; feat_mel with it.
 
-Two tracks with the same bytes share a row. A recording that cannot be decoded gets a row without
-features and with the failure reason; it is not tried again until the preprocessing changes. One
-whose files are gone gets no row, and is encoded when a file is back.
+A recording is read and decoded once for both tables. Two tracks with the same bytes share a row. A
+recording that cannot be decoded gets a row without features and with the failure reason; it is not
+tried again until the preprocessing changes. One whose files are gone gets no row, and is encoded
+when a file is back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 
@@ -17,54 +19,73 @@ from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.setting_groups import EncoderSettings
 from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
-from feature_store.tables.features import FEAT_AUDIO
+from feature_store.tables.features import FEAT_AUDIO, FEAT_MEL
 from jobs.encoders import registry
-from jobs.encoders.audio import audio_file, signal
-from jobs.encoders.content_decoding import decode_apart
-from jobs.features.steps.incremental_encoding import (
-    Features,
-    encode,
-    not_yet_encoded,
-    read_content,
-)
+from jobs.encoders.audio import audio_file, htcl_mel, signal
+from jobs.encoders.audio.recording import Recording
+from jobs.encoders.content_decoding import decode_all_apart
+from jobs.features.steps.incremental_encoding import Features, read_content
+from jobs.features.steps.several_outputs import encode_several, lacking
 from jobs.inputs import AsOf, WholeTable
 
-INPUTS = (AsOf(CORE_TRACKS), WholeTable(FEAT_AUDIO))
-OUTPUT = FEAT_AUDIO
+INPUTS = (AsOf(CORE_TRACKS), WholeTable(FEAT_AUDIO), WholeTable(FEAT_MEL))
+OUTPUTS = (FEAT_AUDIO, FEAT_MEL)
 
 
-def build(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
-    """Rows for the audio of `tracks` that `encoded` lacks."""
+def build(tracks: DataFrame, audio: DataFrame, mel: DataFrame, *, night: Night) -> DataFrame:
+    """Rows for the audio of `tracks` that `audio` and `mel` lack, a struct column a table."""
     encoders = night.settings.encoders
     identity = registry.audio_identity(encoders)
+    identities = {FEAT_AUDIO: identity, FEAT_MEL: registry.mel_identity(encoders)}
     recordings = (
         tracks.where(F.col("audio_hash").isNotNull())
         .groupBy(F.col("audio_hash").alias("content_hash"))
         .agg(F.array_sort(F.collect_set("audio_uri")).alias("source"))
     )
-    new = not_yet_encoded(recordings, encoded, identity)
-    featurise = partial(_audio_features, night.settings.lake, encoders, identity)
-    return encode(new, OUTPUT, identity, featurise, night=night)
+    new = lacking(recordings, {FEAT_AUDIO: audio, FEAT_MEL: mel}, identities)
+    featurise = partial(_features, night.settings.lake, encoders, identity)
+    return encode_several(new, identities, featurise, night=night)
 
 
-def _audio_features(
+def _features(
     lake: str,
     encoders: EncoderSettings,
     identity: EncoderIdentity,
     content_hash: str,
     paths: list[str],
-) -> Features:
-    """The feature columns of one recording."""
+) -> Mapping[str, Callable[[], Features]]:
+    """What makes the feature columns of one recording, by table."""
     content = read_content(lake, paths, content_hash, max_bytes=audio_file.MAX_FILE_BYTES)
+    # The beginning is decoded even without feat_mel: the loudness must not depend on that setting.
+    excerpts = htcl_mel.CLIP_S, encoders.max_audio_s, encoders.audio_windows
+    recording = Recording.of(decode_all_apart("recording", content, *excerpts))
+    return {
+        FEAT_AUDIO.name: partial(_audio_features, recording, encoders, identity),
+        FEAT_MEL.name: partial(_mel_features, recording),
+    }
+
+
+def _audio_features(
+    recording: Recording, encoders: EncoderSettings, identity: EncoderIdentity
+) -> Features:
     encoder = registry.audio_encoder(encoders, identity)
-    max_audio_s, own_rate_hz = encoders.max_audio_s, encoder.sample_rate_hz
-    samples = decode_apart("audio", content, max_audio_s)
-    if own_rate_hz == audio_file.SAMPLE_RATE_HZ:
-        encoding = encoder.encode(samples)
-    else:
-        encoding = encoder.encode(decode_apart("audio", content, max_audio_s, own_rate_hz))
+    windows = recording.windows_at(audio_file.SAMPLE_RATE_HZ)
+    heard = windows
+    if encoder.sample_rate_hz != audio_file.SAMPLE_RATE_HZ:
+        heard = recording.windows_at(encoder.sample_rate_hz)
+    encoding = encoder.encode(heard)
     return {
         "audio_embedding": encoding.embedding,
+        "audio_embedding_max": encoding.embedding_max,
         "tag_probabilities": encoding.tag_probabilities,
-        **asdict(signal.measure(samples)),
+        "tag_probabilities_max": encoding.tag_probabilities_max,
+        "loudness_lufs": recording.loudness.integrated_lufs,
+        "loudness_range_lu": recording.loudness.range_lu,
+        "true_peak_dbtp": recording.loudness.true_peak_dbtp,
+        **asdict(signal.measure(windows)),
     }
+
+
+def _mel_features(recording: Recording) -> Features:
+    log_mel, frame_count = htcl_mel.clip_features(recording.first_at(audio_file.SAMPLE_RATE_HZ))
+    return {"log_mel": log_mel, "mel_frame_count": frame_count}

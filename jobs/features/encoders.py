@@ -21,6 +21,7 @@ from feature_store.tables.features import (
     FEAT_COVER,
     FEAT_ENCODERS,
     FEAT_LYRICS,
+    FEAT_MEL,
     FEAT_SEMANTICS,
     FEAT_TAGS,
 )
@@ -32,19 +33,20 @@ OUTPUT = FEAT_ENCODERS
 
 
 def build(tracks: DataFrame, tags: DataFrame, *, night: Night) -> DataFrame:
-    """One row for each feature table of which `tracks` or `tags` have content."""
+    """One row for each feature table that is wanted and of which the catalogue has content."""
     encoders = night.settings.encoders
     content = {
         FEAT_AUDIO: (tracks.where("audio_hash IS NOT NULL"), registry.audio_identity(encoders)),
+        FEAT_MEL: (tracks.where("audio_hash IS NOT NULL"), registry.mel_identity(encoders)),
         FEAT_LYRICS: (tracks.where("lyrics_hash IS NOT NULL"), registry.lyrics_identity(encoders)),
         FEAT_COVER: (tracks.where("cover_hash IS NOT NULL"), registry.cover_identity(encoders)),
         FEAT_TAGS: (tags, registry.lyrics_identity(encoders)),
         FEAT_SEMANTICS: (tracks, registry.semantics_identity(encoders)),
     }
     rows = [
-        _row(table.name, of_table, identity)
-        for table, (of_table, identity) in content.items()
-        if identity is not None  # no language model is set
+        _row(table.name, found, identity)
+        for table, (found, identity) in content.items()
+        if identity is not None
     ]
     return (
         reduce(lambda above, below: above.unionByName(below), rows)

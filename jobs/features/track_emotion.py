@@ -25,7 +25,7 @@ from jobs.inputs import AsOf, WholeTable
 INPUTS = (AsOf(CORE_TRACKS), AsOf(FEAT_ENCODERS), WholeTable(FEAT_AUDIO), WholeTable(FEAT_LYRICS))
 OUTPUT = FEAT_TRACK_EMOTION
 
-_AUDIO_CUES = ("loudness_db", "tempo_bpm", "onset_rate_hz", "tag_probabilities")
+_AUDIO_CUES = ("loudness_lufs", "tempo_bpm", "onset_rate_hz", "tag_probabilities")
 _LYRICS_CUES = ("sentiment_compound", "emotional_load_ratio")
 
 

@@ -7,7 +7,7 @@ holds the probes; feat_semantics holds the model's answers.
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from feature_store.lake.encoder_rows import spark_rows
@@ -47,7 +47,7 @@ def build(
 
 def _from_probes(tracks: DataFrame, audio: DataFrame) -> DataFrame:
     """A row for each track whose recording has features."""
-    found = probe(AudioCues(**{name: _cue(name) for name in CUES}))
+    found = probe(AudioCues(**{name: F.col(name) for name in CUES}))
     probed = audio.where(F.col("failure_reason").isNull()).select(
         F.col("content_hash").alias("audio_hash"),
         *(found[name].alias(name) for name in ATTRIBUTE_NAMES),
@@ -66,8 +66,3 @@ def _from_answers(tracks: DataFrame, answers: DataFrame) -> DataFrame:
     return described.join(accepted, on="description_hash", how="inner").select(
         "track_id", F.lit("llm").alias("semantics_source"), *ATTRIBUTE_NAMES
     )
-
-
-def _cue(name: str) -> Column:
-    """A column of feat_audio; null where the table has no such measure."""
-    return F.col(name) if name in FEAT_AUDIO.column_names else F.lit(None)

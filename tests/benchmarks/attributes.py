@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,17 +23,17 @@ from typing import Annotated
 import typer
 from pyspark.sql import functions as F
 
+from feature_store.setting_groups import EncoderSettings
 from feature_store.settings import load_settings
 from feature_store.spark.session import make_spark
-from jobs.encoders.audio import audio_file, signal
+from jobs.encoders.audio import audio_file, htcl_mel, recording, signal
 from jobs.encoders.audio.musicnn import MusiCNN
 from jobs.features.steps.semantic_probes import CUES, PROBES, AudioCues, probe
 from tests.benchmarks.support.record import Section, print_section
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "data" / "librosa-cc-audio"
-MAX_AUDIO_S = 60.0
 MIDDLE = 0.5
-_NUMBERS = ("tempo_bpm", "loudness_lufs", "loudness_db", "key_confidence")
+_NUMBERS = ("tempo_bpm", "loudness_lufs", "key_confidence")
 
 VOICE, DRUMS = "focus_lead_vocal", "instruments_drum_set"
 STRINGS, PIANO = "instruments_string_ensemble", "instruments_piano"
@@ -135,29 +135,34 @@ def table_rows(values: Mapping[str, Values], judged: Sequence[Judged]) -> list[l
 
 def measure(folder: Path) -> dict[str, Values]:
     """Value of each probe on each recording of a folder, by file name."""
-    spark = make_spark(load_settings())
+    settings = load_settings()
     schema = ", ".join(
         ["name string", "tag_probabilities array<float>", "key_mode string"]
         + [f"{name} double" for name in _NUMBERS]
     )
     found = probe(AudioCues(**{name: F.col(name) for name in CUES}))
-    frame = spark.createDataFrame(list(_cue_rows(folder)), schema)
+    cues = list(_cue_rows(folder, settings.encoders))
+    frame = make_spark(settings).createDataFrame(cues, schema)
     rows = frame.select("name", *(found[name].alias(name) for name in PROBES)).collect()
     return {row["name"]: row.asDict() for row in rows}
 
 
-def _cue_rows(folder: Path) -> Iterator[tuple[object, ...]]:
-    """What feat_audio holds of each recording; a measure that it lacks is null."""
+def _cue_rows(folder: Path, encoders: EncoderSettings) -> Iterator[tuple[object, ...]]:
+    """What feat_audio holds of each recording."""
     encoder = MusiCNN()
     for file in sorted(folder.glob("*.ogg")):
-        samples = audio_file.decode(file.read_bytes(), MAX_AUDIO_S)
-        measured = asdict(signal.measure(samples))
-        tags = encoder.encode(samples).tag_probabilities
+        excerpts = htcl_mel.CLIP_S, encoders.max_audio_s, encoders.audio_windows
+        decoded = recording.Recording.of(recording.decode(file.read_bytes(), *excerpts))
+        windows = decoded.windows_at(audio_file.SAMPLE_RATE_HZ)
+        tags = encoder.encode(windows).tag_probabilities
+        measures = signal.measure(windows)
         yield (
             file.name,
             None if tags is None else tags.tolist(),
-            measured.get("key_mode"),
-            *(measured.get(name) for name in _NUMBERS),
+            measures.key_mode,
+            measures.tempo_bpm,
+            decoded.loudness.integrated_lufs,
+            measures.key_confidence,
         )
 
 

@@ -77,14 +77,17 @@ def test_a_task_runs_after_every_task_that_writes_its_inputs(dag):
     Those are inputs of the kind PreviousState and WholeTable of the job's own table.
     """
     from jobs.inputs import LandingSource, PublishedTable
-    from jobs.registry import job_called, job_names
+    from jobs.registry import job_called, job_names, job_of_table
 
     written = {task.task_id for task in dag.tasks}
+    writer_of = job_of_table()
     for name in sorted(written & set(job_names())):
         job = job_called(name)
         upstream = dag.task_dict[name].get_flat_relative_ids(upstream=True)
         needed = {
-            "landing" if isinstance(declared, LandingSource) else declared.table.name
+            "landing"
+            if isinstance(declared, LandingSource)
+            else writer_of.get(declared.table.name, declared.table.name)
             for declared in job.inputs
             if not isinstance(declared, PublishedTable)
         } - {name}

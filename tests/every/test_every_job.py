@@ -14,8 +14,8 @@ from jobs.inputs import LandingSource, PublishedTable
 from jobs.landing.layout import FILE_SOURCES
 from jobs.raw.steps.landing_schema import FIRST_ARRIVAL_DATE, READING_COLUMNS
 from jobs.raw.steps.rules import SOURCE_CONTRACTS
-from jobs.registry import job_called, job_names, module_of
-from jobs.run import days_to_compute
+from jobs.registry import job_called, job_names, job_of_table, module_of
+from jobs.run import _rows_of_each, days_to_compute
 
 every_job = pytest.mark.parametrize("name", job_names())
 
@@ -27,7 +27,7 @@ ACTIONS = {"write", "save", "saveAsTable", "collect", "toPandas", "count_rows", 
 def test_its_file_is_named_after_its_table_and_has_a_docstring(name):
     module = importlib.import_module(module_of(name))
 
-    assert module.OUTPUT.name == name
+    assert job_called(name).outputs[0].name == name
     assert module.__doc__
     assert module.__doc__.startswith(f"{name}: ")
 
@@ -38,14 +38,25 @@ def test_its_inputs_are_declared_before_its_output(name):
 
     Exempt are published tables, and the job's own output as an input.
     """
-    earlier = job_names()[: job_names().index(name)]
+    earlier = set(job_names()[: job_names().index(name)])
     read = {
-        each.table.name
+        job_of_table()[each.table.name]
         for each in job_called(name).inputs
-        if not isinstance(each, LandingSource | PublishedTable) and each.table.name in job_names()
+        if not isinstance(each, LandingSource | PublishedTable)
+        and each.table.name in job_of_table()
     }
 
-    assert read - {name} <= set(earlier)
+    assert read - {name} <= earlier
+
+
+@every_job
+def test_its_outputs_are_sliced_alike_and_each_has_one_writer(name):
+    """The runner computes one slice; feat_mel is written by feat_audio's job and no other."""
+    outputs = job_called(name).outputs
+    assert len({table.time for table in outputs}) == 1
+    assert {table.name: job_of_table()[table.name] for table in outputs} == dict.fromkeys(
+        [table.name for table in outputs], name
+    )
 
 
 @every_job
@@ -68,8 +79,10 @@ def test_empty_inputs_give_its_columns_and_no_row(name, spark, night):
 
     built = job.build(*frames, night=night)
 
-    assert built.columns == job.output.column_names
-    assert _in_contract_order(built, job.output).collect() == []
+    with _rows_of_each(built, job.outputs) as rows:
+        for table in job.outputs:
+            assert rows[table].columns == table.column_names
+            assert _in_contract_order(rows[table], table).collect() == []
 
 
 @every_job
@@ -82,7 +95,7 @@ def test_a_re_run_computes_only_its_own_day(name, settings, monkeypatch, night):
     monkeypatch.setattr(run, "first_closed_day", lambda _lake: night.as_of.replace(day=1))
     monkeypatch.setattr(run.spark_io, "processed_until", lambda _lake, _table: night.as_of)
 
-    again = days_to_compute(job.output, Night(night.as_of, "again", settings))
+    again = days_to_compute(job.outputs[0], Night(night.as_of, "again", settings))
 
     assert list(again) == [night.as_of]
     assert isinstance(again, Slice)

@@ -7,7 +7,7 @@ import pytest
 from feature_store.contract import Kind, Time
 from feature_store.lake.delta_tables import ensure_table
 from feature_store.tables import PUBLISHED_TABLES, TABLES
-from jobs.registry import job_names
+from jobs.registry import job_of_table
 
 WRITTEN_ELSEWHERE = {
     "score_candidates": "training/predict.py",
@@ -23,7 +23,7 @@ WRITTEN_ELSEWHERE = {
 UNIT_OF_SUFFIX = {
     "_ms": "ms",
     "_s": "s",
-    "_hz": "1/s",
+    "_hz": "Hz",
     "_db": "dB",
     "_bpm": "bpm",
     "_ratio": "0..1",
@@ -83,7 +83,7 @@ def test_utc_columns_are_timestamps_and_date_columns_dates(table):
 
 @every_table
 def test_exactly_one_writer_is_declared(table):
-    assert (table.name in job_names()) != (table.name in WRITTEN_ELSEWHERE)
+    assert (table.name in job_of_table()) != (table.name in WRITTEN_ELSEWHERE)
 
 
 @pytest.mark.parametrize("table", PUBLISHED_TABLES, ids=lambda table: table.name)

@@ -1,4 +1,4 @@
-"""A job holds exclusive_write on its table from reading its inputs to the commit."""
+"""A job holds exclusive_write on its tables from reading its inputs to the last commit."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from feature_store.lake import spark_io
 from feature_store.lake.arrow_io import read_table
 from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.tables.core import CORE_TRACKS
-from feature_store.tables.features import FEAT_LYRICS
+from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_MEL
 from feature_store.tables.raw import RAW_LYRICS, RAW_USERS
+from feature_store.tables.runs import RUN_METRICS
 from jobs.landing.layout import LandingError
 from jobs.landing.manifests import close_days
 from jobs.landing.writer import LandingWriter
 from jobs.run import run_job
-from tests.jobs.features.worlds import frame, tracks
+from tests.jobs.features.worlds import frame, put, tone, tracks
 
 LYRICS_WITHOUT_WORDS = "♪ ♪"
 
@@ -66,6 +67,50 @@ def test_a_service_without_rejects_reads_each_landing_day_once(spark, night):
     assert read_table(night.settings.lake, RAW_USERS)["user_id"].to_pylist() == ["ada"]
     with pytest.raises(LandingError, match=f"{path} is gone"):
         run_job("raw_users", night, spark)
+
+
+@pytest.fixture
+def a_recording(spark, night):
+    """A catalogue of one track with audio."""
+    audio_hash = put(night, "landing/audio/a.wav", tone(440))
+    catalogue = {"audio_hash": audio_hash, "audio_uri": "landing/audio/a.wav"}
+    _write(tracks(spark, night, catalogue), CORE_TRACKS, night)
+    return audio_hash
+
+
+def test_a_job_of_two_tables_writes_both_and_then_neither(spark, night, a_recording):
+    written = [run_job("feat_audio", night, spark).row_count for _ in range(2)]
+
+    assert written == [1, 0]
+    for table in (FEAT_AUDIO, FEAT_MEL):
+        assert read_table(night.settings.lake, table)["content_hash"].to_pylist() == [a_recording]
+    tasks = read_table(night.settings.lake, RUN_METRICS).to_pylist()
+    assert sorted((row["task"], row["row_count"]) for row in tasks) == [
+        ("feat_audio", 0), ("feat_audio", 1), ("feat_mel", 0), ("feat_mel", 1)
+    ]  # fmt: skip
+
+
+def test_a_job_that_stops_between_its_commits_writes_what_is_missing(
+    spark, night, a_recording, monkeypatch
+):
+    write = spark_io.write
+
+    def fail_at_second(frame, lake, table, **options):
+        if table is FEAT_MEL:
+            raise ConnectionError("the store is away")
+        return write(frame, lake, table, **options)
+
+    monkeypatch.setattr(spark_io, "write", fail_at_second)
+    with pytest.raises(ConnectionError):
+        run_job("feat_audio", night, spark)
+    monkeypatch.undo()
+    assert read_table(night.settings.lake, FEAT_MEL).num_rows == 0
+
+    run_job("feat_audio", night, spark)
+
+    for table in (FEAT_AUDIO, FEAT_MEL):
+        assert read_table(night.settings.lake, table)["content_hash"].to_pylist() == [a_recording]
+    assert not spark.sparkContext._jsc.getPersistentRDDs()  # nothing is left in the cache
 
 
 def _write(rows, table, night):

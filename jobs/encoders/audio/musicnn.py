@@ -5,13 +5,14 @@ The weights are those of the package musicnn.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.audio import audio_file, mel, signal
+from jobs.encoders.audio import audio_file, mel
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.weight_packages import WeightPackage, weights_folder
@@ -48,31 +49,33 @@ class MusiCNN:
 
         self._network = Network(open_checkpoint(*_checkpoint_files()))
 
-    def encode(self, samples: NDArray[np.float32]) -> AudioEncoding:
-        """Encode mono samples at 16 kHz, shape (n_samples,).
+    def encode(self, windows: Sequence[NDArray[np.float32]]) -> AudioEncoding:
+        """Encode the windows of a recording, mono at 16 kHz, each of shape (n_samples,).
 
         The network encodes one patch at a time, so a recording's encoding depends on nothing else.
         """
         import torch
 
-        patches = torch.from_numpy(cut_patches(mel.log_mel(samples)))
+        patches = np.concatenate([cut_patches(mel.log_mel(window)) for window in windows])
         with torch.inference_mode():
-            outputs = [self._network(patch.unsqueeze(0)) for patch in patches]
+            outputs = [self._network(patch.unsqueeze(0)) for patch in torch.from_numpy(patches)]
         features, probabilities = (
-            torch.cat(output).mean(dim=0) for output in zip(*outputs, strict=True)
+            torch.cat(output).numpy() for output in zip(*outputs, strict=True)
         )
-        return AudioEncoding(features.numpy(), probabilities.numpy())
+        return AudioEncoding.of(features, probabilities)
 
 
-def identity(max_audio_s: float) -> EncoderIdentity:
-    """The identity of this encoder with these settings."""
-    steps = {
-        "audio_file": audio_file.preprocessing(max_audio_s),
+def identity(steps: Mapping[str, object]) -> EncoderIdentity:
+    """The identity of this encoder.
+
+    Args:
+        steps: preprocessing of what it hears.
+    """
+    own = {
         "mel": mel.preprocessing(),
         "patches": {"revision": 1, "frames": PATCH_FRAMES, "short": "repeat"},
-        "signal": signal.preprocessing(),
     }
-    return encoder_identity(ENCODER_ID, _checkpoint_files(), steps)
+    return encoder_identity(ENCODER_ID, _checkpoint_files(), {**steps, **own})
 
 
 def cut_patches(frames: NDArray[np.float32]) -> NDArray[np.float32]:

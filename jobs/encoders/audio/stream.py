@@ -1,4 +1,4 @@
-"""Reads the part of an audio file that is encoded, block by block, whatever its header says.
+"""Reads the parts of an audio file that are encoded, block by block, whatever its header says.
 
 Headers lie: a stream that was never finished says 0 samples or the largest number, an edited MP3
 keeps the count of the original. Such a file is decoded from its start, as far as it goes.
@@ -7,7 +7,7 @@ keeps the count of the original. Such a file is decoded from its start, as far a
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.audio.header_lengths import with_true_length
+from jobs.encoders.audio.spans import Excerpts, Span
 
 MAX_CHANNELS = 32
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
@@ -39,21 +40,24 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no ty
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The part of a file that is encoded, to be read once.
+    """The parts of a file that are decoded, to be read once and in order.
 
     Attributes:
         n_channels: of each block.
         rate_hz: its sample rate.
-        blocks: raises LibsndfileError where the decoder fails.
+        n_frames: of the whole file; None when it ends where reading ends.
+        stretches: the first frame of each, and its blocks. Reading raises LibsndfileError where
+            the decoder fails.
     """
 
     n_channels: int
     rate_hz: int
-    blocks: Blocks
+    n_frames: int | None
+    stretches: Iterator[tuple[int, Blocks]]
 
 
-def open_recording(content: bytes, max_audio_s: float) -> Recording:
-    """The middle of a file, at most `max_audio_s` long; its start when its length is false.
+def open_recording(content: bytes, excerpts: Excerpts) -> Recording:
+    """The excerpts of a file; when its length is false, its start, of at most their length.
 
     Raises:
         ContentFailure: its header has channels or a rate that no recording has.
@@ -61,17 +65,17 @@ def open_recording(content: bytes, max_audio_s: float) -> Recording:
     """
     content = with_true_length(content)
     stream = _open(content)
-    max_frames = round(max_audio_s * stream.samplerate)
-    first = (stream.frames - max_frames) // 2
-    if first <= 0:
-        blocks = _blocks(stream, max_frames)
-    elif _holds(stream, first + max_frames):
-        stream.seek(first)
-        blocks = _blocks(stream, max_frames)
+    rate_hz, max_frames = stream.samplerate, excerpts.max_frames(stream.samplerate)
+    spans = excerpts.spans(stream.frames, rate_hz)
+    n_frames = None
+    if not spans or spans == [Span(0, stream.frames)]:  # read on to wherever it truly ends
+        stretches = iter([(0, _blocks(stream, max_frames))])
+    elif _holds(stream, spans[-1].end):
+        n_frames, stretches = stream.frames, _stretches(stream, spans)
     else:
         stream = _open(content)  # a stream is unusable after a failed seek
-        blocks = _blocks_from_start(stream, max_frames)
-    return Recording(stream.channels, stream.samplerate, blocks)
+        stretches = iter([(0, _blocks_from_start(stream, max_frames))])
+    return Recording(stream.channels, rate_hz, n_frames, stretches)
 
 
 def limits() -> dict[str, object]:
@@ -109,6 +113,12 @@ def _holds(stream: _Stream, n_frames: int) -> bool:
         return len(stream.read(1)) == 1
     except soundfile.LibsndfileError:
         return False  # reading from the start tells a false length from broken bytes
+
+
+def _stretches(stream: _Stream, spans: Sequence[Span]) -> Iterator[tuple[int, Blocks]]:
+    for span in spans:
+        stream.seek(span.start)
+        yield span.start, _blocks(stream, span.end - span.start)
 
 
 def _blocks(stream: _Stream, n_frames: int) -> Blocks:

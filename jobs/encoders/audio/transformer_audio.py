@@ -1,11 +1,12 @@
 """Audio models of transformers (CLAP, wav2vec 2.0, HuBERT): a recording becomes one vector.
 
-The recording is cut into windows of a fixed length; the vector of a window is what the model gives
-for audio as a whole, or the mean over its frames, and the recording's is the mean over windows.
+Each window of the recording is cut into pieces of a fixed length; the vector of a piece is what the
+model gives for audio as a whole, or the mean over its frames.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.audio import audio_file, signal
+from jobs.encoders.audio import audio_file
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.transformer_folder import (
     LOCAL,
@@ -26,7 +27,7 @@ from jobs.encoders.transformer_folder import (
 )
 
 EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
-WINDOW_S = 10.0  # CLAP's input; the others take any length
+PIECE_S = 10.0  # CLAP's input; the others take any length
 
 
 class TransformerAudio:
@@ -44,18 +45,21 @@ class TransformerAudio:
             self._model = load_model(folder).model
             self._extractor = AutoFeatureExtractor.from_pretrained(folder, **LOCAL)
             second = np.sin(np.arange(self.sample_rate_hz, dtype=np.float32) * 0.1)
-            self._encode_window(second)  # an error belongs to the model, not to a recording
+            self._encode_piece(second)  # an error belongs to the model, not to a recording
 
-    def encode(self, samples: NDArray[np.float32]) -> AudioEncoding:
-        """Embedding of mono samples at `sample_rate_hz`, shape (n_samples,); it knows no tags."""
-        length = round(WINDOW_S * self.sample_rate_hz)
-        windows = [samples[start : start + length] for start in range(0, len(samples), length)]
-        if len(windows) > 1 and len(windows[-1]) < audio_file.MIN_S * self.sample_rate_hz:
-            windows.pop()  # an end that holds neither a beat nor a phrase
-        vectors = [self._encode_window(window) for window in windows]
-        return AudioEncoding(np.asarray(np.mean(vectors, axis=0), dtype=np.float32), None)
+    def encode(self, windows: Sequence[NDArray[np.float32]]) -> AudioEncoding:
+        """Encode windows of mono samples at `sample_rate_hz`, each (n_samples,), without tags."""
+        pieces = [piece for window in windows for piece in self._pieces(window)]
+        return AudioEncoding.of(np.stack([self._encode_piece(piece) for piece in pieces]))
 
-    def _encode_window(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _pieces(self, samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        length = round(PIECE_S * self.sample_rate_hz)
+        pieces = [samples[start : start + length] for start in range(0, len(samples), length)]
+        if len(pieces) > 1 and len(pieces[-1]) < audio_file.MIN_S * self.sample_rate_hz:
+            pieces.pop()  # an end that holds neither a beat nor a phrase
+        return pieces
+
+    def _encode_piece(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
         inputs = self._extractor(
@@ -69,17 +73,21 @@ class TransformerAudio:
         return mean
 
 
-def audio_identity(encoder_id: str, folder: Path, max_audio_s: float) -> EncoderIdentity:
-    """The identity of an audio model with these settings."""
-    steps = {
-        "revision": 1,  # raise it when code of this module changes its output
-        "audio_file": audio_file.preprocessing(max_audio_s),
+def audio_identity(encoder_id: str, folder: Path, steps: Mapping[str, object]) -> EncoderIdentity:
+    """The identity of an audio model.
+
+    Args:
+        encoder_id: of its rows.
+        folder: of the model.
+        steps: preprocessing of what it hears.
+    """
+    own = {
+        "revision": 2,  # raise it when code of this module changes its output
         "sample_rate_hz": sample_rate_hz(folder),
-        "window_s": WINDOW_S,
+        "piece_s": PIECE_S,
         "transformers": version("transformers"),  # its extractors compute what the model hears
-        "signal": signal.preprocessing(),
     }
-    return folder_identity(encoder_id, folder, steps)
+    return folder_identity(encoder_id, folder, {**steps, **own})
 
 
 def sample_rate_hz(folder: Path) -> int:

@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from jobs.encoders.audio.musicnn import TAGS
 
 # Centre and spread of each cue: centre + spread counts as +1, centre - spread as -1.
-LOUDNESS_DB = (-20.0, 10.0)
+LOUDNESS_LUFS = (-17.0, 10.0)
 TEMPO_BPM = (110.0, 50.0)
 ONSET_RATE_HZ = (4.0, 3.0)
 LOAD_RATIO = (0.165, 0.4)  # EmoBank's mean, and twice its standard deviation
@@ -48,18 +48,19 @@ class Emotion:
 
 
 def from_audio(
-    loudness_db: Column, tempo_bpm: Column, onset_rate_hz: Column, tag_probabilities: Column
+    loudness_lufs: Column, tempo_bpm: Column, onset_rate_hz: Column, tag_probabilities: Column
 ) -> Emotion:
     """Emotion of recordings, from signal measures and tag probabilities.
 
     Args:
-        loudness_db: in dB.
+        loudness_lufs: in LUFS; null below -70 LUFS, which counts as quietest.
         tempo_bpm: null where there is no pulse, which counts as neutral.
         onset_rate_hz: onsets per second.
         tag_probabilities: arrays of 50 in the order of `TAGS`; null under an encoder that knows no
             tags, where the other cues share their weight.
     """
-    loud, dense = _cue(loudness_db, LOUDNESS_DB), _cue(onset_rate_hz, ONSET_RATE_HZ)
+    loud = F.coalesce(_cue(loudness_lufs, LOUDNESS_LUFS), F.lit(-1.0))
+    dense = _cue(onset_rate_hz, ONSET_RATE_HZ)
     fast = F.coalesce(_cue(tempo_bpm, TEMPO_BPM), F.lit(0.0))
     exciting = _contrast(tag_probabilities, EXCITING_TAGS, CALM_TAGS)
     happy = _contrast(tag_probabilities, HAPPY_TAGS, SAD_TAGS)

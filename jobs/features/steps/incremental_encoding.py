@@ -14,6 +14,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,9 @@ def encode_batch(
     rows = []
     for content in batch.to_pylist():
         try:
-            features = _features_or_reason(featurise, content["content_hash"], content["source"])
+            features = features_or_reason(
+                partial(featurise, content["content_hash"], content["source"])
+            )
         except ContentMissing:
             continue  # no row: a later night finds the content, or misses it again
         rows.append({**{name: content[name] for name in known}, **asdict(identity), **features})
@@ -140,10 +143,10 @@ def _read(storage: Storage, path: str, max_bytes: int) -> tuple[bytes, int, str]
     return kept.getvalue(), byte_count, digest.hexdigest()
 
 
-def _features_or_reason(featurise: Featurise, content_hash: str, source: Any) -> Features:
+def features_or_reason(make: Callable[[], Features]) -> Features:
     """Features, or the failure reason; columns that the result does not name are null."""
     try:
-        features = featurise(content_hash, source)
+        features = make()
         _check_finite(features)
     except ContentFailure as unusable:
         return {"failure_reason": str(unusable.reason)}

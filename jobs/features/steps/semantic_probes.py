@@ -27,6 +27,7 @@ from jobs.encoders.audio.musicnn import TAGS
 EVEN_PROBABILITY = 0.1  # of a tag that is as likely heard as not
 SLOWEST_BPM, FASTEST_BPM = 60.0, 180.0  # Largo ends, Presto begins: marks of the metronome
 SOFTEST_LUFS, LOUDEST_LUFS = -30.0, -8.0  # chamber music; masters of the loudness war
+CLEAR_KEY_CONFIDENCE = 0.25  # the highest on real music (decision in jobs/encoders)
 
 VOCAL_TAGS = (
     *("vocal", "vocals", "voice", "singing", "female", "male", "woman", "man", "opera", "choir"),
@@ -43,16 +44,14 @@ class AudioCues:
     Attributes:
         tag_probabilities: arrays of 50 in the order of `TAGS`, mean over the recording.
         tempo_bpm: beats per minute, octave errors included.
-        loudness_lufs: integrated loudness.
-        loudness_db: root mean square, in place of a missing loudness_lufs.
+        loudness_lufs: integrated loudness; null below the gate of -70 LUFS.
         key_mode: major or minor.
-        key_confidence: 0..1.
+        key_confidence: distance to the next best key.
     """
 
     tag_probabilities: Column
     tempo_bpm: Column
     loudness_lufs: Column
-    loudness_db: Column
     key_mode: Column
     key_confidence: Column
 
@@ -83,7 +82,7 @@ def _perceived_tempo(cues: AudioCues) -> Column:
 
 
 def _major_key(cues: AudioCues) -> Column:
-    lean = _scaled(cues.key_confidence, 0.0, 1.0) / 2
+    lean = _scaled(cues.key_confidence, 0.0, CLEAR_KEY_CONFIDENCE) / 2
     return F.when(cues.key_mode == "major", 0.5 + lean).when(cues.key_mode == "minor", 0.5 - lean)
 
 
@@ -123,16 +122,14 @@ PROBES: Mapping[str, Probe] = {
         _perceived_tempo,
     ),
     "harmony_major_key": Probe(
-        "1/2 + key_confidence / 2 in major, 1/2 - key_confidence / 2 in minor",
-        "the key estimate of feat_audio",
+        "1/2 + c / 2 in major, 1/2 - c / 2 in minor; c = key_confidence / .25, at most 1",
+        "Krumhansl and Kessler 1982, by tonality.py; .25 is the highest confidence on real music",
         _major_key,
     ),
     "sonority_aural_intensity": Probe(
-        "loudness_lufs from -30 to -8, else loudness_db",
+        "loudness_lufs from -30 to -8",
         "ITU-R BS.1770 loudness; broadcasts aim at -23 (EBU R 128), streaming at -14",
-        lambda cues: _scaled(
-            F.coalesce(cues.loudness_lufs, cues.loudness_db), SOFTEST_LUFS, LOUDEST_LUFS
-        ),
+        lambda cues: _scaled(cues.loudness_lufs, SOFTEST_LUFS, LOUDEST_LUFS),
     ),
 }
 """By the attribute's column."""

@@ -118,11 +118,11 @@ def _every_nth(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
 
 
 def _distributions(view: RunView, tracks: pl.DataFrame) -> tuple[Distribution, ...]:
-    features = read_features(view, FEAT_AUDIO, ["tempo_bpm", "loudness_db"])
+    features = read_features(view, FEAT_AUDIO, ["tempo_bpm", "loudness_lufs"])
     encoded = tracks.join(features, how="inner", left_on="audio_hash", right_on="content_hash")
     distributions = (
         _distribution(encoded, "tempo_bpm", "Tempo", "bpm"),
-        _distribution(encoded, "loudness_db", "Loudness", "dB"),
+        _distribution(encoded, "loudness_lufs", "Loudness", "LUFS"),
     )
     return tuple(distribution for distribution in distributions if distribution is not None)
 

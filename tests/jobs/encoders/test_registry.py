@@ -22,7 +22,9 @@ def test_the_default_settings_name_registered_encoders():
 def test_an_unknown_encoder_is_refused_with_the_known_ones():
     with pytest.raises(
         registry.UnknownEncoder,
-        match=re.escape("encoders.audio = 'openl3' names no encoder; there are: musicnn-mtt-v1"),
+        match=re.escape(
+            "encoders.audio = 'openl3' names no encoder; there are: musicnn-mtt-v1, openl3-"
+        ),
     ):
         registry.audio_identity(EncoderSettings(audio="openl3"))
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from feature_store.setting_groups import EncoderSettings
 from feature_store.tables.core import CORE_TAGS
 from jobs.encoders import registry
+from jobs.encoders.audio import htcl_mel
 from jobs.features import encoders
 from tests.jobs.encoders.tiny_models import save_gpt2
 from tests.jobs.features.worlds import frame, tracks
@@ -36,6 +37,7 @@ def test_each_kind_of_content_names_the_encoder_of_the_settings(spark, night):
     assert len(rows) == len(named)
     assert named == {
         "feat_audio": tuple(asdict(registry.audio_identity(chosen)).values()),
+        "feat_mel": tuple(asdict(htcl_mel.identity()).values()),
         "feat_cover": tuple(asdict(registry.cover_identity(chosen)).values()),
         "feat_tags": tuple(asdict(registry.lyrics_identity(chosen)).values()),
     }

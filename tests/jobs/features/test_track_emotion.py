@@ -26,8 +26,8 @@ def features(spark, night):
     by_audio, by_lyrics = asdict(chosen[FEAT_AUDIO]), asdict(chosen[FEAT_LYRICS])
     loud = {"content_hash": "loud", "onset_rate_hz": 4.0, "tag_probabilities": NO_TAGS}
     audio = [
-        {**loud, **by_audio, "loudness_db": -15.0},
-        {**loud, **by_audio, "weights_sha256": "older", "loudness_db": -90.0},
+        {**loud, **by_audio, "loudness_lufs": -12.0},
+        {**loud, **by_audio, "weights_sha256": "older", "loudness_lufs": -60.0},
         {**by_audio, "content_hash": "broken", "failure_reason": "unreadable"},
     ]
     sad = {"content_hash": "sad", "sentiment_compound": -0.5, "emotional_load_ratio": 0.365}

@@ -69,7 +69,7 @@ def write_catalogue(night: Night) -> None:
     append_rows(
         night,
         "feat_audio",
-        {**identity, "content_hash": "audio-a", "tempo_bpm": 120.0, "loudness_db": -12.0},
+        {**identity, "content_hash": "audio-a", "tempo_bpm": 120.0, "loudness_lufs": -12.0},
         {**identity, "content_hash": "audio-b", "failure_reason": "unreadable"},
         # Another encoder has a row for `c`; the encoder of the run has none.
         {**identity, "content_hash": "audio-c", "encoder_id": "other", "tempo_bpm": 60.0},

@@ -20,12 +20,12 @@ def wav2vec(tmp_path_factory):
     return save_wav2vec(tmp_path_factory.mktemp("wav2vec"))
 
 
-def test_frames_are_averaged_and_windows_too(wav2vec):
-    """12 s are a window of 10 s and one of 2 s; each window counts the same."""
+def test_frames_are_averaged_and_pieces_too(wav2vec):
+    """12 s are a piece of 10 s and one of 2 s; each counts the same."""
     samples = RNG.normal(size=12 * 16_000).astype(np.float32) / 5
     encoder = TransformerAudio(wav2vec)
 
-    encoding = encoder.encode(samples)
+    encoding = encoder.encode([samples])
 
     extract = Wav2Vec2FeatureExtractor.from_pretrained(wav2vec)
     model = Wav2Vec2Model.from_pretrained(wav2vec).eval()
@@ -36,7 +36,7 @@ def test_frames_are_averaged_and_windows_too(wav2vec):
     np.testing.assert_allclose(encoding.embedding, np.mean(means, axis=0), atol=1e-6)
     assert encoding.embedding.dtype == np.float32
     assert encoding.tag_probabilities is None
-    assert (encoder.encode(samples).embedding == encoding.embedding).all()
+    assert (encoder.encode([samples]).embedding == encoding.embedding).all()
 
 
 def test_an_end_too_short_to_mean_anything_is_left_out(wav2vec):
@@ -44,19 +44,19 @@ def test_an_end_too_short_to_mean_anything_is_left_out(wav2vec):
     with_end = np.concatenate([samples, np.ones(1_000, dtype=np.float32)])
     encoder = TransformerAudio(wav2vec)
 
-    assert (encoder.encode(with_end).embedding == encoder.encode(samples).embedding).all()
+    assert (encoder.encode([with_end]).embedding == encoder.encode([samples]).embedding).all()
 
 
 def test_a_model_of_whole_recordings_gives_its_own_vector(tmp_path):
     encoder = TransformerAudio(save_clap(tmp_path / "clap"))
     samples = RNG.normal(size=10 * 48_000).astype(np.float32) / 5
 
-    encoding = encoder.encode(samples)
+    encoding = encoder.encode([samples])
 
     assert encoder.sample_rate_hz == 48_000
     assert encoding.embedding.shape == (8,)
     assert np.isfinite(encoding.embedding).all()
-    assert np.abs(encoding.embedding - encoder.encode(samples / 3).embedding).max() > 1e-4
+    assert np.abs(encoding.embedding - encoder.encode([samples / 3]).embedding).max() > 1e-4
 
 
 def test_the_registry_finds_it_by_its_folder(wav2vec):

@@ -8,17 +8,18 @@ from pyspark.sql import functions as F
 from jobs.encoders.audio import musicnn
 from jobs.features.steps import emotion
 
-CENTRE = {"loudness_db": -20.0, "tempo_bpm": 110.0, "onset_rate_hz": 4.0}
-SCHEMA = "loudness_db double, tempo_bpm double, onset_rate_hz double, tags array<float>"
+CENTRE = {"loudness_lufs": -17.0, "tempo_bpm": 110.0, "onset_rate_hz": 4.0}
+SCHEMA = "loudness_lufs double, tempo_bpm double, onset_rate_hz double, tags array<float>"
 
 
-LOUD_FAST_DENSE = {"loudness_db": 0.0, "tempo_bpm": 220.0, "onset_rate_hz": 12.0}
-QUIET_SLOW_SPARSE = {"loudness_db": -90.0, "tempo_bpm": 40.0, "onset_rate_hz": 0.0}
+LOUD_FAST_DENSE = {"loudness_lufs": 0.0, "tempo_bpm": 220.0, "onset_rate_hz": 12.0}
+QUIET_SLOW_SPARSE = {"loudness_lufs": -60.0, "tempo_bpm": 40.0, "onset_rate_hz": 0.0}
 
 # What a recording has besides cues at their centres; its valence; its arousal.
 CASES = {
     "neutral at the centre of all cues": ({}, 0.0, 0.0),
-    "half a spread louder, .35 / 2": ({"loudness_db": -15.0}, 0.0, 0.175),
+    "half a spread louder, .35 / 2": ({"loudness_lufs": -12.0}, 0.0, 0.175),
+    "below the gate of loudness is quietest, .35": ({"loudness_lufs": None}, 0.0, -0.35),
     "half a spread faster, .4 / 2 and .2 / 2": ({"tempo_bpm": 135.0}, 0.2, 0.1),
     "a spread less dense": ({"onset_rate_hz": 1.0}, -0.2, -0.25),
     "happy, .4 x .5": ({"pop": 0.5}, 0.2, 0.0),
