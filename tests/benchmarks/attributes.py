@@ -140,9 +140,9 @@ def measure(folder: Path) -> dict[str, Values]:
         ["name string", "tag_probabilities array<float>", "key_mode string"]
         + [f"{name} double" for name in _NUMBERS]
     )
+    spark = make_spark(settings)  # before the probes, whose columns need a session
+    frame = spark.createDataFrame(list(_cue_rows(folder, settings.encoders)), schema)
     found = probe(AudioCues(**{name: F.col(name) for name in CUES}))
-    cues = list(_cue_rows(folder, settings.encoders))
-    frame = make_spark(settings).createDataFrame(cues, schema)
     rows = frame.select("name", *(found[name].alias(name) for name in PROBES)).collect()
     return {row["name"]: row.asDict() for row in rows}
 
