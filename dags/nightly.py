@@ -126,6 +126,9 @@ def evensong_nightly() -> None:
         content = [spark_job(name) for name in ("feat_audio", "feat_lyrics", "feat_cover")]
         emotion = spark_job("feat_track_emotion")
         chain(tracks, [encoders, *content], emotion)
+        answers, semantics = spark_job("feat_semantics"), spark_job("feat_track_semantics")
+        chain(tracks, answers)
+        chain([encoders, content[0], answers], semantics)
         track_tags = spark_job("feat_track_tags")
         chain(tags, [encoders, spark_job("feat_tags")], track_tags)
     with TaskGroup("graph", prefix_group_id=False):
@@ -143,7 +146,7 @@ def evensong_nightly() -> None:
         chain(scores, [similar, quality])
     with TaskGroup("publish", prefix_group_id=False):
         published = publishing_task()
-        chain([changes, similar, quality, rejects], published, report_task())
+        chain([changes, similar, quality, rejects, semantics], published, report_task())
         announcing_task(published)
 
 

@@ -277,6 +277,11 @@ class EncoderSettings(BaseModel):
     )
     lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics and feat_tags.")
     cover: str = Field("efficientnet-lite0-v1", description="encoder_id of feat_cover.")
+    semantics: str = Field(
+        "",
+        description="encoder_id of feat_semantics: transformers:FOLDER is a causal language model "
+        "in a local folder, which each of Spark's workers loads; empty: no model is asked.",
+    )
     max_audio_s: float = Field(
         60.0, gt=0, le=600, description="Seconds of each recording that the audio encoder reads."
     )

@@ -343,6 +343,18 @@ VALENCE_SD = Column(
 AROUSAL_SD = Column(
     "arousal_sd", Kind.DOUBLE, "Standard deviation of the arousal estimate.", "-1..1 scale"
 )
+SEMANTICS_SOURCE = Column(
+    "semantics_source",
+    Kind.STRING,
+    "Source of the row's values: probe (tags and measures of the audio) or llm (a language "
+    "model's answer about artist, title and year).",
+)
+ANSWER_TEXT = Column("answer_text", Kind.STRING, "The model's answer, as it gave it.").or_null(
+    "when it was not asked"
+)
+FAILURE_DETAIL = Column(
+    "failure_detail", Kind.STRING, "The rule that the answer broke, and the value."
+).or_null("when it broke none")
 
 # --- graph -------------------------------------------------------------------------------------
 NODE_KIND = Column("node_kind", Kind.STRING, "user, track, artist, tag or album.")

@@ -5,8 +5,10 @@ The key means that no content is encoded twice.
 
 from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
+from feature_store.tables.attributes import ATTRIBUTE_COLUMNS, ATTRIBUTE_RULES
 
 EMOTION_SOURCES = ("audio", "lyrics")
+SEMANTICS_SOURCES = ("probe", "llm")
 
 _ENCODED = (c.CONTENT_HASH, c.ENCODER_ID, c.WEIGHTS_SHA256, c.PREPROCESSING_ID)
 _ENCODED_KEY = tuple(column.name for column in _ENCODED)
@@ -169,6 +171,37 @@ FEAT_TRACK_EMOTION = Table(
     ),
 )
 
+FEAT_SEMANTICS = Table(
+    name="feat_semantics",
+    meaning="What a language model answered when it was asked for the 58 attributes of a track, by "
+    "artist, title and year. content_hash is that of the text that describes the track, so tracks "
+    "with the same description share a row. An attribute is null when the model said that it does "
+    "not know it, and all are null when the answer was rejected. No row without a model "
+    "(encoders.semantics).",
+    columns=(
+        *_ENCODED,
+        *ATTRIBUTE_COLUMNS,
+        c.ANSWER_TEXT,
+        c.FAILURE_DETAIL,
+        c.FAILURE_REASON,
+    ),
+    key=_ENCODED_KEY,
+    time=Time.NONE,
+    constraints=ATTRIBUTE_RULES,
+)
+
+FEAT_TRACK_SEMANTICS = Table(
+    name="feat_track_semantics",
+    meaning="The 58 attributes of MGPHot for each track, one row from each source, never averaged "
+    "here. The row `probe` has values only for attributes that tags and measures of the audio can "
+    "tell (jobs/features/steps/semantic_probes.py), and null for all others. The row `llm` is the "
+    "accepted answer of feat_semantics; without a model (encoders.semantics) no track has one.",
+    columns=(c.AS_OF_DATE, c.TRACK_ID, c.SEMANTICS_SOURCE, *ATTRIBUTE_COLUMNS),
+    key=("as_of_date", "track_id", "semantics_source"),
+    time=Time.AS_OF,
+    constraints=(OneOf("semantics_source", SEMANTICS_SOURCES), *ATTRIBUTE_RULES),
+)
+
 TABLES = (
     FEAT_ENCODERS,
     FEAT_AUDIO,
@@ -178,4 +211,6 @@ TABLES = (
     FEAT_TAGS,
     FEAT_TRACK_TAGS,
     FEAT_TRACK_EMOTION,
+    FEAT_SEMANTICS,
+    FEAT_TRACK_SEMANTICS,
 )

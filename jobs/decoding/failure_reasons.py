@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class FailureReason(StrEnum):
-    """Values of `failure_reason` in feat_audio, feat_lyrics, feat_cover and feat_tags.
+    """Values of `failure_reason` in feat_audio, feat_lyrics, feat_cover, feat_tags, feat_semantics.
 
     Each is a property of the bytes, so it is final for this content, encoder and preprocessing; the
     limits that content may run into are part of the preprocessing (jobs/encoders/identity.py).
@@ -21,6 +21,8 @@ class FailureReason(StrEnum):
     SILENT = "silent"  # audio without any sound
     NOT_UTF8 = "not_utf8"  # a text with NUL characters or half a character: another encoding
     NO_WORDS = "no_words"  # lyrics or a tag without a letter
+    REFUSED = "refused"  # a language model does not know the track, or will not answer
+    BAD_ANSWER = "bad_answer"  # a language model's answer breaks the rules of its prompt
 
 
 class ContentFailure(ValueError):

@@ -34,9 +34,10 @@ from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.identity import with_descriptors
 from jobs.encoders.image import descriptors as image_descriptors
 from jobs.encoders.image import efficientnet_lite, transformer_image
+from jobs.encoders.text import causal_lm, minilm, transformer_text
 from jobs.encoders.text import descriptors as text_descriptors
-from jobs.encoders.text import minilm, transformer_text
 from jobs.encoders.transformer_folder import PREFIX, model_folder
+from jobs.prompts import track_attributes
 
 EncoderT = TypeVar("EncoderT")
 
@@ -55,6 +56,13 @@ class TextEncoder(Protocol):
 
     def encode(self, text: str) -> NDArray[np.float32]:
         """Embedding of one text, shape (dim,)."""
+
+
+class AnswerModel(Protocol):
+    """Answers prompts."""
+
+    def answer(self, prompt: str) -> str:
+        """Answer to one prompt."""
 
 
 class ImageEncoder(Protocol):
@@ -108,8 +116,8 @@ class Modality(Generic[EncoderT]):
         if encoder_id not in self.registered:
             raise UnknownEncoder(
                 f"settings: encoders.{self.name} = {encoder_id!r} names no encoder; there are: "
-                f"{', '.join(sorted(self.registered))}, and {PREFIX}FOLDER for a model of "
-                "transformers"
+                + ", ".join([*sorted(self.registered), f"{PREFIX}FOLDER"])
+                + ", a model of transformers in a local folder"
             )
         return self.registered[encoder_id]
 
@@ -177,6 +185,15 @@ COVER: Modality[ImageEncoder] = Modality(
         lambda _: transformer_image.TransformerImage(folder),
     ),
 )
+SEMANTICS: Modality[AnswerModel] = Modality(
+    "semantics",
+    {},
+    transformer_text.TOKENIZER_FILES,
+    lambda encoder_id, folder: RegisteredEncoder(
+        lambda _: causal_lm.answer_identity(encoder_id, folder, track_attributes.preprocessing()),
+        lambda _: causal_lm.CausalLM(folder, track_attributes.prompt_of("{}")),
+    ),
+)
 
 
 def audio_identity(settings: EncoderSettings) -> EncoderIdentity:
@@ -205,6 +222,13 @@ def cover_identity(settings: EncoderSettings) -> EncoderIdentity:
     return with_descriptors(encoder, image_descriptors.preprocessing())
 
 
+def semantics_identity(settings: EncoderSettings) -> EncoderIdentity | None:
+    """Identity of the rows of feat_semantics under these settings; None when they name no model."""
+    if not settings.semantics:
+        return None
+    return SEMANTICS.encoder(settings.semantics).identity(settings)
+
+
 @cache
 def audio_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> AudioEncoder:
     """The audio encoder of this process; it must be the one that the job was planned with."""
@@ -227,6 +251,13 @@ def tag_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> TextEnc
 def image_encoder(settings: EncoderSettings, identity: EncoderIdentity) -> ImageEncoder:
     """The image encoder of this process; it must be the one that the job was planned with."""
     return _load(COVER.encoder(settings.cover), settings, cover_identity(settings), identity)
+
+
+@cache
+def answer_model(settings: EncoderSettings, identity: EncoderIdentity) -> AnswerModel:
+    """The language model of this process; it must be the one that the job was planned with."""
+    model = SEMANTICS.encoder(settings.semantics)
+    return _load(model, settings, model.identity(settings), identity)
 
 
 def _load(

@@ -78,14 +78,14 @@ def model_folder(encoder_id: str, *needed: Sequence[str]) -> Path:
 def folder_identity(
     encoder_id: str, folder: Path, preprocessing: Mapping[str, object]
 ) -> EncoderIdentity:
-    """The identity of a model in a folder, over every JSON, vocabulary and weights file in it.
+    """The identity of a model in a folder, over its JSON, vocabulary, template and weights files.
 
     Args:
         encoder_id: of a path only the folder's name is kept: two machines may keep it elsewhere.
         folder: the model's.
         preprocessing: constants and revisions of our code.
     """
-    patterns = (*_WEIGHTS, "*.json", "*.txt", "*.model", "*/config.json")
+    patterns = (*_WEIGHTS, "*.json", "*.txt", "*.model", "*.jinja", "*/config.json")
     files = {file for pattern in patterns for file in folder.glob(pattern)}
     name = f"{PREFIX}{folder.name}" if encoder_id.startswith(PREFIX) else encoder_id
     return encoder_identity(name, sorted(files), preprocessing)
@@ -117,11 +117,33 @@ def load_model(folder: Path) -> LoadedModel:
     """
     import torch
     from transformers import AutoModel
+
+    model, lacking = _with_all_weights(AutoModel, folder, torch.float32)
+    has_pooler = not any("pooler" in name for name in lacking)
+    if getattr(model.config, "is_encoder_decoder", False):
+        model = model.get_encoder()
+    return LoadedModel(model.eval().requires_grad_(requires_grad=False), has_pooler)
+
+
+def load_causal_model(folder: Path) -> Any:
+    """The model with its language head, for inference, in the precision of its folder.
+
+    Raises:
+        ModelFolderError: a part of the model has no weights in the folder.
+    """
+    from transformers import AutoModelForCausalLM
+
+    model, _ = _with_all_weights(AutoModelForCausalLM, folder, "auto")
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+def _with_all_weights(auto_class: Any, folder: Path, dtype: Any) -> tuple[Any, list[str]]:
+    """The model that a class of transformers loads, and the parameters that it may lack."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    model, report = AutoModel.from_pretrained(
-        folder, dtype=torch.float32, output_loading_info=True, **LOCAL
+    model, report = auto_class.from_pretrained(
+        folder, dtype=dtype, output_loading_info=True, **LOCAL
     )
     lacking = sorted(report["missing_keys"])
     # transformers would draw them at random, in each worker anew.
@@ -130,10 +152,7 @@ def load_model(folder: Path) -> LoadedModel:
             f"encoder in {folder}: {len(needed)} of its parameters have no weights, first "
             f"{needed[0]}; save the model again, by save_pretrained of its base model"
         )
-    has_pooler = not any("pooler" in name for name in lacking)
-    if getattr(model.config, "is_encoder_decoder", False):
-        model = model.get_encoder()
-    return LoadedModel(model.eval().requires_grad_(requires_grad=False), has_pooler)
+    return model, lacking
 
 
 def one_vector(found: Any) -> NDArray[np.float32]:

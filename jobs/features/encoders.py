@@ -22,6 +22,7 @@ from feature_store.tables.features import (
     FEAT_ENCODERS,
     FEAT_LYRICS,
     FEAT_MEL,
+    FEAT_SEMANTICS,
     FEAT_TAGS,
 )
 from jobs.encoders import registry
@@ -40,6 +41,7 @@ def build(tracks: DataFrame, tags: DataFrame, *, night: Night) -> DataFrame:
         FEAT_LYRICS: (tracks.where("lyrics_hash IS NOT NULL"), registry.lyrics_identity(encoders)),
         FEAT_COVER: (tracks.where("cover_hash IS NOT NULL"), registry.cover_identity(encoders)),
         FEAT_TAGS: (tags, registry.tags_identity(encoders)),
+        FEAT_SEMANTICS: (tracks, registry.semantics_identity(encoders)),
     }
     rows = [
         _row(table.name, found, identity)

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import (
     BertConfig,
     BertModel,
@@ -16,6 +19,9 @@ from transformers import (
     ClapFeatureExtractor,
     ClapModel,
     ClapTextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
     ViTConfig,
@@ -27,6 +33,7 @@ from transformers import (
     Wav2Vec2Model,
 )
 
+END, UNKNOWN_WORD = "<end>", "<unknown>"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dark", "night", "bright", "day"]
 
 
@@ -53,6 +60,58 @@ def save_bert(
         published = {"max_seq_length": max_seq_length}
         (folder / "sentence_bert_config.json").write_text(json.dumps(published))
     return folder
+
+
+def save_gpt2(
+    folder: Path,
+    follows: Mapping[str, str] | None = None,
+    *,
+    n_positions: int = 4096,
+    chat_template: str | None = None,
+) -> Path:
+    """A GPT-2 of one block whose words are split at blanks.
+
+    Args:
+        folder: where it is saved.
+        follows: the word that the model says after each word, whatever stands before; END ends
+            its answer. None draws the weights at random.
+        n_positions: tokens of its window.
+        chat_template: of its tokenizer, in Jinja.
+    """
+    torch.manual_seed(3)
+    words = [END, UNKNOWN_WORD, *sorted({*(follows or {}), *(follows or {}).values(), *WORDS} - {END, UNKNOWN_WORD})]  # fmt: skip
+    size = len(words) + len(words) % 2
+    config = GPT2Config(vocab_size=len(words), n_embd=size, n_layer=1, n_head=2, n_positions=n_positions, bos_token_id=0, eos_token_id=0, tie_word_embeddings=False)  # fmt: skip
+    model = GPT2LMHeadModel(config)
+    if follows is not None:
+        _say(model, {words.index(word): words.index(after) for word, after in follows.items()})
+    model.save_pretrained(folder)
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN_WORD))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token=UNKNOWN_WORD,
+        eos_token=END,
+        chat_template=chat_template,
+    ).save_pretrained(folder)
+    return folder
+
+
+def _say(model: GPT2LMHeadModel, follows: Mapping[int, int]) -> None:
+    """Set the weights so that each word gives its follower the highest logit.
+
+    A word's state is its own unit vector, scaled by the last norm; the block and the positions add
+    nothing. The head's row of the follower is that unit vector, so its logit alone is positive.
+    """
+    with torch.no_grad():
+        for parameter in (*model.transformer.h.parameters(), model.transformer.wpe.weight):
+            parameter.zero_()
+        n_words, size = model.transformer.wte.weight.shape
+        model.transformer.wte.weight.copy_(torch.eye(n_words, size))
+        model.lm_head.weight.zero_()
+        for word, after in follows.items():
+            model.lm_head.weight[after, word] += 1
 
 
 def save_wav2vec(folder: Path, sampling_rate: int = 16_000) -> Path:

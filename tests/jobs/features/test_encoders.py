@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+from feature_store.setting_groups import EncoderSettings
 from feature_store.tables.core import CORE_TAGS
 from jobs.encoders import registry
 from jobs.encoders.audio import htcl_mel
 from jobs.features import encoders
+from tests.jobs.encoders.tiny_models import save_gpt2
 from tests.jobs.features.worlds import frame, tracks
 
 
@@ -40,3 +42,15 @@ def test_each_kind_of_content_names_the_encoder_of_the_settings(spark, night):
         "feat_tags": tuple(asdict(registry.tags_identity(chosen)).values()),
     }
     assert {row.as_of_date for row in rows} == {night.as_of}
+
+
+def test_a_language_model_is_named_when_the_settings_have_one(spark, night, tmp_path):
+    """Every track can be described, so one track is enough; without a model there is no row."""
+    chosen = EncoderSettings(semantics=f"transformers:{save_gpt2(tmp_path / 'model')}")
+    asking = replace(night, settings=night.settings.model_copy(update={"encoders": chosen}))
+    catalogue, untagged = tracks(spark, night, {}), frame(spark, CORE_TAGS, [])
+
+    [row] = encoders.build(catalogue, untagged, night=asking).collect()
+
+    assert (row.feature_table, row.encoder_id) == ("feat_semantics", "transformers:model")
+    assert encoders.build(catalogue, untagged, night=night).collect() == []
