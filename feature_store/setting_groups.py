@@ -83,6 +83,12 @@ class ListSettings(BaseModel):
     similar_length: int = Field(
         10, ge=1, le=1000, description="Tracks in a list of similar tracks."
     )
+    similar_exact_tracks: int = Field(
+        100_000,
+        ge=0,
+        description="Similar tracks are found by comparing all pairs while so many tracks are "
+        "compared with as many, and through an index when there are more pairs.",
+    )
     max_per_artist: int = Field(2, ge=1, description="Tracks of one artist in one list.")
     exclude_listened_days: int = Field(
         30,

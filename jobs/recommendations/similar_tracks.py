@@ -3,15 +3,22 @@
 The score is the mean, over the modalities that both tracks have (audio, lyrics, tags), of the
 cosine between their embeddings less the catalogue's mean: embeddings of all music lie close
 together, and only their differences tell tracks apart.
+
+Tracks are stored in shards of a fixed size, by collection: the tracks that have the same modalities
+(steps/track_vectors.py). Each track is sent as a query to every shard of a collection; or, when
+that would compare more than `lists.similar_exact_tracks` squared pairs, to the shards that hold the
+nearest lists of an index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from feature_store.lake.encoder_rows import spark_rows
@@ -24,11 +31,12 @@ from feature_store.tables.features import (
 )
 from feature_store.tables.recommendations import REC_SIMILAR_TRACKS
 from jobs.inputs import AsOf, WholeTable
-from jobs.recommendations.steps import similarity
+from jobs.recommendations.steps import similarity, track_index, track_vectors
 from jobs.recommendations.steps.filters import TRACK_METADATA_COLUMNS
+from jobs.recommendations.steps.track_vectors import MODALITIES
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from feature_store.contract import Table
     from feature_store.settings import Night
@@ -42,8 +50,25 @@ INPUTS = (
 )
 OUTPUT = REC_SIMILAR_TRACKS
 
-N_BLOCKS = 8
-"""The catalogue is compared block by block, so that memory holds two blocks and not its square."""
+MIN_SEARCH_TASKS = 16
+"""Shards are divided among so many tasks, or spark.shuffle_partitions when these are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """The embeddings of one modality.
+
+    Attributes:
+        modality: names the column of vectors.
+        key: the column that the rows are unique by; core_tracks has it, too.
+        rows: key and vector.
+        mean: one row, <modality>_mean; null when there is no vector.
+    """
+
+    modality: str
+    key: str
+    rows: DataFrame
+    mean: DataFrame
 
 
 def build(
@@ -57,14 +82,16 @@ def build(
 ) -> DataFrame:
     """The nearest available tracks of each available track that has any embedding."""
     available = tracks.where("is_available")
-    embedded = {
-        "audio": (_of_content(audio, encoders, FEAT_AUDIO, "audio"), "audio_hash"),
-        "lyrics": (_of_content(lyrics, encoders, FEAT_LYRICS, "lyrics"), "lyrics_hash"),
-        "tags": (tags.select("track_id", F.col("mean_tag_embedding").alias("tags")), "track_id"),
-    }
-    blocks = _blocks(_vectors(available, embedded))
-    length = night.settings.lists.similar_length
-    nearest = _nearest(blocks, length)
+    tagged = tags.select("track_id", F.col("mean_tag_embedding").alias("tags"))
+    embeddings = [
+        _embeddings(available, _of_content(audio, encoders, FEAT_AUDIO, "audio"), "audio"),
+        _embeddings(available, _of_content(lyrics, encoders, FEAT_LYRICS, "lyrics"), "lyrics"),
+        _embeddings(available, tagged, "tags"),
+    ]
+    vectors = _vectors(available, embeddings)
+    collections = _collections(vectors, night)
+    index = _index(vectors, embeddings, collections, night)
+    nearest = _nearest(_entries(vectors, embeddings, collections, index), night)
     metadata = available.select(
         F.col("track_id").alias("similar_track_id"), *TRACK_METADATA_COLUMNS
     )
@@ -76,25 +103,6 @@ def build(
     )
 
 
-def _vectors(available: DataFrame, embedded: Mapping[str, tuple[DataFrame, str]]) -> DataFrame:
-    """Embeddings less the catalogue's mean, one column a modality; null where there is none.
-
-    Args:
-        available: tracks with the hashes of their content.
-        embedded: by modality, its embeddings and the key column that they are unique by.
-    """
-    vectors = available.select("track_id", "audio_hash", "lyrics_hash")
-    for modality, (features, key) in embedded.items():
-        # Only this catalogue's content: with content that arrives later in the mean, a backfill of
-        # an older date would give other scores.
-        in_catalogue = features.where(F.col(modality).isNotNull()).join(
-            available, on=key, how="left_semi"
-        )
-        vectors = vectors.join(_centred(in_catalogue, modality, key), on=key, how="left")
-    has_any = F.coalesce(*embedded).isNotNull()
-    return vectors.select("track_id", *embedded).where(has_any)
-
-
 def _of_content(features: DataFrame, encoders: DataFrame, table: Table, modality: str) -> DataFrame:
     """The embeddings that count for the night, one for each content."""
     return spark_rows(features, encoders, table).select(
@@ -103,31 +111,140 @@ def _of_content(features: DataFrame, encoders: DataFrame, table: Table, modality
     )
 
 
-def _centred(features: DataFrame, modality: str, key: str) -> DataFrame:
+def _embeddings(available: DataFrame, features: DataFrame, modality: str) -> Embeddings:
+    """This catalogue's content alone.
+
+    With content that arrives later in the mean, a backfill of an older date would give other
+    scores.
+
+    Args:
+        available: tracks with the hashes of their content.
+        features: two columns, the key and the vector.
+        modality: names the column of vectors.
+    """
+    [key] = set(features.columns) - {modality}
+    in_catalogue = features.where(F.col(modality).isNotNull()).join(
+        available, on=key, how="left_semi"
+    )
     # One worker adds the vectors in key order, because sums of floats depend on the order.
-    in_order = features.repartition(1).sortWithinPartitions(key)
-    mean = in_order.select(modality).mapInArrow(similarity.mean_vector, "mean array<float>")
-    centred = F.transform(
-        F.arrays_zip(modality, "mean"), lambda pair: pair[modality] - pair["mean"]
+    in_order = in_catalogue.repartition(1).sortWithinPartitions(key).select(modality)
+    mean = in_order.mapInArrow(track_vectors.mean_vector, track_vectors.MEAN_DDL)
+    one_row = mean.agg(F.first("mean").alias(f"{modality}_mean"))
+    return Embeddings(modality, key, in_catalogue, one_row)
+
+
+def _vectors(available: DataFrame, embeddings: list[Embeddings]) -> DataFrame:
+    """Each track's embeddings, null where it has none, and its pattern; no track without any.
+
+    A vector that equals the mean has no direction, so its track lacks the modality.
+    """
+    vectors = available.select("track_id", "audio_hash", "lyrics_hash")
+    for one in embeddings:
+        has_direction = F.col(one.modality) != F.col(f"{one.modality}_mean")
+        directed = one.rows.crossJoin(F.broadcast(one.mean)).where(has_direction)
+        bit = F.lit(track_vectors.bit_of(one.modality)).alias(f"{one.modality}_bit")
+        vectors = vectors.join(directed.select(one.key, one.modality, bit), on=one.key, how="left")
+    # Not of the vectors themselves: whoever counts patterns need not move these.
+    bits = [F.coalesce(f"{modality}_bit", F.lit(0)) for modality in MODALITIES]
+    return vectors.select(
+        "track_id",
+        F.xxhash64("track_id").alias("id_hash"),
+        reduce(add, bits).alias("pattern"),
+        *MODALITIES,
+    ).where(F.col("pattern") > 0)
+
+
+def _collections(vectors: DataFrame, night: Night) -> DataFrame:
+    """The collections that each pattern is stored in or compared with (COLLECTIONS_DDL)."""
+    exact_tracks = night.settings.lists.similar_exact_tracks
+
+    def describe(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from track_index.describe_collections(batches, exact_tracks)
+
+    patterns = vectors.groupBy("pattern").agg(F.count("*").alias("n_tracks"))
+    return patterns.repartition(1).mapInArrow(describe, track_index.COLLECTIONS_DDL)
+
+
+def _index(
+    vectors: DataFrame, embeddings: list[Embeddings], collections: DataFrame, night: Night
+) -> DataFrame:
+    """The lists (INDEX_DDL) of each collection that is too large to be searched exactly.
+
+    They are trained on the tracks whose ids' hashes are multiples of a number.
+    """
+    seed, length = night.settings.seed, night.settings.lists.similar_length
+
+    def train(blocks: pa.Table) -> pa.Table:
+        return track_index.train_lists(blocks, seed, length)
+
+    stored = collections.where(F.col("pattern") == F.col("collection"))
+    of_own_space = stored.where(F.col("space") == F.col("pattern"))  # one row a pattern
+    strides = of_own_space.where(F.col("stride").isNotNull()).select("pattern", "stride")
+    sample = vectors.join(F.broadcast(strides), on="pattern", how="inner").where(
+        F.pmod("id_hash", "stride") == 0
     )
-    return features.crossJoin(F.broadcast(mean)).select(key, centred.alias(modality))
+    blocks = _blocks(sample.select(*vectors.columns), embeddings)
+    samples = blocks.join(F.broadcast(stored.where("is_large")), on="pattern", how="inner")
+    return samples.groupBy("space", "collection").applyInArrow(train, track_index.INDEX_DDL)
 
 
-def _blocks(vectors: DataFrame) -> DataFrame:
-    """One row per block: its track ids in order, and its unit vectors as bytes."""
-    numbered = vectors.withColumn("block", F.pmod(F.xxhash64("track_id"), F.lit(N_BLOCKS)))
-    return numbered.groupBy("block").applyInArrow(similarity.pack_block, similarity.BLOCK_DDL)
+def _blocks(vectors: DataFrame, embeddings: list[Embeddings]) -> DataFrame:
+    """Packed tracks of one pattern, with the catalogue's means."""
+    blocks = vectors.mapInArrow(track_vectors.pack_blocks, track_vectors.BLOCK_DDL)
+    for one in embeddings:
+        blocks = blocks.crossJoin(F.broadcast(one.mean))
+    return blocks
 
 
-def _nearest(blocks: DataFrame, length: int) -> DataFrame:
-    def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from similarity.nearest_in_blocks(batches, length)
-
-    others = blocks.select(*[F.col(name).alias(f"other_{name}") for name in blocks.columns])
-    pairs = blocks.crossJoin(others).repartition(N_BLOCKS, "block", "other_block")
-    best = Window.partitionBy("track_id").orderBy(F.col("score").desc(), "similar_track_id")
-    return (
-        pairs.mapInArrow(nearest, similarity.NEAREST_DDL)
-        .withColumn("rank", F.row_number().over(best))
-        .where(F.col("rank") <= length)
+def _entries(
+    vectors: DataFrame, embeddings: list[Embeddings], collections: DataFrame, index: DataFrame
+) -> DataFrame:
+    """One row (ENTRY_DDL) for each track and collection that stores it or is compared with it."""
+    by_pattern = (
+        collections.join(F.broadcast(index), on=["space", "collection"], how="left")
+        .groupBy("pattern")
+        .agg(
+            F.collect_list(
+                F.struct("space", "collection", "n_tracks", *track_index.LISTS_COLUMNS)
+            ).alias("collections")
+        )
     )
+    blocks = _blocks(vectors, embeddings).join(F.broadcast(by_pattern), on="pattern", how="inner")
+    return blocks.mapInArrow(track_index.route_blocks, track_index.ENTRY_DDL)
+
+
+def _nearest(entries: DataFrame, night: Night) -> DataFrame:
+    """Ranked neighbours (track_id, rank, similar_track_id, score, modalities)."""
+    length = night.settings.lists.similar_length
+    n_tasks = max(MIN_SEARCH_TASKS, night.settings.spark.shuffle_partitions)
+
+    def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from similarity.nearest_in_shards(batches, length)
+
+    sent = (
+        entries.select("*", F.posexplode("shards").alias("position", "shard"))
+        .where(F.col("shard").isNotNull())
+        .withColumn("is_query", F.col("position") > 0)
+        .drop("shards", "position")
+        .repartition(n_tasks, "space", "collection", "shard")
+        .sortWithinPartitions(*similarity.SHARD_KEYS, "list", "track_id")
+    )
+    found = sent.mapInArrow(search, similarity.FOUND_DDL).groupBy("track_id")
+    of_all_shards = F.sort_array(F.flatten(F.collect_list("neighbours")))
+    best = found.agg(F.slice(of_all_shards, 1, length).alias("neighbours"))
+    return best.select("track_id", F.posexplode("neighbours").alias("position", "found")).select(
+        "track_id",
+        (F.col("position") + 1).alias("rank"),
+        "found.similar_track_id",
+        (-F.col("found.descending") / similarity.SCORE_STEPS).alias("score"),
+        _names_in(F.col("found.space")).alias("modalities"),
+    )
+
+
+def _names_in(space: Column) -> Column:
+    """Names of the modalities in a space."""
+    names = (
+        F.when(space.bitwiseAND(track_vectors.bit_of(modality)) > 0, modality)
+        for modality in MODALITIES
+    )
+    return F.array_compact(F.array(*names))

@@ -1,4 +1,4 @@
-"""rec_similar_tracks: cosines by hand over the modalities that both tracks have."""
+"""rec_similar_tracks: cosines by hand and by brute force over the modalities that both tracks have."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_TAGS
 from jobs.recommendations import similar_tracks
 from tests.jobs.features.worlds import encoders, frame, tracks
+from tests.jobs.recommendations.catalogues import brute_force, random_catalogue, recall
 
 IDENTITY = EncoderIdentity("encoder", "w", "p")
 TAGS = {"t0": [1.0, 0.0], "t1": [0.0, 1.0], "t2": [1.0, 1.0], "t3": [50.0, 70.0]}
@@ -82,3 +83,76 @@ def test_a_second_preprocessing_of_the_same_recordings_changes_nothing(spark, ni
 
     assert once == twice
     assert once["t0", "t1"] == (pytest.approx(-0.9, abs=1e-4), ["audio", "tags"])
+
+
+def similar(spark, night, catalogue, **lists):
+    """By track, (neighbour, score) in the order of ranks; the catalogue's rows come as they are."""
+    ids, encoder = catalogue.track_ids, asdict(IDENTITY)
+    contents = {
+        modality: [
+            (track_id, vector.tolist())
+            for track_id, vector in zip(ids, catalogue.lists(modality), strict=True)
+            if vector is not None
+        ]
+        for modality in catalogue.vectors
+    }
+    has_audio, has_lyrics = catalogue.has["audio"], catalogue.has["lyrics"]
+    hashes = [
+        {
+            "track_id": track_id,
+            "audio_hash": track_id if audio else None,
+            "lyrics_hash": track_id if lyrics else None,
+        }
+        for track_id, audio, lyrics in zip(ids, has_audio, has_lyrics, strict=True)
+    ]
+    tagged = [
+        {"as_of_date": night.as_of, "track_id": t, "mean_tag_embedding": v, **encoder}
+        for t, v in contents["tags"]
+    ]
+    settings = night.settings
+    settings = settings.model_copy(update={"lists": settings.lists.model_copy(update=lists)})
+    found = similar_tracks.build(
+        tracks(spark, night, *hashes),
+        encoders(spark, night, {FEAT_AUDIO: IDENTITY, FEAT_LYRICS: IDENTITY}),
+        *(
+            frame(
+                spark,
+                table,
+                [{"content_hash": t, f"{name}_embedding": v, **encoder} for t, v in contents[name]],
+            )
+            for name, table in (("audio", FEAT_AUDIO), ("lyrics", FEAT_LYRICS))
+        ),
+        frame(spark, FEAT_TRACK_TAGS, tagged),
+        night=replace(night, settings=settings),
+    ).collect()
+    neighbours = {}
+    for row in sorted(found, key=lambda row: (row.track_id, row.rank)):
+        of_track = neighbours.setdefault(row.track_id, [])
+        of_track.append((row.similar_track_id, row.score))
+        assert row.rank == len(of_track)
+    return neighbours
+
+
+def test_lists_equal_brute_force_for_every_mixture_of_modalities(spark, night):
+    catalogue = random_catalogue(300, missing=0.4)
+    assert set(catalogue.patterns) == set(range(8))
+
+    found = similar(spark, night, catalogue, similar_length=7)
+
+    assert found == {track: best for track, best in brute_force(catalogue, 7).items() if best}
+
+
+def test_the_index_finds_95_of_100_neighbours_and_the_same_ones_in_any_order_of_rows(spark, night):
+    """Above the setting tracks are searched through an index, which is trained the same each night."""
+    catalogue = random_catalogue(1_500, dims=(12, 16, 8), missing=0.1, n_clusters=30)
+    reordered = catalogue.taken(list(range(1_500))[::-1])
+
+    found = similar(spark, night, catalogue, similar_exact_tracks=300)
+
+    assert recall(found, brute_force(catalogue, 10)) >= 0.95
+    assert similar(spark, night, reordered, similar_exact_tracks=300) == found
+
+
+def test_tracks_whose_vectors_are_all_equal_have_no_direction_and_no_neighbours(spark, night):
+    """Each less the mean is zero; without audio, t0 and t1 would be neighbours by nothing."""
+    assert neighbours(spark, night, audio={}, tags={"t0": [3.0, 1.0], "t1": [3.0, 1.0]}) == {}
