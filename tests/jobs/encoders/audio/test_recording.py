@@ -91,6 +91,19 @@ def test_loudness_is_measured_in_the_channels_of_the_file():
     assert heard.loudness.true_peak_dbtp == pytest.approx(-20.0, abs=0.1)
 
 
+def test_opposite_channels_are_heard():
+    """A plug wired the wrong way round: clicks at 120 bpm whose mean is silence."""
+    beats = np.zeros(10 * 16_000)
+    for start in range(1_600, len(beats) - 800, 8_000):
+        beats[start : start + 800] = np.sin(np.arange(800) * 0.4) * np.exp(-np.arange(800) / 150)
+    heard = decoded(encoded(np.stack([0.5 * beats, -0.5 * beats], axis=1)))
+    one_sided = decoded(encoded(0.5 * beats))
+
+    level, expected = (np.sqrt(np.mean(one.windows[0] ** 2)) for one in (heard, one_sided))
+    assert level == pytest.approx(expected, rel=0.01)
+    assert signal.measure(heard.windows_at(16_000)).tempo_bpm == pytest.approx(120, rel=0.01)
+
+
 def test_many_channels_are_kept_at_16_khz():
     """Three minutes of 32 channels at 48 kHz would be 1.1 GB."""
     content = encoded(np.tile(sine(440, 1.0, 48_000)[:, None], (1, 9)), 48_000)

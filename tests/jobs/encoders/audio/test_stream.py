@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
-from jobs.encoders.audio import audio_file
+from jobs.encoders.audio import audio_file, stream
 from tests.jobs.encoders.audio.test_audio_file import encoded
 
 N_SAMPLES = 160_000  # 10 s
@@ -126,6 +126,13 @@ def test_a_cut_flac_stream_without_a_length_is_unreadable():
     with pytest.raises(ContentFailure) as raised:
         audio_file.decode(content[: len(content) * 2 // 3], 1.0)
     assert raised.value.reason is FailureReason.UNREADABLE
+
+
+def test_a_stream_without_a_length_is_checked_so_far_and_no_farther(monkeypatch):
+    """A file that never ends would be decoded for hours; its fault lies behind the limit of 3 s."""
+    monkeypatch.setattr(stream, "MAX_CHECKED_SAMPLES", 2 * 16_000)
+    content = flac(0)
+    assert len(audio_file.decode(content[: len(content) * 2 // 3], 1.0)) == 16_000
 
 
 @pytest.mark.parametrize("kept", ["wav", "ogg", "mp3"])

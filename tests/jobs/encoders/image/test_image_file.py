@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import tracemalloc
 
 import numpy as np
@@ -165,3 +166,12 @@ def test_undecodable_bytes_fail_with_a_reason(content, reason):
     with pytest.raises(ContentFailure) as raised:
         image_file.decode(content, 8, 8)
     assert raised.value.reason is reason
+
+
+def test_an_icon_that_is_larger_than_its_list_says_is_too_large():
+    """The list says 16 x 16, and the PNG that it leads to has 64 million pixels in 64 kB."""
+    picture = encoded(Image.new("1", (8_000, 8_000)))
+    entry = struct.pack("<4B2H2I", 16, 16, 0, 0, 1, 32, len(picture), 22)
+    with pytest.raises(ContentFailure) as raised:
+        image_file.decode(struct.pack("<3H", 0, 1, 1) + entry + picture, 8, 8)
+    assert raised.value.reason is FailureReason.TOO_LARGE

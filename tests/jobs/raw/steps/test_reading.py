@@ -238,6 +238,9 @@ BROKEN_FILES = {
     "a damaged page with its checksum": lambda: damaged_page(
         parquet(IDS, use_dictionary=False, compression="none", write_page_checksum=True), 2000
     ),
+    "another id in a page with its checksum": lambda: parquet(
+        IDS, use_dictionary=False, compression="none", write_page_checksum=True
+    ).replace(b"user-00250", b"user-99999"),
     "a damaged compressed page": lambda: damaged_page(parquet(IDS, compression="zstd"), 60),
     "two columns of one name": lambda: parquet(
         pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["user_id", "user_id"])
