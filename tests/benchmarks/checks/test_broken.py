@@ -115,3 +115,15 @@ def test_the_peak_of_a_worker_includes_its_decoder():
         assert 290 < largest_mib(process.pid) < 450
         process.stdin.write(b"\n")
         process.stdin.close()
+
+
+def test_java_whose_options_name_the_daemon_is_no_worker():
+    """Spark's Java is started with the daemon's module as an option, and takes gigabytes."""
+    option = "spark.python.daemon.module=feature_store.spark.python_daemon"
+    script = "import sys; print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, option], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"1\n"
+        assert largest_mib(process.pid) == 0.0
+        process.stdin.close()

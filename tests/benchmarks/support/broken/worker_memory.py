@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-WORKER = "feature_store.spark.python_daemon"
+WORKER = (
+    "-m feature_store.spark.python_daemon"  # Java's command line has the name, too, as an option
+)
 DECODERS = ("jobs.encoders.decoder_table", "jobs.landing.parquet_check")
 INTERVAL_S = 0.2
 
