@@ -17,6 +17,12 @@ from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.audio import recording
 from jobs.encoders.audio.audio_file import SAMPLE_RATE_HZ
+from jobs.encoders.audio.mel_filters import (
+    htk_corners_hz,
+    periodic_hann,
+    power_spectra,
+    triangles,
+)
 from jobs.encoders.identity import encoder_identity
 
 ENCODER_ID = "htcl-log-mel-v1"
@@ -57,9 +63,7 @@ def log_mel_db(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         samples: mono at 16 kHz, shape (n_samples,).
     """
     padded = np.pad(samples, FFT_SAMPLES // 2)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
-    spectrum = np.fft.rfft(windows * _hann(), axis=1)  # (n_frames, FFT_SAMPLES // 2 + 1)
-    power = spectrum.real**2 + spectrum.imag**2
+    power = power_spectra(padded, _hann(), HOP_SAMPLES)  # (n_frames, FFT_SAMPLES // 2 + 1)
     level = 10 * np.log10(np.maximum(_FLOOR, power @ _filterbank().T))
     return np.asarray(np.maximum(level, level.max() - RANGE_DB), dtype=np.float32)
 
@@ -77,21 +81,12 @@ def identity() -> EncoderIdentity:
 
 @cache
 def _hann() -> NDArray[np.float32]:
-    """Periodic Hann window, shape (FFT_SAMPLES,)."""
-    phase = 2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES
-    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+    return periodic_hann(FFT_SAMPLES).astype(np.float32)
 
 
 @cache
 def _filterbank() -> NDArray[np.float32]:
-    """Triangles over the spectrum's bins on HTK's mel scale, (N_MELS, FFT_SAMPLES // 2 + 1).
-
-    HTK's scale is 2595 log10(1 + hz / 700).
-    """
-    highest = 2595 * np.log10(1 + SAMPLE_RATE_HZ / 2 / 700)
-    corner_hz = 700 * (10 ** (np.linspace(0, highest, N_MELS + 2) / 2595) - 1)
-    bin_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
-    low, centre, high = corner_hz[:-2, None], corner_hz[1:-1, None], corner_hz[2:, None]
-    rising = (bin_hz - low) / (centre - low)
-    falling = (high - bin_hz) / (high - centre)
-    return np.asarray(np.maximum(0, np.minimum(rising, falling)), dtype=np.float32)
+    """Triangles of height 1 over the spectrum's bins, shape (N_MELS, FFT_SAMPLES // 2 + 1)."""
+    corner_hz = htk_corners_hz(SAMPLE_RATE_HZ / 2, N_MELS)
+    filters = triangles(corner_hz, SAMPLE_RATE_HZ, FFT_SAMPLES, has_unit_area=False)
+    return filters.astype(np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.encoders.audio.audio_file import SAMPLE_RATE_HZ
+from jobs.encoders.audio.mel_filters import periodic_hann, power_spectra, triangles
 
 FFT_SAMPLES = 512
 HOP_SAMPLES = 256
@@ -34,9 +35,7 @@ def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         samples: mono at 16 kHz, shape (n_samples,), more than half a window long.
     """
     padded = np.pad(samples, FFT_SAMPLES // 2, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
-    spectrum = np.fft.rfft(windows * _hann(), axis=1)  # (n_frames, FFT_SAMPLES // 2 + 1)
-    power = spectrum.real**2 + spectrum.imag**2
+    power = power_spectra(padded, _hann(), HOP_SAMPLES)  # (n_frames, FFT_SAMPLES // 2 + 1)
     mel_power = power @ _filterbank().T  # (n_frames, N_MELS)
     return np.log10(COMPRESSION * mel_power + 1).astype(np.float32)
 
@@ -54,21 +53,15 @@ def preprocessing() -> dict[str, object]:
 
 @cache
 def _hann() -> NDArray[np.float32]:
-    """Periodic Hann window, shape (FFT_SAMPLES,)."""
-    phase = 2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES
-    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+    return periodic_hann(FFT_SAMPLES).astype(np.float32)
 
 
 @cache
 def _filterbank() -> NDArray[np.float32]:
     """Triangles of unit area over the spectrum's bins, shape (N_MELS, FFT_SAMPLES // 2 + 1)."""
-    bin_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
     corner_hz = _mel_to_hz(np.linspace(0, _hz_to_mel(SAMPLE_RATE_HZ / 2), N_MELS + 2))
-    low, centre, high = corner_hz[:-2, None], corner_hz[1:-1, None], corner_hz[2:, None]
-    rising = (bin_hz - low) / (centre - low)
-    falling = (high - bin_hz) / (high - centre)
-    triangles = np.maximum(0, np.minimum(rising, falling))  # (N_MELS, n_bins)
-    return (triangles * 2 / (high - low)).astype(np.float32)
+    filters = triangles(corner_hz, SAMPLE_RATE_HZ, FFT_SAMPLES, has_unit_area=True)
+    return filters.astype(np.float32)
 
 
 def _hz_to_mel(hz: float) -> float:

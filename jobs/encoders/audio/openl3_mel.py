@@ -20,6 +20,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.encoders.audio.mel_filters import (
+    htk_corners_hz,
+    periodic_hann,
+    power_spectra,
+    triangles,
+)
+
 SAMPLE_RATE_HZ = 48_000
 WINDOW_SAMPLES = 48_000
 FFT_SAMPLES = 2048
@@ -31,8 +38,6 @@ AMPLITUDE_FLOOR = 1e-10
 DYNAMIC_RANGE_DB = 80.0
 
 _PADDING = (N_FRAMES - 1) * HOP_SAMPLES + FFT_SAMPLES - WINDOW_SAMPLES
-# HTK's scale: mel = 2595 log10(1 + hz / 700).
-_HTK_MELS, _HTK_HZ = 2595.0, 700.0
 
 
 def mel_decibels(window: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -45,9 +50,7 @@ def mel_decibels(window: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     before = _PADDING // 2
     padded = np.pad(window.astype(np.float64), (before, _PADDING - before))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
-    spectrum = np.fft.rfft(frames * _hann(), axis=1)  # (N_FRAMES, N_BINS)
-    power = spectrum.real**2 + spectrum.imag**2
+    power = power_spectra(padded, _hann(), HOP_SAMPLES)  # (N_FRAMES, N_BINS)
     amplitude = np.sqrt(_filterbank() @ power.T)  # (N_MELS, N_FRAMES)
     # Ten, not twenty, times the logarithm of an amplitude: kapre's formula.
     decibels = 10 * np.log10(np.maximum(amplitude, AMPLITUDE_FLOOR))
@@ -71,8 +74,7 @@ def preprocessing() -> dict[str, object]:
 
 @cache
 def _hann() -> NDArray[np.float64]:
-    """Periodic Hann window, shape (FFT_SAMPLES,)."""
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES)
+    return periodic_hann(FFT_SAMPLES)
 
 
 @cache
@@ -82,13 +84,5 @@ def _filterbank() -> NDArray[np.float64]:
     The lowest bands are narrower than the 23 Hz between two bins: bands 0 and 7 hold no bin, and
     their amplitude is always the floor.
     """
-    bin_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, N_BINS)
-    highest_mel = _HTK_MELS * np.log10(1 + SAMPLE_RATE_HZ / 2 / _HTK_HZ)
-    corner_mel = np.linspace(0, highest_mel, N_MELS + 2)
-    corner_hz = _HTK_HZ * (10 ** (corner_mel / _HTK_MELS) - 1)
-    low, centre, high = corner_hz[:-2, None], corner_hz[1:-1, None], corner_hz[2:, None]
-    rising = (bin_hz - low) / (centre - low)
-    falling = (high - bin_hz) / (high - centre)
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    weights: NDArray[np.float64] = triangles * 2 / (high - low)
-    return weights
+    corner_hz = htk_corners_hz(SAMPLE_RATE_HZ / 2, N_MELS)
+    return triangles(corner_hz, SAMPLE_RATE_HZ, FFT_SAMPLES, has_unit_area=True)
