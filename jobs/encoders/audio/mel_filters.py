@@ -31,7 +31,7 @@ def power_spectra(
 
 
 def htk_corners_hz(highest_hz: float, n_mels: int) -> NDArray[np.float64]:
-    """Corners of bands from 0 to `highest_hz` in equal steps of HTK's scale, shape (n_mels + 2,)."""
+    """Corners of bands up to `highest_hz` in equal steps of HTK's scale, shape (n_mels + 2,)."""
     highest_mel = _HTK_MELS * np.log10(1 + highest_hz / _HTK_HZ)
     corner_mel = np.linspace(0, highest_mel, n_mels + 2)
     return np.asarray(_HTK_HZ * (10 ** (corner_mel / _HTK_MELS) - 1))
