@@ -30,6 +30,9 @@ def write_stream(
     delta-rs reads a stream in threads of its own. There a model that scores would not see its
     caller's torch modes and devices, and no signal would stop it.
 
+    `batches` must not open or write a Delta table: delta-rs waits for the next batch in a thread
+    that the other call may need, and both wait for ever (seen once in some hundred runs).
+
     Raises:
         Exception: what `batches` or `write` raised; `write` fails when `batches` does.
     """

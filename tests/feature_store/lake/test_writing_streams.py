@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
@@ -246,6 +248,10 @@ def test_a_stopped_stream_leaves_no_file_of_its_own(
     assert stored(lake) == [(MARCH_1, "rank", 7)]
 
 
+def _write_as_successor(lake):
+    write_slice(lake, PLAYS, [plays(8)], as_of=MARCH_1)
+
+
 def test_a_writer_that_lost_its_lease_deletes_no_file_of_its_successor(tmp_path, monkeypatch):
     """It stood still for a minute, and the successor has committed: its files are new, too."""
     lake, lost = str(tmp_path), []
@@ -261,12 +267,14 @@ def test_a_writer_that_lost_its_lease_deletes_no_file_of_its_successor(tmp_path,
 
     monkeypatch.setattr(arrow_io, "writer_lease", expiring_lease)
 
-    def overtaken():
-        yield plays(1)
-        write_slice(lake, PLAYS, [plays(8)], as_of=MARCH_1)
-        lost.append(True)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other_machine:
 
-    with pytest.raises(LeaseLost, match="feat_plays"):
-        write_slice(lake, PLAYS, overtaken(), as_of=MARCH_1)
+        def overtaken():
+            yield plays(1)
+            other_machine.submit(_write_as_successor, lake).result()
+            lost.append(True)
+
+        with pytest.raises(LeaseLost, match="feat_plays"):
+            write_slice(lake, PLAYS, overtaken(), as_of=MARCH_1)
 
     assert stored(lake) == [(MARCH_1, "rank", 8)]
