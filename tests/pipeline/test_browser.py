@@ -18,6 +18,7 @@ from playwright.sync_api import sync_playwright
 from feature_store.lake.arrow_io import read_table
 from feature_store.lake.storage import open_storage
 from feature_store.publishing.snapshot import events, open_snapshot
+from feature_store.runs.lineage import dataset_name
 from feature_store.tables.runs import RUN_METRICS
 from tests.support import toy_dataset
 from tests.support.airflow_pages import CHROMIUM, CHROMIUM_ARGUMENTS, WINDOW, Pages
@@ -119,7 +120,8 @@ def test_lineage_has_events_of_airflow_tasks_and_of_jobs(pages, newest):
 
     job_events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     written = {output["name"] for event in job_events for output in event["outputs"]}
-    assert {pin.table_name for pin in newest.tables} <= written
+    tables = {dataset_name(pages.airflow.lake, pin.table_name)[1] for pin in newest.tables}
+    assert tables <= written
     assert {f"evensong_nightly.{pin.table_name}" for pin in newest.tables} <= {
         ".".join(name.split(".")[::2]) if name.count(".") == 2 else name for name in ended
     }
