@@ -236,7 +236,7 @@ LOG_MEL = Column(
     "log_mel",
     Kind.BINARY,
     "Log-mel spectrogram of the first 120 s, 1,251 frames of 96 ms x 128 bands, row by row, "
-    "float16 little-endian, mean 0 and deviation 1 (jobs/encoders/audio/htcl_mel.py).",
+    "float16 little-endian, mean 0 and deviation 1 (jobs/encoders/audio/spectrograms/htcl_mel.py).",
 ).or_null("when the audio could not be read, or its first 120 s are silent")
 MEL_FRAME_COUNT = Column(
     "mel_frame_count", Kind.INT, "Frames of log_mel that hold audio; the others are padding."

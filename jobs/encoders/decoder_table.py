@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from jobs.decoding.serving import Decoder, serve
-from jobs.encoders.audio import audio_file, recording
+from jobs.encoders.audio.decoding import audio_file, recording
 from jobs.encoders.image import image_file
 
 DECODERS: dict[str, Decoder] = {

@@ -21,16 +21,13 @@ from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.setting_groups import EncoderSettings
-from jobs.encoders.audio import (
-    htcl_mel,
-    loudness,
-    musicnn,
-    openl3,
-    recording,
-    signal,
-    transformer_audio,
-)
+from jobs.encoders.audio import transformer_audio
+from jobs.encoders.audio.decoding import loudness, recording
+from jobs.encoders.audio.descriptors import signal
 from jobs.encoders.audio.encoding import AudioEncoding
+from jobs.encoders.audio.musicnn import encoder as musicnn
+from jobs.encoders.audio.openl3 import encoder as openl3
+from jobs.encoders.audio.spectrograms import htcl_mel
 from jobs.encoders.identity import with_descriptors
 from jobs.encoders.image import descriptors as image_descriptors
 from jobs.encoders.image import efficientnet_lite, transformer_image

@@ -21,8 +21,10 @@ from feature_store.settings import Night
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO, FEAT_MEL
 from jobs.encoders import registry
-from jobs.encoders.audio import audio_file, htcl_mel, signal
-from jobs.encoders.audio.recording import Recording
+from jobs.encoders.audio.decoding import audio_file
+from jobs.encoders.audio.decoding.recording import Recording
+from jobs.encoders.audio.descriptors import signal
+from jobs.encoders.audio.spectrograms import htcl_mel
 from jobs.encoders.content_decoding import decode_all_apart
 from jobs.features.steps.incremental_encoding import Features, read_content
 from jobs.features.steps.several_outputs import encode_several, lacking

@@ -26,8 +26,10 @@ from pyspark.sql import functions as F
 from feature_store.setting_groups import EncoderSettings
 from feature_store.settings import load_settings
 from feature_store.spark.session import make_spark
-from jobs.encoders.audio import audio_file, htcl_mel, recording, signal
-from jobs.encoders.audio.musicnn import MusiCNN
+from jobs.encoders.audio.decoding import audio_file, recording
+from jobs.encoders.audio.descriptors import signal
+from jobs.encoders.audio.musicnn.encoder import MusiCNN
+from jobs.encoders.audio.spectrograms import htcl_mel
 from jobs.features.steps.semantic_probes import CUES, PROBES, AudioCues, probe
 from tests.benchmarks.support.record import Section, print_section
 

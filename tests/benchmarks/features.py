@@ -36,9 +36,11 @@ from feature_store.settings import Night, Settings, load_settings
 from feature_store.spark.session import make_spark
 from feature_store.tables.core import CORE_TRACKS
 from jobs.encoders import registry
-from jobs.encoders.audio import htcl_mel, mel, recording, signal
-from jobs.encoders.audio.audio_file import SAMPLE_RATE_HZ
-from jobs.encoders.audio.recording import Recording
+from jobs.encoders.audio.decoding import recording
+from jobs.encoders.audio.decoding.audio_file import SAMPLE_RATE_HZ
+from jobs.encoders.audio.decoding.recording import Recording
+from jobs.encoders.audio.descriptors import signal
+from jobs.encoders.audio.spectrograms import htcl_mel, musicnn_mel
 from jobs.run import run_job
 from tests.benchmarks.support.broken.worker_memory import WorkerPeak
 from tests.benchmarks.support.code_version import code_sha256
@@ -108,7 +110,7 @@ def in_one_process(settings: Settings, clips: Sequence[bytes]) -> dict[str, floa
             encoder.encode(windows)
         with counted("mel_of_encoder"):
             for window in windows:
-                mel.log_mel(window)
+                musicnn_mel.log_mel(window)
     of_encoder = spent.pop("mel_of_encoder")
     spent["mel"] += of_encoder
     spent["network"] = spent.pop("encoder") - of_encoder

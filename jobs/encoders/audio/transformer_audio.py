@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.audio import audio_file
+from jobs.encoders.audio.decoding import audio_file
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.transformer_folder import (
     LOCAL,

@@ -20,7 +20,7 @@ from operator import add
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from jobs.encoders.audio.musicnn import TAGS
+from jobs.encoders.audio.musicnn.encoder import TAGS
 
 # Centre and spread of each cue: centre + spread counts as +1, centre - spread as -1.
 LOUDNESS_LUFS = (-17.0, 10.0)

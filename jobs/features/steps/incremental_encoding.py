@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -35,6 +35,8 @@ from jobs.decoding.failure_reasons import (
 )
 
 Features = dict[str, object]
+Content = Mapping[str, Any]
+"""A row of the content to be encoded: content_hash, source and further columns."""
 Featurise = Callable[[str, Any], Features]
 """From (content hash, the text or the paths of its files) to the feature columns of one row.
 
@@ -65,42 +67,50 @@ def encode(
     cores finish together.
     """
     known = [name for name in new.columns if name in output.column_names]
+    row_of = partial(feature_row, known=known, identity=identity, featurise=featurise)
 
     def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield encode_batch(batch, output, known, identity, featurise)
+            yield rows_of_batch(batch, row_of, output.arrow_schema)
 
     balanced = new.select(*known, "source").repartition(night.settings.spark.shuffle_partitions)
     encoded = balanced.mapInArrow(encode_batches, output.spark_schema())
     return encoded.select(*output.column_names)
 
 
-def encode_batch(
-    batch: pa.RecordBatch,
-    output: Table,
-    known: Sequence[str],
-    identity: EncoderIdentity,
-    featurise: Featurise,
+def feature_row(
+    content: Content, *, known: Sequence[str], identity: EncoderIdentity, featurise: Featurise
+) -> Features:
+    """The row of one content: the columns `known` as they are, the identity, features or a reason.
+
+    Raises:
+        ContentMissing: the lake does not hold it.
+    """
+    make = partial(featurise, content["content_hash"], content["source"])
+    return {
+        **{name: content[name] for name in known},
+        **asdict(identity),
+        **features_or_reason(make),
+    }
+
+
+def rows_of_batch(
+    batch: pa.RecordBatch, row_of: Callable[[Content], Features], schema: pa.Schema
 ) -> pa.RecordBatch:
-    """A row of `output` for each content of a batch that the lake holds.
+    """The row of each content of a batch that the lake holds.
 
     Args:
-        batch: columns content_hash and source, and those of `known`.
-        output: the feature table.
-        known: columns that are copied into the row.
-        identity: the encoder's.
-        featurise: makes the other columns.
+        batch: columns content_hash, source and whatever else `row_of` reads.
+        row_of: makes a row; it may raise ContentMissing.
+        schema: of the rows.
     """
     rows = []
     for content in batch.to_pylist():
         try:
-            features = features_or_reason(
-                partial(featurise, content["content_hash"], content["source"])
-            )
+            rows.append(row_of(content))
         except ContentMissing:
             continue  # no row: a later night finds the content, or misses it again
-        rows.append({**{name: content[name] for name in known}, **asdict(identity), **features})
-    return pa.RecordBatch.from_pylist(rows, schema=output.arrow_schema)
+    return pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
 def read_content(lake: str, paths: Sequence[str], content_hash: str, *, max_bytes: int) -> bytes:

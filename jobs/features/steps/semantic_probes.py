@@ -22,7 +22,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from feature_store.tables.attributes import ATTRIBUTE_NAMES
-from jobs.encoders.audio.musicnn import TAGS
+from jobs.encoders.audio.musicnn.encoder import TAGS
 
 EVEN_PROBABILITY = 0.1  # of a tag that is as likely heard as not
 SLOWEST_BPM, FASTEST_BPM = 60.0, 180.0  # Largo ends, Presto begins: marks of the metronome

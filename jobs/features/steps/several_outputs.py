@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +19,13 @@ from pyspark.sql.types import StructField, StructType
 from feature_store.contract import Table
 from feature_store.lake.encoder_rows import EncoderIdentity
 from feature_store.settings import Night
-from jobs.decoding.failure_reasons import ContentFailure, ContentMissing
-from jobs.features.steps.incremental_encoding import Features, features_or_reason
+from jobs.decoding.failure_reasons import ContentFailure
+from jobs.features.steps.incremental_encoding import (
+    Content,
+    Features,
+    features_or_reason,
+    rows_of_batch,
+)
 
 Identities = Mapping[Table, EncoderIdentity | None]
 """By output, the identity of its rows; None for an output that the settings do not want."""
@@ -72,40 +77,26 @@ def encode_several(
         night: its settings say how many tasks share the work.
     """
     schema = StructType([StructField(table.name, table.spark_schema()) for table in identities])
+    arrow_schema = pa.schema(
+        [pa.field(table.name, pa.struct(list(table.arrow_schema))) for table in identities]
+    )
+    row_of = partial(_rows, identities=identities, featurise=featurise)
 
     def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for start in range(0, batch.num_rows, ROWS_AT_ONCE):
                 part = batch.slice(start, ROWS_AT_ONCE)
-                yield encode_part(part, identities, featurise)
+                yield rows_of_batch(part, row_of, arrow_schema)
 
     balanced = new.repartition(night.settings.spark.shuffle_partitions)
     return balanced.mapInArrow(encode_batches, schema)
 
 
-def encode_part(
-    part: pa.RecordBatch, identities: Identities, featurise: Featurise
-) -> pa.RecordBatch:
-    """The rows of every content of a batch that the lake holds, in a struct column a table."""
-    schema = pa.schema(
-        [pa.field(table.name, pa.struct(list(table.arrow_schema))) for table in identities]
-    )
-    rows = []
-    for content in part.to_pylist():
-        try:
-            rows.append(_rows(content, identities, featurise))
-        except ContentMissing:
-            continue  # no row: a later night finds the content, or misses it again
-    return pa.RecordBatch.from_pylist(rows, schema=schema)
-
-
-def _rows(
-    content: Mapping[str, Any], identities: Identities, featurise: Featurise
-) -> dict[str, Features | None]:
+def _rows(content: Content, identities: Identities, featurise: Featurise) -> Features:
     """By table, the row of one content; None where the table has one already."""
     content_hash, lacks = content["content_hash"], content["lacking"]
     makers = _makers(content_hash, content["source"], lacks, featurise)
-    rows: dict[str, Features | None] = {}
+    rows: Features = {}
     for table, identity in identities.items():
         rows[table.name] = None
         if table.name in lacks and identity is not None:

@@ -13,7 +13,7 @@ import pytest
 from jobs.decoding.failure_reasons import ContentFailure
 from jobs.encoders import content_decoding
 from jobs.encoders.content_decoding import decode_apart
-from tests.jobs.encoders.audio.test_audio_file import encoded, sine
+from tests.jobs.encoders.audio.decoding.test_audio_file import encoded, sine
 
 
 @pytest.mark.parametrize(

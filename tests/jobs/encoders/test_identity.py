@@ -8,7 +8,7 @@ import pytest
 
 from feature_store.setting_groups import EncoderSettings
 from jobs.encoders import content_decoding, registry
-from jobs.encoders.audio import audio_file, stream
+from jobs.encoders.audio.decoding import audio_file, stream
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.image import descriptors as image_descriptors
 from jobs.encoders.image import image_file

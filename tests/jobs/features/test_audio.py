@@ -11,7 +11,7 @@ import soundfile
 
 from feature_store.lake.storage import sha256_of
 from feature_store.tables.features import FEAT_AUDIO, FEAT_MEL
-from jobs.encoders.audio import audio_file
+from jobs.encoders.audio.decoding import audio_file
 from jobs.encoders.audio.transformer_audio import TransformerAudio
 from jobs.features import audio
 from tests.jobs.encoders.tiny_models import save_wav2vec

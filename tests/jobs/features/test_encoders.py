@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from feature_store.setting_groups import EncoderSettings
 from feature_store.tables.core import CORE_TAGS
 from jobs.encoders import registry
-from jobs.encoders.audio import htcl_mel
+from jobs.encoders.audio.spectrograms import htcl_mel
 from jobs.features import encoders
 from tests.jobs.encoders.tiny_models import save_gpt2
 from tests.jobs.features.worlds import frame, tracks

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS
 from jobs.encoders import registry
-from jobs.encoders.audio import musicnn
+from jobs.encoders.audio.musicnn import encoder as musicnn
 from jobs.features import track_emotion
 from tests.jobs.features.worlds import encoders, frame, tracks
 

@@ -11,7 +11,7 @@ from feature_store.lake.storage import sha256_of
 from feature_store.tables.attributes import ATTRIBUTE_NAMES
 from feature_store.tables.features import FEAT_AUDIO, FEAT_SEMANTICS
 from jobs.encoders import registry
-from jobs.encoders.audio.musicnn import TAGS
+from jobs.encoders.audio.musicnn.encoder import TAGS
 from jobs.features import track_semantics
 from tests.jobs.features.worlds import encoders, frame, tracks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
-from jobs.encoders.audio import musicnn
+from jobs.encoders.audio.musicnn import encoder as musicnn
 from jobs.features.steps import emotion
 
 CENTRE = {"loudness_lufs": -17.0, "tempo_bpm": 110.0, "onset_rate_hz": 4.0}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,7 +13,7 @@ from feature_store.lake.storage import sha256_of
 from feature_store.lake.stored_file import StorageError
 from feature_store.tables.features import FEAT_COVER
 from jobs.decoding.failure_reasons import ContentFailure, ContentMissing, FailureReason
-from jobs.features.steps.incremental_encoding import encode_batch, read_content
+from jobs.features.steps.incremental_encoding import feature_row, read_content, rows_of_batch
 from tests.jobs.features.worlds import put
 
 WORDS, OTHERS = b"the right bytes", b"other bytes"
@@ -73,9 +75,13 @@ def encoded(*sources):
             raise ContentFailure(FailureReason.TOO_SHORT, content_hash)
         return features[source]
 
-    rows = encode_batch(
-        batch, FEAT_COVER, ["content_hash"], EncoderIdentity("e", "w", "p"), featurise
-    ).to_pylist()
+    row_of = partial(
+        feature_row,
+        known=["content_hash"],
+        identity=EncoderIdentity("e", "w", "p"),
+        featurise=featurise,
+    )
+    rows = rows_of_batch(batch, row_of, FEAT_COVER.arrow_schema).to_pylist()
     assert all((row["cover_embedding"] is None) == bool(row["failure_reason"]) for row in rows)
     return {row["content_hash"]: row["failure_reason"] for row in rows}
 

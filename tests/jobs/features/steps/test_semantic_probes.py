@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from feature_store.tables.attributes import ATTRIBUTE_NAMES
-from jobs.encoders.audio.musicnn import TAGS
+from jobs.encoders.audio.musicnn.encoder import TAGS
 from jobs.features.steps.semantic_probes import CUES, PROBES, VOCAL_TAGS, AudioCues, probe
 
 SCHEMA = (
