@@ -10,7 +10,8 @@ that is not published by then raises the alert "late".
 
 **When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked`
 event in published_runs. A failed gate, a publication by another run and an erasure meanwhile are
-not retried; Airflow has retried every other failure twice. infra/runbook.md says what to do.
+not retried; Airflow has retried every other failure twice. infra/runbook.md says what to do. A run
+in which feat_semantics or feat_track_semantics alone is red has published: nothing waits for them.
 
 **To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for
 the same as_of.
@@ -126,9 +127,10 @@ def evensong_nightly() -> None:
         content = [spark_job(name) for name in ("feat_audio", "feat_lyrics", "feat_cover")]
         emotion = spark_job("feat_track_emotion")
         chain(tracks, [encoders, *content], emotion)
-        answers, semantics = spark_job("feat_semantics"), spark_job("feat_track_semantics")
+        answers = spark_job("feat_semantics")
         chain(tracks, answers)
-        chain([encoders, content[0], answers], semantics)
+        # Publication does not wait for a language model: no published table reads its answers.
+        chain([encoders, content[0], answers], spark_job("feat_track_semantics"))
         track_tags = spark_job("feat_track_tags")
         chain(tags, [encoders, spark_job("feat_tags")], track_tags)
     with TaskGroup("graph", prefix_group_id=False):
@@ -146,7 +148,7 @@ def evensong_nightly() -> None:
         chain(scores, [similar, quality])
     with TaskGroup("publish", prefix_group_id=False):
         published = publishing_task()
-        chain([changes, similar, quality, rejects, semantics], published, report_task())
+        chain([changes, similar, quality, rejects], published, report_task())
         announcing_task(published)
 
 

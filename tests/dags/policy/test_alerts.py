@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.feature_store.publishing.staging import MARCH_1, publish_run, staged_run
+
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
 SENT = []
@@ -58,6 +60,19 @@ def test_a_backfill_of_an_old_date_is_not_late(sent):
 
     asyncio.run(deadline_passed({"dag_run": run_of("scheduled")}))
     assert [alert for alert, _ in sent] == ["late"]
+
+
+@pytest.mark.parametrize(("mode", "alerts"), [("make_current", []), ("stage_only", ["late"])])
+def test_a_published_run_with_a_task_at_work_is_not_late(sent, settings, monkeypatch, mode, alerts):
+    """A language model may answer for hours after the lists are published."""
+    from dags.policy.alerts import deadline_passed
+
+    monkeypatch.setenv("EVENSONG_LAKE", settings.lake)
+    publish_run(staged_run(settings, MARCH_1, "r1"), mode=mode)
+
+    asyncio.run(deadline_passed({"dag_run": run_of("scheduled")}))
+
+    assert [alert for alert, _ in sent] == alerts
 
 
 def test_the_alert_of_a_failed_task_has_the_message_of_its_error(sent):
