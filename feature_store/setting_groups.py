@@ -300,6 +300,12 @@ class EncoderSettings(BaseModel):
         default=True,
         description="Write feat_mel, 320 kB a recording: the input of HTCL's audio tower.",
     )
+    contents_per_commit: int = Field(
+        2_000,
+        ge=1,
+        description="New recordings, texts or pictures that a task encodes before it writes them: "
+        "what a task that is stopped has to do again.",
+    )
 
     @property
     def needs_openl3_weights(self) -> bool:

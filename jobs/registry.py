@@ -26,11 +26,16 @@ class Job:
     Attributes:
         outputs: the first names the job. Of a job with several, `build` gives a frame with a struct
             column for each, named after the table and null where a row has none of it.
+        new_content: of a job that encodes content, the first half of `build`: the frame of content
+            to encode, unique by content_hash; None for other jobs.
+        encode_new: the second half, which may encode a part of that frame alone.
     """
 
     inputs: tuple[Input, ...]
     outputs: tuple[Table, ...]
     build: Callable[..., DataFrame]
+    new_content: Callable[..., DataFrame] | None = None
+    encode_new: Callable[..., DataFrame] | None = None
 
 
 def job_called(name: str) -> Job:
@@ -47,7 +52,8 @@ def job_called(name: str) -> Job:
     if outputs[0].name != name:
         raise ContractError(f"{module_name} writes {outputs[0].name}, its name says {name}")
     _refuse_wrong_signature(module_name, module.build, len(module.INPUTS))
-    return Job(module.INPUTS, outputs, module.build)
+    halves = getattr(module, "new_content", None), getattr(module, "encode_new", None)
+    return Job(module.INPUTS, outputs, module.build, *halves)
 
 
 def job_names() -> list[str]:

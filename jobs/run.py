@@ -40,6 +40,7 @@ from jobs.inputs import (
     WholeTable,
 )
 from jobs.landing.manifests import first_closed_day
+from jobs.portions import portions
 from jobs.raw.steps.reading import read_landing
 from jobs.registry import job_called
 
@@ -75,20 +76,12 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
                 lake, [item.table for item in job.inputs if not isinstance(item, LandingSource)]
             )
             frames = [_read(session, job_input, days, night) for job_input in job.inputs]
-            with _rows_of_each(job.build(*frames, night=night), job.outputs) as rows:
-                written = [
-                    spark_io.write(
-                        rows[table],
-                        lake,
-                        table,
-                        first=days.first,
-                        end=days.end,
-                        commit_note=night.run_id,
-                        before_commit=check_no_erasure,
-                        check_lease=check_leases,
-                    )
-                    for table in job.outputs
-                ]
+            before_commit = {"before_commit": check_no_erasure, "check_lease": check_leases}
+            writes = [
+                _write_each(portion, job.outputs, days, night, **before_commit)
+                for portion in portions(job, frames, night)
+            ]
+        written = [Written.together(of_table) for of_table in zip(*writes, strict=True)]
         elapsed_s = time.monotonic() - started_at_s
         for one in written:
             record_task(night, one, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))
@@ -120,6 +113,29 @@ def _exclusive_writes(
                 check()
 
         yield check_leases
+
+
+def _write_each(
+    built: DataFrame,
+    outputs: Sequence[Table],
+    days: Slice,
+    night: Night,
+    **checks: Callable[[], None],
+) -> list[Written]:
+    """Write the rows of each output in a commit of its own."""
+    with _rows_of_each(built, outputs) as rows:
+        return [
+            spark_io.write(
+                rows[table],
+                night.settings.lake,
+                table,
+                first=days.first,
+                end=days.end,
+                commit_note=night.run_id,
+                **checks,
+            )
+            for table in outputs
+        ]
 
 
 @contextmanager

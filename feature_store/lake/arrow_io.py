@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -58,6 +59,21 @@ class Written:
     row_count: int
     added_bytes: int
     content_sha256: str
+
+    @classmethod
+    def together(cls, writes: Sequence[Written]) -> Written:
+        """The result of several writes of one task to a table, as one; its hash covers theirs."""
+        *_, newest = writes
+        if len(writes) == 1:
+            return newest
+        hashes = ":".join(sorted(one.content_sha256 for one in writes))
+        return cls(
+            newest.table_name,
+            newest.table_version,
+            sum(one.row_count for one in writes),
+            sum(one.added_bytes for one in writes),
+            hashlib.sha256(hashes.encode()).hexdigest(),
+        )
 
 
 def read_table(

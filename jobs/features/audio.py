@@ -27,7 +27,7 @@ from jobs.encoders.audio.descriptors import signal
 from jobs.encoders.audio.spectrograms import htcl_mel
 from jobs.encoders.content_decoding import decode_all_apart
 from jobs.features.steps.incremental_encoding import Features, read_content
-from jobs.features.steps.several_outputs import encode_several, lacking
+from jobs.features.steps.several_outputs import Identities, encode_several, lacking
 from jobs.inputs import AsOf, WholeTable
 
 INPUTS = (AsOf(CORE_TRACKS), WholeTable(FEAT_AUDIO), WholeTable(FEAT_MEL))
@@ -36,17 +36,35 @@ OUTPUTS = (FEAT_AUDIO, FEAT_MEL)
 
 def build(tracks: DataFrame, audio: DataFrame, mel: DataFrame, *, night: Night) -> DataFrame:
     """Rows for the audio of `tracks` that `audio` and `mel` lack, a struct column a table."""
-    encoders = night.settings.encoders
-    identity = registry.audio_identity(encoders)
-    identities = {FEAT_AUDIO: identity, FEAT_MEL: registry.mel_identity(encoders)}
+    return encode_new(new_content(tracks, audio, mel, night=night), night=night)
+
+
+def new_content(tracks: DataFrame, audio: DataFrame, mel: DataFrame, *, night: Night) -> DataFrame:
+    """The recordings of `tracks` that `audio` or `mel` lacks: content_hash, source, lacking."""
     recordings = (
         tracks.where(F.col("audio_hash").isNotNull())
         .groupBy(F.col("audio_hash").alias("content_hash"))
         .agg(F.array_sort(F.collect_set("audio_uri")).alias("source"))
     )
-    new = lacking(recordings, {FEAT_AUDIO: audio, FEAT_MEL: mel}, identities)
+    return lacking(
+        recordings, {FEAT_AUDIO: audio, FEAT_MEL: mel}, _identities(night.settings.encoders)
+    )
+
+
+def encode_new(new: DataFrame, *, night: Night) -> DataFrame:
+    """The rows of new recordings."""
+    encoders = night.settings.encoders
+    identity = registry.audio_identity(encoders)
     featurise = partial(_features, night.settings.lake, encoders, identity)
-    return encode_several(new, identities, featurise, night=night)
+    return encode_several(new, _identities(encoders), featurise, night=night)
+
+
+def _identities(encoders: EncoderSettings) -> Identities:
+    """The encoder of each output; feat_mel has none where the settings do not want it."""
+    return {
+        FEAT_AUDIO: registry.audio_identity(encoders),
+        FEAT_MEL: registry.mel_identity(encoders),
+    }
 
 
 def _features(

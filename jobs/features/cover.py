@@ -35,14 +35,24 @@ OUTPUT = FEAT_COVER
 
 def build(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
     """Rows for the covers of `tracks` that `encoded` lacks."""
-    encoders = night.settings.encoders
-    identity = registry.cover_identity(encoders)
+    return encode_new(new_content(tracks, encoded, night=night), night=night)
+
+
+def new_content(tracks: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
+    """The covers of `tracks` that `encoded` lacks: content_hash, source."""
+    identity = registry.cover_identity(night.settings.encoders)
     images = (
         tracks.where(F.col("cover_hash").isNotNull())
         .groupBy(F.col("cover_hash").alias("content_hash"))
         .agg(F.array_sort(F.collect_set("cover_uri")).alias("source"))
     )
-    new = not_yet_encoded(images, encoded, identity)
+    return not_yet_encoded(images, encoded, identity)
+
+
+def encode_new(new: DataFrame, *, night: Night) -> DataFrame:
+    """The rows of new covers."""
+    encoders = night.settings.encoders
+    identity = registry.cover_identity(encoders)
     featurise = partial(_cover_features, night.settings.lake, encoders, identity)
     return encode(new, OUTPUT, identity, featurise, night=night)
 

@@ -32,8 +32,14 @@ OUTPUT = FEAT_LYRICS
 
 def build(tracks: DataFrame, encoded: DataFrame, texts: DataFrame, *, night: Night) -> DataFrame:
     """Rows for the lyrics of `tracks` that `encoded` lacks; `texts` holds the words."""
-    encoders = night.settings.encoders
-    identity = registry.lyrics_identity(encoders)
+    return encode_new(new_content(tracks, encoded, texts, night=night), night=night)
+
+
+def new_content(
+    tracks: DataFrame, encoded: DataFrame, texts: DataFrame, *, night: Night
+) -> DataFrame:
+    """The lyrics of `tracks` that `encoded` lacks: content_hash, track_count, source."""
+    identity = registry.lyrics_identity(night.settings.encoders)
     current = (
         tracks.where(F.col("lyrics_hash").isNotNull())
         .groupBy(F.col("lyrics_hash").alias("content_hash"))
@@ -43,7 +49,13 @@ def build(tracks: DataFrame, encoded: DataFrame, texts: DataFrame, *, night: Nig
     # More of it than the encoder takes would fill the workers' memory.
     start = F.substring("lyrics_text", 1, MAX_CHARACTERS + 1)
     words = texts.groupBy("content_hash").agg(F.min(start).alias("source"))
-    new = not_yet_encoded(current, encoded, identity).join(words, on="content_hash", how="left")
+    return not_yet_encoded(current, encoded, identity).join(words, on="content_hash", how="left")
+
+
+def encode_new(new: DataFrame, *, night: Night) -> DataFrame:
+    """The rows of new lyrics."""
+    encoders = night.settings.encoders
+    identity = registry.lyrics_identity(encoders)
     featurise = partial(_lyrics_features, encoders, identity)
     return encode(new, OUTPUT, identity, featurise, night=night)
 

@@ -34,16 +34,28 @@ LOG = structlog.get_logger()
 
 def build(tracks: DataFrame, answered: DataFrame, *, night: Night) -> DataFrame:
     """Rows for the descriptions of `tracks` that `answered` lacks; none without a model."""
-    encoders = night.settings.encoders
-    identity = registry.semantics_identity(encoders)
-    if identity is None:
-        # Logged here, against the rule for build: only the job knows why it has no row.
-        LOG.info("no language model is set: attributes come from probes alone", table=OUTPUT.name)
-        return answered.limit(0).select(*OUTPUT.column_names)
+    return encode_new(new_content(tracks, answered, night=night), night=night)
+
+
+def new_content(tracks: DataFrame, answered: DataFrame, *, night: Night) -> DataFrame:
+    """The descriptions of `tracks` that `answered` lacks; none without a model."""
+    identity = registry.semantics_identity(night.settings.encoders)
     described = tracks.groupBy(description_hash().alias("content_hash")).agg(
         F.min(track_description()).alias("source")
     )
-    new = not_yet_encoded(described, answered, identity)
+    if identity is None:
+        # Logged here, against the rule for build: only the job knows why it has no row.
+        LOG.info("no language model is set: attributes come from probes alone", table=OUTPUT.name)
+        return described.limit(0)
+    return not_yet_encoded(described, answered, identity)
+
+
+def encode_new(new: DataFrame, *, night: Night) -> DataFrame:
+    """The answers about new descriptions."""
+    encoders = night.settings.encoders
+    identity = registry.semantics_identity(encoders)
+    if identity is None:
+        return new.sparkSession.createDataFrame([], OUTPUT.spark_schema())
     featurise = partial(_semantic_features, encoders, identity)
     return encode(new, OUTPUT, identity, featurise, night=night)
 

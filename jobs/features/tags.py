@@ -27,12 +27,22 @@ OUTPUT = FEAT_TAGS
 
 def build(tag_events: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
     """Rows for the tags of `tag_events` that `encoded` lacks."""
-    encoders = night.settings.encoders
-    identity = registry.tags_identity(encoders)
+    return encode_new(new_content(tag_events, encoded, night=night), night=night)
+
+
+def new_content(tag_events: DataFrame, encoded: DataFrame, *, night: Night) -> DataFrame:
+    """The tags of `tag_events` that `encoded` lacks: content_hash, tag, source."""
+    identity = registry.tags_identity(night.settings.encoders)
     tags = tag_events.groupBy("tag", F.sha2("tag", 256).alias("content_hash")).agg(
         F.min("tag").alias("source")
     )
-    new = not_yet_encoded(tags, encoded, identity)
+    return not_yet_encoded(tags, encoded, identity)
+
+
+def encode_new(new: DataFrame, *, night: Night) -> DataFrame:
+    """The rows of new tags."""
+    encoders = night.settings.encoders
+    identity = registry.tags_identity(encoders)
     featurise = partial(_tag_features, encoders, identity)
     return encode(new, OUTPUT, identity, featurise, night=night)
 

@@ -11,6 +11,7 @@ import pytest
 
 from feature_store.lake import spark_io
 from feature_store.lake.arrow_io import read_table
+from feature_store.lake.delta_tables import open_table
 from feature_store.lake.storage import open_storage, sha256_of
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_MEL
@@ -110,6 +111,61 @@ def test_a_job_that_stops_between_its_commits_writes_what_is_missing(
 
     for table in (FEAT_AUDIO, FEAT_MEL):
         assert read_table(night.settings.lake, table)["content_hash"].to_pylist() == [a_recording]
+    assert _rows_kept_on_disk(spark) == 0
+
+
+@pytest.fixture
+def five_recordings(spark, night):
+    """Five recordings in the catalogue; gives a night that commits at most two at a time."""
+    catalogue = []
+    for number in range(5):
+        path = f"landing/audio/{number}.wav"
+        audio_hash = put(night, path, tone(300 + 20 * number))
+        catalogue.append({"track_id": f"t{number}", "audio_hash": audio_hash, "audio_uri": path})
+    _write(tracks(spark, night, *catalogue), CORE_TRACKS, night)
+    encoders = night.settings.encoders.model_copy(update={"contents_per_commit": 2})
+    return replace(night, settings=night.settings.model_copy(update={"encoders": encoders}))
+
+
+def test_new_content_is_committed_in_portions_and_recorded_as_one_task(spark, five_recordings):
+    lake = five_recordings.settings.lake
+
+    written = run_job("feat_audio", five_recordings, spark)
+
+    found = read_table(lake, FEAT_AUDIO)
+    assert (written.row_count, len(set(found["content_hash"].to_pylist()))) == (5, 5)
+    assert open_table(lake, FEAT_AUDIO).version() == written.table_version > 1
+    of_audio = [
+        (row["row_count"], row["table_version"], row["content_sha256"])
+        for row in read_table(lake, RUN_METRICS).to_pylist()
+        if row["task"] == "feat_audio"
+    ]
+    assert of_audio == [(5, written.table_version, written.content_sha256)]
+
+
+def test_a_task_that_is_stopped_keeps_the_portions_before(spark, five_recordings, monkeypatch):
+    """The second portion fails; the next try encodes what is left, once."""
+    lake, writes = five_recordings.settings.lake, []
+    write = spark_io.write
+
+    def fail_in_second_portion(frame, lake, table, **options):
+        if len(writes) == 2:
+            raise ConnectionError("the store is away")
+        writes.append(write(frame, lake, table, **options))
+        return writes[-1]
+
+    monkeypatch.setattr(spark_io, "write", fail_in_second_portion)
+    with pytest.raises(ConnectionError):
+        run_job("feat_audio", five_recordings, spark)
+    monkeypatch.undo()
+    kept = read_table(lake, FEAT_AUDIO)["content_hash"].to_pylist()
+    assert 0 < len(kept) < 5
+
+    assert run_job("feat_audio", five_recordings, spark).row_count == 5 - len(kept)
+
+    for table in (FEAT_AUDIO, FEAT_MEL):
+        hashes = read_table(lake, table)["content_hash"].to_pylist()
+        assert (len(hashes), len(set(hashes))) == (5, 5)
     assert _rows_kept_on_disk(spark) == 0
 
 
