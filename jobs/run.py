@@ -81,7 +81,7 @@ def run_job(name: str, night: Night, spark: SparkSession | None = None) -> Writt
                 _write_each(portion, job.outputs, days, night, **before_commit)
                 for portion in portions(job, frames, night)
             ]
-        written = [Written.together(of_table) for of_table in zip(*writes, strict=True)]
+        written = [Written.combined(of_table) for of_table in zip(*writes, strict=True)]
         elapsed_s = time.monotonic() - started_at_s
         for one in written:
             record_task(night, one, inputs, elapsed_s=elapsed_s, now=datetime.now(UTC))

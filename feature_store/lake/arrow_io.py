@@ -61,7 +61,7 @@ class Written:
     content_sha256: str
 
     @classmethod
-    def together(cls, writes: Sequence[Written]) -> Written:
+    def combined(cls, writes: Sequence[Written]) -> Written:
         """The result of several writes of one task to a table, as one; its hash covers theirs."""
         *_, newest = writes
         if len(writes) == 1:
