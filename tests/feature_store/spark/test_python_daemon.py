@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,20 @@ def test_one_daemon_forks_the_workers_of_data_frames_and_of_rdds(spark):
     [daemon_of_rdd] = spark.sparkContext.parallelize([0], 1).map(lambda _: os.getppid()).collect()
 
     assert of_frame.daemon == daemon_of_rdd
+
+
+def test_a_worker_does_not_look_for_garbage_in_those_libraries(spark):
+    """It collects garbage after each task, and torch and transformers have more than 100,000 objects."""
+
+    def with_objects(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            yield batch.assign(frozen=gc.get_freeze_count(), looked_at=len(gc.get_objects()))
+
+    [row] = (
+        spark.range(1).mapInPandas(with_objects, "id long, frozen long, looked_at long").collect()
+    )
+
+    assert row.frozen > 100_000 > row.looked_at
 
 
 def test_a_module_that_does_not_exist_is_an_error():
