@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
+MIN_WINDOW_S = 3.0  # of audio: one input of MusiCNN, and two beats of 40 a minute
 
 
 class SparkSettings(BaseModel):
@@ -289,12 +290,13 @@ class EncoderSettings(BaseModel):
         "in a local folder, which each of Spark's workers loads; empty: no model is asked.",
     )
     max_audio_s: float = Field(
-        60.0, gt=0, le=600, description="Seconds of each recording that the audio encoder reads."
+        60.0, ge=3, le=240, description="Seconds of each recording that the audio encoder reads."
     )
     audio_windows: int = Field(
         4,
         ge=1,
-        description="Windows that these seconds are cut in, spread over the recording.",
+        description="Windows that these seconds are cut in, spread over the recording; a window "
+        "has at least 3 s.",
     )
     audio_mel: bool = Field(
         default=True,
@@ -306,6 +308,17 @@ class EncoderSettings(BaseModel):
         description="New recordings, texts or pictures that a task encodes before it writes them: "
         "what a task that is stopped has to do again.",
     )
+
+    @model_validator(mode="after")
+    def _check_windows(self) -> EncoderSettings:
+        window_s = self.max_audio_s / self.audio_windows
+        if window_s < MIN_WINDOW_S:
+            raise ValueError(
+                f"audio_windows = {self.audio_windows} cuts max_audio_s = {self.max_audio_s:g} "
+                f"into windows of {window_s:.3g} s, at least {MIN_WINDOW_S:g} s are needed for a "
+                f"slow beat; set at most {int(self.max_audio_s // MIN_WINDOW_S)}"
+            )
+        return self
 
     @property
     def needs_openl3_weights(self) -> bool:

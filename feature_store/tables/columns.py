@@ -179,15 +179,18 @@ TAG_PROBABILITIES_MAX = Column(
     "tag_probabilities_max", Kind.FLOATS, "MusiCNN's 50 tags, maximum over the windows.", "0..1"
 ).or_null("when the audio could not be read, or the encoder knows no tags")
 LOUDNESS_LUFS = Column(
-    "loudness_lufs", Kind.FLOAT, "Integrated loudness, ITU-R BS.1770-4.", "LUFS"
+    "loudness_lufs", Kind.FLOAT, "Integrated loudness of the recording, ITU-R BS.1770-4.", "LUFS"
 ).or_null("when the audio could not be read, or is below the gate of -70 LUFS")
 LOUDNESS_RANGE_LU = Column(
-    "loudness_range_lu", Kind.FLOAT, "Dynamic range: loudness range, EBU Tech 3342.", "LU"
+    "loudness_range_lu",
+    Kind.FLOAT,
+    "Dynamic range of the recording: loudness range, EBU Tech 3342.",
+    "LU",
 ).or_null("when the audio could not be read, or has less than 3 s above the gate")
 TRUE_PEAK_DBTP = Column(
     "true_peak_dbtp",
     Kind.FLOAT,
-    "Highest level between samples against full scale, ITU-R BS.1770-4, annex 2.",
+    "Highest level between samples of the recording against full scale, ITU-R BS.1770-4, annex 2.",
     "dBTP",
 ).or_null("when the audio could not be read")
 TEMPO_BPM = Column("tempo_bpm", Kind.FLOAT, "Beats per minute (Ellis 2007).", "bpm").or_null(

@@ -32,7 +32,7 @@ FEAT_ENCODERS = Table(
 FEAT_AUDIO = Table(
     name="feat_audio",
     meaning="Embedding, tag probabilities and descriptors of an audio file, over windows spread "
-    "over it.",
+    "over it; loudness of the whole file.",
     columns=(
         *_ENCODED,
         c.AUDIO_EMBEDDING,

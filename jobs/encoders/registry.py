@@ -132,7 +132,7 @@ def _heard(settings: EncoderSettings) -> dict[str, object]:
         "recording": recording.preprocessing(),
         "loudness": loudness.preprocessing(),
         "signal": signal.preprocessing(),
-        "excerpts": [htcl_mel.CLIP_S, settings.max_audio_s, settings.audio_windows],
+        "windows": [settings.max_audio_s, settings.audio_windows],
     }
 
 

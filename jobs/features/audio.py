@@ -76,24 +76,19 @@ def _features(
 ) -> Mapping[str, Callable[[], Features]]:
     """What makes the feature columns of one recording, by table."""
     content = read_content(lake, paths, content_hash, max_bytes=audio_file.MAX_FILE_BYTES)
-    # The beginning is decoded even without feat_mel: the loudness must not depend on that setting.
-    excerpts = htcl_mel.CLIP_S, encoders.max_audio_s, encoders.audio_windows
-    recording = Recording.of(decode_all_apart("recording", content, *excerpts))
+    encoder = registry.audio_encoder(encoders, identity)
+    first_s = htcl_mel.CLIP_S if encoders.audio_mel else 0.0
+    excerpts = first_s, encoders.max_audio_s, encoders.audio_windows
+    decoded = decode_all_apart("recording", content, encoder.sample_rate_hz, *excerpts)
+    recording = Recording.of(decoded)
     return {
-        FEAT_AUDIO.name: partial(_audio_features, recording, encoders, identity),
+        FEAT_AUDIO.name: partial(_audio_features, recording, encoder),
         FEAT_MEL.name: partial(_mel_features, recording),
     }
 
 
-def _audio_features(
-    recording: Recording, encoders: EncoderSettings, identity: EncoderIdentity
-) -> Features:
-    encoder = registry.audio_encoder(encoders, identity)
-    windows = recording.windows_at(audio_file.SAMPLE_RATE_HZ)
-    heard = windows
-    if encoder.sample_rate_hz != audio_file.SAMPLE_RATE_HZ:
-        heard = recording.windows_at(encoder.sample_rate_hz)
-    encoding = encoder.encode(heard)
+def _audio_features(recording: Recording, encoder: registry.AudioEncoder) -> Features:
+    encoding = encoder.encode(recording.encoder_windows)
     return {
         "audio_embedding": encoding.embedding,
         "audio_embedding_max": encoding.embedding_max,
@@ -102,10 +97,10 @@ def _audio_features(
         "loudness_lufs": recording.loudness.integrated_lufs,
         "loudness_range_lu": recording.loudness.range_lu,
         "true_peak_dbtp": recording.loudness.true_peak_dbtp,
-        **asdict(signal.measure(windows)),
+        **asdict(signal.measure(recording.windows)),
     }
 
 
 def _mel_features(recording: Recording) -> Features:
-    log_mel, frame_count = htcl_mel.clip_features(recording.first_at(audio_file.SAMPLE_RATE_HZ))
+    log_mel, frame_count = htcl_mel.clip_features(recording.first)
     return {"log_mel": log_mel, "mel_frame_count": frame_count}

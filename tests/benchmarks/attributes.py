@@ -157,8 +157,10 @@ def _cue_rows(folder: Path, encoders: EncoderSettings) -> Iterator[tuple[object,
     encoder = MusiCNN()
     for file in sorted(folder.glob("*.ogg")):
         excerpts = htcl_mel.CLIP_S, encoders.max_audio_s, encoders.audio_windows
-        decoded = recording.Recording.of(recording.decode(file.read_bytes(), *excerpts))
-        windows = decoded.windows_at(audio_file.SAMPLE_RATE_HZ)
+        decoded = recording.Recording.of(
+            recording.decode(file.read_bytes(), audio_file.SAMPLE_RATE_HZ, *excerpts)
+        )
+        windows = decoded.windows
         tags = encoder.encode(windows).tag_probabilities
         measures = signal.measure(windows)
         yield (

@@ -100,12 +100,12 @@ def in_one_process(settings: Settings, clips: Sequence[bytes]) -> dict[str, floa
 
     for clip in clips:
         with counted("decode"):
-            heard = Recording.of(recording.decode(clip, *excerpts))
-            windows = heard.windows_at(SAMPLE_RATE_HZ)
+            heard = Recording.of(recording.decode(clip, SAMPLE_RATE_HZ, *excerpts))
+            windows = heard.windows
         with counted("descriptors"):
             signal.measure(windows)
         with counted("mel"):
-            htcl_mel.clip_features(heard.first_at(SAMPLE_RATE_HZ))
+            htcl_mel.clip_features(heard.first)
         with counted("encoder"):
             encoder.encode(windows)
         with counted("mel_of_encoder"):

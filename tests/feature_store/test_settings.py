@@ -49,6 +49,27 @@ def test_several_processes_without_a_launcher_are_refused():
         load_settings(training={"n_processes": 2})
 
 
+@pytest.mark.parametrize(
+    ("max_audio_s", "audio_windows"), [(60, 21), (60, 1_000_000), (3, 2), (240, 81)]
+)
+def test_windows_that_are_too_short_for_a_beat_are_refused(max_audio_s, audio_windows):
+    at_most = f"at least 3 s are needed for a slow beat; set at most {max_audio_s // 3}"
+    with pytest.raises(SettingsError, match=at_most):
+        load_settings(encoders={"max_audio_s": max_audio_s, "audio_windows": audio_windows})
+
+
+@pytest.mark.parametrize(("max_audio_s", "audio_windows"), [(60, 20), (3, 1), (240, 80)])
+def test_windows_of_three_seconds_are_taken(max_audio_s, audio_windows):
+    chosen = {"max_audio_s": max_audio_s, "audio_windows": audio_windows}
+    assert load_settings(encoders=chosen).encoders.audio_windows == audio_windows
+
+
+@pytest.mark.parametrize("max_audio_s", [2.9, 240.1, 0])
+def test_more_audio_than_a_decoder_holds_is_refused(max_audio_s):
+    with pytest.raises(SettingsError, match=rf"max_audio_s = {max_audio_s}"):
+        load_settings(encoders={"max_audio_s": max_audio_s, "audio_windows": 1})
+
+
 def test_settings_are_immutable():
     with pytest.raises(ValidationError):
         load_settings().seed = 3

@@ -1,7 +1,7 @@
 """Audio models of transformers (CLAP, wav2vec 2.0, HuBERT): a recording becomes one vector.
 
-Each window of the recording is cut into pieces of a fixed length; the vector of a piece is what the
-model gives for audio as a whole, or the mean over its frames.
+Each window of the recording is cut into equal pieces, as few as the model takes; the vector of a
+piece is what the model gives for audio as a whole, or the mean over its frames.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from jobs.encoders.audio.decoding import audio_file
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.transformer_folder import (
     LOCAL,
@@ -27,7 +26,7 @@ from jobs.encoders.transformer_folder import (
 )
 
 EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
-PIECE_S = 10.0  # CLAP's input; the others take any length
+MAX_PIECE_S = 10.0  # CLAP's input; the others take any length
 
 
 class TransformerAudio:
@@ -44,20 +43,20 @@ class TransformerAudio:
         with loading(folder):
             self._model = load_model(folder).model
             self._extractor = AutoFeatureExtractor.from_pretrained(folder, **LOCAL)
+            # CLAP's extractor cuts what is longer at random.
+            longest_s = float(getattr(self._extractor, "max_length_s", None) or MAX_PIECE_S)
+            self._piece_samples = int(min(MAX_PIECE_S, longest_s) * self.sample_rate_hz)
             second = np.sin(np.arange(self.sample_rate_hz, dtype=np.float32) * 0.1)
             self._encode_piece(second)  # an error belongs to the model, not to a recording
 
     def encode(self, windows: Sequence[NDArray[np.float32]]) -> AudioEncoding:
         """Encode windows of mono samples at `sample_rate_hz`, each (n_samples,), without tags."""
-        pieces = [piece for window in windows for piece in self._pieces(window)]
+        pieces = [
+            piece
+            for window in windows
+            for piece in np.array_split(window, -(-len(window) // self._piece_samples))
+        ]
         return AudioEncoding.of(np.stack([self._encode_piece(piece) for piece in pieces]))
-
-    def _pieces(self, samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        length = round(PIECE_S * self.sample_rate_hz)
-        pieces = [samples[start : start + length] for start in range(0, len(samples), length)]
-        if len(pieces) > 1 and len(pieces[-1]) < audio_file.MIN_S * self.sample_rate_hz:
-            pieces.pop()  # an end that holds neither a beat nor a phrase
-        return pieces
 
     def _encode_piece(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
@@ -82,9 +81,9 @@ def audio_identity(encoder_id: str, folder: Path, steps: Mapping[str, object]) -
         steps: preprocessing of what it hears.
     """
     own = {
-        "revision": 2,  # raise it when code of this module changes its output
+        "revision": 3,  # raise it when code of this module changes its output
         "sample_rate_hz": sample_rate_hz(folder),
-        "piece_s": PIECE_S,
+        "piece_s": MAX_PIECE_S,
         "transformers": version("transformers"),  # its extractors compute what the model hears
     }
     return folder_identity(encoder_id, folder, {**steps, **own})

@@ -12,6 +12,7 @@ import unicodedata
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\uff07`\u00b4", "'"))
 _WORD_CATEGORIES = frozenset("LMN")  # letters, marks and numbers of Unicode
+_WORD_BREAK = "\u200b"  # the zero-width space, the only format character between words
 _WITHOUT_BLANKS = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Tibetan, Burmese, Khmer
     "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"  # Japanese, Chinese
@@ -19,8 +20,12 @@ _WITHOUT_BLANKS = re.compile(
 
 
 def words(text: str) -> list[str]:
-    """Words of a text in its order, folded as `fold` does."""
-    pieces = "".join(letter if _is_of_word(letter) else " " for letter in fold(text)).split()
+    """Words of a text in its order, folded as `fold` does.
+
+    Format characters are left out: Persian joins and parts letters by them inside a word.
+    """
+    visible = (letter for letter in fold(text) if letter == _WORD_BREAK or not _is_format(letter))
+    pieces = "".join(letter if _is_of_word(letter) else " " for letter in visible).split()
     return [word for piece in pieces if (word := piece.strip("'"))]
 
 
@@ -34,6 +39,10 @@ def is_written_with_blanks(text: str) -> bool:
     letters = [character for character in text if character.isalpha()]
     n_without = sum(1 for letter in letters if _WITHOUT_BLANKS.match(letter))
     return 2 * n_without <= len(letters)
+
+
+def _is_format(character: str) -> bool:
+    return unicodedata.category(character) == "Cf"
 
 
 def _is_of_word(character: str) -> bool:

@@ -27,6 +27,7 @@ from jobs.encoders.audio.musicnn.encoder import TAGS
 EVEN_PROBABILITY = 0.1  # of a tag that is as likely heard as not
 SLOWEST_BPM, FASTEST_BPM = 60.0, 180.0  # Largo ends, Presto begins: marks of the metronome
 SOFTEST_LUFS, LOUDEST_LUFS = -30.0, -8.0  # chamber music; masters of the loudness war
+MAX_SILENCE_RATIO = 0.9  # a minute with more of it holds less sound than MusiCNN's two patches
 CLEAR_KEY_CONFIDENCE = 0.25  # the highest on real music (decision in jobs/encoders)
 
 VOCAL_TAGS = (
@@ -47,6 +48,7 @@ class AudioCues:
         loudness_lufs: integrated loudness; null below the gate of -70 LUFS.
         key_mode: major or minor.
         key_confidence: distance to the next best key.
+        silence_ratio: share of frames without sound.
     """
 
     tag_probabilities: Column
@@ -54,6 +56,7 @@ class AudioCues:
     loudness_lufs: Column
     key_mode: Column
     key_confidence: Column
+    silence_ratio: Column
 
 
 CUES = tuple(field.name for field in fields(AudioCues))
@@ -136,12 +139,19 @@ PROBES: Mapping[str, Probe] = {
 
 
 def probe(cues: AudioCues) -> dict[str, Column]:
-    """All 58 attributes by column name, FLOAT 0..1, rounded to 6 decimals; null without a probe."""
+    """All 58 attributes by column name, FLOAT 0..1, rounded to 6 decimals.
+
+    Null without a probe, and for a recording of almost nothing but silence: MusiCNN gives silence
+    the tags of soft music.
+    """
     return {name: _value(name, cues).cast("float") for name in ATTRIBUTE_NAMES}
 
 
 def _value(name: str, cues: AudioCues) -> Column:
-    return F.round(PROBES[name].value(cues), _DECIMALS) if name in PROBES else F.lit(None)
+    if name not in PROBES:
+        return F.lit(None)
+    is_heard = cues.silence_ratio <= MAX_SILENCE_RATIO
+    return F.when(is_heard, F.round(PROBES[name].value(cues), _DECIMALS))
 
 
 def _tag(cues: AudioCues, tag: str) -> Column:

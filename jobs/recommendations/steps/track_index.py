@@ -38,9 +38,6 @@ TARGET_RECALL = 0.97
 """Higher than what is promised (.95), because the sample estimates it."""
 
 RECALL_QUERIES = 1_000
-MAX_PROBES = 64
-"""A track without near neighbours would probe most lists, and cost as much as exact search."""
-
 COLLECTIONS_DDL = (
     "pattern INT, space INT, collection INT, n_tracks BIGINT, is_large BOOLEAN, stride INT"
 )
@@ -211,7 +208,9 @@ def n_lists_for(n_tracks: int, n_sampled: int) -> int:
 def probes_for_recall(
     sample: np.ndarray, centroids: np.ndarray, own_list: np.ndarray, n_neighbours: int
 ) -> int:
-    """Count the lists that hold TARGET_RECALL of the nearest tracks, from 1 to MAX_PROBES.
+    """Count the lists that hold TARGET_RECALL of the nearest tracks.
+
+    In a catalogue without clusters these are most lists: recall is promised, and not the time.
 
     Args:
         sample: float32 (n, dim).
@@ -221,14 +220,12 @@ def probes_for_recall(
     """
     queries = np.arange(0, len(sample), -(-len(sample) // RECALL_QUERIES))
     nearest = _nearest_rows(sample[queries], sample, min(n_neighbours + 1, len(sample)))
-    in_order = _nearest_rows(sample[queries], centroids, min(MAX_PROBES, len(centroids)))
+    in_order = _nearest_rows(sample[queries], centroids, len(centroids))
     is_listed = own_list[nearest][:, :, None] == in_order[:, None, :]
-    ranks = np.where(is_listed.any(axis=2), is_listed.argmax(axis=2), MAX_PROBES)
-    ranks_of_others = ranks[nearest != queries[:, None]]
+    ranks_of_others = is_listed.argmax(axis=2)[nearest != queries[:, None]]
     if not len(ranks_of_others):
         return 1
-    needed = int(np.quantile(ranks_of_others, TARGET_RECALL, method="higher")) + 1
-    return min(needed, len(in_order[0]))
+    return int(np.quantile(ranks_of_others, TARGET_RECALL, method="higher")) + 1
 
 
 def divide_lists(centroids: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from multiprocessing import get_context
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from jobs.decoding.failure_reasons import ContentFailure
 from jobs.encoders import content_decoding
-from jobs.encoders.content_decoding import decode_apart
+from jobs.encoders.content_decoding import decode_all_apart, decode_apart
 from tests.jobs.encoders.audio.decoding.test_audio_file import encoded, sine
 
 
@@ -33,6 +35,22 @@ def test_a_header_that_is_cut_where_it_states_a_length_is_a_reason(content, reas
 def test_audio_is_decoded_apart_as_in_one_s_own_process():
     content = encoded(sine(440, 1.0))
     assert decode_apart("audio", content, 60) == pytest.approx(sine(440, 1.0), abs=0.01)
+
+
+@pytest.mark.parametrize("n_channels", [6, 8])
+def test_four_minutes_of_surround_fit_in_memory_at_the_rate_of_any_encoder(n_channels):
+    """At the settings' defaults, for an encoder at 48 kHz, in a process with the limits of a night."""
+    samples = np.zeros((240 * 48_000, n_channels), np.int16)
+    samples[::48, :] = 8_000
+    content = io.BytesIO()
+    soundfile.write(content, samples, 48_000, format="FLAC")
+
+    windows, lengths, encoder_windows, *_ = decode_all_apart(
+        "recording", content.getvalue(), 48_000, 120.0, 60.0, 4
+    )
+
+    assert lengths.tolist() == [15 * 16_000] * 4
+    assert (len(windows), len(encoder_windows)) == (60 * 16_000, 60 * 48_000)
 
 
 def _own_decoder_id() -> int:

@@ -7,7 +7,7 @@ encoder calls `decode` and `jobs.encoders.audio.decoding.recording.decode` throu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,18 +65,16 @@ def decode(
         ContentFailure: as `decode_excerpts` and `mono`.
     """
     middle = Excerpts(first_s=0, windows_s=max_audio_s, n_windows=1)
-    return mono(decode_excerpts(content, middle, lambda _: sample_rate_hz).channels)
+    return mono(decode_excerpts(content, middle, sample_rate_hz).channels)
 
 
-def decode_excerpts(
-    content: bytes, excerpts: Excerpts, rate_of: Callable[[Recording], int]
-) -> DecodedAudio:
+def decode_excerpts(content: bytes, excerpts: Excerpts, rate_hz: int) -> DecodedAudio:
     """The excerpts of a file, each frame decoded once.
 
     Args:
         content: as for `decode`.
         excerpts: what is wanted.
-        rate_of: the sample rate to resample to.
+        rate_hz: the sample rate to resample to.
 
     Raises:
         ContentFailure: the bytes are empty, unreadable, too large, too short, or hold samples that
@@ -86,8 +84,7 @@ def decode_excerpts(
         raise ContentFailure(FailureReason.EMPTY, "the file holds no byte")
     check_size(len(content), MAX_FILE_BYTES)
     try:
-        recording = open_recording(content, excerpts)
-        return _resampled(recording, excerpts, rate_of(recording))
+        return _resampled(open_recording(content, excerpts), excerpts, rate_hz)
     except soundfile.LibsndfileError as error:
         raise ContentFailure(
             FailureReason.UNREADABLE, f"libsndfile: {error.error_string}"
@@ -190,15 +187,20 @@ def _resample_into(
         return end + len(chunk)
 
     for block in blocks:
-        _check_samples(block)
+        check_samples(block)
         n_frames += len(block)
         end = write(resampler.resample_chunk(block))
     ending = np.empty((0, samples.shape[1]), np.float32)
     return n_frames, write(resampler.resample_chunk(ending, last=True))
 
 
-def _check_samples(block: NDArray[np.float32]) -> None:
-    peak = float(np.abs(block).max())
+def check_samples(block: NDArray[np.float32]) -> None:
+    """Refuse samples that no recording has.
+
+    Raises:
+        ContentFailure: a sample is no number, or far above full scale.
+    """
+    peak = float(np.abs(block).max(initial=0.0))
     if not np.isfinite(peak):
         raise ContentFailure(FailureReason.NOT_FINITE, "the file holds samples that are no numbers")
     if peak > MAX_PEAK:

@@ -30,7 +30,9 @@ def mix_down(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     if len(sounding) <= 1:
         return channels[:, int(energies.argmax())].copy()
     target = float(energies[sounding].mean())
-    mono = channels[:, sounding].mean(axis=1)
+    # A choice of all would be a copy of all.
+    chosen = channels if len(sounding) == channels.shape[1] else channels[:, sounding]
+    mono = chosen.mean(axis=1)
     energy = float(_energies(mono[:, None])[0])
     if energy < CANCELLED_RATIO * target / len(sounding):
         loudest = int(energies.argmax())

@@ -14,21 +14,33 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-FRONT, BEHIND, LOW_FREQUENCY = 1.0, 1.41, 0.0  # weights of channels in BS.1770
+FRONT, BEHIND, LOW_FREQUENCY = 1.0, 1.41, 0.0  # weights of channels in BS.1770-4, table 3
+_FRONTS = (FRONT, FRONT, FRONT)
 CHANNEL_WEIGHTS = {
-    5: (FRONT, FRONT, FRONT, BEHIND, BEHIND),
-    6: (FRONT, FRONT, FRONT, LOW_FREQUENCY, BEHIND, BEHIND),  # 5.1, in the order of files
+    4: (FRONT, FRONT, BEHIND, BEHIND),
+    5: (*_FRONTS, BEHIND, BEHIND),
+    6: (*_FRONTS, LOW_FREQUENCY, BEHIND, BEHIND),
+    7: (*_FRONTS, LOW_FREQUENCY, BEHIND, BEHIND, BEHIND),
+    8: (*_FRONTS, LOW_FREQUENCY, BEHIND, BEHIND, BEHIND, BEHIND),
 }
+"""By number of channels, in the order of WAV, FLAC and most formats."""
+
+LOW_FREQUENCY_LAST = {
+    6: (*_FRONTS, BEHIND, BEHIND, LOW_FREQUENCY),
+    7: (*_FRONTS, BEHIND, BEHIND, BEHIND, LOW_FREQUENCY),
+    8: (*_FRONTS, BEHIND, BEHIND, BEHIND, BEHIND, LOW_FREQUENCY),
+}
+"""The same in the order of Vorbis and Opus (RFC 7845, section 5.1.1.2)."""
+
 GATE_LUFS, RELATIVE_GATE_LU, RANGE_GATE_LU = -70.0, -10.0, -20.0
 RANGE_PERCENTILES = (10, 95)
 SHELF_HZ, SHELF_DB, SHELF_Q, SHELF_SLOPE = 1681.97445, 3.99984385, 0.70717524, 0.49966677
 HIGH_PASS_HZ, HIGH_PASS_Q = 38.1354709, 0.50032704
 OFFSET_DB = -0.691  # BS.1770-4, equation 2: a tone of 1 kHz has its own level
 STEP_S, STEPS_OF_BLOCK = 0.1, 4
+STEPS_OF_RANGE = 30  # 3 s
 CHUNK_S, LEAD_S = 10.0, 1.0
-BLOCKS_OF_3_S = 27  # blocks of 400 ms that begin every 100 ms: 26 steps and one block
 OVERSAMPLING = 4
-PEAK_CHUNK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,75 +69,113 @@ class Loudness:
         )
 
 
-def measure(channels: NDArray[np.float32], rate_hz: int) -> Loudness:
-    """Measure samples of shape (n_samples, n_channels), at least half a second of them.
+class LoudnessMeter:
+    """Measures a recording that comes in blocks: keeps 11 s of it, and a number each 100 ms.
 
-    Files with another number of channels than CHANNEL_WEIGHTS has are measured as if each channel
+    Recordings with another number of channels than the weights know are measured as if each channel
     were in front.
     """
-    n_channels = channels.shape[1]
-    weights = CHANNEL_WEIGHTS.get(n_channels, (FRONT,) * n_channels)
-    # One channel after the other, which bounds memory.
-    blocks = sum(
-        weight * _block_energies(channel, rate_hz)
-        for weight, channel in zip(weights, channels.T, strict=True)
-        if weight
-    )
-    energies = np.asarray(blocks, np.float64)
-    return Loudness(
-        _integrated_lufs(energies), _range_lu(energies), true_peak_dbtp(channels, rate_hz)
-    )
+
+    def __init__(self, n_channels: int, rate_hz: int, *, is_low_frequency_last: bool) -> None:
+        weights = CHANNEL_WEIGHTS | (LOW_FREQUENCY_LAST if is_low_frequency_last else {})
+        self._weights = weights.get(n_channels, (FRONT,) * n_channels)
+        self._filter = _KWeighting(rate_hz)
+        self._oversampler = soxr.ResampleStream(
+            rate_hz, OVERSAMPLING * rate_hz, n_channels, dtype="float32"
+        )
+        self._before = np.zeros((self._filter.lead, n_channels), np.float32)
+        self._waiting: list[NDArray[np.float32]] = []
+        self._steps: list[NDArray[np.float64]] = []
+        self._peak = 0.0
+
+    def update(self, block: NDArray[np.float32]) -> None:
+        """Add samples of shape (n_samples, n_channels)."""
+        self._raise_peak(block)
+        self._raise_peak(self._oversampler.resample_chunk(block))
+        self._waiting.append(block)
+        chunk = self._filter.chunk
+        if sum(map(len, self._waiting)) < chunk:
+            return
+        samples = np.concatenate(self._waiting)
+        whole = len(samples) // chunk * chunk
+        for start in range(0, whole, chunk):
+            self._measure(samples[start : start + chunk])
+        self._waiting = [samples[whole:]]
+
+    def result(self) -> Loudness:
+        """The loudness of all samples; the meter takes no more."""
+        n_channels = self._before.shape[1]
+        ending = np.empty((0, n_channels), np.float32)
+        self._raise_peak(self._oversampler.resample_chunk(ending, last=True))
+        self._measure(np.concatenate([ending, *self._waiting]))
+        steps = np.concatenate(self._steps)
+        return Loudness(
+            _integrated_lufs(_means(steps, STEPS_OF_BLOCK)),
+            _range_lu(_means(steps, STEPS_OF_RANGE)),
+            20 * float(np.log10(self._peak)) if self._peak else None,
+        )
+
+    def _measure(self, samples: NDArray[np.float32]) -> None:
+        """Add the energies of the steps of a chunk, of which the last may be shorter."""
+        heard = np.concatenate([self._before, samples])
+        # One channel after the other, which bounds memory.
+        self._steps.append(
+            np.asarray(
+                sum(
+                    weight * self._filter.step_energies(channel)
+                    for weight, channel in zip(self._weights, heard.T, strict=True)
+                    if weight
+                )
+            )
+            * _energy(OFFSET_DB)
+        )
+        self._before = heard[len(heard) - len(self._before) :]
+
+    def _raise_peak(self, samples: NDArray[np.float32]) -> None:
+        self._peak = max(self._peak, float(np.abs(samples).max(initial=0.0)))
 
 
-def true_peak_dbtp(channels: NDArray[np.float32], rate_hz: int) -> float | None:
-    """Highest level between samples in dB relative to full scale; None when every sample is 0.
-
-    Args:
-        channels: shape (n_samples, n_channels).
-        rate_hz: of the samples.
-    """
-    resampler = soxr.ResampleStream(
-        rate_hz, OVERSAMPLING * rate_hz, channels.shape[1], dtype="float32"
-    )
-    chunk = int(PEAK_CHUNK_S * rate_hz)
-    peak = float(np.abs(channels).max())
-    for start in range(0, len(channels), chunk):
-        is_last = start + chunk >= len(channels)
-        oversampled = resampler.resample_chunk(channels[start : start + chunk], last=is_last)
-        peak = max(peak, float(np.abs(oversampled).max(initial=0.0)))
-    return 20 * float(np.log10(peak)) if peak else None
+def measure(
+    channels: NDArray[np.float32], rate_hz: int, *, is_low_frequency_last: bool = False
+) -> Loudness:
+    """Measure samples of shape (n_samples, n_channels)."""
+    meter = LoudnessMeter(channels.shape[1], rate_hz, is_low_frequency_last=is_low_frequency_last)
+    meter.update(channels)
+    return meter.result()
 
 
 def preprocessing() -> dict[str, object]:
     """Preprocessing of this module, for the encoder's identity."""
     return {
-        "revision": 1,  # raise it when code of this module changes its output
-        "channels": CHANNEL_WEIGHTS,
+        "revision": 2,  # raise it when code of this module changes its output
+        "channels": [CHANNEL_WEIGHTS, LOW_FREQUENCY_LAST],
         "filters": [SHELF_HZ, SHELF_DB, SHELF_Q, SHELF_SLOPE, HIGH_PASS_HZ, HIGH_PASS_Q, OFFSET_DB],
         "gates": [GATE_LUFS, RELATIVE_GATE_LU, RANGE_GATE_LU],
-        "range": [*RANGE_PERCENTILES, BLOCKS_OF_3_S],
+        "range": [*RANGE_PERCENTILES, STEPS_OF_RANGE],
         "oversampling": OVERSAMPLING,
     }
 
 
-def _block_energies(channel: NDArray[np.float32], rate_hz: int) -> NDArray[np.float64]:
-    """K-weighted mean square of each block of 400 ms, which begin every 100 ms, as LUFS count it.
+class _KWeighting:
+    """The filters of BS.1770-4 before the energies are measured, for one rate.
 
-    The samples pass through the filters as products of spectra, chunk by chunk; each chunk begins
-    with LEAD_S of the one before, in which the filters forget what was before that.
+    The samples pass through them as products of spectra, chunk by chunk; before each chunk comes
+    LEAD_S of the one before, in which the filters forget what was before that.
     """
-    lead, chunk, step = (round(part_s * rate_hz) for part_s in (LEAD_S, CHUNK_S, STEP_S))
-    response = _k_weighting(rate_hz, lead + chunk)
-    padded = np.pad(channel, (lead, -len(channel) % chunk))
-    steps = []
-    for start in range(0, len(padded) - lead, chunk):
-        spectrum = np.fft.rfft(padded[start : start + lead + chunk]) * response
-        weighted = np.fft.irfft(spectrum, lead + chunk)[lead:]
-        usable = weighted[: len(weighted) // step * step].reshape(-1, step)
-        steps.append(np.mean(np.square(usable), axis=1, dtype=np.float64))
-    energies = np.concatenate(steps)[: len(channel) // step]
-    kernel = np.full(STEPS_OF_BLOCK, 1 / STEPS_OF_BLOCK)
-    return np.convolve(energies, kernel, mode="valid") * _energy(OFFSET_DB)
+
+    def __init__(self, rate_hz: int) -> None:
+        self.step = round(STEP_S * rate_hz)
+        self.lead = round(LEAD_S * rate_hz)
+        self.chunk = round(CHUNK_S / STEP_S) * self.step
+        self._response = _frequency_response(rate_hz, self.lead + self.chunk)
+
+    def step_energies(self, heard: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Mean square of each whole step after the lead, of one channel."""
+        length = self.lead + self.chunk
+        spectrum = np.fft.rfft(heard, length) * self._response
+        weighted = np.fft.irfft(spectrum, length)[self.lead : len(heard)]
+        whole = weighted[: len(weighted) // self.step * self.step].reshape(-1, self.step)
+        return np.asarray(np.mean(np.square(whole), axis=1, dtype=np.float64))
 
 
 def k_weighting_coefficients(rate_hz: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -158,7 +208,7 @@ def k_weighting_coefficients(rate_hz: int) -> list[tuple[NDArray[np.float64], ND
 
 
 @lru_cache(maxsize=4)
-def _k_weighting(rate_hz: int, n_samples: int) -> NDArray[np.complex64]:
+def _frequency_response(rate_hz: int, n_samples: int) -> NDArray[np.complex64]:
     """Frequency response of both filters at the bins of a spectrum of `n_samples`."""
     delay = np.exp(-2j * np.pi * np.fft.rfftfreq(n_samples))
     response = np.ones(len(delay), np.complex128)
@@ -176,18 +226,21 @@ def _integrated_lufs(block_energies: NDArray[np.float64]) -> float | None:
     return float(_level(heard[heard > gate].mean()))
 
 
-def _range_lu(block_energies: NDArray[np.float64]) -> float | None:
-    """Loudness range of the energies of blocks of 400 ms that begin every 100 ms."""
-    if len(block_energies) < BLOCKS_OF_3_S:
+def _range_lu(short_term: NDArray[np.float64]) -> float | None:
+    """Loudness range of the energies of 3 s that begin every 100 ms."""
+    heard = short_term[short_term >= _energy(GATE_LUFS)]
+    if not len(heard):
         return None
-    kernel = np.full(BLOCKS_OF_3_S, 1 / BLOCKS_OF_3_S)
-    short_term = np.convolve(block_energies, kernel, mode="valid")
-    short_term = short_term[short_term >= _energy(GATE_LUFS)]
-    if not len(short_term):
-        return None
-    gate = short_term.mean() * 10 ** (RANGE_GATE_LU / 10)
-    low, high = np.percentile(_level(short_term[short_term >= gate]), RANGE_PERCENTILES)
+    gate = heard.mean() * 10 ** (RANGE_GATE_LU / 10)
+    low, high = np.percentile(_level(heard[heard >= gate]), RANGE_PERCENTILES)
     return float(high - low)
+
+
+def _means(steps: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Mean of each `length` steps in a row; none when there are fewer."""
+    if len(steps) < length:
+        return steps[:0]
+    return np.convolve(steps, np.full(length, 1 / length), mode="valid")
 
 
 def _energy(lufs: NDArray[np.float64] | float) -> NDArray[np.float64]:

@@ -5,84 +5,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
-from jobs.encoders.audio.decoding import audio_file, loudness
+from jobs.encoders.audio.decoding import audio_file, stream
 from jobs.encoders.audio.decoding.audio_file import SAMPLE_RATE_HZ
-from jobs.encoders.audio.decoding.loudness import Loudness
-from jobs.encoders.audio.decoding.spans import Excerpts
-from jobs.encoders.audio.decoding.stream import Recording as Stream
+from jobs.encoders.audio.decoding.loudness import Loudness, LoudnessMeter
+from jobs.encoders.audio.decoding.spans import Excerpts, Span
 
-MAX_RATE_HZ = 48_000  # of what is kept; half of it is above what people hear
-MAX_CHANNELS_AT_RATE = 8  # 7.1; more channels are kept at 16 kHz, or they would not fit in memory
+Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The excerpts of one recording, each mixed to mono.
+    """The excerpts of one recording, each mixed to mono, at SAMPLE_RATE_HZ.
 
     Attributes:
-        rate_hz: of the samples, at most MAX_RATE_HZ.
-        windows: the windows, each of shape (n_samples,); empty when all are silent.
-        first: the beginning, shape (n_samples,); empty when it was not wanted, or is silent.
-        loudness: of all that was decoded, measured before it was mixed.
+        loudness: of the whole recording, measured before it was mixed.
     """
 
-    rate_hz: int
-    windows: list[NDArray[np.float32]]
-    first: NDArray[np.float32]
+    _windows: list[Samples]
+    _encoder_windows: list[Samples]
+    _first: Samples
     loudness: Loudness
 
     @classmethod
     def of(cls, arrays: tuple[NDArray[Any], ...]) -> Recording:
         """The recording from what `decode` gave."""
-        windows, first, lengths, measures = arrays
-        rate_hz, *window_lengths = map(int, lengths)
-        ends = np.cumsum(window_lengths)[:-1]
-        return cls(rate_hz, np.split(windows, ends), first, Loudness.of(measures))
+        windows, lengths, encoder_windows, encoder_lengths, first, measures = arrays
+        at_rate = _split(windows, lengths)
+        other = _split(encoder_windows, encoder_lengths) if len(encoder_lengths) else at_rate
+        return cls(at_rate, other, first, Loudness.of(measures))
 
-    def windows_at(self, rate_hz: int) -> list[NDArray[np.float32]]:
-        """The samples of each window at another rate.
+    @property
+    def windows(self) -> list[Samples]:
+        """The windows, each of shape (n_samples,).
 
         Raises:
             ContentFailure: all are silent; the beginning may not be.
         """
-        if not any(map(len, self.windows)):
-            raise ContentFailure(FailureReason.SILENT, "the windows hold no sound")
-        return [self._resampled(window, rate_hz) for window in self.windows]
+        return _heard(self._windows, "the windows hold no sound")
 
-    def first_at(self, rate_hz: int) -> NDArray[np.float32]:
-        """The samples of the beginning at another rate.
+    @property
+    def encoder_windows(self) -> list[Samples]:
+        """The windows at the encoder's sample rate, each of shape (n_samples,).
 
         Raises:
-            ContentFailure: it is silent; the windows may not be.
+            ContentFailure: all are silent; the beginning may not be.
         """
-        if not len(self.first):
-            raise ContentFailure(FailureReason.SILENT, "the beginning holds no sound")
-        return self._resampled(self.first, rate_hz)
+        return _heard(self._encoder_windows, "the windows hold no sound")
 
-    def _resampled(self, samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-        resampled: NDArray[np.float32] = soxr.resample(samples, self.rate_hz, rate_hz)
-        return resampled
+    @property
+    def first(self) -> Samples:
+        """The beginning, shape (n_samples,).
+
+        Raises:
+            ContentFailure: it is silent, or was not wanted; the windows may hold sound.
+        """
+        return _heard([self._first], "the beginning holds no sound")[0]
 
 
 def decode(
-    content: bytes, first_s: float, windows_s: float, n_windows: float
+    content: bytes, encoder_hz: float, first_s: float, windows_s: float, n_windows: float
 ) -> tuple[NDArray[Any], ...]:
-    """Samples of the windows and of the beginning, the rate and lengths, and the loudness.
+    """Windows and their lengths, at both rates; the beginning; the loudness: for `Recording.of`.
 
-    They are for `Recording.of`. What is silent has length 0: it is a fault of what is computed from
-    it alone. The loudness is that of the beginning and the windows together:
-    where they cover a recording, it is the whole recording's.
+    What is silent has length 0: it is a fault of what is computed from it alone. The windows at
+    another rate than SAMPLE_RATE_HZ come from the file, so those at that rate depend on no encoder.
 
     Args:
         content: a whole file in any format that libsndfile reads.
+        encoder_hz: sample rate of the encoder.
         first_s: as in `Excerpts`.
         windows_s: as in `Excerpts`.
         n_windows: as in `Excerpts`.
@@ -91,17 +89,16 @@ def decode(
         ContentFailure: as `audio_file.decode_excerpts`.
     """
     excerpts = Excerpts(first_s, windows_s, int(n_windows))
-    decoded = audio_file.decode_excerpts(content, excerpts, _kept_rate_hz)
-    windows = [decoded.channels[window.start : window.end] for window in decoded.windows]
-    heard = windows[0] if len(windows) == 1 else np.concatenate(windows)
-    mono = _mono_or_nothing(heard)
-    lengths = [len(window) if len(mono) else 0 for window in windows]
-    return (
-        mono,
-        _mono_or_nothing(decoded.channels[decoded.first.start : decoded.first.end]),
-        np.asarray([decoded.rate_hz, *lengths], np.int64),
-        loudness.measure(decoded.channels, decoded.rate_hz).to_array(),
-    )
+    decoded = audio_file.decode_excerpts(content, excerpts, SAMPLE_RATE_HZ)
+    first = _mono_or_nothing(decoded.channels[decoded.first.start : decoded.first.end])
+    windows, lengths = _mixed(decoded.channels, decoded.windows)
+    encoder_windows, encoder_lengths = windows[:0], lengths[:0]
+    if encoder_hz != SAMPLE_RATE_HZ:
+        alone = Excerpts(0, windows_s, int(n_windows))
+        decoded = audio_file.decode_excerpts(content, alone, int(encoder_hz))
+        encoder_windows, encoder_lengths = _mixed(decoded.channels, decoded.windows)
+    measures = _loudness(content).to_array()
+    return windows, lengths, encoder_windows, encoder_lengths, first, measures
 
 
 def preprocessing() -> dict[str, object]:
@@ -109,11 +106,18 @@ def preprocessing() -> dict[str, object]:
     return {
         "revision": 2,  # raise it when code of this module changes samples
         "audio_file": audio_file.preprocessing(),
-        "kept": [MAX_RATE_HZ, MAX_CHANNELS_AT_RATE],
     }
 
 
-def _mono_or_nothing(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mixed(channels: Samples, spans: Sequence[Span]) -> tuple[Samples, NDArray[np.int64]]:
+    """The windows mixed together, so that they keep their levels, and the length of each."""
+    windows = [channels[span.start : span.end] for span in spans]
+    mono = _mono_or_nothing(windows[0] if len(windows) == 1 else np.concatenate(windows))
+    lengths = [len(window) if len(mono) else 0 for window in windows]
+    return mono, np.asarray(lengths, np.int64)
+
+
+def _mono_or_nothing(channels: Samples) -> Samples:
     """An excerpt mixed to mono, or nothing if it is silent or was not wanted."""
     if not len(channels):
         return channels[:, 0]
@@ -123,7 +127,22 @@ def _mono_or_nothing(channels: NDArray[np.float32]) -> NDArray[np.float32]:
         return channels[:0, 0]
 
 
-def _kept_rate_hz(stream: Stream) -> int:
-    if stream.n_channels > MAX_CHANNELS_AT_RATE:
-        return min(stream.rate_hz, SAMPLE_RATE_HZ)
-    return min(stream.rate_hz, MAX_RATE_HZ)
+def _loudness(content: bytes) -> Loudness:
+    whole = stream.open_whole(content)
+    meter = LoudnessMeter(
+        whole.n_channels, whole.rate_hz, is_low_frequency_last=whole.is_low_frequency_last
+    )
+    for block in whole.blocks:
+        audio_file.check_samples(block)
+        meter.update(block)
+    return meter.result()
+
+
+def _split(samples: Samples, lengths: NDArray[np.int64]) -> list[Samples]:
+    return np.split(samples, np.cumsum(lengths)[:-1])
+
+
+def _heard(excerpts: list[Samples], otherwise: str) -> list[Samples]:
+    if not any(map(len, excerpts)):
+        raise ContentFailure(FailureReason.SILENT, otherwise)
+    return excerpts

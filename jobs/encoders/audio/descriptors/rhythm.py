@@ -2,13 +2,14 @@
 
 Onsets are peaks of the spectral flux, the rise of the log-mel spectrogram. The tempo is the period
 with the highest autocorrelation of the flux, weighted by a prior over tempo: a Gaussian over
-octaves around 120 bpm, as in Ellis 2007, "Beat tracking by dynamic programming". A pulse above
-170 bpm is therefore reported as its half, and one below 60 with onsets in between as its double.
-Beats are that paper's, too.
+octaves around 120 bpm, as in Ellis 2007, "Beat tracking by dynamic programming". A fast pulse may
+therefore be reported as its half, and a slow one with onsets in between as its double. Beats are
+that paper's, too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ from jobs.encoders.audio.spectrograms.musicnn_mel import FRAMES_PER_S
 
 SLOWEST_BPM, FASTEST_BPM = 40.0, 220.0
 PRIOR_BPM, PRIOR_OCTAVES = 120.0, 0.9  # mean and standard deviation of the tempo prior
-MIN_CORRELATION = 0.2  # 150 draws of 9 s of noise: under .19; 10 pieces of music: at least .26
+MIN_CORRELATION = 0.2  # 10 pieces of music of a minute: at least .26
+CORRELATION_OF_NOISE = 0.7  # by the root of the seconds; 150 draws each of 1 to 9 s stay below
 ONSET_REACH_FRAMES = 3  # an onset has the highest flux within 48 ms on either side
 ONSET_SURROUNDINGS_FRAMES = 31  # and exceeds the mean of the half second around it
 ONSET_RISE = 0.05  # by this much, in log10 of power, mean over bands
@@ -65,7 +67,8 @@ def pulse(fluxes: Sequence[NDArray[np.float64]]) -> Pulse | None:
     octaves = np.log2(60 * FRAMES_PER_S / candidates / PRIOR_BPM)
     prior = np.exp(-0.5 * (octaves / PRIOR_OCTAVES) ** 2)
     best = int(candidates[np.argmax(correlation[is_candidate] * prior)])
-    if correlation[best] < MIN_CORRELATION:
+    heard_s = sum(map(len, fluxes)) / FRAMES_PER_S
+    if correlation[best] < max(MIN_CORRELATION, CORRELATION_OF_NOISE / math.sqrt(heard_s)):
         return None
     period = best + _peak_offset(*correlation[best - 1 : best + 2])
     return Pulse(
@@ -114,8 +117,9 @@ def beats(flux: NDArray[np.float64], period: float) -> NDArray[np.int64]:
 def preprocessing() -> dict[str, object]:
     """Preprocessing of this module, for the encoder's identity."""
     return {
-        "revision": 2,  # raise it when code of this module changes its output
-        "tempo": [SLOWEST_BPM, FASTEST_BPM, PRIOR_BPM, PRIOR_OCTAVES, MIN_CORRELATION],
+        "revision": 3,  # raise it when code of this module changes its output
+        "tempo": [SLOWEST_BPM, FASTEST_BPM, PRIOR_BPM, PRIOR_OCTAVES],
+        "correlation": [MIN_CORRELATION, CORRELATION_OF_NOISE],
         "onsets": [ONSET_REACH_FRAMES, ONSET_SURROUNDINGS_FRAMES, ONSET_RISE],
         "beats": [TIGHTNESS, BEAT_REACH_FRAMES],
     }

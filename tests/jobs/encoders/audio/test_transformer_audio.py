@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
@@ -21,7 +23,7 @@ def wav2vec(tmp_path_factory):
 
 
 def test_frames_are_averaged_and_pieces_too(wav2vec):
-    """12 s are a piece of 10 s and one of 2 s; each counts the same."""
+    """12 s are two pieces of 6 s."""
     samples = RNG.normal(size=12 * 16_000).astype(np.float32) / 5
     encoder = TransformerAudio(wav2vec)
 
@@ -30,7 +32,7 @@ def test_frames_are_averaged_and_pieces_too(wav2vec):
     extract = Wav2Vec2FeatureExtractor.from_pretrained(wav2vec)
     model = Wav2Vec2Model.from_pretrained(wav2vec).eval()
     means = []
-    for window in (samples[:160_000], samples[160_000:]):
+    for window in (samples[:96_000], samples[96_000:]):
         values = extract(window, sampling_rate=16_000, return_tensors="pt")
         means.append(model(**values).last_hidden_state[0].mean(dim=0).detach().numpy())
     np.testing.assert_allclose(encoding.embedding, np.mean(means, axis=0), atol=1e-6)
@@ -39,12 +41,39 @@ def test_frames_are_averaged_and_pieces_too(wav2vec):
     assert (encoder.encode([samples]).embedding == encoding.embedding).all()
 
 
-def test_an_end_too_short_to_mean_anything_is_left_out(wav2vec):
-    samples = RNG.normal(size=160_000).astype(np.float32)
-    with_end = np.concatenate([samples, np.ones(1_000, dtype=np.float32)])
-    encoder = TransformerAudio(wav2vec)
+@pytest.mark.parametrize("end_s", [0.05, 0.6, 5.0])
+def test_an_end_counts_by_its_length(wav2vec, end_s):
+    """10 s of a tone, then noise: no piece is shorter than another."""
+    tone = np.sin(np.arange(160_000) * 0.2).astype(np.float32)
+    end = RNG.normal(size=round(end_s * 16_000)).astype(np.float32)
+    encoder, lengths = TransformerAudio(wav2vec), []
+    encode_piece = encoder._encode_piece
 
-    assert (encoder.encode([with_end]).embedding == encoder.encode([samples]).embedding).all()
+    def measured(piece):
+        lengths.append(len(piece))
+        return encode_piece(piece)
+
+    encoder._encode_piece = measured
+    encoder.encode([np.concatenate([tone, end])])
+
+    assert max(lengths) - min(lengths) <= 1
+    assert (len(lengths), sum(lengths)) == (2, len(tone) + len(end))
+
+
+@pytest.mark.parametrize("longest_s", [3, 7, 10])
+def test_the_same_recording_has_the_same_vector_whatever_the_model_takes(tmp_path, longest_s):
+    """CLAP's extractor cuts what is longer than it takes at random."""
+    folder = save_clap(tmp_path / "clap")
+    file = folder / "preprocessor_config.json"
+    config = json.loads(file.read_text())
+    config |= {"max_length_s": longest_s, "nb_max_samples": longest_s * 48_000}
+    file.write_text(json.dumps(config))
+    encoder = TransformerAudio(folder)
+    samples = RNG.normal(size=12 * 48_000).astype(np.float32) / 5
+
+    first, *others = (encoder.encode([samples]).embedding for _ in range(3))
+
+    assert all((other == first).all() for other in others)
 
 
 def test_a_model_of_whole_recordings_gives_its_own_vector(tmp_path):

@@ -17,6 +17,9 @@ from jobs.encoders.text.words import is_written_with_blanks, words
         ("हिन्दी गीत", ["हिन्दी", "गीत"]),  # vowel signs are marks, no letters
         ("ＬＯＶＥ", ["love"]),  # full width
         ("♪ — ...", []),
+        ("می‌خواهم با تو باشم", ["می‌خواهم".replace("\u200c", ""), "با", "تو", "باشم"]),
+        ("sh\u00adit re\u2060do", ["shit", "redo"]),  # a soft hyphen, a word joiner
+        ("ab\u200bcd", ["ab", "cd"]),  # the zero-width space parts words
     ],
 )
 def test_words(text, expected):

@@ -11,7 +11,7 @@ from jobs.features.steps.semantic_probes import CUES, PROBES, VOCAL_TAGS, AudioC
 
 SCHEMA = (
     "name string, tag_probabilities array<float>, tempo_bpm double, loudness_lufs double, "
-    "key_mode string, key_confidence double"
+    "key_mode string, key_confidence double, silence_ratio double"
 )
 
 # What a recording has; the attribute; its value. A tag of p counts p / (p + .1).
@@ -42,11 +42,15 @@ CASES = {
     "louder than the scale": ({"loudness_lufs": -3.0}, "sonority_aural_intensity", 1.0),
     "softer than the scale": ({"loudness_lufs": -69.0}, "sonority_aural_intensity", 0.0),
     "no loudness": ({}, "sonority_aural_intensity", None),
+    "rests between notes": ({"piano": 0.9, "silence_ratio": 0.8}, "instruments_piano", 0.9),
+    "one click in silence": ({"piano": 0.15, "silence_ratio": 0.99}, "instruments_piano", None),
+    "hiss": ({"loudness_lufs": -69.0, "silence_ratio": 1.0}, "sonority_aural_intensity", None),
 }  # fmt: skip
 
 
 def recording(name, cues):
     tags = [cues.get(tag, 0.0) for tag in TAGS]
+    cues = {"silence_ratio": 0.0} | cues
     return (name, tags, *(cues.get(cue) for cue in CUES if cue != "tag_probabilities"))
 
 
@@ -78,7 +82,7 @@ def test_what_no_cue_tells_is_null(probed):
 
 def test_without_tags_only_loudness_and_key_are_known(spark):
     """An encoder other than MusiCNN knows no tags."""
-    row = ("untagged", None, 120.0, -19.0, "major", 0.25)
+    row = ("untagged", None, 120.0, -19.0, "major", 0.25, 0.0)
     found = probe(AudioCues(**{name: F.col(name) for name in CUES}))
     [values] = (
         spark.createDataFrame([row], SCHEMA)

@@ -36,6 +36,16 @@ def test_the_index_finds_95_of_100_neighbours_with_their_exact_scores(clustered)
     assert recall(found, expected) >= 0.95
 
 
+def test_recall_is_kept_where_tracks_have_no_clusters(monkeypatch):
+    """200 dimensions of noise: each track's neighbours are spread over most lists."""
+    monkeypatch.setattr(track_index, "SHARD_TRACKS", 1_000)
+    noise = random_catalogue(5_000, dims=(200, 4, 4), n_clusters=0)
+
+    found = search(noise, 10, exact_tracks=1_000)
+
+    assert recall(found, brute_force(noise, 10)) >= 0.95
+
+
 def test_the_index_gives_the_same_neighbours_however_tracks_come_in_batches(clustered):
     once = search(clustered, 10, exact_tracks=500)
 
@@ -91,9 +101,8 @@ def test_collections_are_described_by_pattern_and_the_large_ones_are_sampled(mon
     assert nothing.num_rows == 0
 
 
-def test_tracks_without_clusters_probe_more_lists(monkeypatch):
+def test_tracks_without_clusters_probe_more_lists():
     clusters, noise = (random_catalogue(2_000, n_clusters=n) for n in (40, 0))
-    monkeypatch.setattr(track_index, "MAX_PROBES", 1_000)
 
     few, many = (
         train_index(each, 10, 1, 1_000, SEED)[ALL]["n_probes"] for each in (clusters, noise)

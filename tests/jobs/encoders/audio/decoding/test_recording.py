@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
-from jobs.encoders.audio.decoding import recording
+from jobs.encoders.audio.decoding import loudness, recording
 from jobs.encoders.audio.decoding.recording import Recording
 from jobs.encoders.audio.descriptors import signal
 from tests.jobs.encoders.audio.decoding.test_audio_file import encoded, sine, square
@@ -14,8 +14,10 @@ from tests.jobs.encoders.audio.decoding.test_stream import FALSE_LENGTHS
 from tests.jobs.encoders.audio.recordings import RECORDINGS
 
 
-def decoded(content: bytes, first_s: float = 0, windows_s: float = 60, n_windows: int = 1):
-    return Recording.of(recording.decode(content, first_s, windows_s, n_windows))
+def decoded(
+    content: bytes, first_s=0.0, windows_s=60.0, n_windows=1, encoder_hz=16_000
+) -> Recording:
+    return Recording.of(recording.decode(content, encoder_hz, first_s, windows_s, n_windows))
 
 
 STEPS = np.concatenate([square(level / 10) for level in range(1, 11)])
@@ -43,8 +45,7 @@ def test_windows_of_another_rate_lie_at_the_same_seconds(rate_hz):
     )
     heard = decoded(content, first_s=1.5, windows_s=1, n_windows=4)
 
-    assert heard.rate_hz == min(rate_hz, 48_000)
-    for number, window in enumerate(heard.windows_at(16_000)):
+    for number, window in enumerate(heard.windows):
         assert len(window) == pytest.approx(4_000, abs=2)
         expected_hz = 400 * (2 * number + 1), 400 * (2 * number + 2)
         for part, hz in zip(np.split(window[:4_000], 2), expected_hz, strict=True):
@@ -58,37 +59,38 @@ def test_windows_do_not_depend_on_whether_the_beginning_is_wanted():
 
     for one, other in zip(alone.windows, both.windows, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert (len(alone.first), len(both.first)) == (0, 80_000)
+    assert silent(alone, "first")
+    assert len(both.first) == 80_000
 
 
 SILENCE = np.zeros(80_000)
 
 
-def silent(samples_of):
-    """Whether these samples are refused because they are silent."""
+def silent(heard, excerpt):
+    """Whether this excerpt is refused because it is silent."""
     with pytest.raises(ContentFailure) as raised:
-        samples_of(16_000)
+        getattr(heard, excerpt)
     return raised.value.reason is FailureReason.SILENT
 
 
 def test_a_silent_beginning_is_no_fault_of_the_windows():
     heard = decoded(encoded(np.concatenate([SILENCE, STEPS])), first_s=4, windows_s=2)
-    assert silent(heard.first_at)
-    assert [len(window) for window in heard.windows_at(16_000)] == [32_000]
+    assert silent(heard, "first")
+    assert [len(window) for window in heard.windows] == [32_000]
 
 
 def test_silent_windows_are_no_fault_of_the_beginning():
     """Sound, then silence: windows in the middle of 15 s begin after the sound has ended."""
     content = encoded(np.concatenate([STEPS[-32_000:], SILENCE, SILENCE, SILENCE]))
     heard = decoded(content, first_s=4, windows_s=2, n_windows=2)
-    assert silent(heard.windows_at)
-    assert len(heard.first_at(16_000)) == 64_000
+    assert silent(heard, "windows")
+    assert len(heard.first) == 64_000
 
 
 def test_a_silent_recording_is_silent_throughout():
     heard = decoded(encoded(SILENCE), first_s=2, windows_s=2, n_windows=3)
-    assert silent(heard.windows_at)
-    assert silent(heard.first_at)
+    assert silent(heard, "windows")
+    assert silent(heard, "first")
 
 
 @pytest.mark.parametrize("content", FALSE_LENGTHS.values(), ids=FALSE_LENGTHS)
@@ -119,13 +121,32 @@ def test_opposite_channels_are_heard():
 
     level, expected = (np.sqrt(np.mean(one.windows[0] ** 2)) for one in (heard, one_sided))
     assert level == pytest.approx(expected, rel=0.01)
-    assert signal.measure(heard.windows_at(16_000)).tempo_bpm == pytest.approx(120, rel=0.01)
+    assert signal.measure(heard.windows).tempo_bpm == pytest.approx(120, rel=0.01)
 
 
-def test_many_channels_are_kept_at_16_khz():
-    """Three minutes of 32 channels at 48 kHz would be 1.1 GB."""
-    content = encoded(np.tile(sine(440, 1.0, 48_000)[:, None], (1, 9)), 48_000)
-    assert decoded(content).rate_hz == 16_000
+@pytest.mark.parametrize("encoder_hz", [16_000, 24_000, 48_000])
+def test_an_encoder_hears_the_same_windows_at_its_rate(encoder_hz):
+    content = encoded(STEPS)
+    heard, of_16_khz = decoded(content, 2.5, 2, 5, encoder_hz), decoded(content, 2.5, 2, 5)
+
+    assert [len(window) for window in heard.encoder_windows] == [encoder_hz * 2 // 5] * 5
+    for window, other in zip(heard.windows, of_16_khz.windows, strict=True):
+        np.testing.assert_array_equal(window, other)
+    levels = [[round(float(np.sqrt(np.mean(one**2))), 2) for one in each]
+              for each in (heard.encoder_windows, heard.windows)]  # fmt: skip
+    assert levels[0] == pytest.approx(levels[1], abs=0.02)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["loud first", "loud last"])
+def test_loudness_is_that_of_the_whole_recording(order):
+    """200 s, of which 60 s are encoded and 20 s are the beginning; half of it is 15 dB softer."""
+    tone = np.repeat([0.5, 0.5 * 10**-0.75], 8_000 * 100)[::order] * sine(1_000, 200.0, 8_000)
+    heard = decoded(encoded(tone.astype(np.float32), 8_000), first_s=20, n_windows=4)
+
+    expected = loudness.measure(tone[:, None].astype(np.float32), 8_000)
+    assert heard.loudness.integrated_lufs == pytest.approx(expected.integrated_lufs, abs=0.05)
+    assert heard.loudness.range_lu == pytest.approx(expected.range_lu, abs=0.05)
+    assert heard.loudness.true_peak_dbtp == pytest.approx(expected.true_peak_dbtp, abs=0.05)
 
 
 REAL = {
@@ -175,7 +196,7 @@ def test_real_recordings_have_their_tempo_and_key(name, tempo_bpm, key):
         pytest.skip(f"the recordings of librosa-cc-audio are not in {RECORDINGS}")
     [file] = RECORDINGS.glob(f"{name}*.ogg")
     heard = decoded(file.read_bytes(), first_s=120, windows_s=60, n_windows=4)
-    measured = signal.measure(heard.windows_at(16_000))
+    measured = signal.measure(heard.windows)
     if tempo_bpm is not None:
         assert measured.tempo_bpm is not None
         octaves = np.log2(measured.tempo_bpm / tempo_bpm)

@@ -21,8 +21,8 @@ def clicks(bpm: float, seconds: float) -> np.ndarray:
     return samples
 
 
-def noise(seconds: float) -> np.ndarray:
-    return np.random.default_rng(1).normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32)
+def noise(seconds: float, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32)
 
 
 def flux(samples: np.ndarray) -> np.ndarray:
@@ -42,6 +42,17 @@ def test_clicks_have_their_tempo(bpm):
 def test_a_very_fast_pulse_is_reported_at_half_its_tempo():
     """The prior prefers 87 to 174 bpm."""
     assert tempo_bpm(clicks(174, 9)) == pytest.approx(87, rel=0.01)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1, 1.5, 2, 3, 4, 6, 12, 30])
+def test_noise_of_any_length_has_no_tempo(seconds):
+    """Short noise repeats itself by chance, and more clearly the shorter it is."""
+    assert {tempo_bpm(noise(seconds, seed)) for seed in range(1_000, 1_020)} == {None}
+
+
+@pytest.mark.parametrize("seconds", [3, 5])
+def test_a_clear_pulse_needs_no_minute(seconds):
+    assert tempo_bpm(clicks(120, seconds)) == pytest.approx(120, rel=0.02)
 
 
 @pytest.mark.parametrize("samples", [noise(9), np.zeros(9 * RATE_HZ, dtype=np.float32)])
