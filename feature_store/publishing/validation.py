@@ -7,6 +7,7 @@ column a figure.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ def validate(suite: str, figures: Mapping[str, float], bounds: Sequence[Bound]) 
 def _great_expectations() -> tuple[Any, Any]:
     """The package, and the class of the one expectation that is used."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which would send usage data
+    # Its import tells what it does not document, in sixty lines of every publication's log.
+    logging.getLogger("great_expectations._docs_decorators").setLevel(logging.WARNING)
     import great_expectations as gx
     from great_expectations.expectations.core.expect_column_values_to_be_between import (
         ExpectColumnValuesToBeBetween,

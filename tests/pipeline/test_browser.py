@@ -198,7 +198,7 @@ def test_only_published_runs_emit_asset_events(pages, made_current):
 def blocked(pages, made_current):
     """The event of a second publication of OLDEST, under a gate that its lists break."""
     (pages.airflow.state.parent / "evensong.toml").write_text(
-        "[gates]\nmax_popular_tier_ratio = 0.0\n"
+        "[gates]\nmax_isolated_user_ratio = 0.0\n"
     )
     pages.airflow.api(
         "runner",
@@ -219,7 +219,7 @@ def blocked(pages, made_current):
 
 def test_a_blocked_run_is_red_and_readers_keep_their_snapshot(pages, made_current, blocked):
     assert (blocked.as_of, blocked.action, blocked.reason) == (
-        OLDEST, "blocked", "popular_tier_ratio",
+        OLDEST, "blocked", "isolated_user_ratio",
     )  # fmt: skip
     assert open_snapshot(pages.airflow.lake).event == made_current[-1]
 
@@ -229,7 +229,7 @@ def test_an_operator_publishes_a_waived_run_and_rolls_it_back(pages, made_curren
     conf = {"run_id": blocked.run_id, "reason": "a quiet week"}
     _trigger(pages, "evensong_publish", conf, ends="Failed")
     assert open_snapshot(lake).event == made_current[-1]
-    _trigger(pages, "evensong_publish", conf | {"waived_rule": "popular_tier_ratio"})
+    _trigger(pages, "evensong_publish", conf | {"waived_rule": "isolated_user_ratio"})
     published = open_snapshot(lake)
     assert set(published.read("rec_topk")["as_of_date"].to_pylist()) == {OLDEST}
     waived = "airflow:publisher: a quiet week"
