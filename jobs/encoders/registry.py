@@ -38,6 +38,7 @@ from jobs.encoders.transformer_folder import PREFIX, ModelFolderError, model_fol
 from jobs.prompts import track_attributes
 
 EncoderT = TypeVar("EncoderT")
+ResultT = TypeVar("ResultT")
 
 
 class AudioEncoder(Protocol):
@@ -130,31 +131,30 @@ class Modality(Generic[EncoderT]):
     def _in_folder(self, encoder_id: str) -> RegisteredEncoder[EncoderT]:
         """The encoder of a folder, whose faults name the setting."""
         setting = f"settings: encoders.{self.name} = {encoder_id!r}"
-        with _named(setting):
+        with _faults_of(setting):
             found = self.in_folder(encoder_id, model_folder(encoder_id, self.needed))
         check = found.check or found.identity
         return RegisteredEncoder(
-            _naming(setting, found.identity), _naming(setting, found.load), _naming(setting, check)
+            _with_setting(setting, found.identity),
+            _with_setting(setting, found.load),
+            _with_setting(setting, check),
         )
 
 
-ResultT = TypeVar("ResultT")
-
-
-def _naming(
+def _with_setting(
     setting: str, call: Callable[[EncoderSettings], ResultT]
 ) -> Callable[[EncoderSettings], ResultT]:
     """The call, with the setting in its faults."""
 
-    def named(settings: EncoderSettings) -> ResultT:
-        with _named(setting):
+    def checked(settings: EncoderSettings) -> ResultT:
+        with _faults_of(setting):
             return call(settings)
 
-    return named
+    return checked
 
 
 @contextmanager
-def _named(setting: str) -> Iterator[None]:
+def _faults_of(setting: str) -> Iterator[None]:
     """Say of a fault of a folder in the block which setting names the folder.
 
     Raises:

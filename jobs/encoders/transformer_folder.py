@@ -81,9 +81,7 @@ def model_folder(encoder_id: str, *needed: Sequence[str]) -> Path:
 
 def _check_files(folder: Path, parts: Sequence[Sequence[str]]) -> None:
     """Refuse a folder that lacks a part, or holds what Git keeps in place of a file."""
-    lacking = [
-        " or ".join(patterns) for patterns in parts if not _files(folder, patterns)
-    ]
+    lacking = [" or ".join(patterns) for patterns in parts if not _files(folder, patterns)]
     if lacking:
         raise ModelFolderError(
             f"the folder {folder} has no {', no '.join(lacking)}; {_RIGHT_FOLDER}"

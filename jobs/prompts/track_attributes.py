@@ -30,7 +30,7 @@ from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 
 VERSION = 1
 UNKNOWN = "unknown"
-"""The key of {"unknown": true}, which the prompt asks for when the model does not know the track."""
+"""Key of {"unknown": true}, which the prompt asks for when the model does not know the track."""
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -99,10 +99,10 @@ class CausalLM:
         if self._tokenizer.chat_template is None:
             return prompt
         message = [{"role": "user", "content": prompt}]
-        chat: str = self._tokenizer.apply_chat_template(
+        chat = self._tokenizer.apply_chat_template(
             message, add_generation_prompt=True, tokenize=False
         )
-        return chat
+        return str(chat)
 
     def _token_ids(self, written: str) -> list[int]:
         # A template of chats writes the special tokens itself.

@@ -94,10 +94,12 @@ def test_an_encoder_is_not_checked_where_its_packages_are_missing(checks, monkey
 
 def test_torch_is_not_imported_for_the_checks():
     """Its import takes seconds."""
-    code = (
+    program = (
         "import sys; from dags.command import doctor; from feature_store.settings import Settings;"
         "list(doctor._encoders(Settings())); print({'torch', 'transformers'} & {*sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert done.stdout == "set()\n"

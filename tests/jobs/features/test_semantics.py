@@ -84,7 +84,9 @@ def test_another_prompt_or_model_asks_again(spark, asking, catalogue, tmp_path):
     nothing = frame(spark, FEAT_SEMANTICS, [])
     first = semantics.build(catalogue, nothing, night=asking).collect()
     answered = spark.createDataFrame(first, FEAT_SEMANTICS.spark_schema())
-    other = EncoderSettings(semantics=f"transformers:{save_gpt2(tmp_path / 'other')}")
+    other = EncoderSettings(
+        semantics=f"transformers:{save_gpt2(tmp_path / 'other', n_positions=2100)}"
+    )
     night = replace(asking, settings=asking.settings.model_copy(update={"encoders": other}))
 
     rows = semantics.build(catalogue, answered, night=night).collect()

@@ -66,7 +66,7 @@ def test_text_around_the_one_object_is_passed_over(text):
         ('Here it is:\n{\n  "vocals_regi', "no JSON: "),
         (f'{{"attributes": {ANSWER}', "no JSON: "),
         (f"{{ratings: {ANSWER[1:]}", "no JSON: "),
-        (f'<think>A waltz? Then {{"rhythm_tempo": 2', "cut off in its thoughts: '<think>A waltz?"),
+        ('<think>A waltz? Then {"rhythm_tempo": 2', "cut off in its thoughts: '<think>A waltz?"),
         (f"{ANSWER[:400]}\nOnce more:\n{ANSWER}", "no JSON: "),
         ('{"unknown": 1}', "unknown: '1' is not true"),
         ('{"unknown": false}', "unknown: 'false' is not true"),

@@ -198,10 +198,19 @@ BIAS = "conv2d_4/conv2d_4/bias:0"
         (put_attribute("/", "layer_names", [1, 2]), "/ has layer_names = [1 2], not a list"),
         (put_attribute("/", "layer_names", h5py.Empty("f4")), "/ has layer_names = Empty(dtype="),
         (put_attribute("/", "layer_names", np.array([b"\xff"])), "cannot be read as HDF5: 'utf-8'"),
-        (put_attribute("conv2d_4", "weight_names", 5), "/conv2d_4 has weight_names = 5, not a list"),
-        (put_attribute("conv2d_4", "weight_names", ["conv2d_4"]), "/conv2d_4 has conv2d_4 as no array"),
+        (
+            put_attribute("conv2d_4", "weight_names", 5),
+            "/conv2d_4 has weight_names = 5, not a list",
+        ),
+        (
+            put_attribute("conv2d_4", "weight_names", ["conv2d_4"]),
+            "/conv2d_4 has conv2d_4 as no array",
+        ),
         (put_shapes_that_no_memory_holds, "'bias': (1152921504606846976,)}, not"),
-        (put(KERNEL, np.zeros((3, 3, 128, 128), np.float32)), "conv2d_4/kernel holds only zeros; copy"),
+        (
+            put(KERNEL, np.zeros((3, 3, 128, 128), np.float32)),
+            "conv2d_4/kernel holds only zeros; copy",
+        ),
         (break_attribute, "/ has no attribute layer_names, so Keras did not write it; give openl3"),
         (
             break_order,
