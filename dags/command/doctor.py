@@ -98,4 +98,6 @@ def _encoder(settings: Settings, modality: str) -> Check:
         found = f"{encoder_id}, not checked: {missing}"
         return Check(name, is_passed=True, found=found, next_step="")
     what, _, next_step = fault.rpartition("; ")
-    return Check(name, not fault, what or fault or encoder_id, next_step)
+    if not what:  # no fault, or one of the operating system, which knows no next step
+        what, next_step = fault or encoder_id, f"correct EVENSONG_ENCODERS__{modality.upper()}"
+    return Check(name, not fault, what, next_step)

@@ -79,6 +79,19 @@ def test_openl3_without_a_file_is_a_failed_check(checks):
     assert "encoders.audio = 'openl3-music-mel256-6144' needs a file" in check.found
 
 
+def test_a_fault_without_a_next_step_is_shown_once(checks, monkeypatch):
+    """An error of the operating system ends in no advice of ours."""
+    monkeypatch.setattr(
+        "dags.command.doctor.resolve_name", lambda _name: lambda *_: "[Errno 5] Input/output error"
+    )
+
+    check = checks()["encoders.cover"]
+
+    assert not check.is_passed
+    assert check.found == "[Errno 5] Input/output error"
+    assert check.next_step == "correct EVENSONG_ENCODERS__COVER"
+
+
 def test_an_encoder_is_not_checked_where_its_packages_are_missing(checks, monkeypatch):
     """A server that runs no job needs no encoder; the check says what it lacks."""
 
