@@ -273,8 +273,9 @@ class EncoderSettings(BaseModel):
 
     audio: str = Field(
         "musicnn-mtt-v1",
-        description="encoder_id of feat_audio; transformers:FOLDER is a model of transformers in a "
-        "local folder, also for lyrics and cover.",
+        description="encoder_id of feat_audio: musicnn-mtt-v1, openl3-music-mel256-512, "
+        "openl3-music-mel256-6144, openl3-env-mel256-512, openl3-env-mel256-6144, or "
+        "transformers:FOLDER, a model of transformers in a local folder.",
     )
     openl3_weights: str = Field(
         "",
@@ -282,8 +283,14 @@ class EncoderSettings(BaseModel):
         "openl3_audio_mel256_env.h5, unpacked), at the same path on every machine of Spark; needed "
         "when encoders.audio begins with openl3-.",
     )
-    lyrics: str = Field("minilm-l6-v2", description="encoder_id of feat_lyrics and feat_tags.")
-    cover: str = Field("efficientnet-lite0-v1", description="encoder_id of feat_cover.")
+    lyrics: str = Field(
+        "minilm-l6-v2",
+        description="encoder_id of feat_lyrics and feat_tags: minilm-l6-v2 or transformers:FOLDER.",
+    )
+    cover: str = Field(
+        "efficientnet-lite0-v1",
+        description="encoder_id of feat_cover: efficientnet-lite0-v1 or transformers:FOLDER.",
+    )
     semantics: str = Field(
         "",
         description="encoder_id of feat_semantics: transformers:FOLDER is a causal language model "

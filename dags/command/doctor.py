@@ -1,4 +1,4 @@
-"""The checks of `evensong doctor`: Python, Java, lake, disk and an encoder's weights."""
+"""The checks of `evensong doctor`: Python, Java, lake, disk and the encoders in the settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import shutil
 import sys
 import uuid
 from collections.abc import Iterator
+from pkgutil import resolve_name
 
+from feature_store.extras import missing_extra
 from feature_store.lake.object_storage import ObjectStorage
 from feature_store.lake.private_files import make_private_folder
 from feature_store.lake.storage import Storage, open_storage
@@ -16,6 +18,7 @@ from feature_store.settings import Settings
 from feature_store.spark.java import java_home
 
 _MIN_FREE_GB = 5
+_MODALITIES = ("audio", "lyrics", "cover", "semantics")
 
 
 def run_checks(settings: Settings) -> Iterator[Check]:
@@ -25,7 +28,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield _java(settings)
     yield from _lake(settings)
     yield _disk(settings)
-    yield from _openl3(settings)
+    yield from _encoders(settings)
 
 
 def _java(settings: Settings) -> Check:
@@ -76,10 +79,25 @@ def _disk(settings: Settings) -> Check:
     )
 
 
-def _openl3(settings: Settings) -> Iterator[Check]:
-    """Check that the weights file is there, when the audio encoder is one of OpenL3."""
-    encoders = settings.encoders
-    if encoders.needs_openl3_weights:
-        fault = encoders.openl3_weights_fault()
-        what, _, next_step = fault.rpartition("; ")
-        yield Check("OpenL3", not fault, what or encoders.openl3_weights, next_step)
+def _encoders(settings: Settings) -> Iterator[Check]:
+    """Check that a night would take the encoder that the settings name for each modality."""
+    for modality in _MODALITIES:
+        yield _encoder(settings, modality)
+
+
+def _encoder(settings: Settings, modality: str) -> Check:
+    """A machine that lacks a package passes: one that runs no job needs no encoder."""
+    name = f"encoders.{modality}"
+    encoder_id = getattr(settings.encoders, modality) or "no model is named"
+    try:
+        fault = resolve_name("jobs.encoders.registry:setting_fault")(modality, settings.encoders)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        found = f"{encoder_id}, not checked: {missing}"
+        return Check(name, is_passed=True, found=found, next_step="")
+    what, _, next_step = fault.rpartition("; ")
+    if not what:  # no fault, or one of the operating system, which knows no next step
+        what, next_step = fault or encoder_id, f"correct EVENSONG_ENCODERS__{modality.upper()}"
+    return Check(name, not fault, what, next_step)

@@ -162,8 +162,11 @@ PREPROCESSING_ID = Column(
     "preprocessing_id", Kind.STRING, "Hash of everything done to the content before the encoder."
 )
 FAILURE_REASON = Column(
-    "failure_reason", Kind.STRING, "Reason code: why there is no embedding."
-).or_null("when there is one")
+    "failure_reason",
+    Kind.STRING,
+    "Reason code: why the row has no embedding; in feat_mel no spectrogram, in feat_semantics no "
+    "attributes.",
+).or_null("when the row has it")
 AUDIO_EMBEDDING = Column(
     "audio_embedding", Kind.FLOATS, "Mean of the encoder's vectors over the windows."
 ).or_null("when the audio could not be read")
@@ -173,10 +176,16 @@ AUDIO_EMBEDDING_MAX = Column(
     "Maximum of the encoder's vectors over the windows, in each dimension.",
 ).or_null("when the audio could not be read")
 TAG_PROBABILITIES = Column(
-    "tag_probabilities", Kind.FLOATS, "MusiCNN's 50 tags, mean over the windows.", "0..1"
+    "tag_probabilities",
+    Kind.FLOATS,
+    "MusiCNN's 50 tags in the order of jobs/encoders/README.md, mean over the windows.",
+    "0..1",
 ).or_null("when the audio could not be read, or the encoder knows no tags")
 TAG_PROBABILITIES_MAX = Column(
-    "tag_probabilities_max", Kind.FLOATS, "MusiCNN's 50 tags, maximum over the windows.", "0..1"
+    "tag_probabilities_max",
+    Kind.FLOATS,
+    "MusiCNN's 50 tags in the order of jobs/encoders/README.md, maximum over the windows.",
+    "0..1",
 ).or_null("when the audio could not be read, or the encoder knows no tags")
 LOUDNESS_LUFS = Column(
     "loudness_lufs", Kind.FLOAT, "Integrated loudness of the recording, ITU-R BS.1770-4.", "LUFS"

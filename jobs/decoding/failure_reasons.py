@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class FailureReason(StrEnum):
-    """Values of `failure_reason` in feat_audio, feat_lyrics, feat_cover, feat_tags, feat_semantics.
+    """Values of `failure_reason` in the feat_ tables of content (feature_store/tables/features.py).
 
     Each is a property of the bytes, so it is final for this content, encoder and preprocessing; the
     limits that content may run into are part of the preprocessing (jobs/encoders/identity.py).
@@ -18,7 +18,7 @@ class FailureReason(StrEnum):
     CRASHED = "crashed"  # the decoder's process died of it, twice
     OUT_OF_RANGE = "out_of_range"  # a sample rate, samples or channels that no recording has
     NOT_FINITE = "not_finite"  # samples, pixels or features that are NaN or infinite
-    SILENT = "silent"  # audio without any sound
+    SILENT = "silent"  # no sound in what is decoded of the audio
     NOT_UTF8 = "not_utf8"  # a text with NUL characters or half a character: another encoding
     NO_WORDS = "no_words"  # lyrics or a tag without a letter
     REFUSED = "refused"  # a language model does not know the track, or will not answer

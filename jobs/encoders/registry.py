@@ -10,11 +10,12 @@ with a method `encode` (of audio also with `sample_rate_hz`), and register both 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,11 @@ from jobs.encoders.image import descriptors as image_descriptors
 from jobs.encoders.image import efficientnet_lite, transformer_image
 from jobs.encoders.text import causal_lm, minilm, transformer_text
 from jobs.encoders.text import descriptors as text_descriptors
-from jobs.encoders.transformer_folder import PREFIX, model_folder
+from jobs.encoders.transformer_folder import PREFIX, ModelFolderError, model_folder
 from jobs.prompts import track_attributes
 
 EncoderT = TypeVar("EncoderT")
+ResultT = TypeVar("ResultT")
 
 
 class AudioEncoder(Protocol):
@@ -71,10 +73,18 @@ class ImageEncoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredEncoder(Generic[EncoderT]):
-    """How to identify and to load an encoder."""
+    """How to identify and to load an encoder.
+
+    Attributes:
+        identity: of its rows.
+        load: reads the weights.
+        check: raises what `identity` would raise, without the hash of gigabytes of weights; None
+            where `identity` itself is quick.
+    """
 
     identity: Callable[[EncoderSettings], EncoderIdentity]
     load: Callable[[EncoderSettings], EncoderT]
+    check: Callable[[EncoderSettings], object] | None = None
 
 
 class EncoderDiffers(RuntimeError):
@@ -109,7 +119,7 @@ class Modality(Generic[EncoderT]):
             ModelFolderError: the folder that it names holds no model.
         """
         if encoder_id.startswith(PREFIX):
-            return self.in_folder(encoder_id, model_folder(encoder_id, self.needed))
+            return self._in_folder(encoder_id)
         if encoder_id not in self.registered:
             raise UnknownEncoder(
                 f"settings: encoders.{self.name} = {encoder_id!r} names no encoder; there are: "
@@ -118,11 +128,49 @@ class Modality(Generic[EncoderT]):
             )
         return self.registered[encoder_id]
 
+    def _in_folder(self, encoder_id: str) -> RegisteredEncoder[EncoderT]:
+        """The encoder of a folder, whose faults name the setting."""
+        setting = f"settings: encoders.{self.name} = {encoder_id!r}"
+        with _faults_of(setting):
+            found = self.in_folder(encoder_id, model_folder(encoder_id, self.needed))
+        check = found.check or found.identity
+        return RegisteredEncoder(
+            _with_setting(setting, found.identity),
+            _with_setting(setting, found.load),
+            _with_setting(setting, check),
+        )
+
+
+def _with_setting(
+    setting: str, call: Callable[[EncoderSettings], ResultT]
+) -> Callable[[EncoderSettings], ResultT]:
+    """The call, with the setting in its faults."""
+
+    def checked(settings: EncoderSettings) -> ResultT:
+        with _faults_of(setting):
+            return call(settings)
+
+    return checked
+
+
+@contextmanager
+def _faults_of(setting: str) -> Iterator[None]:
+    """Say of a fault of a folder in the block which setting names the folder.
+
+    Raises:
+        ModelFolderError: instead of the one without the setting.
+    """
+    try:
+        yield
+    except ModelFolderError as error:
+        raise ModelFolderError(f"{setting}: {error}") from error
+
 
 def _text_in_folder(encoder_id: str, folder: Path) -> RegisteredEncoder[TextEncoder]:
     return RegisteredEncoder(
         lambda _: transformer_text.text_identity(encoder_id, folder),
         lambda _: transformer_text.TransformerText(folder),
+        lambda _: transformer_text.preprocessing(folder),
     )
 
 
@@ -155,6 +203,7 @@ AUDIO: Modality[AudioEncoder] = Modality(
     lambda encoder_id, folder: RegisteredEncoder(
         lambda settings: transformer_audio.audio_identity(encoder_id, folder, _heard(settings)),
         lambda _: transformer_audio.TransformerAudio(folder),
+        lambda _: transformer_audio.sample_rate_hz(folder),
     ),
 )
 LYRICS: Modality[TextEncoder] = Modality(
@@ -180,6 +229,7 @@ COVER: Modality[ImageEncoder] = Modality(
     lambda encoder_id, folder: RegisteredEncoder(
         lambda _: transformer_image.image_identity(encoder_id, folder),
         lambda _: transformer_image.TransformerImage(folder),
+        lambda _: transformer_image.preprocessing(),
     ),
 )
 SEMANTICS: Modality[AnswerModel] = Modality(
@@ -189,8 +239,37 @@ SEMANTICS: Modality[AnswerModel] = Modality(
     lambda encoder_id, folder: RegisteredEncoder(
         lambda _: causal_lm.answer_identity(encoder_id, folder, track_attributes.preprocessing()),
         lambda _: causal_lm.CausalLM(folder, track_attributes.prompt_of("{}")),
+        lambda _: causal_lm.window_tokens(folder),
     ),
 )
+
+MODALITIES: Mapping[str, Modality[Any]] = {
+    modality.name: modality for modality in (AUDIO, LYRICS, COVER, SEMANTICS)
+}
+"""By name, as in the settings; encoders of different modalities have no method in common."""
+
+
+def setting_fault(modality: str, settings: EncoderSettings) -> str:
+    """Why a night would refuse the encoder that the settings name; "" when it would not.
+
+    The fault is found without loading the weights. MusiCNN's may be fetched, as for a night.
+
+    Args:
+        modality: audio, lyrics, cover or semantics.
+        settings: name the encoder; no language model needs to be named.
+
+    Raises:
+        ModuleNotFoundError: a package that this encoder needs is not installed.
+    """
+    encoder_id = getattr(settings, modality)
+    if modality == SEMANTICS.name and not encoder_id:
+        return ""
+    try:
+        encoder = MODALITIES[modality].encoder(encoder_id)
+        (encoder.check or encoder.identity)(settings)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def audio_identity(settings: EncoderSettings) -> EncoderIdentity:

@@ -26,6 +26,9 @@ LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 _CONFIG = ("config.json",)
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_HASHED = (*_WEIGHTS, "*.json", "*.txt", "*.model", "*.jinja", "*/config.json")
+_RIGHT_FOLDER = "give one that transformers has saved, and that is there on every machine of Spark"
+_LFS_POINTER = b"version https://git-lfs."
 # A pooler without weights is not read; the other two take no part in inference.
 _MAY_LACK_WEIGHTS = re.compile(r"pooler|masked_spec_embed|position_ids")
 
@@ -54,25 +57,47 @@ def model_folder(encoder_id: str, *needed: Sequence[str]) -> Path:
         needed: for each part of this modality, patterns of which one file must be there.
 
     Raises:
-        ModelFolderError: the path is relative, or a part is missing.
+        ModelFolderError: the path is relative, names no folder, or a part is missing. Who catches
+            it adds the setting (`Modality` in registry.py).
     """
     folder = Path(encoder_id.removeprefix(PREFIX))
     if not folder.is_absolute():
         raise ModelFolderError(
-            f"settings: encoders name {encoder_id!r}; the folder must begin with /, because "
-            "Airflow and Spark run in other folders"
+            f"the relative path '{folder}' cannot be used, because Airflow and Spark run in other "
+            "folders; give a path that begins with /"
         )
-    lacking = [
-        " or ".join(patterns)
-        for patterns in (_CONFIG, _WEIGHTS, *needed)
-        if not any(file for pattern in patterns for file in folder.glob(pattern))
-    ]
+    try:
+        if not folder.is_dir():
+            what = "is no folder" if folder.exists() else "does not exist"
+            raise ModelFolderError(f"{folder} {what} on this machine; {_RIGHT_FOLDER}")
+        _check_files(folder, (_CONFIG, _WEIGHTS, *needed))
+    except OSError as error:
+        raise ModelFolderError(
+            f"{error.filename or folder} cannot be read: {error.strerror}; let the user of Spark "
+            "read the folder and all that is in it"
+        ) from error
+    return folder
+
+
+def _check_files(folder: Path, parts: Sequence[Sequence[str]]) -> None:
+    """Refuse a folder that lacks a part, or holds what Git keeps in place of a file."""
+    lacking = [" or ".join(patterns) for patterns in parts if not _files(folder, patterns)]
     if lacking:
         raise ModelFolderError(
-            f"settings: encoders name {encoder_id!r}; the folder has no {', no '.join(lacking)}; "
-            "give one that transformers has saved, and that is there on every machine of Spark"
+            f"the folder {folder} has no {', no '.join(lacking)}; {_RIGHT_FOLDER}"
         )
-    return folder
+    for file in _files(folder, _HASHED):
+        with file.open("rb") as opened:
+            if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                raise ModelFolderError(
+                    f"{file} is a pointer of Git LFS and not the file; run git lfs pull there, or "
+                    "copy the file itself"
+                )
+
+
+def _files(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """The files of a folder that fit one of the patterns, in order."""
+    return sorted({file for pattern in patterns for file in folder.glob(pattern)})
 
 
 def folder_identity(
@@ -85,10 +110,8 @@ def folder_identity(
         folder: the model's.
         preprocessing: constants and revisions of our code.
     """
-    patterns = (*_WEIGHTS, "*.json", "*.txt", "*.model", "*.jinja", "*/config.json")
-    files = {file for pattern in patterns for file in folder.glob(pattern)}
     name = f"{PREFIX}{folder.name}" if encoder_id.startswith(PREFIX) else encoder_id
-    return encoder_identity(name, sorted(files), preprocessing)
+    return encoder_identity(name, _files(folder, _HASHED), preprocessing)
 
 
 @contextmanager
@@ -163,6 +186,80 @@ def one_vector(found: Any) -> NDArray[np.float32]:
     return vector
 
 
-def read_json(file: Path) -> Any:
-    """A JSON file's object or list; an empty object when there is no such file."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+def read_object(file: Path) -> dict[str, Any]:
+    """The object of a JSON file; an empty one when there is no such file.
+
+    Raises:
+        ModelFolderError: the file cannot be read, or holds something else.
+    """
+    found = _read_json(file, {})
+    if not isinstance(found, dict):
+        raise _wrong(file, f"holds {_shown(found)}, not a JSON object")
+    return found
+
+
+def read_objects(file: Path) -> list[dict[str, Any]]:
+    """The list of objects of a JSON file; an empty one when there is no such file.
+
+    Raises:
+        ModelFolderError: the file cannot be read, or holds something else.
+    """
+    found = _read_json(file, [])
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise _wrong(file, f"holds {_shown(found)}, not a list of JSON objects")
+    return found
+
+
+def inner_object(file: Path, config: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object at a key of a configuration, or the configuration when it has no such key.
+
+    Args:
+        file: that `config` was read from, for the message.
+        config: of the file.
+        key: such as text_config.
+
+    Raises:
+        ModelFolderError: the key has something else.
+    """
+    found = config.get(key, config)
+    if not isinstance(found, dict):
+        raise _wrong(file, f"has {key} = {_shown(found)}, not a JSON object")
+    return found
+
+
+def positive_number(file: Path, config: dict[str, Any], key: str) -> int | None:
+    """The positive integer at a key of a configuration; None when it has none.
+
+    Args:
+        file: that `config` was read from, for the message.
+        config: of the file, or an object inside.
+        key: such as sampling_rate.
+
+    Raises:
+        ModelFolderError: the key has something else.
+    """
+    found = config.get(key)
+    if found is None or (type(found) is int and found > 0):  # to Python, true is an integer
+        return found
+    raise _wrong(file, f"has {key} = {_shown(found)}, not a positive integer")
+
+
+def _read_json(file: Path, absent: Any) -> Any:
+    """What a JSON file holds; `absent` when there is no such file."""
+    if not file.is_file():
+        return absent
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _wrong(file, f"is no JSON in UTF-8: {error}") from error
+    except OSError as error:
+        raise _wrong(file, f"cannot be read: {error.strerror}") from error
+
+
+def _shown(found: Any) -> str:
+    """The start of a value, as JSON writes it."""
+    return json.dumps(found)[:80]
+
+
+def _wrong(file: Path, what: str) -> ModelFolderError:
+    return ModelFolderError(f"{file} {what}; copy the file again from where the model comes from")

@@ -19,10 +19,12 @@ from jobs.encoders.transformer_folder import (
     LOCAL,
     ModelFolderError,
     folder_identity,
+    inner_object,
     load_model,
     loading,
     one_vector,
-    read_json,
+    positive_number,
+    read_object,
 )
 
 EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
@@ -93,13 +95,13 @@ def sample_rate_hz(folder: Path) -> int:
     """The rate of the samples that the model takes.
 
     Raises:
-        ModelFolderError: the folder does not say.
+        ModelFolderError: the folder does not say, or says something else than a rate.
     """
     for name in EXTRACTOR_FILES:
-        config = read_json(folder / name)
-        extractor = config.get("feature_extractor", config)
-        if rate := extractor.get("sampling_rate"):
-            return int(rate)
+        file = folder / name
+        extractor = inner_object(file, read_object(file), "feature_extractor")
+        if rate := positive_number(file, extractor, "sampling_rate"):
+            return rate
     raise ModelFolderError(
         f"encoder in {folder}: {' and '.join(EXTRACTOR_FILES)} name no sampling_rate; add it"
     )

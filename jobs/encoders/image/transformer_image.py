@@ -64,11 +64,15 @@ class TransformerImage:
 
 def image_identity(encoder_id: str, folder: Path) -> EncoderIdentity:
     """The identity of an image model."""
-    steps = {
+    return folder_identity(encoder_id, folder, preprocessing())
+
+
+def preprocessing() -> dict[str, object]:
+    """Preprocessing of this module, for the model's identity."""
+    return {
         "revision": 1,
         "image_file": image_file.preprocessing(),
         # Its processors scale and crop; with torchvision they do so in another way.
         "transformers": version("transformers"),
         "has_torchvision": find_spec("torchvision") is not None,
     }
-    return folder_identity(encoder_id, folder, steps)

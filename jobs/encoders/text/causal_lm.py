@@ -16,12 +16,16 @@ from jobs.encoders.transformer_folder import (
     LOCAL,
     ModelFolderError,
     folder_identity,
+    inner_object,
     load_causal_model,
     loading,
-    read_json,
+    positive_number,
+    read_object,
 )
 
-MAX_ANSWER_TOKENS = 1024  # the 58 attributes take about 700 tokens
+MIN_ANSWER_TOKENS = 1024  # must fit into the window: the 58 attributes take about 700 tokens
+MAX_ANSWER_TOKENS = 4096  # where the window has them: a model may think aloud before it answers
+_BEGIN_OF_THOUGHTS = "<think>"
 
 
 class CausalLM:
@@ -43,24 +47,27 @@ class CausalLM:
             self._model = load_causal_model(folder)
             self._use_greedy_decoding()
             self._window = window_tokens(folder)
-            self._check_window(len(self._token_ids(shortest_prompt)))
+            self._check_window(len(self._token_ids(self._written(shortest_prompt))))
 
     def answer(self, prompt: str) -> str:
-        """What the model says to a prompt, at most MAX_ANSWER_TOKENS tokens, without end tokens.
+        """What the model says to a prompt, without end tokens.
 
-        The prompt is a user's message where the tokenizer has a template of chats, else plain text.
+        It has at most MAX_ANSWER_TOKENS tokens, and no more than the window leaves. The prompt is a
+        user's message where the tokenizer has a template of chats, else plain text. Of a template
+        that begins the model's thoughts, `<think>` is part of the answer.
 
         Raises:
-            ContentFailure: the prompt and an answer are longer than the model's window.
+            ContentFailure: the prompt leaves less than MIN_ANSWER_TOKENS of the model's window.
         """
         import torch
 
-        tokens = torch.tensor([self._token_ids(prompt)])  # (1, length)
+        written = self._written(prompt)
+        tokens = torch.tensor([self._token_ids(written)])  # (1, length)
         n_prompt = tokens.shape[1]
-        if self._is_too_long(n_prompt):
+        if self._room(n_prompt) < MIN_ANSWER_TOKENS:
             raise ContentFailure(
                 FailureReason.TOO_LARGE,
-                f"{n_prompt} tokens and an answer of {MAX_ANSWER_TOKENS}; the window of the model "
+                f"{n_prompt} tokens and an answer of {MIN_ANSWER_TOKENS}; the window of the model "
                 f"has {self._window}",
             )
         with torch.inference_mode():
@@ -69,31 +76,39 @@ class CausalLM:
                 attention_mask=torch.ones_like(tokens),
                 do_sample=False,
                 num_beams=1,
-                max_new_tokens=MAX_ANSWER_TOKENS,
+                max_new_tokens=self._room(n_prompt),
             )
-        return str(self._tokenizer.decode(said[0, n_prompt:], skip_special_tokens=True))
+        begun = _BEGIN_OF_THOUGHTS if written.rstrip().endswith(_BEGIN_OF_THOUGHTS) else ""
+        return begun + str(self._tokenizer.decode(said[0, n_prompt:], skip_special_tokens=True))
 
     def _check_window(self, n_prompt: int) -> None:
-        if self._is_too_long(n_prompt):
+        if self._room(n_prompt) < MIN_ANSWER_TOKENS:
             raise ModelFolderError(
                 f"the window of the model has {self._window} tokens, the shortest prompt "
-                f"{n_prompt} and its answer {MAX_ANSWER_TOKENS}; name one with a longer window"
+                f"{n_prompt} and its answer {MIN_ANSWER_TOKENS}; name one with a longer window"
             )
 
-    def _is_too_long(self, n_prompt: int) -> bool:
-        return self._window is not None and n_prompt + MAX_ANSWER_TOKENS > self._window
+    def _room(self, n_prompt: int) -> int:
+        """Tokens that an answer may have."""
+        if self._window is None:
+            return MAX_ANSWER_TOKENS
+        return min(self._window - n_prompt, MAX_ANSWER_TOKENS)
 
-    def _token_ids(self, prompt: str) -> list[int]:
+    def _written(self, prompt: str) -> str:
+        """The prompt as the model reads it."""
         if self._tokenizer.chat_template is None:
-            plain: list[int] = self._tokenizer(prompt)["input_ids"]
-            return plain
+            return prompt
         message = [{"role": "user", "content": prompt}]
         chat = self._tokenizer.apply_chat_template(
             message, add_generation_prompt=True, tokenize=False
         )
-        # The template writes the special tokens itself.
-        templated: list[int] = self._tokenizer(chat, add_special_tokens=False)["input_ids"]
-        return templated
+        return str(chat)
+
+    def _token_ids(self, written: str) -> list[int]:
+        # A template of chats writes the special tokens itself.
+        is_plain = self._tokenizer.chat_template is None
+        ids: list[int] = self._tokenizer(written, add_special_tokens=is_plain)["input_ids"]
+        return ids
 
     def _use_greedy_decoding(self) -> None:
         """Keep of the folder's settings of generation only the tokens that end an answer."""
@@ -115,16 +130,25 @@ def answer_identity(encoder_id: str, folder: Path, prompt: Mapping[str, object])
         prompt: preprocessing of the prompt's module.
     """
     steps = {
-        "revision": 1,  # raise it when code of this module changes its output
-        "decoding": {"greedy": True, "max_answer_tokens": MAX_ANSWER_TOKENS},
+        "revision": 2,  # raise it when code of this module changes its output
+        "decoding": {
+            "greedy": True,
+            "min_answer_tokens": MIN_ANSWER_TOKENS,
+            "max_answer_tokens": MAX_ANSWER_TOKENS,
+            "window_tokens": window_tokens(folder),
+        },
         "prompt": prompt,
     }
     return folder_identity(encoder_id, folder, steps)
 
 
 def window_tokens(folder: Path) -> int | None:
-    """Tokens of a prompt and its answer; None where the configuration sets no limit."""
-    config = read_json(folder / "config.json")
-    config = config.get("text_config", config)
-    positions: int | None = config.get("max_position_embeddings") or config.get("n_positions")
-    return positions
+    """Tokens of a prompt and its answer; None where the configuration sets no limit.
+
+    Raises:
+        ModelFolderError: the configuration says something else than a number of tokens.
+    """
+    file = folder / "config.json"
+    config = inner_object(file, read_object(file), "text_config")
+    positions = positive_number(file, config, "max_position_embeddings")
+    return positions or positive_number(file, config, "n_positions")

@@ -23,10 +23,13 @@ from jobs.encoders.transformer_folder import (
     LOCAL,
     ModelFolderError,
     folder_identity,
+    inner_object,
     load_model,
     loading,
     one_vector,
-    read_json,
+    positive_number,
+    read_object,
+    read_objects,
 )
 
 Pooling = Literal["mean", "first"]
@@ -114,14 +117,18 @@ class TransformerText:
 
 def text_identity(encoder_id: str, folder: Path) -> EncoderIdentity:
     """The identity of a text model; the tokenizer's rules are files of the folder."""
-    steps = {
+    return folder_identity(encoder_id, folder, preprocessing(folder))
+
+
+def preprocessing(folder: Path) -> dict[str, object]:
+    """Preprocessing of this module for the model in a folder, for the model's identity."""
+    return {
         "revision": 3,  # raise it when code of this module changes its output
         "window_tokens": window_tokens(folder, MAX_WINDOW_TOKENS),
         "pooling": pooling_of(folder),
         "sentiment": sentiment.preprocessing(),
         "limits": {"characters": MAX_CHARACTERS},
     }
-    return folder_identity(encoder_id, folder, steps)
 
 
 def pooling_of(folder: Path) -> Pooling:
@@ -130,14 +137,15 @@ def pooling_of(folder: Path) -> Pooling:
     Raises:
         ModelFolderError: in another way than by the mean or the first token, or with more modules.
     """
-    config = read_json(folder / "1_Pooling" / "config.json")
+    config = read_object(folder / "1_Pooling" / "config.json")
     named = config.get("pooling_mode")
     older = [key for key, is_on in config.items() if key.startswith("pooling_mode_") and is_on]
-    modes = [named] if named else [
+    modes = [str(named)] if named else [
         key.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
         for key in older
     ]  # fmt: skip
-    modules = [module["type"].rpartition(".")[2] for module in read_json(folder / "modules.json")]
+    listed = read_objects(folder / "modules.json")
+    modules = [str(module.get("type")).rpartition(".")[2] for module in listed]
     others = [name for name in modules if name not in _MODULES]
     if others or len(modes) > 1 or (modes and modes[0] not in _POOLING):
         raise ModelFolderError(
@@ -148,11 +156,16 @@ def pooling_of(folder: Path) -> Pooling:
 
 
 def window_tokens(folder: Path, tokenizer_max: int) -> int:
-    """The longest window that the model takes, its special tokens included."""
-    published = read_json(folder / "sentence_bert_config.json").get("max_seq_length")
-    config = read_json(folder / "config.json")
-    config = config.get("text_config", config)
-    positions = config.get("max_position_embeddings")
+    """The longest window that the model takes, its special tokens included.
+
+    Raises:
+        ModelFolderError: a file of the folder says something else than a number of tokens.
+    """
+    of_sentences = folder / "sentence_bert_config.json"
+    published = positive_number(of_sentences, read_object(of_sentences), "max_seq_length")
+    file = folder / "config.json"
+    config = inner_object(file, read_object(file), "text_config")
+    positions = positive_number(file, config, "max_position_embeddings")
     return min(published or positions or tokenizer_max, tokenizer_max, MAX_WINDOW_TOKENS)
 
 

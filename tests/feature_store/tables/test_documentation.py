@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 from feature_store.tables import TABLES
 from feature_store.tables.documentation import tables_as_markdown
@@ -19,3 +22,23 @@ def test_every_table_is_documented():
     text = tables_as_markdown()
 
     assert [name for name in TABLES if f"### {name}\n" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "lacking"),
+    [
+        ("feat_audio", "embedding"),
+        ("feat_mel", "spectrogram"),
+        ("feat_lyrics", "embedding"),
+        ("feat_cover", "embedding"),
+        ("feat_tags", "embedding"),
+        ("feat_semantics", "attributes"),
+    ],
+)
+def test_a_failure_reason_says_what_the_row_lacks_in_its_table(table, lacking):
+    """Neither a spectrogram nor a model's answer is an embedding."""
+    [meaning] = [each.meaning for each in TABLES[table].columns if each.name == "failure_reason"]
+    general, _, exceptions = meaning.partition(";")
+
+    named = dict(re.findall(r"in (feat_\w+) no (\w+)", exceptions))
+    assert named.get(table, "embedding" if "no embedding" in general else None) == lacking

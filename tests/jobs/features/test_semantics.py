@@ -23,8 +23,8 @@ HIDDEN = '{"artist":"Ann","title":"Hidden"}'
 WRONG = '{"artist":"Ann","title":"Wrong"}'
 RATED = json.dumps(dict.fromkeys(ATTRIBUTE_NAMES, 1), separators=(",", ":"))
 SAYS = {
-    KNOWN: RATED, HIDDEN: '{"unknown":true}', WRONG: "five",
-    RATED: END, '{"unknown":true}': END, "five": END,
+    KNOWN: RATED, HIDDEN: '{"unknown":true}', WRONG: '{"rating":5}',
+    RATED: END, '{"unknown":true}': END, '{"rating":5}': END,
 }  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def test_a_rejected_answer_is_a_row_with_its_text_and_reason(spark, asking, cata
     found = {row.content_hash: row for row in rows}
     hidden, wrong = found[sha256_of(HIDDEN.encode())], found[sha256_of(WRONG.encode())]
     assert (hidden.failure_reason, hidden.answer_text) == ("refused", '{"unknown":true}')
-    assert (wrong.failure_reason, wrong.answer_text) == ("bad_answer", "five")
-    assert wrong.failure_detail == "no JSON object: 'five'"
+    assert (wrong.failure_reason, wrong.answer_text) == ("bad_answer", '{"rating":5}')
+    assert wrong.failure_detail == "missing: vocals_register (58 of 58)"
     assert {row[name] for row in (hidden, wrong) for name in ATTRIBUTE_NAMES} == {None}
 
 
@@ -84,14 +84,16 @@ def test_another_prompt_or_model_asks_again(spark, asking, catalogue, tmp_path):
     nothing = frame(spark, FEAT_SEMANTICS, [])
     first = semantics.build(catalogue, nothing, night=asking).collect()
     answered = spark.createDataFrame(first, FEAT_SEMANTICS.spark_schema())
-    other = EncoderSettings(semantics=f"transformers:{save_gpt2(tmp_path / 'other')}")
+    other = EncoderSettings(
+        semantics=f"transformers:{save_gpt2(tmp_path / 'other', n_positions=2100)}"
+    )
     night = replace(asking, settings=asking.settings.model_copy(update={"encoders": other}))
 
     rows = semantics.build(catalogue, answered, night=night).collect()
 
     identity = registry.semantics_identity(other)
     assert {row.weights_sha256 for row in rows} == {identity.weights_sha256}
-    assert {row.failure_reason for row in rows} == {"bad_answer"}  # its weights are random
+    assert {row.failure_reason for row in rows} == {"refused"}  # its random words begin no object
     assert len(rows) == 3
 
 

@@ -29,6 +29,7 @@ def identity(folder):
 
 @pytest.fixture
 def short_answers(monkeypatch):
+    monkeypatch.setattr(causal_lm, "MIN_ANSWER_TOKENS", 6)
     monkeypatch.setattr(causal_lm, "MAX_ANSWER_TOKENS", 6)
 
 
@@ -51,6 +52,38 @@ def test_an_answer_without_an_end_is_cut(tmp_path, short_answers):
     model = CausalLM(save_gpt2(tmp_path / "model", {"dark": "night", "night": "dark"}), "a")
 
     assert model.answer("dark") == "night dark night dark night dark"
+
+
+def test_a_model_that_thinks_aloud_has_room_for_its_answer(tmp_path, monkeypatch):
+    """The 58 attributes take about 700 tokens; thoughts may take thousands."""
+    model = CausalLM(save_gpt2(tmp_path / "model", CHAIN, n_positions=8192), "a")
+    asked = {}
+
+    def generate(**given):
+        asked.update(given)
+        return given["input_ids"]
+
+    monkeypatch.setattr(model._model, "generate", generate)
+    model.answer("night")
+
+    assert asked["max_new_tokens"] == 4096
+
+
+def test_a_short_window_leaves_a_shorter_answer(tmp_path, monkeypatch):
+    """Of ten tokens two are the prompt; eight are more than the six that an answer needs."""
+    monkeypatch.setattr(causal_lm, "MIN_ANSWER_TOKENS", 6)
+    chain = {"dark": "night", "night": "dark"}
+    model = CausalLM(save_gpt2(tmp_path / "model", chain, n_positions=10), "a")
+
+    assert model.answer("night dark").split() == ["night", "dark"] * 4
+
+
+def test_thoughts_that_the_template_begins_are_part_of_the_answer(tmp_path):
+    """Cut off, they would otherwise pass for an answer."""
+    template = "{{ messages[0]['content'] }} <think>"
+    folder = save_gpt2(tmp_path / "model", {"<think>": "dark", **CHAIN}, chat_template=template)
+
+    assert CausalLM(folder, "a").answer("night") == "<think>dark a"
 
 
 def test_settings_of_generation_in_the_folder_change_no_answer(tmp_path, short_answers):
@@ -97,14 +130,14 @@ def test_an_answer_does_not_depend_on_earlier_prompts(tmp_path, short_answers):
     assert model.answer("dark night") == first
 
 
-def test_a_model_of_random_weights_gives_a_bad_answer(tmp_path):
-    """It knows no braces, so no answer of it holds an object."""
+def test_a_model_of_random_weights_refuses(tmp_path, short_answers):
+    """It knows no braces, so no answer of it begins an object."""
     model = CausalLM(save_gpt2(tmp_path / "model"), "a")
 
     with pytest.raises(ContentFailure) as raised:
         parse_answer(model.answer(track_attributes.prompt_of('{"title":"Night"}')))
 
-    assert raised.value.reason is FailureReason.BAD_ANSWER
+    assert raised.value.reason is FailureReason.REFUSED
 
 
 def test_a_prompt_that_leaves_no_room_for_its_answer_is_too_large(tmp_path, short_answers):

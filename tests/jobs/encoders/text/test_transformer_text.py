@@ -201,19 +201,6 @@ def test_the_identity_names_the_folder_and_follows_every_file_in_it(tmp_path):
     assert registry.lyrics_identity(EncoderSettings()) != first
 
 
-@pytest.mark.parametrize("modality", ["audio", "lyrics", "cover"])
-def test_a_folder_without_a_model_is_refused_before_a_job_runs(tmp_path, modality):
-    """Named are all parts that it lacks, and a path that another process would not find."""
-    identity = getattr(registry, f"{modality}_identity")
-
-    with pytest.raises(
-        ModelFolderError, match=r"no config\.json, no \*\.safetensors or .*, no .*; give"
-    ):
-        identity(EncoderSettings(**{modality: f"transformers:{tmp_path}"}))
-    with pytest.raises(ModelFolderError, match="must begin with /"):
-        identity(EncoderSettings(**{modality: "transformers:models/mine"}))
-
-
 def test_a_folder_of_another_modality_is_refused_when_it_is_loaded(tmp_path):
     """The message names the folder, and no song is blamed."""
     folder = save_vit(tmp_path / "vit")

@@ -158,9 +158,59 @@ def put_negative_variance(opened):
     opened["batch_normalization_2/batch_normalization_2/moving_variance:0"][3] = -1
 
 
+def put(path, value):
+    """A change that puts another value where an array or a group is."""
+
+    def change(opened):
+        del opened[path]
+        opened[path] = value
+
+    return change
+
+
+def put_attribute(path, attribute, value):
+    def change(opened):
+        opened[path].attrs[attribute] = value
+
+    return change
+
+
+def put_shapes_that_no_memory_holds(opened):
+    del opened["conv2d_4/conv2d_4/bias:0"]
+    opened.create_dataset("conv2d_4/conv2d_4/bias:0", (2**60,), np.float32, chunks=(1024,))
+
+
+KERNEL = "conv2d_4/conv2d_4/kernel:0"
+BIAS = "conv2d_4/conv2d_4/bias:0"
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (put(BIAS, "text"), "layer 8, conv2d_4, has {'kernel': (3, 3, 128, 128), 'bias': ()}, not"),
+        (put(BIAS, np.array([b"text"] * 128)), "conv2d_4/bias holds |S4, not floating-point numb"),
+        (put(BIAS, ["text"] * 128), "conv2d_4/bias holds object, not floating-point numbers; give"),
+        (put(BIAS, h5py.Empty("f4")), "'bias': None}, not"),
+        (put(BIAS, np.arange(128)), "conv2d_4/bias holds int64, not floating-point numbers"),
+        (put("conv2d_4", [1.0, 2.0]), "/ has conv2d_4 as no group; give openl3"),
+        (put_attribute("/", "layer_names", 5), "/ has layer_names = 5, not a list of names; give"),
+        (put_attribute("/", "layer_names", "conv2d_1"), "/ has layer_names = conv2d_1, not a list"),
+        (put_attribute("/", "layer_names", [1, 2]), "/ has layer_names = [1 2], not a list"),
+        (put_attribute("/", "layer_names", h5py.Empty("f4")), "/ has layer_names = Empty(dtype="),
+        (put_attribute("/", "layer_names", np.array([b"\xff"])), "cannot be read as HDF5: 'utf-8'"),
+        (
+            put_attribute("conv2d_4", "weight_names", 5),
+            "/conv2d_4 has weight_names = 5, not a list",
+        ),
+        (
+            put_attribute("conv2d_4", "weight_names", ["conv2d_4"]),
+            "/conv2d_4 has conv2d_4 as no array",
+        ),
+        (put_shapes_that_no_memory_holds, "'bias': (1152921504606846976,)}, not"),
+        (
+            put(KERNEL, np.zeros((3, 3, 128, 128), np.float32)),
+            "conv2d_4/kernel holds only zeros; copy",
+        ),
         (break_attribute, "/ has no attribute layer_names, so Keras did not write it; give openl3"),
         (
             break_order,
