@@ -28,7 +28,7 @@ def features(spark, night):
     """Audio "piano" (once more by older weights) and "broken"; answers about Known and Hidden."""
     by_audio = registry.audio_identity(night.settings.encoders)
     audio = [
-        {**asdict(by_audio), "content_hash": "piano", "tag_probabilities": PIANO, "loudness_lufs": -19.0},
+        {**asdict(by_audio), "content_hash": "piano", "tag_probabilities": PIANO, "loudness_lufs": -19.0, "silence_ratio": 0.1},
         {**asdict(replace(by_audio, weights_sha256="older")), "content_hash": "piano", "loudness_lufs": -8.0},
         {**asdict(by_audio), "content_hash": "broken", "failure_reason": "unreadable"},
     ]  # fmt: skip
