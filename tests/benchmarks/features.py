@@ -50,6 +50,12 @@ from tests.jobs.features.worlds import tracks
 
 N_CORES = 2
 REPEATS = 3
+OFFSETS_S = (
+    0.0,
+    7.0,
+    14.0,
+    21.0,
+)  # clips enough for half a minute: a job costs some seconds in any case
 NEW_RATIO = 0.01
 AS_OF = date(2026, 3, 1)
 JOB = "feat_audio"
@@ -58,9 +64,8 @@ SHARES = ("decode", "descriptors", "mel", "network")
 
 
 def night_of(settings: Settings, folder: Path, day: date = AS_OF) -> Night:
-    """A night of a lake in a folder."""
-    lake = settings.model_copy(update={"lake": str(folder / "lake"), "state": folder / "state"})
-    return Night(day, "benchmark", lake)
+    """A night of a lake in a folder; all share the state, in which Spark's session lives."""
+    return Night(day, "benchmark", settings.model_copy(update={"lake": str(folder / "lake")}))
 
 
 def land(spark: SparkSession, night: Night, clips: Sequence[bytes]) -> None:
@@ -119,8 +124,8 @@ def in_one_process(settings: Settings, clips: Sequence[bytes]) -> dict[str, floa
 
 def throughput(settings: Settings, clips: list[bytes], warm_up: list[bytes]) -> dict[str, float]:
     """Figures of encoding the clips by Spark, in a session whose workers are warm, and in one process."""
+    spark = make_spark(settings)
     with tempfile.TemporaryDirectory() as folder:
-        spark = make_spark(night_of(settings, Path(folder)).settings)
         peak = WorkerPeak()
         first = night_of(settings, Path(folder) / "warm_up")
         land(spark, first, warm_up)
@@ -167,7 +172,7 @@ def incremental_cost(settings: Settings, n_tracks: int) -> dict[str, float]:
     n_new = max(1, round(n_tracks * NEW_RATIO))
     with tempfile.TemporaryDirectory() as folder:
         night = night_of(settings, Path(folder))
-        spark = make_spark(night.settings)
+        spark = make_spark(settings)
         warm_up = night_of(settings, Path(folder) / "warm_up")
         land(spark, warm_up, [drawn_clip(10**6 + seed) for seed in range(4)])
         run_job(JOB, warm_up, spark)
@@ -202,7 +207,7 @@ def main(
     settings = load_settings()
     kept = settings.state / "benchmarks" / "features" / code_sha256(("jobs", "feature_store"))
     console = Console(stderr=True)
-    clips = real_clips(recordings)
+    clips = real_clips(recordings, OFFSETS_S)
     warm_up = [drawn_clip(10**6 + seed) for seed in range(8)]
     console.print(f"{len(clips)} clips, {seconds_of(clips):.0f} s of audio")
     found = cached(kept, "throughput", lambda: throughput(settings, clips, warm_up))

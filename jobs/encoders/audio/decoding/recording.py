@@ -90,8 +90,10 @@ def decode(
     """
     excerpts = Excerpts(first_s, windows_s, int(n_windows))
     decoded = audio_file.decode_excerpts(content, excerpts, SAMPLE_RATE_HZ)
-    first = _mono_or_nothing(decoded.channels[decoded.first.start : decoded.first.end])
     windows, lengths = _mixed(decoded.channels, decoded.windows)
+    first = windows
+    if decoded.windows != [decoded.first]:
+        first = _mono_or_nothing(decoded.channels[decoded.first.start : decoded.first.end])
     encoder_windows, encoder_lengths = windows[:0], lengths[:0]
     if encoder_hz != SAMPLE_RATE_HZ:
         alone = Excerpts(0, windows_s, int(n_windows))

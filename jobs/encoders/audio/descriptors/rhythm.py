@@ -130,8 +130,9 @@ def _beat_strength(fluxes: Sequence[NDArray[np.float64]], period: float) -> floa
     on_beats = total = 0.0
     for flux in fluxes:
         near = np.zeros(len(flux), dtype=bool)
+        of_window = beats(flux, period)
         for offset in range(-BEAT_REACH_FRAMES, BEAT_REACH_FRAMES + 1):
-            near[np.clip(beats(flux, period) + offset, 0, len(flux) - 1)] = True
+            near[np.clip(of_window + offset, 0, len(flux) - 1)] = True
         on_beats, total = on_beats + float(flux[near].sum()), total + float(flux.sum())
     return on_beats / total
 

@@ -74,7 +74,7 @@ def identity(steps: Mapping[str, object]) -> EncoderIdentity:
     """
     own = {
         "mel": musicnn_mel.preprocessing(),
-        "patches": {"revision": 1, "frames": PATCH_FRAMES, "short": "repeat"},
+        "patches": {"revision": 2, "frames": PATCH_FRAMES, "short": "repeat"},
     }
     return encoder_identity(ENCODER_ID, _checkpoint_files(), {**steps, **own})
 

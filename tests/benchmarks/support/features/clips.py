@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ class NoRecordings(FileNotFoundError):
     """The folder holds no recording of at least MIN_CLIP_S."""
 
 
-def real_clips(folder: Path) -> list[bytes]:
+def real_clips(folder: Path, offsets_s: Sequence[float] = (0.0,)) -> list[bytes]:
     """All recordings of a folder, cut into clips of at most CLIP_S, as FLAC at their own rate.
+
+    With several offsets they are cut once from each, which gives more clips, none twice.
 
     Raises:
         NoRecordings: there is none.
@@ -27,7 +30,8 @@ def real_clips(folder: Path) -> list[bytes]:
     for file in sorted(folder.glob("*.ogg")):
         samples, rate_hz = soundfile.read(file, dtype="int16")
         length = round(CLIP_S * rate_hz)
-        for start in range(0, len(samples), length):
+        firsts = [round(offset_s * rate_hz) for offset_s in offsets_s]
+        for start in (at for first in firsts for at in range(first, len(samples), length)):
             clip = samples[start : start + length]
             if len(clip) >= MIN_CLIP_S * rate_hz:
                 clips.append(_flac(clip, rate_hz))
