@@ -1,0 +1,58 @@
+"""The audio tower has the published shapes and size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from training.models.encoders.audio_tower import N_FRAMES, N_MELS, PAPER, AudioTower
+from training.models.encoders.htcl import SIZES
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    torch.manual_seed(1)
+    return AudioTower(SIZES["tiny"]).eval()
+
+
+def test_time_steps_are_halved_three_times(tiny):
+    """1,251 frames: 624, 311 and 155 steps; the class token comes first."""
+    steps, lengths = torch.randn(2, N_MELS, N_FRAMES), []
+    for convolution in tiny.convolutions:
+        steps = convolution(steps)
+        lengths.append(steps.shape[2])
+
+    assert lengths == [624, 311, 155]
+    assert tiny.tokens(torch.randn(2, N_FRAMES, N_MELS)).shape == (2, 156, 64)
+    assert tiny(torch.randn(2, N_FRAMES, N_MELS)).shape == (2, 64)
+
+
+def test_the_vector_is_the_mean_of_all_tokens(tiny):
+    log_mel = torch.randn(1, N_FRAMES, N_MELS)
+    tokens = tiny.layers(tiny.tokens(log_mel))
+    torch.testing.assert_close(tiny(log_mel), tokens.mean(dim=1))
+
+
+def test_the_published_size_has_about_88_million_parameters():
+    """Counted by hand, part by part, from the sizes of the public code."""
+    with torch.device("meta"):
+        tower = AudioTower(PAPER)
+    convolutions = 512 * (128 * 5 + 512 * 3 + 512 * 3) + 3 * 2 * 512
+    into_width = 2 * 512 + 512 * 768 + 768
+    positions = 768 * (768 // 16) * 31 + 31 + 768 + 2 * 768
+    attention = 4 * (768 * 768 + 768)
+    feed_forward = 768 * 3_072 + 3_072 + 3_072 * 768 + 768
+    layers = 12 * (attention + feed_forward + 2 * 2 * 768)
+
+    n_parameters = sum(parameter.numel() for parameter in tower.parameters())
+
+    assert n_parameters == convolutions + into_width + positions + 2 * 768 + 768 + layers
+    assert n_parameters == 88_500_511
+
+
+def test_frames_of_another_place_give_another_vector(tiny):
+    """Positions are told by what is around a token, and by padding at the ends."""
+    log_mel = torch.zeros(2, N_FRAMES, N_MELS)
+    log_mel[0, 100:110] = log_mel[1, 900:910] = 1.0
+    early, late = tiny(log_mel)
+    assert (early - late).abs().max() > 1e-5

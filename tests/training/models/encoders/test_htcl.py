@@ -1,0 +1,119 @@
+"""Both stages of HTCL: their losses by hand, and what each of them trains."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.jobs.encoders.tiny_models import save_bert
+from training.models.encoders.htcl import HTCL, SIZES, Projected, StageHeads, Tracks, taste_losses
+from training.models.encoders.text_tower import TextModelError, TextTower
+
+N_PAIRS = 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_bert(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture
+def model(folder):
+    torch.manual_seed(3)
+    return HTCL(SIZES["tiny"], TextTower(folder, "mean")).eval()
+
+
+def tracks(seed, n_tracks=N_PAIRS):
+    generator = torch.Generator().manual_seed(seed)
+    return Tracks(
+        log_mel=torch.randn(n_tracks, 1_251, 128, generator=generator),
+        token_ids=torch.randint(5, 10, (n_tracks, 6), generator=generator),
+        is_token=torch.arange(6) < torch.tensor([[6], [4], [5]])[:n_tracks],
+        numbers=torch.arange(n_tracks) + 10 * seed,
+    )
+
+
+def clip(x, y, scale):
+    """CLIP(X, Y; t) as the paper writes it."""
+    scores = scale * F.normalize(x, dim=1) @ F.normalize(y, dim=1).T
+    right = torch.arange(len(x))
+    return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
+
+
+def test_stage_1_is_the_contrast_of_audio_and_text(model):
+    batch = tracks(1)
+    audio = model.meaning.audio(model.audio(batch.log_mel))
+    text = model.meaning.text(model.text(batch.token_ids, batch.is_token))
+
+    losses = model.meaning_loss(batch)
+
+    assert losses.keys() == {"audio_text"}
+    torch.testing.assert_close(
+        losses["audio_text"], clip(audio, text, 2.71828**2.6), rtol=1e-4, atol=0
+    )
+
+
+def test_stage_2_has_three_terms(model):
+    """Each with a temperature of its own: they differ here."""
+    generator = torch.Generator().manual_seed(5)
+    a1, t1, a2, t2 = (torch.randn(N_PAIRS, 100, generator=generator) for _ in range(4))
+    heads: StageHeads = model.taste
+    with torch.no_grad():
+        for temperature, log_scale in zip(heads.temperatures, (0.0, 1.0, 2.0), strict=True):
+            temperature.log_scale.fill_(log_scale)
+    f1, f2 = (heads.fusion(torch.cat(pair, dim=1)) for pair in ((a1, t1), (a2, t2)))
+    numbers = torch.arange(N_PAIRS), torch.arange(N_PAIRS) + 10
+
+    losses = taste_losses(Projected(a1, t1), Projected(a2, t2), numbers, heads)
+
+    e = torch.tensor(1.0).exp()
+    expected = {
+        "audio_text": clip(torch.cat([a1, a2]), torch.cat([t1, t2]), 1.0),
+        "audio_audio": clip(a1, a2, e),
+        "audio_fused": (clip(a1, f2, e**2) + clip(a2, f1, e**2)) / 2,
+    }
+    assert losses.keys() == expected.keys()
+    for name, loss in expected.items():
+        torch.testing.assert_close(losses[name], loss, rtol=1e-5, atol=1e-6)
+
+
+def test_a_track_that_is_twice_among_the_pairs_is_no_negative_of_itself(model):
+    """The listeners of rows 0 and 1 went on to the same track."""
+    generator = torch.Generator().manual_seed(6)
+    a1, t1, a2, t2 = (torch.randn(N_PAIRS, 100, generator=generator) for _ in range(4))
+    a2[1], t2[1] = a2[0], t2[0]
+    heard, liked = torch.tensor([0, 1, 2]), torch.tensor([7, 7, 8])
+
+    one, other = (
+        taste_losses(Projected(a1, t1), Projected(a2, t2), (heard, numbers), model.taste)
+        for numbers in (liked, torch.tensor([7, 9, 8]))
+    )
+
+    assert all(one[name] < other[name] for name in one)
+
+
+def test_every_part_of_a_stage_learns_and_none_of_the_other(model):
+    heard, liked = tracks(1), tracks(2)
+    for losses, own, other in (
+        (lambda: model.meaning_loss(heard), model.meaning, model.taste),
+        (lambda: model.taste_loss(heard, liked), model.taste, model.meaning),
+    ):
+        model.zero_grad()
+        sum(losses().values()).backward()
+        trained = [*model.audio.parameters(), *own.parameters()]
+        assert all(one.grad is not None and one.grad.abs().sum() > 0 for one in trained)
+        assert any(one.grad is not None for one in model.text.parameters())
+        assert all(one.grad is None for one in other.parameters())
+
+
+def test_padding_says_nothing(folder):
+    text = TextTower(folder, "mean").eval()
+    ids = torch.tensor([[5, 6, 7, 0, 0]])
+    padded = text(ids, torch.tensor([[True, True, True, False, False]]))
+    torch.testing.assert_close(padded, text(ids[:, :3], torch.ones(1, 3, dtype=torch.bool)))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(TextModelError, match="holds no text model of transformers"):
+        TextTower(tmp_path, "mean")

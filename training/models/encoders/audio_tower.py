@@ -1,0 +1,113 @@
+"""HTCL's audio tower: three strided convolutions and a Transformer over a log-mel spectrogram.
+
+Pan et al. 2025, "Hierarchical two-stage contrastive learning" (arXiv:2505.23298), and the sizes of
+their public code. Choices that neither tells are marked [ours].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+N_FRAMES, N_MELS = 1_251, 128
+KERNELS, STRIDE = (5, 3, 3), 2
+POSITION_KERNEL = 31
+
+
+@dataclass(frozen=True, slots=True)
+class TowerSize:
+    """Numbers of an audio tower; the code is the same for all.
+
+    Attributes:
+        channels: of the convolutions.
+        width: of the tokens.
+        layers, heads, hidden: of the Transformer; `hidden` is the width of its feed-forward parts.
+        position_groups: of the convolution that tells positions.
+    """
+
+    channels: int
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    position_groups: int
+
+
+PAPER = TowerSize(channels=512, width=768, layers=12, heads=12, hidden=3_072, position_groups=16)
+
+
+class AudioTower(nn.Module):
+    """Spectrograms (batch, 1251, 128) to vectors (batch, width).
+
+    The time steps go from 1,251 to 624, 311 and 155; with the class token there are 156 tokens,
+    whose mean is the vector.
+    """
+
+    def __init__(self, size: TowerSize, dropout: float = 0.1) -> None:
+        super().__init__()
+        sizes = (N_MELS, size.channels, size.channels)
+        self.convolutions = nn.ModuleList(
+            _StridedConvolution(n_in, size.channels, kernel)
+            for n_in, kernel in zip(sizes, KERNELS, strict=True)
+        )
+        self.into_width = nn.Sequential(
+            nn.LayerNorm(size.channels), nn.Linear(size.channels, size.width)
+        )
+        self.positions = _ConvolutionalPositions(size.width, size.position_groups)
+        self.before_layers = nn.Sequential(nn.LayerNorm(size.width), nn.Dropout(dropout))
+        self.class_token = nn.Parameter(torch.zeros(size.width))
+        nn.init.normal_(self.class_token, std=0.02)  # [ours], as BERT's embeddings
+        layer = nn.TransformerEncoderLayer(
+            size.width, size.heads, size.hidden, dropout, activation="gelu", batch_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, size.layers, enable_nested_tensor=False)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """The vectors, shape (batch, width)."""
+        vectors: Tensor = self.layers(self.tokens(log_mel)).mean(dim=1)
+        return vectors
+
+    def tokens(self, log_mel: Tensor) -> Tensor:
+        """What the Transformer reads: the class token and the steps, (batch, 156, width)."""
+        steps = log_mel.transpose(1, 2)  # (batch, bands, time)
+        for convolution in self.convolutions:
+            steps = convolution(steps)
+        tokens = self.into_width(steps.transpose(1, 2))
+        tokens = self.before_layers(tokens + self.positions(tokens))
+        first = self.class_token.to(tokens.dtype).expand(len(tokens), 1, -1)
+        return torch.cat([first, tokens], dim=1)
+
+
+class _StridedConvolution(nn.Module):
+    """Convolution that halves the time steps, a normalisation of each step, GELU."""
+
+    def __init__(self, n_in: int, n_out: int, kernel: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(n_in, n_out, kernel, STRIDE, bias=False)
+        self.norm = nn.LayerNorm(n_out)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """(batch, n_in, time) to (batch, n_out, about time / 2)."""
+        normed = self.norm(self.convolution(steps).transpose(1, 2))
+        return F.gelu(normed).transpose(1, 2)
+
+
+class _ConvolutionalPositions(nn.Module):
+    """What is around each token, which tells where it is (wav2vec 2.0, arXiv:2006.11477)."""
+
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        convolution = nn.Conv1d(
+            width, width, POSITION_KERNEL, padding=POSITION_KERNEL // 2, groups=groups
+        )
+        self.convolution = weight_norm(convolution, dim=2)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Shape (batch, time, width), as the tokens."""
+        around = self.convolution(tokens.transpose(1, 2)).transpose(1, 2)
+        return F.gelu(self.norm(around))
