@@ -42,8 +42,16 @@ def ingest(
         raise typer.BadParameter(f"{source!r}; use {', '.join(sources)}", param_hint="SOURCE")
     # Yesterday is the last day that is over, so its night can run at once.
     yesterday = datetime.now(UTC) - timedelta(days=1)
+    settings = load_settings()
     day = (arrival_date or yesterday).date()
-    storage = open_storage(load_settings().lake)
+    latest = (datetime.now(UTC) + timedelta(days=1)).date()
+    if not settings.landing.earliest_date <= day <= latest:
+        raise typer.BadParameter(
+            f"{day} is not between landing.earliest_date = {settings.landing.earliest_date} and "
+            f"tomorrow, {latest}: no night would take it; correct the day",
+            param_hint="--arrival-date",
+        )
+    storage = open_storage(settings.lake)
     result = sources[source](path, storage, day)
     console = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False)
     console.print(f"Landed for {day} in {storage.uri('landing')}")

@@ -14,8 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import count
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,9 @@ FILE_SOURCES = ("audio", "covers")
 
 LANDING = "landing"
 _ROW_ENDING = ".parquet"
+_MARKS = (".", "_")
+"""First characters of temporary files and bookkeeping."""
+
 _LAYOUT = "landing/<source>/<YYYY-MM-DD>/<file>"
 
 
@@ -46,6 +50,11 @@ _MISPLACED = (
 )
 
 
+_NO_TEXT = "its name is no UTF-8: rename it"
+_NO_TRACK = "its name gives no track id: the id is percent-encoded before the ending"
+_MARKED = (
+    "its name begins with _, as names of temporary files do: of a track whose id does so, write %5F"
+)
 _LINK = "a link: the lake holds no links; put the file itself there"
 
 
@@ -92,11 +101,21 @@ def content_file_path(source: str, arrival_date: date, track_id: str, extension:
     """Path of an audio file or a cover; `extension` comes without its dot.
 
     Raises:
-        ValueError: `source` is no file source.
+        ValueError: `source` is no file source, or the id is empty.
     """
+    if not track_id:
+        raise ValueError(f"landing: a file of {source} needs a track id")
     if source not in FILE_SOURCES:
         raise ValueError(f"landing: {source!r} is no file source; there are {FILE_SOURCES}")
-    return f"{LANDING}/{source}/{arrival_date:%Y-%m-%d}/{quote(track_id, safe='')}.{extension}"
+    name = quote(track_id, safe="")
+    if name[0] in _MARKS:  # which `quote` leaves as they are, and which mark other files
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    return f"{LANDING}/{source}/{arrival_date:%Y-%m-%d}/{name}.{extension}"
+
+
+def track_id_in(path: str) -> str:
+    """`landing/covers/2026-03-01/a%2Fb.jpg` holds the cover of the track `a/b`."""
+    return unquote(PurePosixPath(path).stem)
 
 
 def numbered_paths(path: str) -> Iterator[str]:
@@ -115,21 +134,55 @@ def numbered_paths(path: str) -> Iterator[str]:
 def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
     """Every landing file, and every other file of the landing zone that a person may have meant.
 
-    A leading dot or underscore marks temporary files and bookkeeping; an object whose key ends with
-    a slash is a folder of an object store's console.
+    A leading dot or underscore marks temporary files and bookkeeping, but audio and covers with an
+    underscore are named; an object whose key ends with a slash is a folder of an object store's
+    console.
     """
     files, others = list[LandingFile](), list[NotTaken]()
     for found in storage.list(LANDING, lambda link: others.append(NotTaken(link, _LINK))):
         if found.path.endswith("/"):
             continue
-        if any(part.startswith((".", "_")) for part in found.path.split("/")):
-            continue
         file = landing_file_of(found)
-        if file is None:
-            others.append(NotTaken(found.path, _MISPLACED))
+        *folders, name = found.path.split("/")
+        if any(part.startswith(_MARKS) for part in folders) or name.startswith("."):
+            continue
+        if name.startswith("_"):
+            if file is not None and file.source in FILE_SOURCES:
+                others.append(NotTaken(_shown(found.path), _MARKED))
+            continue
+        reason = _MISPLACED if file is None else _why_not_taken(file)
+        if file is None or reason:
+            others.append(NotTaken(_shown(found.path), reason))
         else:
             files.append(file)
     return files, others
+
+
+def _why_not_taken(file: LandingFile) -> str:
+    """What is wrong with the name of a file that is in its place; empty when nothing is."""
+    if not _is_text(file.path):
+        return _NO_TEXT
+    if file.source in FILE_SOURCES:
+        track_id = track_id_in(file.path)
+        if not any(character.isprintable() and character != " " for character in track_id):
+            return _NO_TRACK
+        if "\0" in track_id or "\ufffd" in track_id:
+            return _NO_TRACK
+    return ""
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is UTF-8; Python keeps other bytes of file names as half characters."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(path: str) -> str:
+    """The path with bytes that are no UTF-8 escaped, so that it can be written and printed."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def landing_file_of(found: StoredFile) -> LandingFile | None:

@@ -34,6 +34,10 @@ _MOST_BATCH_BYTES = 64 << 20
 _MOST_ROWS_PER_BYTE = 200
 """A file that claims more rows is a trap: rows of ours hold times and ids, which differ."""
 
+_INT96_UNIT = "us"
+"""Nanoseconds, which Arrow takes for INT96 otherwise, hold the years 1678 to 2262 alone: another
+year becomes one of these."""
+
 
 class UnreadableFile(ValueError):
     """The bytes of the file are no Parquet that can be read."""
@@ -76,7 +80,7 @@ def read_table(file: Path) -> pa.Table:
 
 def read_schema(file: Path) -> pa.Schema:
     """Columns and metadata of a checked file, in the types of `read_table`."""
-    stated = pq.read_schema(file)
+    stated = pq.ParquetFile(file, coerce_int96_timestamp_unit=_INT96_UNIT).schema_arrow
     return pa.schema([_without_dictionary(field) for field in stated], stated.metadata)
 
 
@@ -137,6 +141,7 @@ def _batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         page_checksum_verification=True,
         buffer_size=_BUFFER_BYTES,
         read_dictionary=sorted(texts - by_prefix),
+        coerce_int96_timestamp_unit=_INT96_UNIT,
     )
     batch_rows = _BATCH_ROWS_BY_PREFIX if by_prefix else _BATCH_ROWS
     row_count = 0

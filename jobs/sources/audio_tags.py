@@ -37,6 +37,7 @@ from jobs.sources.music_files.tag_values import (
 )
 
 _FIRST_YEAR = 1000  # "03/04/05" is no date of the year 3
+_SYLT_WORDS = frozenset({1, 2})  # ID3v2.4, 4.9: lyrics, text transcription
 _VARIOUS_ARTISTS = "Various Artists"
 
 # It logs every bug of mutagen that a broken file meets; AudioTags.failure says so by itself.
@@ -215,7 +216,11 @@ def _album_artist(file: _AudioFile) -> str | None:
 def _lyrics(file: _AudioFile) -> str | None:
     """Plain words; in ID3 also of a frame with a description, and of timed lyrics."""
     all_frames: Callable[[str], list[Any]] = getattr(file.mgfile.tags, "getall", lambda _: [])
-    timed = "".join(line for line, _ in file.synced_lyrics or [])
+    if frames := all_frames("SYLT"):  # of ID3, where they may be chords or pictures, too
+        lines = [line for frame in frames if frame.type in _SYLT_WORDS for line, _ in frame.text]
+    else:
+        lines = [line for line, _ in file.synced_lyrics or []]
+    timed = "".join(lines)
     texts = (file.lyrics, file.unsynced_lyrics, *(each.text for each in all_frames("USLT")), timed)
     return next(filter(None, (plain_words(text) for text in texts if text)), None)
 

@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
-from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 import pandas as pd
 import structlog
@@ -21,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from feature_store.lake.storage import Storage, open_storage
 from feature_store.tables import columns as c
 from feature_store.tables.raw import RAW_AUDIO
+from jobs.landing.layout import track_id_in
 from jobs.raw.steps.landing_schema import Arrival, frame_from_rows
 
 LOG = structlog.get_logger()
@@ -34,7 +33,7 @@ def hash_files(spark: SparkSession, lake: str, arrivals: Sequence[Arrival]) -> D
         (c.TRACK_ID, c.FILE_URI, c.BYTE_COUNT, c.ARRIVAL_DATE, c.SOURCE_ROW),
         [
             (
-                _track_id_in(each.file.path),
+                track_id_in(each.file.path),
                 each.file.path,
                 each.file.byte_count,
                 each.arrival_date,
@@ -56,7 +55,7 @@ def _positions(arrivals: Sequence[Arrival]) -> dict[Arrival, int]:
     """
     groups = defaultdict[tuple[date, str], list[Arrival]](list)
     for each in arrivals:
-        groups[each.arrival_date, _track_id_in(each.file.path)].append(each)
+        groups[each.arrival_date, track_id_in(each.file.path)].append(each)
     positions = dict[Arrival, int]()
     for (arrival_date, track_id), files in groups.items():
         files.sort(key=lambda one: (one.file.folder_date, one.file.written_at_utc, one.file.path))
@@ -70,11 +69,6 @@ def _positions(arrivals: Sequence[Arrival]) -> dict[Arrival, int]:
                 others=[each.file.path for each in files[:-1]],
             )
     return positions
-
-
-def _track_id_in(path: str) -> str:
-    """`landing/covers/2026-03-01/a%2Fb.jpg` holds the cover of the track `a/b`."""
-    return unquote(PurePosixPath(path).stem)
 
 
 def _hash_batches(lake: str, batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:

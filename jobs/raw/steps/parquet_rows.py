@@ -86,7 +86,8 @@ def _landing_rows(
     batch: pa.RecordBatch, source: str, path: str, first_row: int, arrival_date: date
 ) -> pa.RecordBatch:
     columns = landing_columns(source)
-    positions = _positions(batch.schema.names)
+    known = [column.name for column in SOURCE_CONTRACTS[source].columns]
+    positions = _positions(batch.schema.names, known)
     found = dict[str, pa.Array]()
     problems = dict[int, Problem]()
     for column in SOURCE_CONTRACTS[source].columns:
@@ -108,14 +109,17 @@ def _landing_rows(
     return _in_order(columns, found, count)
 
 
-def _positions(names: Sequence[str]) -> dict[str, int]:
+def _positions(names: Sequence[str], known: Sequence[str]) -> dict[str, int]:
     """Position of each column by its lower-case name.
 
     Raises:
-        UnreadableFile: two columns have one name; which of them counts is not guessed.
+        UnreadableFile: two columns have one of the `known` names; which of them counts is not
+            guessed. Other columns do not count at all.
     """
     positions = dict[str, int]()
     for position, name in enumerate(names):
+        if name.lower() not in known:
+            continue
         if name.lower() in positions:
             raise UnreadableFile(
                 f"columns {names[positions[name.lower()]]!r} and {name!r} have one name"

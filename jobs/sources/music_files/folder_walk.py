@@ -22,7 +22,8 @@ AUDIO_ENDINGS = frozenset(
 )
 UNSUPPORTED_ENDINGS = frozenset(
     {".aac", ".ac3", ".aifc", ".amr", ".ape", ".dff", ".dsf", ".m4b", ".m4p", ".mka", ".mp2"}
-    | {".mpc", ".tak", ".tta", ".wma", ".wv"}
+    | {".mpc", ".tak", ".tta", ".wma", ".wv", ".3gp", ".aa", ".aax", ".au", ".caf", ".m4r", ".mid"}
+    | {".mp4", ".mpga", ".ra", ".rf64", ".shn", ".snd", ".spx", ".voc", ".w64", ".wave", ".webm"}
 )
 
 OF_THE_FILE = frozenset(
@@ -121,7 +122,7 @@ class FolderWalk:
 
     def _kind_of(self, entry: Path) -> str | None:
         """Whether the entry is a folder to walk or an audio file; None when it is left out."""
-        ending = entry.suffix.lower()
+        ending = entry.suffix.lower().strip()
         has_audio_name = ending in AUDIO_ENDINGS
         try:
             mode = entry.stat().st_mode

@@ -42,6 +42,22 @@ def ingest(music, tmp_path):
     return run
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1970-01-01", "2062-01-01", "9999-12-31"])
+def test_a_day_that_no_night_takes_is_refused_before_anything_lands(music, tmp_path, day):
+    done = subprocess.run(
+        [EVENSONG, "ingest", "music-folder", music, "--arrival-date", day],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"EVENSONG_LAKE": str(tmp_path / "lake"), "COLUMNS": "300"},
+    )
+
+    assert done.returncode == 2
+    assert f"{day} is not between landing.earliest_date = 1990-01-01 and tomorrow" in done.stderr
+    assert not (tmp_path / "lake" / "landing").exists()
+
+
 def test_without_a_day_files_land_on_the_last_day_that_is_over(ingest, tmp_path):
     """The night of yesterday can run at once, and the summary names that command."""
     before = datetime.now(UTC).date()

@@ -10,7 +10,7 @@ import pytest
 
 from feature_store.lake.storage import FolderStorage
 from feature_store.lake.stored_file import StorageError
-from jobs.landing.layout import LandingError
+from jobs.landing.layout import LandingError, track_id_in
 from jobs.landing.manifests import (
     arrived_files,
     close_days,
@@ -185,6 +185,59 @@ def test_files_outside_the_layout_stop_nothing_and_are_named(storage):
         "not landing/<source>/<YYYY-MM-DD>/<file>"
     }
     assert read_manifest(storage, FEB_27).not_taken == ()
+
+
+def test_a_name_that_is_no_utf_8_stops_nothing_and_is_named(storage):
+    path = land(storage, FEB_27)
+    for folder in ("users", "audio"):
+        raw = storage.root / "landing" / folder / "2024-02-27" / os.fsdecode(b"caf\xe9.parquet")
+        raw.parent.mkdir(parents=True, exist_ok=True)
+        raw.write_bytes(b"x")
+
+    close_days(storage, FEB_27)
+
+    assert listed(storage, FEB_27) == [path]
+    not_taken = read_manifest(storage, FEB_27).not_taken
+    assert {one.path for one in not_taken} == {
+        "landing/audio/2024-02-27/caf\\xe9.parquet",
+        "landing/users/2024-02-27/caf\\xe9.parquet",
+    }
+    assert {one.reason for one in not_taken} == {"its name is no UTF-8: rename it"}
+
+
+@pytest.mark.parametrize(
+    "track_id", ["_Yhyp-_hX2s", "_", ".dotted", "..", "a/b", " x", "%", "тест", "_%5F"]
+)
+def test_the_file_of_any_track_id_counts_as_that_track_s(storage, track_id):
+    """YouTube's ids begin with an underscore; ours mark temporary files so."""
+    path = LandingWriter(storage).write_file("audio", FEB_27, track_id, "flac", b"x")
+
+    close_days(storage, FEB_27)
+
+    assert listed(storage, FEB_27) == [path]
+    assert track_id_in(path) == track_id
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("%00.flac", "its name gives no track id"),
+        ("a%00b.flac", "its name gives no track id"),
+        ("%20.flac", "its name gives no track id"),
+        ("%E2%80%8B.flac", "its name gives no track id"),
+        ("%ff.flac", "its name gives no track id"),
+        ("_temporary.flac", "its name begins with _"),
+    ],
+)
+def test_a_name_without_a_track_id_is_named(storage, name, reason):
+    path = land(storage, FEB_27)
+    storage.write(f"landing/audio/2024-02-27/{name}", b"x")
+
+    close_days(storage, FEB_27)
+
+    assert listed(storage, FEB_27) == [path]
+    [one] = read_manifest(storage, FEB_27).not_taken
+    assert (one.path.rsplit("/", 1)[1], one.reason.startswith(reason)) == (name, True)
 
 
 def test_a_link_stops_nothing_and_is_named(storage, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,6 +50,17 @@ def test_a_table_has_the_file_s_metadata_and_no_dictionary_with_texts_of_no_row(
     sink = io.BytesIO()
     pq.write_table(read, sink)
     assert b"ben" not in sink.getvalue()
+
+
+@pytest.mark.parametrize("year", [1, 1677, 1678, 2024, 2262, 2608, 9999])
+def test_old_and_far_moments_of_int96_are_what_was_written(tmp_path, year):
+    """Spark and Hive write INT96; as nanoseconds the years 1 and 9999 would be 1754 and 1816."""
+    file = tmp_path / "part-0.parquet"
+    moment = datetime(year, 3, 1, 12, 30, tzinfo=UTC).replace(tzinfo=None)
+    moments = pa.array([moment], pa.timestamp("us"))
+    pq.write_table(pa.table({"at": moments}), file, use_deprecated_int96_timestamps=True)
+
+    assert read_table(file)["at"].to_pylist() == [moment]
 
 
 def test_a_file_without_rows_gives_a_table_with_its_columns(tmp_path):

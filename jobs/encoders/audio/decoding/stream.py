@@ -148,18 +148,27 @@ def _holds(stream: _Stream, n_frames: int) -> bool:
 def _stretches(stream: _Stream, spans: Sequence[Span]) -> Iterator[tuple[int, Blocks]]:
     for span in spans:
         stream.seek(span.start)
-        yield span.start, _blocks(stream, span.end - span.start)
+        yield span.start, _blocks(stream, span.end - span.start, span.start)
 
 
-def _blocks(stream: _Stream, n_frames: int) -> Blocks:
-    """The next `n_frames` of a stream, or as many as it has."""
+def _blocks(stream: _Stream, n_frames: int, position: int = 0) -> Blocks:
+    """The next `n_frames` of a stream that is at `position`, or as many as it has."""
     block_frames = BLOCK_SAMPLES // stream.channels
+    stated_frames = max(0, stream.frames - position)
     while n_frames > 0:
-        block = stream.read(min(n_frames, block_frames), dtype="float32", always_2d=True)
+        # What a tagger wrote behind the last frame must not spoil the block before it.
+        wanted = min(n_frames, block_frames, stated_frames or n_frames)
+        try:
+            block = stream.read(wanted, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError:
+            if stream.frames and stated_frames == 0:  # all that the file says it has was read
+                return
+            raise
         if len(block) == 0:
             return
         yield block
         n_frames -= len(block)
+        stated_frames = max(0, stated_frames - len(block))
 
 
 def _until_broken(blocks: Blocks) -> Blocks:
@@ -173,5 +182,5 @@ def _until_broken(blocks: Blocks) -> Blocks:
 def _blocks_from_start(stream: _Stream, max_frames: int) -> Blocks:
     """The first frames; then the rest is decoded, too, because a broken file must not pass."""
     yield from _blocks(stream, max_frames)
-    for _ in _blocks(stream, MAX_CHECKED_SAMPLES // stream.channels):
+    for _ in _blocks(stream, MAX_CHECKED_SAMPLES // stream.channels, max_frames):
         pass

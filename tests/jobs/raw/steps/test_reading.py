@@ -195,6 +195,11 @@ def test_columns_are_found_in_any_case_and_others_are_ignored(spark, writer):
         "odd",
         pa.table({"User_Id": ["ada"], "at": extra, "half": half, "IS_OPTED_OUT": [1.0]}),
     )
+    extras = pa.table(
+        [pa.array(["ada"]), pa.array([1]), pa.array([2]), pa.array([3])],
+        names=["user_id", "Foo", "foo", "foo"],
+    )
+    land(writer, "users", "extras", extras)
     land(writer, "users", "twice", pa.table({"User_Id": ["bo"], "USER_ID": ["cy"]}))
 
     rows = {
@@ -202,6 +207,7 @@ def test_columns_are_found_in_any_case_and_others_are_ignored(spark, writer):
     }
 
     odd, twice = rows["odd.parquet"], rows["twice.parquet"]
+    assert (rows["extras.parquet"].user_id, rows["extras.parquet"].reading_reason) == ("ada", None)
     assert (odd.user_id, odd.is_opted_out, odd.reading_reason) == ("ada", True, None)
     assert json.loads(odd.original_text) == {
         "User_Id": "ada",

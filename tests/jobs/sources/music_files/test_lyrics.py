@@ -67,6 +67,18 @@ def test_timed_lyrics_of_id3_are_lyrics(music, tmp_path):
     assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"first line\nsecond"
 
 
+@pytest.mark.parametrize("kind", [0, 3, 4, 5, 6, 7, 8])
+def test_timed_chords_and_links_of_id3_are_no_lyrics(music, tmp_path, kind):
+    lines = [("Am", 0), ("F", 500)]
+    with_frames(
+        draw(music / "a.mp3"), SYLT(encoding=3, lang="eng", format=2, type=kind, text=lines)
+    )
+
+    ingest(music, tmp_path)
+
+    assert landed_rows(tmp_path, "lyrics") == []
+
+
 @pytest.mark.parametrize("content", [b"bl\xe5\n[00:01.0]la", "la\n".encode("utf-16-le")])
 def test_lyrics_in_an_unknown_encoding_stay_as_bytes(music, tmp_path, content):
     draw(music / "song.flac")

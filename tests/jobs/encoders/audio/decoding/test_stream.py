@@ -152,3 +152,24 @@ def test_an_empty_wav_with_a_comment_is_empty():
     with pytest.raises(ContentFailure) as raised:
         audio_file.decode(content, 60)
     assert raised.value.reason is FailureReason.EMPTY
+
+
+@pytest.mark.parametrize("trailer", [b"TAG" + b"x" * 125, b"\0", b"APETAGEX" + bytes(300)])
+@pytest.mark.parametrize("max_audio_s", [3.0, 10.0, 60.0])
+def test_what_stands_behind_the_last_frame_of_a_flac_is_no_fault(trailer, max_audio_s):
+    """Old taggers write ID3v1 there."""
+    content = encoded(NOISE, format="FLAC", subtype="PCM_16")
+
+    decoded, expected = (
+        audio_file.decode(each, max_audio_s) for each in (content + trailer, content)
+    )
+
+    np.testing.assert_array_equal(decoded, expected)
+
+
+def test_a_flac_that_is_damaged_before_its_end_is_unreadable():
+    content = encoded(NOISE, format="FLAC", subtype="PCM_16")
+    middle = len(content) // 2
+    with pytest.raises(ContentFailure) as raised:
+        audio_file.decode(with_bytes(content, middle, bytes(5_000)), 60.0)
+    assert raised.value.reason is FailureReason.UNREADABLE
