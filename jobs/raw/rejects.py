@@ -2,7 +2,8 @@
 
 A listen, count, feedback or impression of an unknown track is in its raw_ table as well, and core_
 takes it up once the track is in the catalogue. So is a catalogue row that leaves out the title or
-the artist of a track that has none yet. The rejects stay: they describe the day of arrival.
+the artist of a track that has none yet, and a row of a listener or a track without its bad values.
+The rejects stay: they describe the day of arrival.
 """
 
 from __future__ import annotations

@@ -14,5 +14,5 @@ OUTPUT = RAW_TRACKS
 
 
 def build(landing: DataFrame, *, night: Night) -> DataFrame:
-    """The rows that satisfy every rule of their source (jobs/raw/steps/rules.py)."""
+    """The rows of their source, without values that break a rule (jobs/raw/steps/rules.py)."""
     return valid_rows(landing, "tracks", night.settings.landing).select(*OUTPUT.column_names)

@@ -20,6 +20,9 @@ READING_COLUMNS = (
         "reading_reason", Kind.STRING, "Why the row could not be read; a key of REJECT_REASONS."
     ),
     Column("reading_detail", Kind.STRING, "The value or the file that could not be read."),
+    Column(
+        "is_partly_read", Kind.BOOL, "Whether all values that could not be read may be left out."
+    ),
 )
 """Columns that a landing row has besides its values and its origin."""
 

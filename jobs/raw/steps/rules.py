@@ -1,13 +1,17 @@
 """Row contracts of the landing sources: columns, defaults for absent values, and reject rules.
 
 The raw_ job of a source keeps the rows that satisfy every rule. raw_rejects keeps the others, each
-with the first rule that it breaks.
+with the first rule that it breaks. Of a row that changes a listener or a track only the bad value
+is left out, if it may be: a date that no calendar has must not take an opt-out with it. Such a row
+is in both tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -57,12 +61,14 @@ class SourceContract:
         defaults: SQL of the value that replaces null, for columns that a source may leave out. Rows
             that change an entity have none: there null leaves a value as it is (jobs/core).
         rules: rules besides those of the table's contract; checked before the contract's gates.
+        is_change: whether a row changes what is known of an entity, by each value that it has.
     """
 
     table: Table
     columns: tuple[Column, ...]
     defaults: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    is_change: bool = False
 
     @property
     def all_rules(self) -> tuple[Rule, ...]:
@@ -118,11 +124,35 @@ def with_reject_reason(landing: DataFrame, source: str, settings: LandingSetting
 
 
 def valid_rows(landing: DataFrame, source: str, settings: LandingSettings) -> DataFrame:
-    """The rows that break no rule; the source's defaults replace nulls."""
-    valid = with_reject_reason(landing, source, settings).where(F.col("reject_reason").isNull())
-    defaults = SOURCE_CONTRACTS[source].defaults
+    """The rows that break no rule; the source's defaults replace nulls.
+
+    Of a change also rows that do, without the bad values, if what names the entity is good.
+    """
+    contract = SOURCE_CONTRACTS[source]
+    usable = _without_bad_values(landing, contract, settings) if contract.is_change else landing
+    valid = with_reject_reason(usable, source, settings).where(F.col("reject_reason").isNull())
     return valid.withColumns(
-        {name: F.coalesce(F.col(name), F.expr(default)) for name, default in defaults.items()}
+        {
+            name: F.coalesce(F.col(name), F.expr(default))
+            for name, default in contract.defaults.items()
+        }
+    )
+
+
+def _without_bad_values(
+    landing: DataFrame, contract: SourceContract, settings: LandingSettings
+) -> DataFrame:
+    """The rows with null for each bad value, if the column may be null."""
+    kept = {}
+    for column in contract.columns:
+        broken = [
+            _is_broken(one, settings) for one in contract.all_rules if one.column == column.name
+        ]
+        if broken and column.is_nullable:
+            kept[column.name] = F.when(~reduce(or_, broken), F.col(column.name))
+    is_partly_read = F.coalesce("is_partly_read", F.lit(False))  # noqa: FBT003
+    return landing.withColumns(
+        {**kept, "reading_reason": F.when(~is_partly_read, F.col("reading_reason"))}
     )
 
 
@@ -140,9 +170,7 @@ def _is_blank(column: Column) -> str:
 def _reject(rule: Rule, settings: LandingSettings) -> SparkColumn:
     """A struct of reason and detail for a row that breaks the rule; null for other rows."""
     quoted = f"substring(coalesce(CAST({rule.column} AS STRING), 'null'), 1, {_DETAIL_CHARACTERS})"
-    violation = rule.violation.replace(
-        "{earliest}", f"DATE'{settings.earliest_date:%Y-%m-%d}'"
-    ).replace("{late_days}", f"{settings.max_late_days}")
+    violation = _violation(rule, settings)
     detail = F.concat(
         F.lit(f"{rule.column} = "),
         F.expr(quoted),
@@ -151,6 +179,18 @@ def _reject(rule: Rule, settings: LandingSettings) -> SparkColumn:
     return F.when(
         F.expr(violation), F.struct(F.lit(rule.reason).alias("reason"), detail.alias("detail"))
     )
+
+
+def _violation(rule: Rule, settings: LandingSettings) -> str:
+    """The rule's SQL with the settings written out."""
+    return rule.violation.replace("{earliest}", f"DATE'{settings.earliest_date:%Y-%m-%d}'").replace(
+        "{late_days}", f"{settings.max_late_days}"
+    )
+
+
+def _is_broken(rule: Rule, settings: LandingSettings) -> SparkColumn:
+    """Whether a row breaks the rule; never null."""
+    return F.coalesce(F.expr(_violation(rule, settings)), F.lit(False))  # noqa: FBT003
 
 
 def _not_after_arrival(column: str) -> Rule:
@@ -211,8 +251,9 @@ SOURCE_CONTRACTS: dict[str, SourceContract] = {
     "users": SourceContract(
         raw.RAW_USERS,
         _landing_columns(raw.RAW_USERS),
+        is_change=True,
     ),
-    "tracks": SourceContract(raw.RAW_TRACKS, _landing_columns(raw.RAW_TRACKS)),
+    "tracks": SourceContract(raw.RAW_TRACKS, _landing_columns(raw.RAW_TRACKS), is_change=True),
     "tags": SourceContract(
         raw.RAW_TAGS,
         _landing_columns(raw.RAW_TAGS),

@@ -219,6 +219,26 @@ def test_columns_are_found_in_any_case_and_others_are_ignored(spark, writer):
     assert "'User_Id' and 'USER_ID' have one name" in twice.reading_detail
 
 
+def test_a_row_says_whether_all_that_it_lacks_may_be_left_out(spark, writer):
+    """The id may not; the dates and choices of a listener may."""
+    table = pa.table(
+        {
+            "user_id": ["ada", "ben", b"f\xff".decode("latin-1"), "dan"],
+            "registered_date": ["0000-00-00", "2024-01-01", "2024-01-01", "2024-02-30"],
+            "is_opted_out": ["true", "true", "true", "maybe"],
+        }
+    )
+    ids = pa.array([b"ada", b"ben", b"f\xff", b"dan"], pa.binary())
+    land(writer, "users", "partly", table.set_column(0, "user_id", ids))
+
+    rows = sorted(read(spark, writer, "users").collect(), key=lambda row: row.source_row)
+
+    assert [row.is_partly_read for row in rows] == [True, False, False, True]
+    assert [(row.is_opted_out, row.registered_date) for row in rows[::3]] == [
+        (True, None), (None, None)
+    ]  # fmt: skip
+
+
 def parquet(table, **options):
     sink = io.BytesIO()
     pq.write_table(table, sink, **options)

@@ -217,18 +217,54 @@ def test_each_bad_row_is_rejected_with_its_reason_and_value(spark, night, bad_ro
 
 @pytest.mark.parametrize("source", JOBS)
 def test_the_raw_table_keeps_only_the_valid_row(night, bad_rows, source):
-    """The row at the limits of every rule is kept; no bad row is, but one that waits for more."""
+    """The row at the limits of every rule is kept; no bad row is, but one that waits for more.
+
+    Of a listener or a track it is kept without its bad value, if that may be null.
+    """
     job = JOBS[source]
 
     kept = job.build(bad_rows[source], night=night)
 
     assert kept.columns == job.OUTPUT.column_names
-    waiting = [
+    optional = {one.name for one in SOURCE_CONTRACTS[source].columns if one.is_nullable}
+    usable = [
         (number,)
         for number, case in enumerate([one for one in BAD if one[0] == source], start=1)
         if case[2] == "incomplete_track"
+        or (source in {"users", "tracks"} and case[1].keys() <= optional)
     ]
-    assert rows_of(kept, "source_row") == [(0,), *waiting]
+    assert rows_of(kept, "source_row") == [(0,), *usable]
+
+
+def test_a_bad_value_does_not_take_an_opt_out_or_a_withdrawal_with_it(spark, night):
+    """Dates of MySQL and durations of 0 stand for "unknown"; each is named, and the rest counts."""
+    no_date = {
+        "reading_reason": "wrong_type",
+        "reading_detail": "registered_date = 0000-00-00",
+        "registered_date": None,
+    }
+    people = landing(
+        spark,
+        "users",
+        {**no_date, "is_opted_out": True, "is_partly_read": True},
+        {**no_date, "is_opted_out": True, "is_partly_read": False},  # its user_id was no id
+    )
+    withdrawn = {"is_available": False, "track_duration_ms": 0, "title": " "}
+    catalogue = landing(spark, "tracks", withdrawn)
+
+    chosen = users.build(people, night=night).collect()
+    [track] = tracks.build(catalogue, night=night).collect()
+
+    assert [(row.source_row, row.is_opted_out, row.registered_date) for row in chosen] == [
+        (0, True, None)
+    ]
+    assert (track.is_available, track.track_duration_ms, track.title) == (False, None, None)
+    named = rejected(spark, night, {"users": people, "tracks": catalogue}).collect()
+    assert sorted((row.table_name, row.source_row, row.reject_reason) for row in named) == [
+        ("raw_tracks", 0, "missing_value"),
+        ("raw_users", 0, "wrong_type"),
+        ("raw_users", 1, "wrong_type"),
+    ]
 
 
 @pytest.mark.parametrize(
