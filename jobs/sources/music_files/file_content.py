@@ -14,7 +14,7 @@ from jobs.sources.music_files.lyrics_text import plain_lyrics
 AUDIO_BYTES_MAX = 2 * 1024**3
 """A file is held in memory as a whole, here and in the night."""
 LYRICS_BYTES_MAX = 1024**2
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 FOLDER_COVER_STEMS = ("cover", "folder")
 
 

@@ -30,6 +30,7 @@ OF_THE_FILE = frozenset(
     {
         *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG),
         *(errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.EINVAL, errno.EILSEQ),
+        *(errno.EBUSY, errno.EBADMSG, errno.ENOKEY),  # locked, a wrong checksum, encrypted
     }
 )
 """Errors that one file may meet alone. All others (a share that went away, a disk, want of memory)

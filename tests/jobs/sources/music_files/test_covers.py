@@ -104,7 +104,9 @@ def test_a_picture_that_is_too_large_is_named_and_the_file_beside_serves(
     assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
 
 
-@pytest.mark.parametrize("name", ["a.JPG", "A.jpeg", "Cover.PNG", "FOLDER.jpg"])
+@pytest.mark.parametrize(
+    "name", ["a.JPG", "A.jpeg", "Cover.PNG", "FOLDER.jpg", "cover.webp", "folder.gif", "a.bmp"]
+)
 def test_a_cover_beside_the_file_is_found_in_any_case(music, tmp_path, name):
     draw(music / "a.flac")
     (music / name).write_bytes(BESIDE)
