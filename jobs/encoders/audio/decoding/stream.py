@@ -157,9 +157,9 @@ def _blocks(stream: _Stream, n_frames: int, position: int = 0) -> Blocks:
     stated_frames = max(0, stream.frames - position)
     while n_frames > 0:
         # What a tagger wrote behind the last frame must not spoil the block before it.
-        wanted = min(n_frames, block_frames, stated_frames or n_frames)
+        length = min(n_frames, block_frames, stated_frames or n_frames)
         try:
-            block = stream.read(wanted, dtype="float32", always_2d=True)
+            block = stream.read(length, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError:
             if stream.frames and stated_frames == 0:  # all that the file says it has was read
                 return
