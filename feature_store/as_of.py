@@ -13,15 +13,21 @@ class DayAhead(ValueError):
     """A run's day lies further ahead than any clock or time zone can explain."""
 
 
-def check_as_of(as_of: date, now: datetime) -> None:
-    """Refuse a day later than tomorrow in UTC.
+def newest_as_of(now: datetime) -> date:
+    """Tomorrow in UTC, the newest day that a run may cover.
 
-    Tomorrow is allowed: this machine's clock may be behind the scheduler's.
+    Not today: this machine's clock may be behind the scheduler's.
+    """
+    return now.date() + timedelta(days=1)
+
+
+def check_as_of(as_of: date, now: datetime) -> None:
+    """Refuse a day later than `newest_as_of`.
 
     Raises:
         DayAhead: names the day and the newest day that is allowed.
     """
-    newest = now.date() + timedelta(days=1)
+    newest = newest_as_of(now)
     if as_of > newest:
         raise DayAhead(
             f"night of {as_of}: the day lies ahead (rule: at most tomorrow in UTC, {newest}); "

@@ -297,7 +297,10 @@ class EncoderSettings(BaseModel):
         "in a local folder, which each of Spark's workers loads; empty: no model is asked.",
     )
     max_audio_s: float = Field(
-        60.0, ge=3, le=240, description="Seconds of each recording that the audio encoder reads."
+        60.0,
+        ge=MIN_WINDOW_S,
+        le=240,
+        description="Seconds of each recording that the audio encoder reads.",
     )
     audio_windows: int = Field(
         4,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from feature_store.as_of import newest_as_of
 from feature_store.settings import load_settings
 
 REMARKS_SHOWN = 10
@@ -41,10 +42,9 @@ def ingest(
     if source not in sources:
         raise typer.BadParameter(f"{source!r}; use {', '.join(sources)}", param_hint="SOURCE")
     # Yesterday is the last day that is over, so its night can run at once.
-    yesterday = datetime.now(UTC) - timedelta(days=1)
-    settings = load_settings()
-    day = (arrival_date or yesterday).date()
-    latest = (datetime.now(UTC) + timedelta(days=1)).date()
+    now = datetime.now(UTC)
+    day = (arrival_date or now - timedelta(days=1)).date()
+    settings, latest = load_settings(), newest_as_of(now)
     if not settings.landing.earliest_date <= day <= latest:
         raise typer.BadParameter(
             f"{day} is not between landing.earliest_date = {settings.landing.earliest_date} and "

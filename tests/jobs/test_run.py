@@ -135,6 +135,8 @@ def test_new_content_is_committed_in_portions_and_recorded_as_one_task(spark, fi
     found = read_table(lake, FEAT_AUDIO)
     assert (written.row_count, len(set(found["content_hash"].to_pylist()))) == (5, 5)
     assert open_table(lake, FEAT_AUDIO).version() == written.table_version > 1
+    commits = [one["operation"] for one in open_table(lake, FEAT_AUDIO).history()]
+    assert commits.count("WRITE") > 1
     of_audio = [
         (row["row_count"], row["table_version"], row["content_sha256"])
         for row in read_table(lake, RUN_METRICS).to_pylist()

@@ -90,13 +90,13 @@ def _landing_rows(
     positions = _positions(batch.schema.names, known)
     found = dict[str, pa.Array]()
     problems = dict[int, Problem]()
-    required_lost = set[int]()
+    lacks_required = set[int]()
     for column in SOURCE_CONTRACTS[source].columns:
         if column.name in positions:
             converted = convert(batch.column(positions[column.name]), column)
             found[column.name] = converted.values
             problems = converted.problems | problems  # the first column's problem counts
-            required_lost |= set() if column.is_nullable else converted.problems.keys()
+            lacks_required |= set() if column.is_nullable else converted.problems.keys()
     count = batch.num_rows
     reasons = [problems[row].reason.value if row in problems else None for row in range(count)]
     details = [problems[row].detail if row in problems else None for row in range(count)]
@@ -108,7 +108,7 @@ def _landing_rows(
         "reading_reason": pa.array(reasons, pa.string()),
         "reading_detail": pa.array(details, pa.string()),
         "is_partly_read": pa.array(
-            [row in problems and row not in required_lost for row in range(count)]
+            [row in problems and row not in lacks_required for row in range(count)]
         ),
     }
     return _in_order(columns, found, count)

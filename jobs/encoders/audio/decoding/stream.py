@@ -104,7 +104,8 @@ def open_whole(content: bytes) -> WholeRecording:
     """
     stream = _open(with_true_length(content))
     blocks = _until_broken(_blocks(stream, MAX_MEASURED_SAMPLES // stream.channels))
-    return WholeRecording(stream.channels, stream.samplerate, stream.format == "OGG", blocks)
+    has_order_of_vorbis = stream.subtype in {"VORBIS", "OPUS"}  # FLAC in Ogg has that of WAV
+    return WholeRecording(stream.channels, stream.samplerate, has_order_of_vorbis, blocks)
 
 
 def limits() -> dict[str, object]:

@@ -28,7 +28,7 @@ class OpenL3(nn.Module):
     """The network with published weights, ready for inference.
 
     Args:
-        layers: as `openl3_weights.read_layers` gives them.
+        layers: as `weights_file.read_layers` gives them.
         embedding_size: 512 or 6144.
     """
 

@@ -114,6 +114,16 @@ def test_padding_says_nothing(folder):
     torch.testing.assert_close(padded, text(ids[:, :3], torch.ones(1, 3, dtype=torch.bool)))
 
 
+def test_the_pooler_s_output_is_the_vector_where_it_is_asked_for(folder):
+    text = TextTower(folder, "pooler").eval()
+    ids, is_token = torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.bool)
+    expected = text.model(input_ids=ids).pooler_output
+    torch.testing.assert_close(text(ids, is_token), expected)
+    assert (
+        text(ids, is_token) - TextTower(folder, "mean").eval()(ids, is_token)
+    ).abs().max() > 0.01
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(TextModelError, match="holds no text model of transformers"):
         TextTower(tmp_path, "mean")

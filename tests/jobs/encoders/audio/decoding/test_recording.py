@@ -137,6 +137,24 @@ def test_an_encoder_hears_the_same_windows_at_its_rate(encoder_hz):
     assert levels[0] == pytest.approx(levels[1], abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("file_format", "subtype", "low_frequencies"),
+    [("FLAC", "PCM_16", 3), ("WAV", "PCM_16", 3), ("OGG", "VORBIS", 5)],
+)
+def test_the_channel_of_low_frequencies_is_known_by_the_format(
+    file_format, subtype, low_frequencies
+):
+    """A tone in it alone has no loudness; Vorbis has it last."""
+    content = np.zeros((3 * 48_000, 6), np.float32)
+    content[:, low_frequencies] = 0.1 * sine(1_000, 3.0, 48_000)
+    content[:, 0] = 1e-5 * sine(1_000, 3.0, 48_000)
+
+    heard = decoded(encoded(content, 48_000, format=file_format, subtype=subtype))
+
+    assert heard.loudness.integrated_lufs is None
+    assert heard.loudness.true_peak_dbtp > -30
+
+
 @pytest.mark.parametrize("order", [1, -1], ids=["loud first", "loud last"])
 def test_loudness_is_that_of_the_whole_recording(order):
     """200 s, of which 60 s are encoded and 20 s are the beginning; half of it is 15 dB softer."""
