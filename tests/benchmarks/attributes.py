@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +35,9 @@ from tests.benchmarks.support.record import Section, print_section
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "data" / "librosa-cc-audio"
 MIDDLE = 0.5
-_NUMBERS = ("tempo_bpm", "loudness_lufs", "key_confidence")
+_KINDS = {"tag_probabilities": "array<float>", "key_mode": "string"}
+"""Spark's types of cues; all others are numbers."""
+
 
 VOICE, DRUMS = "focus_lead_vocal", "instruments_drum_set"
 STRINGS, PIANO = "instruments_string_ensemble", "instruments_piano"
@@ -141,10 +143,7 @@ def table_rows(values: Mapping[str, Values], judged: Sequence[Judged]) -> list[l
 def measure(folder: Path) -> dict[str, Values]:
     """Value of each probe on each recording of a folder, by file name."""
     settings = load_settings()
-    schema = ", ".join(
-        ["name string", "tag_probabilities array<float>", "key_mode string"]
-        + [f"{name} double" for name in _NUMBERS]
-    )
+    schema = ", ".join(["name string", *(f"{cue} {_KINDS.get(cue, 'double')}" for cue in CUES)])
     spark = make_spark(settings)  # before the probes, whose columns need a session
     frame = spark.createDataFrame(list(_cue_rows(folder, settings.encoders)), schema)
     found = probe(AudioCues(**{name: F.col(name) for name in CUES}))
@@ -162,15 +161,11 @@ def _cue_rows(folder: Path, encoders: EncoderSettings) -> Iterator[tuple[object,
         )
         windows = decoded.windows
         tags = encoder.encode(windows).tag_probabilities
-        measures = signal.measure(windows)
-        yield (
-            file.name,
-            None if tags is None else tags.tolist(),
-            measures.key_mode,
-            measures.tempo_bpm,
-            decoded.loudness.integrated_lufs,
-            measures.key_confidence,
-        )
+        known = asdict(signal.measure(windows)) | {
+            "tag_probabilities": None if tags is None else tags.tolist(),
+            "loudness_lufs": decoded.loudness.integrated_lufs,
+        }
+        yield (file.name, *(known[cue] for cue in CUES))
 
 
 def _cell(value: float | None, judged: Judged | None) -> str:
