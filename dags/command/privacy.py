@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from feature_store.settings import Settings
 
+_NO_UTF_8 = "the id is no UTF-8, as every id in a table is; give it in the encoding of the tables"
+
 
 def erase(
     user: Annotated[
@@ -109,5 +111,25 @@ def _pending_rows(settings: Settings, now: datetime) -> list[dict[str, Any]]:
 
 
 def read_user_id(user: str) -> str:
-    """Return the id as typed, or for `-` from standard input, so that no shell history keeps it."""
-    return sys.stdin.readline().rstrip("\n") if user == "-" else user
+    """Return the id as typed, or for `-` from standard input, so that no shell history keeps it.
+
+    All of a piped input is one id, which may hold line breaks; a newline at its end is not of it.
+
+    Raises:
+        typer.BadParameter: the id is no text.
+    """
+    given = user
+    if user == "-":
+        given = (sys.stdin.readline() if sys.stdin.isatty() else _piped()).removesuffix("\n")
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise typer.BadParameter(_NO_UTF_8) from error
+    return given
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(_NO_UTF_8) from error

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from feature_store.as_of import check_as_of
+from feature_store.as_of import check_as_of, newest_as_of
 from feature_store.lake.storage import open_storage
 from feature_store.privacy.suppression import erasure_guard, load_suppression_list
 from feature_store.settings import Night
@@ -45,7 +45,14 @@ def close_landing(night: Night, *, now: datetime | None = None) -> int:
     left_open = unfinished_files(storage, clock, night.settings.landing.settle_s)
     # Who was erased since the list was read is missing in it: the files may name that person again.
     check_no_erasure()
-    closed = close_days(storage, night.as_of, scanned_sizes, left_open)
+    closed = close_days(
+        storage,
+        night.as_of,
+        scanned_sizes,
+        left_open,
+        first=night.settings.landing.earliest_date,
+        last=newest_as_of(clock),
+    )
     for one in read_manifest(storage, closed[-1]).not_taken if closed else ():
         LOG.warning("not taken", path=one.path, reason=one.reason)
     LOG.info("closed landing days", as_of=night.as_of.isoformat(), days=len(closed))

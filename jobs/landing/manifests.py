@@ -57,6 +57,9 @@ def close_days(
     as_of: date,
     scanned_sizes: Mapping[str, int] | None = None,
     left_open: Mapping[str, str] | None = None,
+    *,
+    first: date = date.min,
+    last: date = date.max,
 ) -> tuple[date, ...]:
     """Close every open landing day up to `as_of`; returns the days closed now.
 
@@ -69,6 +72,9 @@ def close_days(
         scanned_sizes: the files that may be listed, with their sizes; None allows all files. A file
             that landed or changed after the scan waits for the next closing.
         left_open: files that wait for the next closing, and why.
+        first: files in folders of earlier days are named and count for no day; one of 1970 would
+            otherwise make a manifest of every day since.
+        last: files in folders of later days are named; they wait until their day comes.
 
     Raises:
         LandingError: nothing has landed up to `as_of`.
@@ -76,17 +82,38 @@ def close_days(
     """
     # An erasure that renamed a file between the listing and the writing would leave its old name.
     with manifest_lease(storage) as check_lease:
-        return _close_days(storage, as_of, scanned_sizes, left_open or {}, check_lease)
+        landed, not_taken = landing_files(storage)
+        out_of_range = _out_of_range(landed, first, last)
+        waiting = {**(left_open or {}), **out_of_range}
+        return _close_days(storage, as_of, scanned_sizes, landed, not_taken, waiting, check_lease)
+
+
+def _out_of_range(landed: Iterable[LandingFile], first: date, last: date) -> dict[str, str]:
+    """Why files whose folder has a day that cannot be meant count for no day, by path."""
+    reasons = dict[str, str]()
+    for file in landed:
+        if file.folder_date < first:
+            reasons[file.path] = (
+                f"its folder's day is earlier than landing.earliest_date = {first}: move it to the "
+                "folder of the day on which it arrived"
+            )
+        elif file.folder_date > last:
+            reasons[file.path] = (
+                f"its folder's day is later than {last}: move it to the folder of the day on which "
+                "it arrived, or it waits for that day's night"
+            )
+    return reasons
 
 
 def _close_days(
     storage: Storage,
     as_of: date,
     scanned_sizes: Mapping[str, int] | None,
+    landed: Iterable[LandingFile],
+    not_taken: list[NotTaken],
     waiting: Mapping[str, str],
     check_lease: Callable[[], None],
 ) -> tuple[date, ...]:
-    landed, not_taken = landing_files(storage)
     unlisted = {
         file.path: file
         for file in landed
@@ -94,16 +121,18 @@ def _close_days(
         and file.path not in waiting
         and (scanned_sizes is None or scanned_sizes.get(file.path) == file.byte_count)
     }
-    not_taken += [NotTaken(path, reason) for path, reason in waiting.items()]
     closed = closed_days(storage)
     if closed[0] > as_of if closed else not unlisted:
         raise LandingError(
             f"landing: no file in {storage.uri(LANDING)} up to {as_of}; bring some in with "
             "`evensong ingest SOURCE PATH`, or give a later day"
         )
-    for day in closed:
-        for listed in read_manifest(storage, day).files:
-            unlisted.pop(listed.path, None)
+    listed_before = {listed.path for day in closed for listed in read_manifest(storage, day).files}
+    for path in listed_before:
+        unlisted.pop(path, None)
+    not_taken += [
+        NotTaken(path, reason) for path, reason in waiting.items() if path not in listed_before
+    ]
     first_open = (
         closed[-1] + timedelta(days=1)
         if closed

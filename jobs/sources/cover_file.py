@@ -47,9 +47,9 @@ def embedded_cover(pictures: Iterable[Image]) -> CoverFile | None:
     """
     fitting = [picture for picture in pictures if picture.type not in _OF_THE_ARTIST]
     for picture in sorted(fitting, key=_order):
-        kind = str(image_mime_type(picture.data)) if picture.data else ""
-        if len(picture.data) <= COVER_BYTES_MAX and kind.startswith("image/"):
-            return CoverFile(_ENDINGS.get(kind, "jpg"), bytes(picture.data))
+        cover = cover_of(bytes(picture.data))
+        if len(picture.data) <= COVER_BYTES_MAX and cover:
+            return cover
     if fitting:
         sizes = ", ".join(f"{len(picture.data):,}" for picture in fitting)
         raise UnusablePicture(
@@ -57,6 +57,12 @@ def embedded_cover(pictures: Iterable[Image]) -> CoverFile | None:
             f"(they have {sizes} bytes)"
         )
     return None
+
+
+def cover_of(content: bytes) -> CoverFile | None:
+    """The image that bytes are, by their first ones; None for anything else."""
+    kind = str(image_mime_type(content)) if content else ""
+    return CoverFile(_ENDINGS.get(kind, "jpg"), content) if kind.startswith("image/") else None
 
 
 def _order(picture: Image) -> int:

@@ -12,10 +12,11 @@
     cover         embedded; else <stem>.jpg, .jpeg or .png; else cover.* or folder.* in the folder
 
 Files beside a recording are found in any letter case. Files with the same bytes become one track,
-the first by path. A file without readable tags lands too, with its file name as title; the feature
-stage records why it has no features. The trouble of one file stays that file's: the result names
-each file that was not taken, and what is wrong with one that was. A second ingest for the same day
-lands what is new since the first.
+the first by path, with the lyrics and cover beside another one where it has none. A file without
+readable tags lands too, with its file name as title; the feature stage records why it has no
+features. The trouble of one file stays that file's: the result names each file that was not taken,
+and what is wrong with one that was. A second ingest for the same day lands what is new since the
+first.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from feature_store.lake.storage import Storage, sha256_of
 from feature_store.tables.raw import RAW_TAGS, RAW_TRACKS
 from jobs.landing.layout import LANDING, row_file_path
 from jobs.landing.writer import LandingWriter
-from jobs.sources.audio_tags import AudioTags, read_tags
+from jobs.sources.audio_tags.tag_process import read_tags_apart
+from jobs.sources.audio_tags.tags import AudioTags
 from jobs.sources.cover_file import CoverFile
 from jobs.sources.ingest_result import FileRemark, IngestResult, shown_path
 from jobs.sources.landing_rows import LYRICS_SCHEMA, landing_schema, landing_table
@@ -91,6 +93,24 @@ class _Recording:
         return self.tags.title or clean_text(stem.replace("_", " ")) or stem.strip() or "untitled"
 
 
+@dataclass(frozen=True, slots=True)
+class _BesideCopy:
+    """Lyrics and a cover beside a copy of a recording that had none."""
+
+    track_id: str
+    lyrics: bytes | None
+    cover: CoverFile | None
+
+
+@dataclass(slots=True)
+class _First:
+    """The first file of a recording, and what it lacks."""
+
+    shown: str
+    lacks_lyrics: bool = False
+    lacks_cover: bool = False
+
+
 @dataclass(slots=True)
 class _Remarks:
     """What is said about files, the first reason for each."""
@@ -111,16 +131,20 @@ def write_music_folder(folder: Path, storage: Storage, arrival_date: date) -> In
     remarks = _Remarks(walk.not_taken)
     writer = LandingWriter(storage)
     rows: dict[str, list[_Row]] = {source: [] for source in _SCHEMAS}
-    for recording in _recordings(files, remarks):
-        _write_files(recording, writer, arrival_date)
-        rows["tracks"].append(_track_row(recording))
-        rows["tags"] += [(recording.track_id, tag, None, None) for tag in recording.tags.genres]
-        if recording.lyrics:
-            rows["lyrics"].append((recording.track_id, recording.lyrics))
+    for found in _recordings(files, remarks):
+        if isinstance(found, _Recording):
+            _write_audio(found, writer, arrival_date)
+            rows["tracks"].append(_track_row(found))
+            rows["tags"] += [(found.track_id, tag, None, None) for tag in found.tags.genres]
+        if found.cover:
+            extension, content = found.cover.extension, found.cover.content
+            writer.write_file("covers", arrival_date, found.track_id, extension, content)
+        if found.lyrics:
+            rows["lyrics"].append((found.track_id, found.lyrics))
     if not rows["tracks"]:
         raise MusicFolderError(_nothing_taken_message(folder, remarks.not_taken))
-    for source, found in rows.items():
-        _write_new_rows(source, found, writer, arrival_date)
+    for source, of_source in rows.items():
+        _write_new_rows(source, of_source, writer, arrival_date)
     result = result_of(
         writer,
         ("audio", "covers", *_SCHEMAS),
@@ -165,9 +189,14 @@ def _audio_files(walk: FolderWalk) -> list[FoundFile]:
     return files
 
 
-def _recordings(files: Sequence[FoundFile], remarks: _Remarks) -> Iterator[_Recording]:
-    """Recordings one at a time, because a folder may exceed memory; equal bytes only once."""
-    first_paths: dict[str, str] = {}
+def _recordings(
+    files: Sequence[FoundFile], remarks: _Remarks
+) -> Iterator[_Recording | _BesideCopy]:
+    """Recordings one at a time, because a folder may exceed memory; equal bytes only once.
+
+    A copy brings the lyrics and the cover that the first file lacks.
+    """
+    firsts: dict[str, _First] = {}
     for file in files:
         try:
             content = read_content(file.path, AUDIO_BYTES_MAX)
@@ -175,15 +204,22 @@ def _recordings(files: Sequence[FoundFile], remarks: _Remarks) -> Iterator[_Reco
             remarks.not_taken.append(FileRemark(file.shown, str(error)))
             continue
         track_id = f"file-{sha256_of(content)[:_ID_DIGITS]}"
-        first = first_paths.setdefault(track_id, file.shown)
-        if first != file.shown:
-            remarks.not_taken.append(FileRemark(file.shown, f"has the same bytes as {first}"))
+        first = firsts.setdefault(track_id, _First(file.shown))
+        if first.shown == file.shown:
+            recording = _recording(track_id, file, content, remarks)
+            first.lacks_lyrics, first.lacks_cover = not recording.lyrics, not recording.cover
+            yield recording
             continue
-        yield _recording(track_id, file, content, remarks)
+        remarks.not_taken.append(FileRemark(file.shown, f"has the same bytes as {first.shown}"))
+        lyrics = sidecar_lyrics(file, None, remarks.not_taken) if first.lacks_lyrics else None
+        cover = sidecar_cover(file, remarks.not_taken) if first.lacks_cover else None
+        first.lacks_lyrics &= not lyrics
+        first.lacks_cover &= not cover
+        yield _BesideCopy(track_id, lyrics, cover)
 
 
 def _recording(track_id: str, file: FoundFile, content: bytes, remarks: _Remarks) -> _Recording:
-    tags = read_tags(content, file.path.name)
+    tags = read_tags_apart(file.path, ending_by_content(content, file.path.suffix.lower()))
     if tags.failure:
         remarks.on_taken.append(FileRemark(file.shown, tags.failure))
     return _Recording(
@@ -191,19 +227,17 @@ def _recording(track_id: str, file: FoundFile, content: bytes, remarks: _Remarks
         file=file,
         content=content,
         tags=tags,
-        lyrics=sidecar_lyrics(file, remarks.not_taken)
-        or (tags.lyrics.encode() if tags.lyrics else None),
+        lyrics=sidecar_lyrics(file, tags.lyrics, remarks.not_taken),
         cover=tags.cover or sidecar_cover(file, remarks.not_taken),
     )
 
 
-def _write_files(recording: _Recording, writer: LandingWriter, arrival_date: date) -> None:
-    """Write the audio file unchanged, with the ending of its content, and the cover if any."""
-    track_id, cover = recording.track_id, recording.cover
+def _write_audio(recording: _Recording, writer: LandingWriter, arrival_date: date) -> None:
+    """Write the audio file unchanged, with the ending of its content."""
     ending = ending_by_content(recording.content, recording.file.path.suffix.lower())
-    writer.write_file("audio", arrival_date, track_id, ending.removeprefix("."), recording.content)
-    if cover:
-        writer.write_file("covers", arrival_date, track_id, cover.extension, cover.content)
+    writer.write_file(
+        "audio", arrival_date, recording.track_id, ending.removeprefix("."), recording.content
+    )
 
 
 def _write_new_rows(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.sources.cover_file import COVER_BYTES_MAX, CoverFile
+from jobs.sources.cover_file import COVER_BYTES_MAX, CoverFile, cover_of
 from jobs.sources.ingest_result import FileRemark, shown_path
 from jobs.sources.music_files.folder_walk import OF_THE_FILE, FoundFile
 from jobs.sources.music_files.lyrics_text import plain_lyrics
@@ -50,36 +51,60 @@ def read_content(file: Path, max_bytes: int) -> bytes:
     return content
 
 
-def sidecar_lyrics(audio: FoundFile, remarks: list[FileRemark]) -> bytes | None:
-    """Plain words of the .lrc file, else of the .lyrics.txt file; remarks name unusable ones."""
+def sidecar_lyrics(
+    audio: FoundFile, embedded: str | None, remarks: list[FileRemark]
+) -> bytes | None:
+    """Plain words of the .lrc file, else of the .lyrics.txt file, else of the recording's tag.
+
+    Bytes in an unknown encoding stay where there are no other lyrics: the raw stage keeps and names
+    them. Remarks name files that are not used.
+    """
+    unknown: bytes | None = None
     for ending in (".lrc", ".lyrics.txt"):
-        content = _sidecar(audio, audio.path.stem + ending, LYRICS_BYTES_MAX, remarks)
-        words = plain_lyrics(content) if content else None
-        if words:
+        file = _sidecar(audio, audio.path.stem + ending, LYRICS_BYTES_MAX, remarks)
+        if file is None:
+            continue
+        words = plain_lyrics(file.content)
+        if words is None and embedded:
+            remarks.append(FileRemark(file.shown, "is no UTF-8; the lyrics in the recording count"))
+        elif words is None:
+            unknown = unknown or file.content
+        elif words:
             return words
-    return None
+    return unknown or (embedded.encode() if embedded else None)
 
 
 def sidecar_cover(audio: FoundFile, remarks: list[FileRemark]) -> CoverFile | None:
     """The image of the recording's name, else of the folder; remarks name unusable ones."""
     for stem in (audio.path.stem, *FOLDER_COVER_STEMS):
         for ending in IMAGE_ENDINGS:
-            content = _sidecar(audio, stem + ending, COVER_BYTES_MAX, remarks)
-            if content:
-                return CoverFile(ending.removeprefix("."), content)
+            file = _sidecar(audio, stem + ending, COVER_BYTES_MAX, remarks)
+            if file is None:
+                continue
+            if cover := cover_of(file.content):
+                return cover
+            remarks.append(FileRemark(file.shown, "holds no image that is read"))
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sidecar:
+    """A file beside a recording, and how its path is shown."""
+
+    shown: str
+    content: bytes
 
 
 def _sidecar(
     audio: FoundFile, name: str, max_bytes: int, remarks: list[FileRemark]
-) -> bytes | None:
+) -> _Sidecar | None:
     file = audio.siblings.find(name)
     if file is None:
         return None
+    folder = audio.shown.rpartition("/")[0]
+    shown = "/".join(filter(None, [folder, shown_path(file.name)]))
     try:
-        return read_content(file, max_bytes)
+        return _Sidecar(shown, read_content(file, max_bytes))
     except UntakenFile as error:
-        folder = audio.shown.rpartition("/")[0]
-        shown = "/".join(filter(None, [folder, shown_path(file.name)]))
         remarks.append(FileRemark(shown, str(error)))
         return None

@@ -24,10 +24,10 @@ _KNOWN_HEADER = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
-def plain_lyrics(content: bytes) -> bytes:
-    """Plain words in UTF-8; bytes in an unknown encoding stay, and the raw stage rejects them."""
+def plain_lyrics(content: bytes) -> bytes | None:
+    """Plain words in UTF-8; None for an unknown encoding."""
     text = _decoded(content)
-    return content if text is None else plain_words(text).encode()
+    return None if text is None else plain_words(text).encode()
 
 
 def plain_words(text: str) -> str:

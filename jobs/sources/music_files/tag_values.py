@@ -10,9 +10,15 @@ from dataclasses import dataclass
 
 from mutagen.id3 import TCON
 
+TEXT_CHARS_MAX = 10_000
+"""Of a name; the raw stage refuses texts of over 1 MiB."""
+LYRICS_CHARS_MAX = 2**18
+
 _ID_DIGITS = 16
-# The separators that Navidrome splits at; a bare "/" would break AC/DC, "&" and "," many bands.
-_BETWEEN_ARTISTS = re.compile(r"\s+/\s+|;\s+|\s+[(\[]?(?:feat|ft|featuring)\b\.?\s+", re.IGNORECASE)
+# A bare "/" would break AC/DC, "&" and "," many bands.
+_BETWEEN_ARTISTS = re.compile(
+    r"\s+//?\s+|\\\\|\s*[;|]\s*|\s+[(\[]?(?:feat|ft|featuring)\b\.?\s+", re.IGNORECASE
+)
 _BETWEEN_GENRES = re.compile(r"[;,/|]|\\\\")
 _WHOLE_GENRES = frozenset({"folk, world, & country"})  # a genre of Discogs, in spite of its commas
 _UNNAMED_GENRE = "Unknown"  # what mutagen, and people, call a genre that nobody named
@@ -38,9 +44,9 @@ def clean_text(value: str | None) -> str | None:
 
 
 def has_unstorable(value: str | None) -> bool:
-    """Whether a text holds NUL between other characters, or a lone surrogate."""
+    """Whether a text holds NUL between other characters, a lone surrogate, or what was no text."""
     text = (value or "").strip("\0")
-    return "\0" in text or any(map(_is_surrogate, text))
+    return "\0" in text or "\N{REPLACEMENT CHARACTER}" in text or any(map(_is_surrogate, text))
 
 
 def separate_values(values: Iterable[str | None]) -> list[str]:

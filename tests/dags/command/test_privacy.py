@@ -50,6 +50,28 @@ def test_erase_prints_the_request_id_and_status_prints_finished(evensong, settin
     assert arrow_io.read_table(settings.lake, CORE_USERS)["user_id"].to_pylist() == ["ben"]
 
 
+def test_an_id_from_standard_input_is_all_of_it(evensong):
+    """Only the first line would erase another person."""
+    done = evensong("erase", "-", stdin="ada-l\nben\n")
+
+    assert done.returncode == 1
+    assert "--even-unknown" in done.stderr
+
+
+@pytest.mark.parametrize("stdin", ["", "\udce5"])
+def test_an_id_that_is_no_text_is_refused(settings, stdin):
+    done = subprocess.run(
+        [EVENSONG, "erase", "-" if stdin else b"bl\xe5"],
+        input=stdin.encode(errors="surrogateescape"),
+        capture_output=True,
+        check=False,
+        env=os.environ | {"EVENSONG_LAKE": settings.lake, "EVENSONG_STATE": str(settings.state)},
+    )
+
+    assert done.returncode == 2
+    assert "UTF-8" in done.stderr.decode()
+
+
 def test_export_writes_json_that_only_its_owner_may_read(evensong, tmp_path):
     done = evensong("export", "person", "ada-l", "--output", str(tmp_path / "ada.json"))
 

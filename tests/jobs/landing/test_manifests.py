@@ -350,3 +350,30 @@ def test_an_open_day_cannot_be_read(storage):
 
     with pytest.raises(StorageError, match=r"2024-02-27\.json"):
         arrived_files(storage, "users", [FEB_27])
+
+
+def test_a_folder_of_a_day_that_cannot_be_meant_is_named_and_makes_no_manifests(storage):
+    """A folder of 1970 would make a manifest of each day since; one of 2062 would wait unseen."""
+    early, good, ahead = (
+        land(storage, date(1970, 1, 1)),
+        land(storage, FEB_29),
+        land(storage, date(2062, 1, 1)),
+    )
+
+    assert close_days(storage, MAR_1, first=date(1990, 1, 1), last=date(2024, 3, 2)) == (
+        FEB_29,
+        MAR_1,
+    )
+
+    assert listed(storage, FEB_29) == [good]
+    not_taken = {one.path: one.reason for one in read_manifest(storage, MAR_1).not_taken}
+    assert set(not_taken) == {early, ahead}
+    assert "earlier than landing.earliest_date = 1990-01-01" in not_taken[early]
+    assert "later than 2024-03-02" in not_taken[ahead]
+
+
+def test_files_of_impossible_days_alone_are_no_landing(storage):
+    land(storage, date(1970, 1, 1))
+
+    with pytest.raises(LandingError, match="no file in"):
+        close_days(storage, MAR_1, first=date(1990, 1, 1))

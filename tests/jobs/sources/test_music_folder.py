@@ -20,7 +20,7 @@ from mutagen.ogg import OggPage
 from PIL import Image
 
 from feature_store.lake.storage import FolderStorage
-from jobs.sources.audio_tags import read_tags
+from jobs.sources.audio_tags.reading import read_tags
 from jobs.sources.music_folder import MusicFolderError, write_music_folder
 
 ARRIVAL = date(2026, 3, 1)
@@ -232,15 +232,15 @@ def test_an_embedded_cover_comes_before_files_in_the_folder(tmp_path):
     tags = mutagen.File(a)
     tags["metadata_block_picture"] = base64.b64encode(block.write()).decode()
     tags.save()
-    (music / "a.png").write_bytes(b"file a")
-    (music / "b.png").write_bytes(b"file b")
-    (music / "cover.jpg").write_bytes(b"of the folder")
+    (music / "a.png").write_bytes(_image("GIF"))
+    (music / "b.png").write_bytes(_image("PNG"))
+    (music / "cover.jpg").write_bytes(_image("BMP"))
     _land(music, tmp_path)
 
     assert _landed_files(tmp_path, "covers") == {
         f"{_id_of(a)}.jpg": _image("JPEG"),
-        f"{_id_of(b)}.png": b"file b",
-        f"{_id_of(c)}.jpg": b"of the folder",
+        f"{_id_of(b)}.png": _image("PNG"),
+        f"{_id_of(c)}.bmp": _image("BMP"),
     }
 
 
@@ -249,7 +249,7 @@ def test_a_malformed_cover_leaves_the_other_tags(tmp_path):
     tags["title"], tags["metadata_block_picture"] = "Fine", "not base64!"
     tags.save()
 
-    found = read_tags((tmp_path / "music/a.ogg").read_bytes(), "a.ogg")
+    found = read_tags((tmp_path / "music/a.ogg").open("rb"), ".ogg")
     assert found.failure is not None
     assert found.failure.startswith("cover: ")
     assert _land(tmp_path / "music", tmp_path)["tracks"][0]["title"] == "Fine"

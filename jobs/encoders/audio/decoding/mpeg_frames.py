@@ -17,11 +17,32 @@ _RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_02
 _MPEG_1 = 3
 _KBIT_MPEG_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBIT_MPEG_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_SAMPLES_MPEG_1, _SAMPLES_MPEG_2 = 1152, 576  # of a frame
 _MONO = 3
 _HEADER_BYTES = 4
 _ID3_HEADER_BYTES = 10
 _TOLERANCE = 1  # some encoders count the frame that holds the header, some do not
 _XING_BITRATE_INDEX = 12  # its frame has room for the header in every version, at every rate
+
+
+_SEARCHED_BYTES = 2**17  # where a first frame may lie behind bytes that belong to nothing
+_FRAMES_IN_A_ROW = 3  # that tell a frame from bytes that look like the header of one
+_OTHER_FORMATS = (b"fLaC", b"OggS", b"FORM")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """The frames of a file.
+
+    Attributes:
+        frames: how many there are, without one that only holds the header.
+        stated: how many its header states; None without a header.
+        frame_s: duration of one.
+    """
+
+    frames: int
+    stated: int | None
+    frame_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +53,37 @@ class _Frame:
     byte_count: int
     kbit: int
     side_info_bytes: int
+    frame_s: float
+
+
+def count_frames(content: bytes) -> FrameCount | None:
+    """The frames of an MP3 file, and what its header states; None for other content."""
+    first = _first_frame(content)
+    if first is None:
+        return None
+    n_frames, _ = _count(content, first)
+    count_at = _count_position(content, first)
+    if count_at is None:
+        return FrameCount(n_frames, None, first.frame_s)
+    [stated] = struct.unpack_from(">I", content, count_at)
+    return FrameCount(n_frames - 1, stated, first.frame_s)
 
 
 def with_true_frame_count(content: bytes) -> bytes:
-    """The same bytes when they are no MP3 or their count is true, otherwise a corrected copy."""
+    """The same bytes when they are no MP3 or their count is true, otherwise a corrected copy.
+
+    Of a file with other bytes before its first frame the copy begins with that frame, because
+    libsndfile does not know it by anything else.
+    """
+    found = _first_frame(content)
+    if found is None:
+        return content
+    if found.at != _audio_start(content):
+        content = content[found.at :]
     start = _audio_start(content)
     first = _frame(content, start)
-    if first is None or _frame(content, first.at + first.byte_count) is None:
-        return content
+    if first is None:  # it was found there
+        raise AssertionError
     count_at = _count_position(content, first)
     if count_at is None:
         n_frames, is_variable = _count(content, first)
@@ -50,6 +94,31 @@ def with_true_frame_count(content: bytes) -> bytes:
         return content
     correct = struct.pack(">I", n_frames - 1)  # the first frame holds the header alone
     return b"".join((content[:count_at], correct, content[count_at + len(correct) :]))
+
+
+def _first_frame(content: bytes) -> _Frame | None:
+    """The first of several frames in a row: where the tags end, or behind other bytes."""
+    start = _audio_start(content)
+    if content[start : start + 4] in _OTHER_FORMATS:
+        return None
+    first = _frame(content, start)
+    if first and _frame(content, first.at + first.byte_count):
+        return first
+    at = content.find(b"\xff", start, start + _SEARCHED_BYTES)
+    while at >= 0:
+        if _begins_a_row(content, at):
+            return _frame(content, at)
+        at = content.find(b"\xff", at + 1, start + _SEARCHED_BYTES)
+    return None
+
+
+def _begins_a_row(content: bytes, at: int) -> bool:
+    for _ in range(_FRAMES_IN_A_ROW):
+        frame = _frame(content, at)
+        if frame is None:
+            return False
+        at += frame.byte_count
+    return True
 
 
 def _audio_start(content: bytes) -> int:
@@ -78,10 +147,11 @@ def _frame(content: bytes, at: int) -> _Frame | None:
         return None
     kbit, is_mono = kbits[bitrate_index - 1], header >> 6 & 3 == _MONO
     slots = 144_000 if version == _MPEG_1 else 72_000
-    byte_count = slots * kbit // rates_hz[rate_index] + (header >> 9 & 1)
+    rate_hz = rates_hz[rate_index]
+    byte_count = slots * kbit // rate_hz + (header >> 9 & 1)
     if version == _MPEG_1:
-        return _Frame(at, byte_count, kbit, 17 if is_mono else 32)
-    return _Frame(at, byte_count, kbit, 9 if is_mono else 17)
+        return _Frame(at, byte_count, kbit, 17 if is_mono else 32, _SAMPLES_MPEG_1 / rate_hz)
+    return _Frame(at, byte_count, kbit, 9 if is_mono else 17, _SAMPLES_MPEG_2 / rate_hz)
 
 
 def _count(content: bytes, first: _Frame) -> tuple[int, bool]:

@@ -8,11 +8,13 @@ import pytest
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import APIC
 
+from jobs.sources.cover_file import COVER_BYTES_MAX
 from tests.jobs.sources.music_files.recordings import (
     draw,
     image,
     ingest,
     landed_files,
+    landed_rows,
     tagged,
     with_frames,
     with_tags,
@@ -53,7 +55,7 @@ def mp3_with(file, *pictures):
 
 
 CONTAINERS = [(flac_with, "a.flac"), (vorbis_with, "a.ogg"), (mp3_with, "a.mp3")]
-FRONT, OTHER, ARTIST, BESIDE = image("red"), image("blue"), image("green"), b"beside"
+FRONT, OTHER, ARTIST, BESIDE = image("red"), image("blue"), image("green"), image("white")
 
 
 @pytest.mark.parametrize(("write", "name"), CONTAINERS, ids=["flac", "ogg", "mp3"])
@@ -91,11 +93,8 @@ def test_a_broken_picture_does_not_hide_the_next_one(music, tmp_path):
     assert list(landed_files(tmp_path, "covers").values()) == [FRONT]
 
 
-def test_a_picture_that_is_too_large_is_named_and_the_file_beside_serves(
-    music, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("jobs.sources.cover_file.COVER_BYTES_MAX", len(FRONT) - 1)
-    flac_with(music / "a.flac", picture(3, FRONT))
+def test_a_picture_that_is_too_large_is_named_and_the_file_beside_serves(music, tmp_path):
+    mp3_with(music / "a.mp3", picture(3, FRONT.ljust(COVER_BYTES_MAX + 1, b"\0")))
     (music / "a.png").write_bytes(BESIDE)
 
     [remark] = ingest(music, tmp_path).remarks
@@ -113,4 +112,31 @@ def test_a_cover_beside_the_file_is_found_in_any_case(music, tmp_path, name):
 
     ingest(music, tmp_path)
 
+    assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
+
+
+def test_what_is_no_image_is_named_and_the_next_one_serves(music, tmp_path):
+    draw(music / "a.flac")
+    (music / "a.jpg").write_text("<html>404 Not Found</html>")
+    (music / "cover.png").write_bytes(BESIDE)
+
+    result = ingest(music, tmp_path)
+
+    assert {one.path: one.reason for one in result.not_taken} == {
+        "a.jpg": "holds no image that is read"
+    }
+    assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
+
+
+def test_a_copy_brings_the_lyrics_and_the_cover_that_the_first_file_lacks(music, tmp_path):
+    draw(music / "bare/a.flac")
+    draw(music / "full/a.flac")
+    (music / "full/a.lrc").write_text("la")
+    (music / "full/cover.png").write_bytes(BESIDE)
+    draw(music / "more/a.flac")
+    (music / "more/a.lrc").write_text("lo")
+
+    ingest(music, tmp_path)
+
+    assert [row["lyrics_bytes"] for row in landed_rows(tmp_path, "lyrics")] == [b"la"]
     assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.jobs.sources.music_files.recordings import (
+    RATE_HZ,
     draw,
     ingest,
+    mp4,
     tracks_by_title,
 )
 
@@ -48,7 +52,11 @@ def set_wav_sizes(file, size):
     [
         ("a.mp3", set_mp3_frame_count, 0xFFFFFFFF),
         ("a.mp3", set_mp3_frame_count, 100_000),  # 2 h at 8 kHz in 3 kB
+        ("a.mp3", set_mp3_frame_count, 4),  # half of them
+        ("a.mp3", set_mp3_frame_count, 17),  # twice as many
         ("a.flac", set_flac_sample_count, 2**36 - 1),
+        ("a.flac", set_flac_sample_count, 10 * 3600 * 8_000),
+        ("a.flac", set_flac_sample_count, 5_000),
         ("a.wav", set_wav_sizes, 0xFFFFFFFF),
         ("a.wav", set_wav_sizes, 0x7FFFFFFF),
         ("a.wav", set_wav_sizes, 1_000_000),  # a minute, of which a second is there
@@ -78,3 +86,49 @@ def test_a_true_duration_stays(music, tmp_path):
     assert ingest(music, tmp_path).remarks == ()
     for title, row in tracks_by_title(tmp_path).items():
         assert row["track_duration_ms"] == pytest.approx(500, abs=200 if title == "m" else 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "subtype"),
+    [
+        ("a.wav", "WAV", "IMA_ADPCM"),
+        ("a.wav", "WAV", "MS_ADPCM"),
+        ("a.wav", "WAV", "GSM610"),
+        ("a.wav", "WAV", "ULAW"),
+        ("a.wav", "WAV", "G721_32"),
+        ("a.aiff", "AIFF", "ULAW"),
+        ("a.aiff", "AIFF", "IMA_ADPCM"),
+        ("a.aiff", "AIFF", "GSM610"),
+        ("a.wav", "WAV", "FLOAT"),
+        ("a.aiff", "AIFF", "FLOAT"),
+    ],
+)
+def test_a_compressed_recording_has_its_true_duration(music, tmp_path, name, kind, subtype):
+    music.mkdir()
+    soundfile.write(music / name, np.zeros(80_000), RATE_HZ, format=kind, subtype=subtype)
+
+    assert ingest(music, tmp_path).remarks == ()
+
+    durations = [row["track_duration_ms"] for row in tracks_by_title(tmp_path).values()]
+    assert durations == [pytest.approx(10_000, abs=150)]
+
+
+def test_an_mp4_that_states_more_than_it_holds_is_named(music, tmp_path):
+    music.mkdir()
+    (music / "a.m4a").write_bytes(mp4(seconds=80_000))
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason.startswith("duration_ms: ")
+
+
+def test_an_mp3_without_a_header_is_as_long_as_its_frames(music, tmp_path):
+    """The first frame, which holds the header, is cut out; frames of other rates follow."""
+    content = draw(music / "a.mp3").read_bytes()
+    start = max(content.find(b"Xing"), content.find(b"Info"))
+    (music / "a.mp3").write_bytes(content.replace(content[start : start + 4], b"\0\0\0\0", 1))
+
+    assert ingest(music, tmp_path).remarks == ()
+
+    [row] = tracks_by_title(tmp_path).values()
+    assert row["track_duration_ms"] == pytest.approx(500, abs=250)

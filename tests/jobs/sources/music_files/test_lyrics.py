@@ -97,3 +97,16 @@ def test_a_name_in_another_unicode_form_is_the_same(music, tmp_path):
     ingest(music, tmp_path)
 
     assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"la"
+
+
+def test_lyrics_of_an_unknown_encoding_do_not_hide_those_in_the_file(music, tmp_path):
+    tagged(music / "song.flac", lyrics="la")
+    (music / "song.lrc").write_bytes(b"bl\xe5")
+
+    [remark] = ingest(music, tmp_path).not_taken
+
+    assert (remark.path, remark.reason) == (
+        "song.lrc",
+        "is no UTF-8; the lyrics in the recording count",
+    )
+    assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"la"

@@ -13,6 +13,7 @@ import pytest
 from jobs.sources.music_folder import MusicFolderError
 from tests.jobs.sources.music_files.recordings import (
     draw,
+    image,
     ingest,
     landed_files,
     landed_rows,
@@ -237,12 +238,12 @@ def test_unusable_files_beside_a_recording_are_named_and_the_next_one_serves(mus
     empty(music / "good.jpg")
     pipe(music / "good.lrc")
     (music / "good.lyrics.txt").write_text("la la")
-    (music / "folder.png").write_bytes(b"of the folder")
+    (music / "folder.png").write_bytes(image())
 
     result = ingest(music, tmp_path)
 
     assert not_taken(result) == {"good.jpg": "holds no byte", "good.lrc": "is no regular file"}
-    assert list(landed_files(tmp_path, "covers").values()) == [b"of the folder"]
+    assert list(landed_files(tmp_path, "covers").values()) == [image()]
     assert [row["lyrics_bytes"] for row in landed_rows(tmp_path, "lyrics")] == [b"la la"]
 
 

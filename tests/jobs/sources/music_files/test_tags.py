@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import zlib
+
 import mutagen
 import pytest
 import soundfile
 from mutagen.flac import FLAC
 from mutagen.id3 import TCMP, TCON, TIT2, TPE1, TPE2, TXXX
 
-from jobs.sources.audio_tags import read_tags
+from jobs.sources.audio_tags.reading import read_tags
+from jobs.sources.music_files.audio_format import ending_by_content
 from tests.jobs.sources.music_files.recordings import (
     draw,
     image,
     ingest,
     landed_files,
     landed_rows,
+    mp4,
     tagged,
     tracks_by_title,
+    value,
     with_frames,
 )
 
@@ -62,7 +68,9 @@ def test_an_mp3_of_another_ending_is_read_by_its_content(music, tmp_path, kind):
     ingest(music, tmp_path)
 
     assert set(tracks_by_title(tmp_path)) == {"Weir"}
-    assert read_tags(mutated_id3_before_flac(music / "b.flac"), "b.mp3").title == "River"
+    assert (
+        read_tags(io.BytesIO(mutated_id3_before_flac(music / "b.flac")), ".flac").title == "River"
+    )
 
 
 def mutated_id3_before_flac(file):
@@ -79,6 +87,10 @@ def mutated_id3_before_flac(file):
         (["Low\0Mimi"], "Low", "Low, Mimi"),
         (["Low; Mimi"], "Low", "Low; Mimi"),
         (["Low / Mimi"], "Low", "Low / Mimi"),
+        (["Low;Mimi"], "Low", "Low;Mimi"),
+        (["Low // Mimi"], "Low", "Low // Mimi"),
+        (["Low | Mimi"], "Low", "Low | Mimi"),
+        (["Low|Mimi"], "Low", "Low|Mimi"),
         (["Low feat. Mimi"], "Low", "Low feat. Mimi"),
         (["Low (ft. Mimi)"], "Low", "Low (ft. Mimi)"),
         (["Low", "low", " LOW "], "Low", "Low"),
@@ -207,16 +219,148 @@ def test_every_genre_is_a_tag(music, tmp_path, values, tags):
 
 
 @pytest.mark.parametrize("odd", ["Ri\0ver", "Ri\ud800ver"])
-def test_text_that_no_table_can_hold_is_cleaned_and_named(music, tmp_path, odd, monkeypatch):
+def test_text_that_no_table_can_hold_is_cleaned_and_named(music, odd, monkeypatch):
     """NUL, and half a surrogate pair, which the tag reader hands on from damaged UTF-16."""
-    draw(music / "a.flac")
+    file = draw(music / "a.flac")
     monkeypatch.setattr(FLAC, "__getitem__", lambda _, key: [odd] if key == "TITLE" else [])
+
+    found = read_tags(io.BytesIO(file.read_bytes()), ".flac")
+
+    assert (
+        found.failure
+        == "title: holds NUL, half a surrogate pair or bytes of another encoding, which are lost"
+    )
+    assert found.title in {"Ri ver", "Ri\N{REPLACEMENT CHARACTER}ver"}
+
+
+def latin_1_in_utf_8(file):
+    frame = b"TIT2\0\0\0\x05\0\0\x03bl\xe5!"
+    return b"ID3\4\0\0\0\0\0\x0f" + frame + draw(file).read_bytes()
+
+
+def an_encoding_that_is_none(file):
+    frame = b"TIT2\0\0\0\x05\0\0\x09blue"
+    return b"ID3\4\0\0\0\0\0\x0f" + frame + draw(file).read_bytes()
+
+
+def a_box_of_latin_1(_):
+    return mp4(**{"\xa9nam": value(b"bl\xe5"), "\xa9ART": value(b"Low")})
+
+
+def vorbis_of_latin_1(file):
+    return tagged(file, title="bl@@").read_bytes().replace(b"bl@@", b"bl\xe5!")
+
+
+@pytest.mark.parametrize(
+    ("write", "ending"),
+    [
+        (latin_1_in_utf_8, ".mp3"),
+        (an_encoding_that_is_none, ".mp3"),
+        (a_box_of_latin_1, ".m4a"),
+        (vorbis_of_latin_1, ".flac"),
+    ],
+)
+def test_a_tag_that_cannot_be_read_is_named(music, tmp_path, write, ending):
+    content = write(music / f"a{ending}")
+    (music / f"a{ending}").parent.mkdir(exist_ok=True)
+    (music / f"a{ending}").write_bytes(content)
 
     [remark] = ingest(music, tmp_path).remarks
 
-    assert remark.reason == "title: holds NUL or half a surrogate pair, which are left out"
-    [title] = tracks_by_title(tmp_path)
-    assert title in {"Ri ver", "Ri\N{REPLACEMENT CHARACTER}ver"}
+    assert remark.reason.startswith("title: ")
+
+
+def id3(*frames):
+    sink = io.BytesIO()
+    tags = mutagen.id3.ID3()
+    for frame in frames:
+        tags.add(frame)
+    tags.save(sink, padding=lambda _: 0)
+    return sink.getvalue()
+
+
+WEIR = (TIT2(encoding=3, text="Weir"), TPE1(encoding=3, text="Low"))
+
+
+def ape_alone(file):
+    draw(file)
+    tags = mutagen.apev2.APEv2()
+    tags.update({"Title": "Weir", "Artist": "Low"})
+    tags.save(file)
+
+
+def behind_another_id3(file):
+    file.write_bytes(
+        id3(mutagen.id3.TXXX(encoding=3, desc="a", text="b")) + id3(*WEIR) + draw(file).read_bytes()
+    )
+
+
+def behind_other_bytes(file):
+    file.write_bytes(b"\0" * 300 + id3(*WEIR) + draw(file).read_bytes())
+
+
+def id3_before_flac(file):
+    file.write_bytes(id3(*WEIR) + draw(file).read_bytes())
+
+
+def with_texts(file):
+    draw(file)
+    with soundfile.SoundFile(file, "r+") as opened:
+        samples, rate_hz, kind = opened.read(), opened.samplerate, opened.format
+    with soundfile.SoundFile(file, "w", rate_hz, 1, format=kind) as opened:
+        opened.title, opened.artist = "Weir", "Low"
+        opened.write(samples)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (ape_alone, "a.mp3"),
+        (behind_another_id3, "a.mp3"),
+        (behind_other_bytes, "a.mp3"),
+        (id3_before_flac, "a.flac"),
+        (with_texts, "a.wav"),
+        (with_texts, "a.aiff"),
+    ],
+)
+def test_tags_in_a_further_place_count(music, tmp_path, write, name):
+    music.mkdir()
+    write(music / name)
+
+    ingest(music, tmp_path)
+
+    [(title, track)] = tracks_by_title(tmp_path).items()
+    assert (title, track["artist_name"]) == ("Weir", "Low")
+
+
+def test_a_tag_that_needs_much_memory_is_left_out_and_named(music, tmp_path):
+    """One MiB of zeros compresses to a thousandth: 1.5 MB of a tag would take 1.5 GB."""
+    packed = zlib.compress(bytes(1_500 * 2**20), 9)
+    sizes = [packed_size(len(packed) + 4), packed_size(1_500 * 2**20 & 0xFFFFFFF)]
+    frame = b"TIT2" + sizes[0] + b"\0\x09" + sizes[1] + packed
+    file = draw(music / "bomb.mp3")
+    file.write_bytes(b"ID3\4\0\0" + packed_size(len(frame)) + frame + file.read_bytes())
+    draw(music / "good.mp3", 1)
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.path == "bomb.mp3"
+    assert "memory" in remark.reason
+    assert set(tracks_by_title(tmp_path)) == {"bomb", "good"}
+
+
+def packed_size(count):
+    """Seven bits a byte."""
+    return bytes(count >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
+def test_a_title_longer_than_any_is_left_out_and_named(music, tmp_path):
+    tagged(music / "a.flac", title="x" * 2**21, artist="Low")
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason == "title: has 2,097,152 characters, at most 10,000 are taken; left out"
+    assert tracks_by_title(tmp_path)["a"]["artist_name"] == "Low"
 
 
 def test_a_blank_or_invisible_title_is_none(music, tmp_path):
@@ -225,27 +369,6 @@ def test_a_blank_or_invisible_title_is_none(music, tmp_path):
     ingest(music, tmp_path)
 
     assert tracks_by_title(tmp_path)["by name"]["artist_name"] == "unknown artist"
-
-
-def atom(name, content):
-    return (8 + len(content)).to_bytes(4) + name + content
-
-
-def value(content, kind=1):
-    """A value of a tag: kind 1 is text, 13 a JPEG."""
-    return atom(b"data", kind.to_bytes(4) + bytes(4) + content)
-
-
-def mp4(**tags):
-    """The boxes of an MP4 file that describe a track of 3 s, without sound (ISO 14496-12)."""
-    header = atom(b"mdhd", bytes(12) + (44_100).to_bytes(4) + (3 * 44_100).to_bytes(4) + bytes(4))
-    handler = atom(b"hdlr", bytes(8) + b"soun" + bytes(13))
-    entry = atom(b"Opus", bytes(28) + atom(b"free", b""))
-    samples = atom(b"minf", atom(b"stbl", atom(b"stsd", bytes(7) + b"\x01" + entry)))
-    track = atom(b"trak", atom(b"mdia", header + handler + samples))
-    items = b"".join(atom(name.encode("latin-1"), values) for name, values in tags.items())
-    meta = atom(b"meta", bytes(4) + atom(b"hdlr", bytes(25)) + atom(b"ilst", items))
-    return atom(b"ftyp", b"M4A mp42isom") + atom(b"moov", track + atom(b"udta", meta))
 
 
 @pytest.mark.parametrize("name", ["a.m4a", "a.mp3", "a.wav"])
@@ -261,7 +384,7 @@ def test_an_mp4_has_all_artists_genres_and_its_album_artist(name):
         }
     )
 
-    found = read_tags(content, name)
+    found = read_tags(io.BytesIO(content), ending_by_content(content, f".{name[-3:]}"))
 
     assert (found.title, found.artist, found.lead_artist) == ("Weir", "Low, Mimi", "Low")
     assert (found.album_artist, found.genres, found.lyrics) == ("Various", ("Rock", "Pop"), "la")

@@ -1,0 +1,220 @@
+"""Everything in an audio file that holds tags, each as a file whose fields mediafile reads.
+
+The first is what the format provides for. Further ones count for tags that the first lacks: a
+second ID3 tag or one behind other bytes, APE tags of an MP3, ID3 before a FLAC, and the texts of a
+WAV or AIFF file (RIFF's INFO, AIFF's NAME and AUTH), which libsndfile reads.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import mediafile
+import mutagen
+import soundfile
+from mutagen.apev2 import APENoHeaderError, APEv2File
+from mutagen.flac import Picture
+from mutagen.id3 import ID3, TALB, TCON, TDRC, TIT2, TPE1, ID3FileType
+from mutagen.oggflac import OggFLAC
+from mutagen.oggspeex import OggSpeex
+
+OUR_NAME = "audio"
+"""A file's name before its ending, as messages of mediafile begin."""
+_ID3_HEADER_BYTES = 10
+_ID3_VERSIONS = (2, 3, 4)
+_SEARCHED_BYTES = 2**16  # where a tag may begin behind bytes that belong to nothing
+_TAG_BYTES_MAX = 64 * 2**20
+_TEXTS = {"title": TIT2, "artist": TPE1, "album": TALB, "genre": TCON, "date": TDRC}
+"""The texts that libsndfile reads of WAV and AIFF, as frames of ID3."""
+
+# It logs every bug of mutagen that a broken file meets; AudioTags.failure says so by itself.
+logging.getLogger("mediafile").setLevel(logging.CRITICAL)
+
+
+class _VorbisPictures(mediafile.VorbisImageStorageStyle):  # type: ignore[misc]  # no types
+    """Embedded pictures of Vorbis comments; a broken one does not hide the others."""
+
+    def fetch(self, mutagen_file: Any) -> list[mediafile.Image]:
+        blocks = mutagen_file.get("metadata_block_picture", [])
+        if not blocks:
+            return list(super().fetch(mutagen_file))
+        images, failures = [], []
+        for block in blocks:
+            try:
+                picture = Picture(base64.b64decode(block))  # type: ignore[no-untyped-call]
+            except (ValueError, mutagen.MutagenError) as error:
+                failures.append(error)
+            else:
+                images.append(mediafile.Image(picture.data, picture.desc, picture.type))
+        if failures and not images:
+            raise failures[0]
+        return images
+
+
+class TagFile(mediafile.MediaFile):  # type: ignore[misc]  # mediafile has no types
+    """An audio file with the fields that the catalogue needs."""
+
+    artist_values = mediafile.ListMediaField(
+        mediafile.MP3ListStorageStyle("TPE1"),
+        mediafile.MP4ListStorageStyle("\xa9ART"),
+        mediafile.ListStorageStyle("ARTIST"),
+        mediafile.ASFStorageStyle("Author"),
+    )
+    released = mediafile.DateField(
+        mediafile.MP3StorageStyle("TDRL"),
+        mediafile.MP3StorageStyle("TDRC"),
+        mediafile.MP4StorageStyle("\xa9day"),
+        mediafile.StorageStyle("DATE"),
+    )
+    released_year, released_month, released_day = (
+        released.year_field(),
+        released.month_field(),
+        released.day_field(),
+    )
+    unsynced_lyrics = mediafile.MediaField(mediafile.StorageStyle("UNSYNCEDLYRICS"))
+    pictures = mediafile.ListMediaField(
+        mediafile.MP3ImageStorageStyle(),
+        mediafile.MP4ImageStorageStyle(),
+        mediafile.APEv2ImageStorageStyle(),
+        mediafile.FlacImageStorageStyle(),
+        _VorbisPictures(),
+        out_type=mediafile.Image,
+    )
+
+
+class OggFlac(OggFLAC):
+    """mutagen's class under the name that mediafile's fields go by."""
+
+
+class MP3(ID3FileType):
+    """ID3 tags wherever they were found, under the name that mediafile's fields go by."""
+
+    def __init__(self, tags: ID3) -> None:
+        self.tags: Any = tags
+        self.info = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Id3Span:
+    """Where a tag lies in a file, its header included."""
+
+    start: int
+    byte_count: int
+
+
+class _Named(io.BufferedReader):
+    """A file under a name whose ending fits its content, which helps to tell formats apart."""
+
+    name = ""  # of the class, so that it can be set
+
+
+def open_file(file: BinaryIO, ending: str) -> TagFile:
+    """The file, also of two kinds that mediafile refuses although its fields could read them."""
+    file.seek(0)
+    named = _Named(file)  # type: ignore[arg-type]  # any reader will do
+    named.name = f"{OUR_NAME}{ending}"
+    try:
+        return TagFile(named)
+    except mediafile.FileTypeError:
+        named.seek(0)
+        opened = mutagen.File(named, options=[OggFlac, OggSpeex])
+        if opened is None:
+            raise
+        return _tag_file(opened, "ogg")
+    finally:
+        named.detach()  # which would close the file with itself
+
+
+def further_tags(file: BinaryIO, kind: str) -> Iterator[TagFile]:
+    """What else in the file holds tags; see the head of this module.
+
+    Args:
+        file: the audio file.
+        kind: the format, as mediafile names it.
+    """
+    if kind == "mp3":
+        yield from (_tag_file(MP3(_id3_at(file, span)), kind) for span in id3_spans(file)[1:])
+        first = id3_spans(file)[:1]
+        if first and first[0].start > 0:
+            yield _tag_file(MP3(_id3_at(file, first[0])), kind)
+        yield from _ape(file)
+    elif kind == "flac":
+        yield from (_tag_file(MP3(_id3_at(file, span)), kind) for span in id3_spans(file))
+    elif kind in {"wav", "aiff"}:
+        yield from _texts(file)
+
+
+def id3_spans(file: BinaryIO) -> list[_Id3Span]:
+    """The ID3v2 tags at the beginning of a file, one behind the other or behind other bytes.
+
+    Format: id3.org, ID3v2.4.0 structure, 3.1: the length has 7 bits a byte.
+    """
+    spans: list[_Id3Span] = []
+    at = 0
+    while True:
+        file.seek(at)
+        head = file.read(_SEARCHED_BYTES)
+        offset = head.find(b"ID3")
+        while offset >= 0 and not _is_id3(head[offset : offset + _ID3_HEADER_BYTES]):
+            offset = head.find(b"ID3", offset + 1)
+        if offset < 0 or b"fLaC" in head[:offset]:
+            return spans
+        length = 0
+        for byte in head[offset + 6 : offset + _ID3_HEADER_BYTES]:
+            length = length << 7 | byte
+        spans.append(_Id3Span(at + offset, _ID3_HEADER_BYTES + length))
+        at += offset + _ID3_HEADER_BYTES + length
+
+
+def id3_bytes(file: BinaryIO, span: _Id3Span) -> bytes:
+    """A tag with its header; the first 64 MiB of it."""
+    file.seek(span.start)
+    return file.read(min(span.byte_count, _TAG_BYTES_MAX))
+
+
+def _is_id3(header: bytes) -> bool:
+    return (
+        len(header) == _ID3_HEADER_BYTES
+        and header[3] in _ID3_VERSIONS
+        and all(byte < 0x80 for byte in header[6:])  # noqa: PLR2004  7 bits a byte
+    )
+
+
+def _id3_at(file: BinaryIO, span: _Id3Span) -> ID3:
+    return ID3(io.BytesIO(id3_bytes(file, span)))  # type: ignore[no-untyped-call]
+
+
+def _ape(file: BinaryIO) -> Iterator[TagFile]:
+    file.seek(0)
+    try:
+        found = APEv2File(file)  # type: ignore[no-untyped-call]
+    except APENoHeaderError:
+        return
+    if found.tags:
+        yield _tag_file(found, "mp3")
+
+
+def _texts(file: BinaryIO) -> Iterator[TagFile]:
+    file.seek(0)
+    try:
+        with soundfile.SoundFile(file) as opened:
+            texts = opened.copy_metadata()
+    except soundfile.LibsndfileError:
+        return  # the feature stage says so
+    tags: Any = ID3()  # type: ignore[no-untyped-call]
+    for name, frame in _TEXTS.items():
+        if texts.get(name):
+            tags.add(frame(encoding=3, text=[texts[name]]))  # type: ignore[no-untyped-call]
+    yield _tag_file(MP3(tags), "mp3")
+
+
+def _tag_file(opened: Any, kind: str) -> TagFile:
+    """Mediafile's fields over a file that was opened without it."""
+    file = TagFile.__new__(TagFile)
+    file.mgfile, file.type = opened, kind
+    return file
