@@ -9,7 +9,7 @@
     tags          every genre of the genre tag, as a tag of the catalogue (no user)
     lyrics        <stem>.lrc or <stem>.lyrics.txt; else the tag; without time stamps and headers.
                   A plain <stem>.txt is never read: next to recordings it is often a licence.
-    cover         embedded; else <stem>.jpg, .jpeg or .png; else cover.* or folder.* in the folder
+    cover         embedded; else an image <stem>.jpg, .png, .webp, …; else cover.* or folder.*
 
 Files beside a recording are found in any letter case. Files with the same bytes become one track,
 the first by path, with the lyrics and cover beside another one where it has none. A file without

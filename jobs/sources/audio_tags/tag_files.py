@@ -23,9 +23,10 @@ from mutagen.id3 import ID3, TALB, TCON, TDRC, TIT2, TPE1, ID3FileType
 from mutagen.oggflac import OggFLAC
 from mutagen.oggspeex import OggSpeex
 
+from jobs.sources.music_files.audio_format import ID3_HEADER_BYTES, id3_byte_count
+
 OUR_NAME = "audio"
 """A file's name before its ending, as messages of mediafile begin."""
-_ID3_HEADER_BYTES = 10
 _ID3_VERSIONS = (2, 3, 4)
 _SEARCHED_BYTES = 2**16  # where a tag may begin behind bytes that belong to nothing
 _TAG_BYTES_MAX = 64 * 2**20
@@ -137,38 +138,31 @@ def further_tags(file: BinaryIO, kind: str) -> Iterator[TagFile]:
         file: the audio file.
         kind: the format, as mediafile names it.
     """
-    if kind == "mp3":
-        yield from (_tag_file(MP3(_id3_at(file, span)), kind) for span in id3_spans(file)[1:])
-        first = id3_spans(file)[:1]
-        if first and first[0].start > 0:
-            yield _tag_file(MP3(_id3_at(file, first[0])), kind)
-        yield from _ape(file)
-    elif kind == "flac":
-        yield from (_tag_file(MP3(_id3_at(file, span)), kind) for span in id3_spans(file))
+    if kind in {"mp3", "flac"}:
+        for span in id3_spans(file):
+            if kind == "flac" or span.start > 0:  # mutagen has read the one where an MP3 begins
+                yield _tag_file(MP3(_id3_at(file, span)), kind)
+        if kind == "mp3":
+            yield from _ape(file)
     elif kind in {"wav", "aiff"}:
         yield from _texts(file)
 
 
 def id3_spans(file: BinaryIO) -> list[_Id3Span]:
-    """The ID3v2 tags at the beginning of a file, one behind the other or behind other bytes.
-
-    Format: id3.org, ID3v2.4.0 structure, 3.1: the length has 7 bits a byte.
-    """
+    """The ID3v2 tags at the beginning of a file, one behind the other or behind other bytes."""
     spans: list[_Id3Span] = []
     at = 0
     while True:
         file.seek(at)
         head = file.read(_SEARCHED_BYTES)
         offset = head.find(b"ID3")
-        while offset >= 0 and not _is_id3(head[offset : offset + _ID3_HEADER_BYTES]):
+        while offset >= 0 and not _is_id3(head[offset : offset + ID3_HEADER_BYTES]):
             offset = head.find(b"ID3", offset + 1)
         if offset < 0 or b"fLaC" in head[:offset]:
             return spans
-        length = 0
-        for byte in head[offset + 6 : offset + _ID3_HEADER_BYTES]:
-            length = length << 7 | byte
-        spans.append(_Id3Span(at + offset, _ID3_HEADER_BYTES + length))
-        at += offset + _ID3_HEADER_BYTES + length
+        span = _Id3Span(at + offset, ID3_HEADER_BYTES + id3_byte_count(head[offset:]))
+        spans.append(span)
+        at = span.start + span.byte_count
 
 
 def id3_bytes(file: BinaryIO, span: _Id3Span) -> bytes:
@@ -179,7 +173,7 @@ def id3_bytes(file: BinaryIO, span: _Id3Span) -> bytes:
 
 def _is_id3(header: bytes) -> bool:
     return (
-        len(header) == _ID3_HEADER_BYTES
+        len(header) == ID3_HEADER_BYTES
         and header[3] in _ID3_VERSIONS
         and all(byte < 0x80 for byte in header[6:])  # noqa: PLR2004  7 bits a byte
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _OGG_ENDINGS = (".ogg", ".oga", ".opus")
-_ID3_HEADER_BYTES = 10
+ID3_HEADER_BYTES = 10
 _SIGNATURE_BYTES = 12
 _MPEG_SYNC = 0xFFE0
 _MPEG_LAYER = 0x0006  # 0 in the frames of AAC, which begin like those of MP3
@@ -17,7 +17,7 @@ def ending_by_content(content: bytes, ending: str) -> str:
         ending: its ending in lower case, with the dot.
     """
     has_id3 = content.startswith(b"ID3")
-    start = _ID3_HEADER_BYTES + _id3_byte_count(content) if has_id3 else 0
+    start = ID3_HEADER_BYTES + id3_byte_count(content) if has_id3 else 0
     found = _ending(content[start : start + _SIGNATURE_BYTES])
     return ending if found is None or (found == ".ogg" and ending in _OGG_ENDINGS) else found
 
@@ -40,9 +40,9 @@ def _ending(content: bytes) -> str | None:
     return ".mp3" if is_mpeg_frame else None
 
 
-def _id3_byte_count(content: bytes) -> int:
-    """Bytes of the tag after its header: four numbers of 7 bits."""
+def id3_byte_count(content: bytes) -> int:
+    """Bytes of the ID3v2 tag with which content begins, without its header: 4 numbers of 7 bits."""
     count = 0
-    for byte in content[6:_ID3_HEADER_BYTES]:
+    for byte in content[6:ID3_HEADER_BYTES]:
         count = count << 7 | byte & 0x7F
     return count

@@ -8,7 +8,7 @@ Info and VBRI headers are conventions of encoders.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SYNC = 0x7FF  # the first 11 bits of a frame
 _LAYER_3 = 1
@@ -23,8 +23,6 @@ _HEADER_BYTES = 4
 _ID3_HEADER_BYTES = 10
 _TOLERANCE = 1  # some encoders count the frame that holds the header, some do not
 _XING_BITRATE_INDEX = 12  # its frame has room for the header in every version, at every rate
-
-
 _SEARCHED_BYTES = 2**17  # where a first frame may lie behind bytes that belong to nothing
 _FRAMES_IN_A_ROW = 3  # that tell a frame from bytes that look like the header of one
 _OTHER_FORMATS = (b"fLaC", b"OggS", b"FORM")
@@ -75,15 +73,11 @@ def with_true_frame_count(content: bytes) -> bytes:
     Of a file with other bytes before its first frame the copy begins with that frame, because
     libsndfile does not know it by anything else.
     """
-    found = _first_frame(content)
-    if found is None:
+    first = _first_frame(content)
+    if first is None:
         return content
-    if found.at != _audio_start(content):
-        content = content[found.at :]
-    start = _audio_start(content)
-    first = _frame(content, start)
-    if first is None:  # it was found there
-        raise AssertionError
+    if first.at != _audio_start(content):
+        content, first = content[first.at :], replace(first, at=0)
     count_at = _count_position(content, first)
     if count_at is None:
         n_frames, is_variable = _count(content, first)
