@@ -17,6 +17,7 @@ from mutagen.id3 import ID3
 from jobs.sources.audio_tags.tag_files import (
     OUR_NAME,
     TagFile,
+    bytes_outside_id3,
     further_tags,
     id3_bytes,
     id3_spans,
@@ -165,6 +166,9 @@ def _name_unread(
             for name, (new, old) in _NAMES_IN_ID3.items()
             if (old if is_2 else new) in content and new not in frames
         }
+    if tagged[0].type == "mp3":
+        stray = bytes_outside_id3(file)
+        unread |= {name for name, (new, _) in _NAMES_IN_ID3.items() if new in stray}
     for name in unread:
         if not found.get(name):
             failures.setdefault(name, "is in the file in a form that cannot be read; left out")

@@ -171,6 +171,24 @@ def id3_bytes(file: BinaryIO, span: _Id3Span) -> bytes:
     return file.read(min(span.byte_count, _TAG_BYTES_MAX))
 
 
+def bytes_outside_id3(file: BinaryIO) -> bytes:
+    """What lies before, between and behind the tags at the beginning of a file, up to 64 KiB each.
+
+    A tag whose own mark is damaged lies there.
+    """
+    starts = [0]
+    ends = []
+    for span in id3_spans(file):
+        ends.append(span.start)
+        starts.append(span.start + span.byte_count)
+    ends.append(starts[-1] + _SEARCHED_BYTES)
+    parts = []
+    for start, end in zip(starts, ends, strict=True):
+        file.seek(start)
+        parts.append(file.read(min(end - start, _SEARCHED_BYTES)))
+    return b"\0".join(parts)
+
+
 def _is_id3(header: bytes) -> bool:
     return (
         len(header) == ID3_HEADER_BYTES

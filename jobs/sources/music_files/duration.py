@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 import soundfile
 from mutagen.mp4._atom import Atoms
 
 from jobs.encoders.audio.decoding.mpeg_frames import FrameCount, count_frames
+from jobs.encoders.audio.decoding.stream import holds_frames
 
 DAY_MS = 86_400_000
 
@@ -21,6 +24,8 @@ _MP4_BYTES_PER_S = 64  # a frame of AAC has at most 2048 samples and takes 3 byt
 _COUNTED_BYTES = 256 * 2**20
 _FRAMES_APART = 3  # headers and cut frames at both ends
 _MP4_HEADER, _MP4_TIMES = b"moov.trak.mdia.mdhd", b"moov.trak.mdia.minf.stbl.stts"
+_OGG_PAGE = re.compile(rb"OggS\0([\0-\x07])")
+_OGG_FIRST = 2  # the flag of a stream's first page
 _WAV_PLAIN = frozenset({1, 3, 0xFFFE})
 
 
@@ -58,6 +63,7 @@ def duration_ms(file: BinaryIO, info: Any, kind: str) -> int | None:
     elif kind in {"aac", "alac"}:
         _check_mp4(file, length_s)
     else:
+        _check_chain(file)
         length_s = _of_libsndfile(file, info, kind, length_s)
     _check_range(length_s)
     return round(length_s * 1000)
@@ -118,6 +124,22 @@ def _check_mp4(file: BinaryIO, length_s: float) -> None:
         )
 
 
+def _check_chain(file: BinaryIO) -> None:
+    """Of Ogg streams one behind the other, as radio recorders write them, only the first is read.
+
+    Format: RFC 3533, 4 and 6: the first pages of all streams of a link precede its other pages.
+    """
+    file.seek(0)
+    begins = [
+        bool(page[1][0] & _OGG_FIRST) for page in _OGG_PAGE.finditer(file.read(_COUNTED_BYTES))
+    ]
+    n_links = sum(first and not before for before, first in pairwise([False, *begins]))
+    if n_links > 1:
+        raise ImpossibleDuration(
+            f"{n_links} Ogg streams lie one behind the other, of which the first is read; left out"
+        )
+
+
 def _of_libsndfile(file: BinaryIO, info: Any, kind: str, length_s: float) -> float:
     """As stated, when the last sample is there; of compressed WAV and AIFF what is decoded.
 
@@ -132,7 +154,8 @@ def _of_libsndfile(file: BinaryIO, info: Any, kind: str, length_s: float) -> flo
         with soundfile.SoundFile(file) as opened:
             if is_compressed:
                 return float(opened.frames / opened.samplerate)
-            is_there = _holds(opened, round(length_s * opened.samplerate))
+            n_frames = min(opened.frames, round(length_s * opened.samplerate))
+            is_there = holds_frames(opened, max(1, n_frames))
     except soundfile.LibsndfileError as error:
         if not is_compressed:
             return length_s  # nothing to check it with; the feature stage names the file
@@ -140,12 +163,3 @@ def _of_libsndfile(file: BinaryIO, info: Any, kind: str, length_s: float) -> flo
     if not is_there:
         raise ImpossibleDuration(f"the file states {length_s:g} s and ends before; left out")
     return length_s
-
-
-def _holds(opened: soundfile.SoundFile, n_frames: int) -> bool:
-    """Whether the file's last frame can be decoded, whatever its header says."""
-    try:
-        opened.seek(max(0, min(opened.frames, n_frames) - 1))
-        return len(opened.read(1)) == 1
-    except soundfile.LibsndfileError:
-        return False

@@ -107,7 +107,7 @@ def mono(channels: NDArray[np.float32]) -> NDArray[np.float32]:
 def preprocessing() -> dict[str, object]:
     """Preprocessing of this module, for the encoder's identity."""
     return {
-        "revision": 5,  # raise it when code of this module, stream.py or spans.py changes samples
+        "revision": 6,  # raise it when code of this module, stream.py or spans.py changes samples
         "min_s": MIN_S,
         "resampler": f"soxr {soxr.__version__} HQ",
         "decoder": soundfile.__libsndfile_version__,

@@ -7,6 +7,7 @@ Info and VBRI headers are conventions of encoders.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, replace
 
@@ -21,10 +22,12 @@ _SAMPLES_MPEG_1, _SAMPLES_MPEG_2 = 1152, 576  # of a frame
 _MONO = 3
 _HEADER_BYTES = 4
 _ID3_HEADER_BYTES = 10
+_ID3_VERSIONS = (2, 3, 4)
 _TOLERANCE = 1  # some encoders count the frame that holds the header, some do not
 _XING_BITRATE_INDEX = 12  # its frame has room for the header in every version, at every rate
 _SEARCHED_BYTES = 2**17  # where a first frame may lie behind bytes that belong to nothing
 _FRAMES_IN_A_ROW = 3  # that tell a frame from bytes that look like the header of one
+_MARKS = re.compile(rb"\xff|ID3")  # with which a frame or a tag may begin
 _OTHER_FORMATS = (b"fLaC", b"OggS", b"FORM")
 
 
@@ -98,11 +101,15 @@ def _first_frame(content: bytes) -> _Frame | None:
     first = _frame(content, start)
     if first and _frame(content, first.at + first.byte_count):
         return first
-    at = content.find(b"\xff", start, start + _SEARCHED_BYTES)
-    while at >= 0:
-        if _begins_a_row(content, at):
-            return _frame(content, at)
-        at = content.find(b"\xff", at + 1, start + _SEARCHED_BYTES)
+    at, end = start, start + _SEARCHED_BYTES
+    while mark := _MARKS.search(content, at, end):
+        if mark[0] == b"ID3":
+            behind_tag = _behind_tag(content, mark.start())
+            at, end = behind_tag or mark.end(), max(end, (behind_tag or 0) + _SEARCHED_BYTES)
+        elif _begins_a_row(content, mark.start()):
+            return _frame(content, mark.start())
+        else:
+            at = mark.end()
     return None
 
 
@@ -116,14 +123,22 @@ def _begins_a_row(content: bytes, at: int) -> bool:
 
 
 def _audio_start(content: bytes) -> int:
-    """Where the first frame is expected: after ID3v2 tags, whose length has 7 bits a byte."""
+    """Where the first frame is expected: after the ID3v2 tags with which the file begins."""
     at = 0
-    while content[at : at + 3] == b"ID3" and len(content) >= at + _ID3_HEADER_BYTES:
-        length = 0
-        for byte in content[at + 6 : at + _ID3_HEADER_BYTES]:
-            length = length << 7 | byte & 0x7F
-        at += _ID3_HEADER_BYTES + length
+    while behind_tag := _behind_tag(content, at):
+        at = behind_tag
     return at
+
+
+def _behind_tag(content: bytes, at: int) -> int | None:
+    """Where the ID3v2 tag at a place ends; None when there is none."""
+    header = content[at : at + _ID3_HEADER_BYTES]
+    if len(header) < _ID3_HEADER_BYTES or header[:3] != b"ID3" or header[3] not in _ID3_VERSIONS:
+        return None
+    length = 0
+    for byte in header[6:]:  # 7 bits each
+        length = length << 7 | byte & 0x7F
+    return at + len(header) + length
 
 
 def _frame(content: bytes, at: int) -> _Frame | None:

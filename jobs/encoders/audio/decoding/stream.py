@@ -71,7 +71,7 @@ def open_recording(content: bytes, excerpts: Excerpts) -> Recording:
     n_frames = None
     if not spans or spans == [Span(0, stream.frames)]:  # read on to wherever it truly ends
         stretches = iter([(0, _blocks(stream, max_frames))])
-    elif _holds(stream, spans[-1].end):
+    elif holds_frames(stream, spans[-1].end):
         n_frames, stretches = stream.frames, _stretches(stream, spans)
     else:
         stream = _open(content)  # a stream is unusable after a failed seek
@@ -108,6 +108,15 @@ def open_whole(content: bytes) -> WholeRecording:
     return WholeRecording(stream.channels, stream.samplerate, has_order_of_vorbis, blocks)
 
 
+def holds_frames(stream: soundfile.SoundFile, n_frames: int) -> bool:
+    """Whether so many frames can be decoded, whatever the header says; moves the stream."""
+    try:
+        stream.seek(n_frames - 1)
+        return len(stream.read(1)) == 1
+    except soundfile.LibsndfileError:
+        return False  # reading from the start tells a false length from broken bytes
+
+
 def limits() -> dict[str, object]:
     """Limits of this module, for the encoder's identity."""
     return {
@@ -135,15 +144,6 @@ def _open(content: bytes) -> _Stream:
             f"at most {MAX_SAMPLES_PER_S} are decoded",
         )
     return stream
-
-
-def _holds(stream: _Stream, n_frames: int) -> bool:
-    """Whether the stream has so many frames, whatever its header says."""
-    try:
-        stream.seek(n_frames - 1)
-        return len(stream.read(1)) == 1
-    except soundfile.LibsndfileError:
-        return False  # reading from the start tells a false length from broken bytes
 
 
 def _stretches(stream: _Stream, spans: Sequence[Span]) -> Iterator[tuple[int, Blocks]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import numpy as np
@@ -132,3 +133,28 @@ def test_an_mp3_without_a_header_is_as_long_as_its_frames(music, tmp_path):
 
     [row] = tracks_by_title(tmp_path).values()
     assert row["track_duration_ms"] == pytest.approx(500, abs=250)
+
+
+@pytest.mark.parametrize("kind", ["VORBIS", "OPUS"])
+def test_of_ogg_streams_one_behind_the_other_the_first_is_read_which_is_named(
+    music, tmp_path, kind
+):
+    """A radio's recorder begins a stream with every song."""
+    links = []
+    for seed in range(3):
+        sink = io.BytesIO()
+        tone = np.sin(np.arange(24_000) * (0.2 + seed / 50)) / 2
+        soundfile.write(sink, tone, 48_000, format="OGG", subtype=kind)
+        links.append(sink.getvalue())
+    music.mkdir()
+    (music / "radio.ogg").write_bytes(b"".join(links))
+    (music / "song.ogg").write_bytes(links[0])
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    durations = {
+        title: row["track_duration_ms"] for title, row in tracks_by_title(tmp_path).items()
+    }
+    assert durations == {"radio": None, "song": 500}
+    assert remark.path == "radio.ogg"
+    assert "3 Ogg streams" in remark.reason

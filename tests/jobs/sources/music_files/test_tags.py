@@ -243,6 +243,14 @@ def an_encoding_that_is_none(file):
     return b"ID3\4\0\0\0\0\0\x0f" + frame + draw(file).read_bytes()
 
 
+def a_damaged_mark(file):
+    return b"IDJ" + id3(*WEIR)[3:] + draw(file).read_bytes()
+
+
+def a_damaged_mark_behind_a_tag(file):
+    return id3(mutagen.id3.TXXX(encoding=3, text="b")) + a_damaged_mark(file)
+
+
 def a_box_of_latin_1(_):
     return mp4(**{"\xa9nam": value(b"bl\xe5"), "\xa9ART": value(b"Low")})
 
@@ -256,6 +264,8 @@ def vorbis_of_latin_1(file):
     [
         (latin_1_in_utf_8, ".mp3"),
         (an_encoding_that_is_none, ".mp3"),
+        (a_damaged_mark, ".mp3"),
+        (a_damaged_mark_behind_a_tag, ".mp3"),
         (a_box_of_latin_1, ".m4a"),
         (vorbis_of_latin_1, ".flac"),
     ],
@@ -267,7 +277,7 @@ def test_a_tag_that_cannot_be_read_is_named(music, tmp_path, write, ending):
 
     [remark] = ingest(music, tmp_path).remarks
 
-    assert remark.reason.startswith("title: ")
+    assert "title: " in remark.reason
 
 
 def id3(*frames):

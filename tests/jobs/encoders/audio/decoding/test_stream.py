@@ -66,6 +66,8 @@ def aiff(n_frames: int) -> bytes:
     return with_bytes(content, content.index(b"COMM") + 10, struct.pack(">I", n_frames))
 
 
+LARGE_ID3 = b"ID3\4\0\0\0\x10\0\0" + bytes(2**18)  # more than is searched behind other bytes
+
 FALSE_LENGTHS = {
     "flac 0": flac(0),
     "flac doubled": flac(2 * N_SAMPLES),
@@ -79,6 +81,8 @@ FALSE_LENGTHS = {
     "mp3 behind a byte": b"x" + mp3(1),
     "mp3 behind NULs": bytes(2_000) + mp3(1),
     "mp3 behind ID3 and NULs": b"ID3\4\0\0\0\0\0\x0a" + bytes(900) + mp3(2),
+    "mp3 behind a byte and a large ID3": b"x" + LARGE_ID3 + mp3(2),
+    "mp3 behind what looks like an ID3": b"ID3 and no tag" + mp3(1),
     "mp3 behind APE tags": b"APETAGEX\xd0\7\0\0\x20\0\0\0" + bytes(60) + mp3(1),
     "wav 0": wav(0, riff=0),
     "wav 1": wav(1),
