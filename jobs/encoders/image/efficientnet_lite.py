@@ -19,7 +19,7 @@ from PIL import Image
 from feature_store.lake.encoder_rows import EncoderIdentity
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.image import image_file
-from jobs.encoders.weight_packages import WeightPackage, weights_folder
+from feature_store.weight_packages import WeightPackage, weights_folder
 
 ENCODER_ID = "efficientnet-lite0-v1"
 SIDE_PIXELS = 224

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from feature_store.lake.storage import sha256_of
 from jobs.encoders.text.words import fold
-from jobs.encoders.weight_packages import WeightPackage, weights_folder
+from feature_store.weight_packages import WeightPackage, weights_folder
 
 PACKAGE = WeightPackage(
     "glin-profanity",

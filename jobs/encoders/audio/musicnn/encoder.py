@@ -16,7 +16,7 @@ from jobs.encoders.audio.decoding import audio_file
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.audio.spectrograms import musicnn_mel
 from jobs.encoders.identity import encoder_identity
-from jobs.encoders.weight_packages import WeightPackage, weights_folder
+from feature_store.weight_packages import WeightPackage, weights_folder
 
 ENCODER_ID = "musicnn-mtt-v1"
 PATCH_FRAMES = 187  # 3 s, the length that the network was trained on

