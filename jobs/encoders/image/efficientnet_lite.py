@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from feature_store.lake.encoder_rows import EncoderIdentity
+from feature_store.weight_packages import WeightPackage, weights_folder
 from jobs.encoders.identity import encoder_identity
 from jobs.encoders.image import image_file
-from feature_store.weight_packages import WeightPackage, weights_folder
 
 ENCODER_ID = "efficientnet-lite0-v1"
 SIDE_PIXELS = 224

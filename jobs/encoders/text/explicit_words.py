@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from feature_store.lake.storage import sha256_of
-from jobs.encoders.text.words import fold
 from feature_store.weight_packages import WeightPackage, weights_folder
+from jobs.encoders.text.words import fold
 
 PACKAGE = WeightPackage(
     "glin-profanity",

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.lake.encoder_rows import EncoderIdentity
+from feature_store.weight_packages import WeightPackage, weights_folder
 from jobs.encoders.audio.decoding import audio_file
 from jobs.encoders.audio.encoding import AudioEncoding
 from jobs.encoders.audio.spectrograms import musicnn_mel
 from jobs.encoders.identity import encoder_identity
-from feature_store.weight_packages import WeightPackage, weights_folder
 
 ENCODER_ID = "musicnn-mtt-v1"
 PATCH_FRAMES = 187  # 3 s, the length that the network was trained on
