@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial, reduce
@@ -38,7 +38,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
-__all__ = ["TableMissing", "Written", "append", "exists", "read_table", "write_slice"]
+__all__ = [
+    "TableMissing",
+    "Written",
+    "append",
+    "exists",
+    "read_rows_of_keys",
+    "read_table",
+    "write_slice",
+]
+
+ROWS_OF_A_STREAM = 256
+"""Rows of a batch of `read_rows_of_keys`: 80 MB of spectrograms."""
 
 _COMMIT_ATTEMPTS = 16
 """delta-rs's own number of attempts."""
@@ -119,6 +130,51 @@ def read_table(
     if in_key_order and rows.num_rows:
         rows = pl.DataFrame(rows).sort(list(table.key)).select(selected).to_arrow()
     return rows.select(selected).cast(schema)
+
+
+def read_rows_of_keys(
+    lake: str,
+    table: Table,
+    *,
+    key_column: str,
+    keys: Collection[str],
+    columns: Sequence[str],
+    where: Mapping[str, str],
+) -> Iterator[pa.RecordBatch]:
+    """The rows with one of these keys, as a stream: large rows, of which a few are asked for.
+
+    The keys of all rows are read first, then the other columns of those row groups alone that hold
+    one of them.
+
+    Args:
+        lake: where the tables are.
+        table: its contract.
+        key_column: the column that `keys` are values of.
+        keys: those whose rows are asked for.
+        columns: of the rows.
+        where: values by column; only rows with these are read.
+
+    Raises:
+        TableMissing: there is no such table.
+        ContractError: the table has no such column.
+    """
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    _schema_of(table, [key_column, *columns, *where])
+    conditions = reduce(and_, [ds.field(name) == value for name, value in where.items()])
+    is_asked_for = conditions & ds.field(key_column).isin(pa.array(sorted(keys), pa.string()))
+    dataset = open_dataset(open_table(lake, table), table.arrow_schema)
+    for file in dataset.get_fragments(filter=conditions):
+        for group in file.split_by_row_group():
+            n_found = group.count_rows(filter=is_asked_for)
+            if n_found:
+                yield from group.to_batches(
+                    schema=dataset.schema,
+                    columns=list(columns),
+                    filter=is_asked_for,
+                    batch_size=ROWS_OF_A_STREAM,
+                )
 
 
 def write_slice(
