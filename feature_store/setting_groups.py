@@ -57,6 +57,7 @@ class LandingSettings(BaseModel):
 
     earliest_date: date = Field(
         date(1990, 1, 1),
+        ge=date(1970, 1, 1),
         description="Listens, feedback, impressions and follows of earlier days are rejected: "
         "most have seconds and milliseconds mistaken for each other.",
     )

@@ -20,7 +20,8 @@ data_interval_start.
 EVERY_NOON = CronDataIntervalTimetable("0 12 * * *", "UTC")
 """Six hours after the deadline of the nightly run."""
 
-START_DATE = datetime(2020, 1, 1, tzinfo=UTC)
+START_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+"""The first day that can have a night: no landing.earliest_date lies before it."""
 
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "evensong",

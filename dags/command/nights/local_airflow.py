@@ -85,12 +85,19 @@ def run_night(as_of: date, conf: dict[str, str], progress: Any) -> FinishedNight
         progress: an Airflow listener with expect() and failure, such as NightProgress.
 
     Raises:
-        NightFailed: a task failed; carries its message.
+        NightFailed: a task failed; carries its message. Or the day can have no night.
     """
     from airflow.sdk.listener import get_listener_manager
 
     from dags.nightly import evensong_nightly
     from dags.operators.run_context import run_id_of
+    from dags.policy.defaults import START_DATE
+
+    if as_of < START_DATE.date():
+        raise NightFailed(
+            f"night of {as_of}: no day before {START_DATE.date()} has a night; nothing was "
+            "written; give the day that the night covers"
+        )
 
     night = evensong_nightly()
     progress.expect(len(night.tasks))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 from rich.console import Console
+
+from feature_store.setting_groups import LandingSettings
 
 MARCH_1 = date(2026, 3, 1)
 JAVA_ERROR = (
@@ -25,10 +27,11 @@ def ran(monkeypatch, session_settings):
     from airflow.sdk import dag, task
 
     from dags import nightly
+    from dags.policy.defaults import START_DATE
 
     started = []
 
-    @dag(dag_id="evensong_nightly", start_date=datetime(2020, 1, 1, tzinfo=UTC), schedule=nightly.NIGHTLY)  # fmt: skip
+    @dag(dag_id="evensong_nightly", start_date=START_DATE, schedule=nightly.NIGHTLY)
     def small_night():
         @task
         def raw_users():
@@ -59,7 +62,8 @@ def ran(monkeypatch, session_settings):
     return started
 
 
-def test_the_first_failure_is_printed_at_once_and_ends_the_night(ran):
+@pytest.mark.parametrize("as_of", [MARCH_1, LandingSettings().earliest_date])
+def test_the_first_failure_is_printed_at_once_and_ends_the_night(ran, as_of):
     from dags.command.nights.local_airflow import NightFailed, run_night
     from dags.command.nights.progress import NightProgress
 
@@ -68,10 +72,19 @@ def test_the_first_failure_is_printed_at_once_and_ends_the_night(ran):
         NightProgress(Console(file=printed, width=60)) as progress,
         pytest.raises(NightFailed, match=r"^raw_users: raw_users: \[red\]broken\[/\]$"),
     ):
-        run_night(MARCH_1, {}, progress)
+        run_night(as_of, {}, progress)
 
     assert "  ✗ raw_users: raw_users: [red]broken[/]\n" in printed.getvalue()
     assert "java.base" not in printed.getvalue()
     assert "core_tracks" not in ran
     assert "published_runs" not in ran
     assert ran[-1] == "report"
+
+
+def test_a_day_before_any_other_has_no_night_and_says_so(ran):
+    from dags.command.nights.local_airflow import NightFailed, run_night
+
+    with pytest.raises(NightFailed, match="no day before 1970-01-01 has a night"):
+        run_night(date(1969, 12, 31), {}, None)
+
+    assert ran == []
