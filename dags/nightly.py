@@ -11,7 +11,8 @@ that is not published by then raises the alert "late".
 **When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked`
 event in published_runs. A failed gate, a publication by another run and an erasure meanwhile are
 not retried; Airflow has retried every other failure twice. infra/runbook.md says what to do. A run
-in which feat_semantics or feat_track_semantics alone is red has published: nothing waits for them.
+in which nothing but core_track_pairs, feat_semantics and feat_track_semantics is red has published:
+publication waits for none of them.
 
 **To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for
 the same as_of.
@@ -121,6 +122,8 @@ def evensong_nightly() -> None:
         events = [spark_job("core_listens"), spark_job("core_impressions")]
         daily = spark_job("core_daily_listens")
         chain(raw, tracks, events, daily)
+        # Publication does not wait for the pairs: no published table reads them.
+        chain(events, spark_job("core_track_pairs"))
         chain(tracks, core)
     with TaskGroup("features", prefix_group_id=False):
         encoders = spark_job("feat_encoders")

@@ -35,6 +35,11 @@ TRACK_ID = Column("track_id", Kind.STRING, "The service's id of a track.")
 SIMILAR_TRACK_ID = Column(
     "similar_track_id", Kind.STRING, "The track that is similar by audio, lyrics or tags."
 )
+TRIGGER_TRACK_ID = Column(
+    "trigger_track_id",
+    Kind.STRING,
+    "The track that the listener played just before, in the same session.",
+)
 ARTIST_ID = Column("artist_id", Kind.STRING, "The service's id of an artist.")
 ALBUM_ID = Column("album_id", Kind.STRING, "The service's id of an album.")
 TITLE = Column("title", Kind.STRING, "Title as the service shows it.")

@@ -4,6 +4,9 @@ from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
 from feature_store.tables.raw import FEEDBACK_ACTIONS
 
+FINISHED_RATIO = 0.8
+"""A listen with at least this completion_ratio was finished."""
+
 CORE_USERS = Table(
     name="core_users",
     meaning="Listeners: registered ones, and ones that only listens, follows or feedback name.",
@@ -105,6 +108,29 @@ CORE_DAILY_LISTENS = Table(
     constraints=(Within("listen_count", 1, 2**53),),
 )
 
+CORE_TRACK_PAIRS = Table(
+    name="core_track_pairs",
+    meaning="Pairs of tracks that training of the music encoder learns taste from: a listener "
+    "finished the second track right after the first, the trigger. One row for each listen with "
+    f"completion_ratio >= {FINISHED_RATIO} that is organic as in core_daily_listens and follows, "
+    "in the same session, a listen of another track. A listen without completion_ratio makes no "
+    "pair; a pair that comes again is a further row. The trigger is the listen just before "
+    "(listened_at_utc, then listen_id) among those known by the row's known_from_date, which is "
+    "the second listen's and so the later of both; a listen that becomes known later changes no "
+    "row. Likes are not in this table: training joins "
+    "core_feedback as of its cut.",
+    columns=(
+        c.LISTEN_ID,
+        c.USER_ID,
+        c.TRIGGER_TRACK_ID,
+        c.TRACK_ID,
+        c.LISTENED_DATE,
+        c.KNOWN_FROM_DATE,
+    ),
+    key=("listen_id",),
+    time=Time.KNOWN,
+)
+
 CORE_LISTEN_COUNTS = Table(
     name="core_listen_counts",
     meaning="Listens per user and track where the source has no times; the newest count replaces "
@@ -142,6 +168,7 @@ TABLES = (
     CORE_LISTENS,
     CORE_IMPRESSIONS,
     CORE_DAILY_LISTENS,
+    CORE_TRACK_PAIRS,
     CORE_LISTEN_COUNTS,
     CORE_FOLLOWS,
     CORE_FEEDBACK,
