@@ -11,8 +11,8 @@ that is not published by then raises the alert "late".
 **When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked`
 event in published_runs. A failed gate, a publication by another run and an erasure meanwhile are
 not retried; Airflow has retried every other failure twice. infra/runbook.md says what to do. A run
-in which nothing but core_track_pairs, feat_semantics and feat_track_semantics is red has published:
-publication waits for none of them.
+in which only core_track_pairs, feat_track_texts, feat_semantics or feat_track_semantics is red has
+published: publication waits for none of them.
 
 **To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for
 the same as_of.
@@ -136,6 +136,8 @@ def evensong_nightly() -> None:
         chain([encoders, content[0], answers], spark_job("feat_track_semantics"))
         track_tags = spark_job("feat_track_tags")
         chain(tags, [encoders, spark_job("feat_tags")], track_tags)
+        # Publication does not wait for the texts: no published table reads them.
+        chain([tags, encoders, content[1]], spark_job("feat_track_texts"))
     with TaskGroup("graph", prefix_group_id=False):
         nodes = spark_job("graph_nodes")
         edges = [spark_job(name) for name in EDGE_TABLES]

@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from feature_store.track_text import TEXT_FIELDS, TextField
+
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 MIN_WINDOW_S = 3.0  # of audio: one input of MusiCNN, and two beats of 40 a minute
 
@@ -132,7 +134,7 @@ class GraphSettings(BaseModel):
         1,
         ge=1,
         description="Listeners who must give a track the same tag before it becomes an edge; "
-        "feat_track_tags excludes rarer tags too.",
+        "feat_track_tags and feat_track_texts exclude rarer tags too.",
     )
 
 
@@ -312,6 +314,12 @@ class EncoderSettings(BaseModel):
     audio_mel: bool = Field(
         default=True,
         description="Write feat_mel, 320 kB a recording: the input of HTCL's audio tower.",
+    )
+    text_fields: tuple[TextField, ...] = Field(
+        TEXT_FIELDS,
+        min_length=1,
+        description="Parts of a track's text in feat_track_texts, which always stand in this "
+        "order: title, artist, tags, language, lyrics.",
     )
     contents_per_commit: int = Field(
         2_000,

@@ -5,6 +5,7 @@ because it is the one dictionary.
 """
 
 from feature_store.contract import Column, Kind
+from feature_store.track_text import MAX_EXCERPT_CHARACTERS
 
 # --- time and provenance -----------------------------------------------------------------------
 AS_OF_DATE = Column(
@@ -281,6 +282,19 @@ LANGUAGE_CONFIDENCE = Column(
     "lingua's probability of the most likely of 75 languages, rounded to 4 decimals.",
     "0..1",
 ).or_null("when the lyrics hold nothing that tells languages apart")
+LYRICS_EXCERPT = Column(
+    "lyrics_excerpt",
+    Kind.STRING,
+    f"First {MAX_EXCERPT_CHARACTERS} characters of the lyrics on one line, cut at a word's end.",
+).or_null("when the track has no lyrics, or they cannot be read")
+TRACK_TEXT = Column(
+    "track_text",
+    Kind.STRING,
+    "Text of the track, composed of the parts that encoders.text_fields names.",
+).or_null("when the track has none of them")
+TEXT_SHA256 = Column("text_sha256", Kind.STRING, "SHA-256 of track_text in UTF-8.").or_null(
+    "when track_text is"
+)
 LINE_COUNT = Column(
     "line_count", Kind.LONG, "Lines of the lyrics that hold a letter or a digit."
 ).or_null("when the lyrics hold no word")

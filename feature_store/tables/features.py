@@ -6,6 +6,7 @@ The key means that no content is encoded twice.
 from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
 from feature_store.tables.attributes import ATTRIBUTE_COLUMNS, ATTRIBUTE_RULES
+from feature_store.track_text import MAX_TAGS, TEXT_FIELDS
 
 EMOTION_SOURCES = ("audio", "lyrics")
 SEMANTICS_SOURCES = ("probe", "llm")
@@ -147,6 +148,26 @@ FEAT_TRACK_TAGS = Table(
     time=Time.AS_OF,
 )
 
+FEAT_TRACK_TEXTS = Table(
+    name="feat_track_texts",
+    meaning="The text of each track of the catalogue, also of one that is not available, for the "
+    f"music encoder: {', '.join(TEXT_FIELDS)}, in this order and as far as encoders.text_fields "
+    f"names them. Of the tags that at least graph.min_tagger_count gave, the {MAX_TAGS} with most "
+    "givers (the catalogue is one), then by name; the language by its English name. Training "
+    "composes the text again, by the same rule (feature_store/track_text.py), where tags of some "
+    "listeners must stay out.",
+    columns=(
+        c.AS_OF_DATE,
+        c.TRACK_ID,
+        c.LANGUAGE.or_null("when the track has no lyrics"),
+        c.LYRICS_EXCERPT,
+        c.TRACK_TEXT,
+        c.TEXT_SHA256,
+    ),
+    key=("as_of_date", "track_id"),
+    time=Time.AS_OF,
+)
+
 FEAT_TRACK_EMOTION = Table(
     name="feat_track_emotion",
     meaning="Valence and arousal of each track, one row from audio and one from lyrics, never "
@@ -210,6 +231,7 @@ TABLES = (
     FEAT_COVER,
     FEAT_TAGS,
     FEAT_TRACK_TAGS,
+    FEAT_TRACK_TEXTS,
     FEAT_TRACK_EMOTION,
     FEAT_SEMANTICS,
     FEAT_TRACK_SEMANTICS,

@@ -70,6 +70,16 @@ def test_more_audio_than_a_decoder_holds_is_refused(max_audio_s):
         load_settings(encoders={"max_audio_s": max_audio_s, "audio_windows": 1})
 
 
+def test_parts_of_a_text_that_no_track_has_are_refused(monkeypatch):
+    with pytest.raises(SettingsError, match=r"encoders\.text_fields\.1 = 'mood'.*'title'"):
+        load_settings(encoders={"text_fields": ["title", "mood"]})
+    with pytest.raises(SettingsError, match=r"encoders\.text_fields = "):
+        load_settings(encoders={"text_fields": []})
+    monkeypatch.setenv("EVENSONG_ENCODERS__TEXT_FIELDS", '["lyrics", "title"]')
+
+    assert load_settings().encoders.text_fields == ("lyrics", "title")
+
+
 def test_settings_are_immutable():
     with pytest.raises(ValidationError):
         load_settings().seed = 3
