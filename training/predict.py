@@ -15,11 +15,14 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
+import pyarrow as pa
 import structlog
 import typer
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from feature_store.lake.arrow_io import Written, write_slice
+from feature_store.contract import Table, Time
+from feature_store.lake.arrow_io import Written, append, write_slice
+from feature_store.lake.lease import writer_lease
 from feature_store.privacy.suppression import erasure_guard
 from feature_store.runs.lineage import run_events, versions_of
 from feature_store.runs.run_log import record_task
@@ -41,7 +44,7 @@ from training.tasks.registry import get_family, get_task
 from training.train import device_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import nn
 
@@ -98,11 +101,15 @@ def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple
 
 
 def predict_nothing(night: Night, task_name: str) -> tuple[Written, ...]:
-    """Empty the night's slices of a task that is off, so that no earlier try is left in them."""
+    """Empty the night's slices of a task that is off, so that no earlier try is left in them.
+
+    Tables without slices stay as they are.
+    """
     lake = night.settings.lake
     return tuple(
         write_slice(lake, table, (), as_of=night.as_of, commit_note=night.run_id)
         for table in get_task(task_name).writes
+        if table.time is Time.AS_OF
     )
 
 
@@ -153,6 +160,8 @@ def _write(night: Night, output: Output, check_no_erasure: Callable[[], None]) -
         for _ in batches:
             raise AssertionError("only rank 0 is given batches")
         return None
+    if output.table.time is Time.NONE:
+        return _append(night, output.table, batches, check_no_erasure)
     return write_slice(
         night.settings.lake,
         output.table,
@@ -161,6 +170,31 @@ def _write(night: Night, output: Output, check_no_erasure: Callable[[], None]) -
         commit_note=night.run_id,
         before_commit=check_no_erasure,
     )
+
+
+def _append(
+    night: Night,
+    table: Table,
+    batches: Iterator[pa.RecordBatch],
+    check_no_erasure: Callable[[], None],
+) -> Written:
+    """Append rows of new content, a commit for each batch: a task that is stopped keeps them.
+
+    Under the table's lease, as two tasks at once would both find the same content new.
+    """
+    lake = night.settings.lake
+    none = [pa.RecordBatch.from_pylist([], table.arrow_schema)]
+    written = []
+    with writer_lease(lake, table.name) as check_lease:
+        for batch in batches:
+            check_no_erasure()
+            check_lease()
+            rows = pa.Table.from_batches([batch])
+            written.append(append(lake, table, rows, commit_note=night.run_id))
+        if not written:
+            rows = pa.Table.from_batches(none)
+            written.append(append(lake, table, rows, commit_note=night.run_id))
+    return Written.combined(written)
 
 
 @record

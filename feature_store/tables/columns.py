@@ -144,9 +144,7 @@ CONTENT_HASH = Column(
 FILE_URI = Column("file_uri", Kind.STRING, "The file, relative to the lake.")
 BYTE_COUNT = Column("byte_count", Kind.LONG, "Size of the file.", "bytes")
 LYRICS_TEXT = Column("lyrics_text", Kind.STRING, "The words.")
-AUDIO_HASH = Column("audio_hash", Kind.STRING, "content_hash of the audio.").or_null(
-    "when the track has none"
-)
+AUDIO_HASH = Column("audio_hash", Kind.STRING, "content_hash of the audio.")
 AUDIO_URI = Column("audio_uri", Kind.STRING, "Audio file, relative to the lake.").or_null(
     "when the track has none"
 )
@@ -292,9 +290,7 @@ TRACK_TEXT = Column(
     Kind.STRING,
     "Text of the track, composed of the parts that encoders.text_fields names.",
 ).or_null("when the track has none of them")
-TEXT_SHA256 = Column("text_sha256", Kind.STRING, "SHA-256 of track_text in UTF-8.").or_null(
-    "when track_text is"
-)
+TEXT_SHA256 = Column("text_sha256", Kind.STRING, "SHA-256 of track_text in UTF-8.")
 LINE_COUNT = Column(
     "line_count", Kind.LONG, "Lines of the lyrics that hold a letter or a digit."
 ).or_null("when the lyrics hold no word")
@@ -365,6 +361,22 @@ MEAN_TAG_EMBEDDING = Column(
     "Mean of the embeddings of the track's tags, each weighted by its tagger_count; tags without "
     "an embedding do not count. Added up in the order of the tags, rounded to 6 decimals.",
 )
+AUDIO_VECTOR = Column(
+    "audio_vector",
+    Kind.FLOATS,
+    "The recording in HTCL's common space, 100 numbers. Directions are compared; the length is "
+    "what the fusion of audio and text takes.",
+)
+TEXT_VECTOR = Column(
+    "text_vector", Kind.FLOATS, "The track's text in the same space, 100 numbers, likewise."
+)
+FUSED_VECTOR = Column(
+    "fused_vector", Kind.FLOATS, "Recording and text together in the same space, 100 numbers."
+)
+TRACK_VECTOR = Column(
+    "track_vector", Kind.FLOATS, "The vector that counts for the track, of length 1; 100 numbers."
+)
+VECTOR_KIND = Column("vector_kind", Kind.STRING, "Which one that is: audio, text or fused.")
 EMOTION_SOURCE = Column("emotion_source", Kind.STRING, "Source of the estimate: audio or lyrics.")
 VALENCE = Column("valence", Kind.DOUBLE, "From sad (-1) to happy (1).", "-1..1")
 AROUSAL = Column("arousal", Kind.DOUBLE, "From calm (-1) to excited (1).", "-1..1")

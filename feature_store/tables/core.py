@@ -34,7 +34,7 @@ CORE_TRACKS = Table(
         c.ISRC,
         c.RECORDING_MBID,
         c.IS_AVAILABLE,
-        c.AUDIO_HASH,
+        c.AUDIO_HASH.or_null("when the track has none"),
         c.AUDIO_URI,
         c.LYRICS_HASH,
         c.COVER_HASH,

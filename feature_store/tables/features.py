@@ -162,7 +162,7 @@ FEAT_TRACK_TEXTS = Table(
         c.LANGUAGE.or_null("when the track has no lyrics"),
         c.LYRICS_EXCERPT,
         c.TRACK_TEXT,
-        c.TEXT_SHA256,
+        c.TEXT_SHA256.or_null("when track_text is"),
     ),
     key=("as_of_date", "track_id"),
     time=Time.AS_OF,
@@ -223,6 +223,58 @@ FEAT_TRACK_SEMANTICS = Table(
     constraints=(OneOf("semantics_source", SEMANTICS_SOURCES), *ATTRIBUTE_RULES),
 )
 
+VECTOR_KINDS = ("audio", "text", "fused")
+_OF_VERSION = (c.FAMILY, c.MODEL_VERSION)
+_FILLED = (
+    "Written by training for content that has no row of the model's version yet; a new version is "
+    "filled beside the old ones."
+)
+
+FEAT_HTCL_AUDIO = Table(
+    name="feat_htcl_audio",
+    meaning=f"Recordings as HTCL hears them. {_FILLED}",
+    columns=(c.CONTENT_HASH, *_OF_VERSION, c.AUDIO_VECTOR),
+    key=("content_hash", "family", "model_version"),
+    time=Time.NONE,
+)
+
+FEAT_HTCL_TEXT = Table(
+    name="feat_htcl_text",
+    meaning=f"Texts of feat_track_texts as HTCL reads them. {_FILLED}",
+    columns=(c.TEXT_SHA256, *_OF_VERSION, c.TEXT_VECTOR),
+    key=("text_sha256", "family", "model_version"),
+    time=Time.NONE,
+)
+
+FEAT_HTCL_FUSED = Table(
+    name="feat_htcl_fused",
+    meaning="Recordings with their texts. Only of a model that has learned taste: stage 1 does not "
+    f"train the fusion. {_FILLED}",
+    columns=(c.AUDIO_HASH, c.TEXT_SHA256, *_OF_VERSION, c.FUSED_VECTOR),
+    key=("audio_hash", "text_sha256", "family", "model_version"),
+    time=Time.NONE,
+)
+
+FEAT_TRACK_HTCL = Table(
+    name="feat_track_htcl",
+    meaning="The vector that similar tracks compare, of each track with a recording or a text: the "
+    "first that the track has, in the order that validation chose for the model. Empty while "
+    "another family than HTCL is the champion of audio_text.",
+    columns=(
+        c.AS_OF_DATE,
+        c.TRACK_ID,
+        c.AUDIO_HASH.or_null("when the track has none"),
+        c.TEXT_SHA256.or_null("when the track has no text"),
+        c.VECTOR_KIND,
+        c.TRACK_VECTOR,
+        *_OF_VERSION,
+        c.RUN_ID,
+    ),
+    key=("as_of_date", "track_id"),
+    time=Time.AS_OF,
+    constraints=(OneOf("vector_kind", VECTOR_KINDS),),
+)
+
 TABLES = (
     FEAT_ENCODERS,
     FEAT_AUDIO,
@@ -235,4 +287,8 @@ TABLES = (
     FEAT_TRACK_EMOTION,
     FEAT_SEMANTICS,
     FEAT_TRACK_SEMANTICS,
+    FEAT_HTCL_AUDIO,
+    FEAT_HTCL_TEXT,
+    FEAT_HTCL_FUSED,
+    FEAT_TRACK_HTCL,
 )

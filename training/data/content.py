@@ -29,7 +29,7 @@ from feature_store.tables.features import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from torch import Tensor
@@ -172,12 +172,14 @@ def without_emotion(vectors: Vectors) -> Modality:
     return Modality(vectors.encoder, vectors.embedding, vectors.has, torch.zeros(n_tracks, 2), none)
 
 
-def encoders_of(lake: str, as_of: date) -> dict[str, str]:
-    """The encoder identity that a night reads, by feature table."""
+def encoders_of(
+    lake: str, as_of: date, tables: Iterable[Table] = tuple(TABLE_OF.values())
+) -> dict[str, str]:
+    """The encoder identity that a night reads, by feature table, of those tables that have one."""
     if not exists(lake, FEAT_ENCODERS):
         return {}
     rows = _read_encoders(lake, as_of)
-    found = {table.name: identity_of(rows, table) for table in TABLE_OF.values()}
+    found = {table.name: identity_of(rows, table) for table in tables}
     return {name: str(identity) for name, identity in found.items() if identity is not None}
 
 

@@ -130,25 +130,35 @@ class Dataset:
         exists, as an unheard track in training.
         """
         available_mask = holdout.available_mask
-        liked, tags = self.liked, self.tag_events
+        liked = self.liked
         known = liked.began_before(holdout.end) & ~self._is_hidden(
             liked.edges.target, liked, holdout
         )
-        counts = tags.began_before(holdout.end) & ~self._is_hidden(tags.edges.source, tags, holdout)
-        left = self.tagger_count - _occurrences(self.tagged, tags.edges.where(~counts))
-        stays = (left >= self.rules.min_tagger_count) & available_mask[self.tagged.source]
+        tagged, tagger_count = self.tags_before(holdout)
         graph = SocialGraph(
             nodes=self.nodes,
             listened=self._listened(holdout.before, holdout.end),
             follows=self.follows.edges.where(self.follows.began_before(holdout.end)),
             made_by=self.made_by.where(available_mask[self.made_by.source]),
-            tagged=self.tagged.where(stays),
+            tagged=tagged,
             liked=liked.edges.where(known & available_mask[liked.edges.target]),
             on_album=self.on_album.where(available_mask[self.on_album.source]),
         )
         unavailable = (~available_mask).nonzero().squeeze(1)
         content = {name: one.without(unavailable) for name, one in self.content.items()}
-        return self._view(graph, left[stays], content)
+        return self._view(graph, tagger_count, content)
+
+    def tags_before(self, holdout: Holdout) -> tuple[Edges, Tensor]:
+        """Tags of tracks that were known before the holdout, and how many gave each, shape (n,).
+
+        A listener who tagged a held-out track knows it, and does not count.
+        """
+        tags = self.tag_events
+        counts = tags.began_before(holdout.end) & ~self._is_hidden(tags.edges.source, tags, holdout)
+        left = self.tagger_count - _occurrences(self.tagged, tags.edges.where(~counts))
+        is_available = holdout.available_mask[self.tagged.source]
+        stays = (left >= self.rules.min_tagger_count) & is_available
+        return self.tagged.where(stays), left[stays]
 
     def sha256(self) -> str:
         """Hash of all that training reads; equal data of another day have the same hash.

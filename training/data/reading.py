@@ -127,7 +127,7 @@ def _read_listens(lake: str, as_of: date, nodes: Nodes, rules: GraphSettings) ->
     dated = listens_of(
         nodes.users.positions(daily["user_id"], CORE_DAILY_LISTENS.name),
         nodes.tracks.positions(daily["track_id"], CORE_DAILY_LISTENS.name),
-        _days(daily, "listened_date"),
+        days_of(daily, "listened_date"),
         _integers(daily, "listen_count"),
         _integers(daily, "completion_permille"),
     )
@@ -151,7 +151,7 @@ def _read_catalogue(lake: str, as_of: date, tracks: IdList) -> tuple[Tensor, Ten
     each = known.group_by("track_id", use_threads=False).aggregate(
         [("known_from_date", "min"), ("is_available", "last")]
     )
-    day = _days(each, "known_from_date_min")
+    day = days_of(each, "known_from_date_min")
     positions = tracks.positions(each["track_id"], CORE_TRACKS.name)
     available_from = torch.zeros(len(tracks), dtype=torch.int64)
     available_from[positions] = torch.where(day > day.min(), day, 0) if len(day) else day
@@ -230,7 +230,7 @@ def _integers(rows: pa.Table, column: str) -> Tensor:
     return torch.from_numpy(rows[column].to_numpy().astype(np.int64))
 
 
-def _days(rows: pa.Table, column: str) -> Tensor:
+def days_of(rows: pa.Table, column: str) -> Tensor:
     """A date column as days since 1970-01-01, shape (n,)."""
     return _days_or_none(rows, column)[0]
 

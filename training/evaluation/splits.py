@@ -10,6 +10,7 @@ recommendation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from feature_store.setting_groups import SplitSettings
 
 Part = TypeVar("Part")
+Other = TypeVar("Other")
 """What a task's splits hold out."""
 
 
@@ -133,6 +135,13 @@ def restrict_to_pairs_of(
         validation=split.validation.restrict_to_pairs_of(other.validation, n_tracks),
         sealed_test=split.sealed_test.restrict_to_pairs_of(other.sealed_test, n_tracks),
     )
+
+
+def map_parts(
+    split: Split[Part], validation: Callable[[Part], Other], test: Callable[[Part], Other]
+) -> Split[Other]:
+    """The same split with what another task holds out; the test stays sealed."""
+    return Split(split.rule, validation(split.validation), test(split.sealed_test))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""What the ranking task asks of its families: scores, and of an ensemble its heads."""
+"""What tasks ask of their families: scores, heads of an ensemble, vectors of tracks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -50,3 +51,45 @@ class EnsembleRecommender(Protocol):
 
     def head_scores(self, batch: UserBatch) -> HeadScores:
         """Scores and coverage of each head."""
+
+
+TEXT_METRIC = "text_recall_at_10"
+"""How well texts find recordings, among the figures of a family whose tracks have both."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedTracks:
+    """Vectors of some tracks.
+
+    Attributes:
+        vectors: unit vectors by their name, shape (n, dim) each.
+        has: which tracks have one, likewise, shape (n,) bool; other rows mean nothing.
+    """
+
+    vectors: Mapping[str, Tensor]
+    has: Mapping[str, Tensor]
+
+    def rows(self, rows: Tensor) -> EncodedTracks:
+        """Some of the tracks, by their rows here."""
+        return EncodedTracks(
+            {name: one[rows] for name, one in self.vectors.items()},
+            {name: one[rows] for name, one in self.has.items()},
+        )
+
+
+class TrackEncoder(Protocol):
+    """What a family of similar tracks offers."""
+
+    def encode(self, tracks: Tensor) -> EncodedTracks:
+        """Vectors of tracks at positions, shape (n,); unit length, on the CPU."""
+
+    def similarity(
+        self, queries: EncodedTracks, tracks: EncodedTracks, *, by_audio: bool
+    ) -> Tensor:
+        """How alike, shape (queries, tracks); -inf for a pair that cannot be compared.
+
+        Args:
+            queries: some tracks.
+            tracks: those they are compared with.
+            by_audio: by sound alone.
+        """

@@ -5,6 +5,8 @@ Only this module imports families from outside; tasks find them here by name.
 
 from __future__ import annotations
 
+from training.models.encoders.centred_cosine import CentredCosine, CentredCosineConfig
+from training.models.encoders.htcl_encoder import HTCLConfig, HTCLEncoder
 from training.models.ranking.bpr import BPR, BPRConfig
 from training.models.ranking.concat_twin import ConcatTwinConfig, concat_twin
 from training.models.ranking.ease import EASE, EASEConfig
@@ -28,4 +30,9 @@ RANKING: dict[str, Family] = {
     "mhcn": Family(MHCNConfig, MHCN),
     "concat_twin": Family(ConcatTwinConfig, concat_twin),
     "mm_gnn": Family(MMGNNConfig, MMGNN),
+}
+
+AUDIO_TEXT: dict[str, Family] = {
+    "centred_cosine": Family(CentredCosineConfig, CentredCosine),
+    "htcl": Family(HTCLConfig, HTCLEncoder),
 }

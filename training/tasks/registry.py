@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.tasks.audio_text import AudioText
 from training.tasks.protocol import Family, Task
 from training.tasks.ranking import Ranking
 
-TASKS: dict[str, Task[Any, Any, Any]] = {"ranking": Ranking()}
+TASKS: dict[str, Task[Any, Any, Any]] = {"ranking": Ranking(), "audio_text": AudioText()}
 
 
 class UnknownTaskError(LookupError):

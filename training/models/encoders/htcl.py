@@ -50,6 +50,18 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.log_mel)
 
+    def to(self, device: torch.device) -> Tracks:
+        """The same on another device."""
+        return Tracks(*(one.to(device) for one in self._parts()))
+
+    def split(self, size: int) -> list[Tracks]:
+        """The same in pieces of at most `size` tracks."""
+        pieces = zip(*(one.split(size) for one in self._parts()), strict=True)
+        return [Tracks(*piece) for piece in pieces]
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.log_mel, self.token_ids, self.is_token, self.numbers
+
 
 @dataclass(frozen=True, slots=True)
 class Projected:
@@ -95,9 +107,16 @@ class HTCL(nn.Module):
         dropout: of the audio tower.
     """
 
-    def __init__(self, size: TowerSize, text: TextTower, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        size: TowerSize,
+        text: TextTower,
+        dropout: float = 0.1,
+        *,
+        recomputes_layers: bool = False,
+    ) -> None:
         super().__init__()
-        self.audio = AudioTower(size, dropout)
+        self.audio = AudioTower(size, dropout, recomputes_layers=recomputes_layers)
         self.text = text
         self.meaning = StageHeads(size.width, text.width, 1, is_fusing=False)
         self.taste = StageHeads(size.width, text.width, 3, is_fusing=True)

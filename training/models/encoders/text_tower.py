@@ -6,9 +6,11 @@ pooler nobody trained, are pooled by the mean over their tokens, as they were tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 Pooling = Literal["pooler", "mean"]
@@ -21,6 +23,11 @@ class TextModelError(ValueError):
 class TextTower(nn.Module):
     """Tokens (batch, length) to vectors (batch, width).
 
+    Args:
+        folder: of a text model of transformers, with its tokenizer.
+        pooling: how tokens become one vector.
+        max_tokens: of a text; what is longer is cut.
+
     Attributes:
         width: of the vectors.
 
@@ -28,16 +35,17 @@ class TextTower(nn.Module):
         TextModelError: the folder has no model, or one without a pooler that is asked for.
     """
 
-    def __init__(self, folder: Path, pooling: Pooling) -> None:
+    def __init__(self, folder: Path, pooling: Pooling, max_tokens: int = 64) -> None:
         super().__init__()
-        from transformers import AutoModel
+        from transformers import AutoModel, AutoTokenizer
 
         try:
             self.model: Any = AutoModel.from_pretrained(folder, local_files_only=True)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
             raise TextModelError(
                 f"HTCL's text tower: {folder} holds no text model of transformers: {error}; name a "
-                "folder with config.json and weights"
+                "folder with config.json, a tokenizer and weights"
             ) from error
         if pooling == "pooler" and getattr(self.model, "pooler", None) is None:
             raise TextModelError(
@@ -45,6 +53,8 @@ class TextTower(nn.Module):
             )
         self.width: int = self.model.config.hidden_size
         self._pooling = pooling
+        self._max_tokens = max_tokens
+        self._folder = folder
 
     def forward(self, token_ids: Tensor, is_token: Tensor) -> Tensor:
         """The vectors, shape (batch, width).
@@ -60,3 +70,45 @@ class TextTower(nn.Module):
         weights = is_token[:, :, None].to(given.last_hidden_state.dtype)
         total: Tensor = (given.last_hidden_state * weights).sum(dim=1)
         return total / weights.sum(dim=1).clamp(min=1)
+
+    def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Token ids, and which of them are no padding; shape (n, length) each.
+
+        Args:
+            texts: n of them; an empty one is the model's marks of beginning and end alone.
+        """
+        if not texts:
+            none = torch.zeros(0, 1, dtype=torch.int64)
+            return none, none.bool()
+        found = self._tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=self._max_tokens,
+            return_tensors="pt",
+        )
+        return found["input_ids"], found["attention_mask"].bool()
+
+    def trained_parameters(self, n_layers: int) -> list[nn.Parameter]:
+        """The parameters of the upper layers and of what lies above them.
+
+        Args:
+            n_layers: upper layers that learn; -1 for the whole model, as in the paper.
+
+        Raises:
+            TextModelError: the model is not built of layers that can be counted.
+        """
+        if n_layers < 0:
+            return list(self.model.parameters())
+        layers = getattr(getattr(self.model, "encoder", None), "layer", None)
+        if layers is None:
+            raise TextModelError(
+                f"HTCL's text tower: the model in {self._folder} has no encoder.layer, so its "
+                f"upper {n_layers} layers are unknown; set text_layers = -1"
+            )
+        upper = [
+            parameter
+            for layer in layers[len(layers) - n_layers :]
+            for parameter in layer.parameters()
+        ]
+        return upper + (list(self.model.pooler.parameters()) if self._pooling == "pooler" else [])

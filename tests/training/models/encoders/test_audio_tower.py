@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.models.encoders.audio_tower import N_FRAMES, N_MELS, PAPER, AudioTower
+from training.data.spectrograms import N_FRAMES, N_MELS
+from training.models.encoders.audio_tower import PAPER, AudioTower
 from training.models.encoders.htcl import SIZES
 
 
@@ -56,3 +57,15 @@ def test_frames_of_another_place_give_another_vector(tiny):
     log_mel[0, 100:110] = log_mel[1, 900:910] = 1.0
     early, late = tiny(log_mel)
     assert (early - late).abs().max() > 1e-5
+
+
+def test_layers_that_are_computed_again_give_the_same_gradient():
+    gradients = []
+    for recomputes in (False, True):
+        torch.manual_seed(1)
+        tower = AudioTower(SIZES["tiny"], recomputes_layers=recomputes)
+        torch.manual_seed(2)  # of dropout
+        tower(torch.randn(2, N_FRAMES, N_MELS)).square().sum().backward()
+        gradients.append([parameter.grad for parameter in tower.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)

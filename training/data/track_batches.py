@@ -1,0 +1,98 @@
+"""Batches of tracks and of pairs of tracks, read ahead while the network computes."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from training.engine.distributed import n_processes, process_rank
+
+Content = TypeVar("Content")
+
+_BATCHES_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MusicBatch(Generic[Content]):
+    """Some tracks or pairs, of which each process reads its own shard.
+
+    Attributes:
+        positions: of tracks, shape (n,), or of pairs of tracks, shape (n, 2).
+        content: what was read of them, in the shard of a process alone.
+    """
+
+    positions: Tensor
+    content: Future[Content]
+
+    def shard(self, rank: int, n_shards: int) -> MusicBatch[Content]:
+        """This process's part; its content is being read already."""
+        return MusicBatch(self.positions[rank::n_shards], self.content)
+
+    def describe(self) -> str:
+        """The tracks, for an error message."""
+        return f"tracks at positions {self.positions.tolist()}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MusicBatches(Generic[Content]):
+    """Each iteration is one epoch: the positions that `draw` gives, in batches.
+
+    Attributes:
+        draw: the positions of an epoch, in the order in which they are learned; it draws by the
+            stage's generator.
+        n_positions: how many `draw` gives.
+        size: of a batch, of all processes together.
+        read: the content of a process's shard, in another thread.
+    """
+
+    draw: Callable[[], Tensor]
+    n_positions: int
+    size: int
+    read: Callable[[Tensor], Content] = field(repr=False)
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return math.ceil(self.n_positions / self.size)
+
+    def __iter__(self) -> Iterator[MusicBatch[Content]]:
+        """One epoch; what is read ahead is given up when its reader stops."""
+        rank, n_shards = process_rank(), n_processes()
+        pool = ThreadPoolExecutor(1)
+        ahead: deque[MusicBatch[Content]] = deque()
+        try:
+            for positions in self.draw().split(self.size):
+                ahead.append(
+                    MusicBatch(positions, pool.submit(self.read, positions[rank::n_shards]))
+                )
+                if len(ahead) > _BATCHES_AHEAD:
+                    yield ahead.popleft()
+            yield from ahead
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def shuffled(positions: Tensor, generator: torch.Generator) -> Tensor:
+    """The positions in a random order."""
+    return positions[torch.randperm(len(positions), generator=generator)]
+
+
+def popularity_weights(tracks: Tensor, power: float) -> Tensor:
+    """A weight for each pair, so that the second tracks of few listeners are not drowned.
+
+    1 / count ** power: at 0 pairs are drawn as often as they happened, at 1 every track is drawn as
+    often as every other.
+
+    Args:
+        tracks: the second tracks of the pairs, shape (n,).
+        power: 0 to 1.
+    """
+    _, group, count = torch.unique(tracks, return_inverse=True, return_counts=True)
+    weights: Tensor = count[group].double().pow(-power)
+    return weights
