@@ -28,15 +28,20 @@ class RecipeError(ValueError):
     """A recipe names an unknown section or key, or has a value of the wrong type."""
 
 
-def load_recipe(task: str, family: str, folder: Path = CONFIGS) -> Recipe:
+def load_recipe(task: str, family: str, folder: Path | None = None) -> Recipe:
     """The recipe of a family: the defaults, changed by `<task>/<family>.toml` where there is one.
+
+    Args:
+        task: a name in the registry of tasks.
+        family: one of its families.
+        folder: of the files; CONFIGS when left out.
 
     Raises:
         UnknownTaskError, UnknownFamilyError: there is no such task, or it has no such family.
         RecipeError: an unknown section or key, or a value of the wrong type.
     """
     get_family(task, family)
-    path = folder / task / f"{family}.toml"
+    path = (folder or CONFIGS) / task / f"{family}.toml"
     sections = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return _recipe(task, family, f"{task}/{path.name}", sections)
 

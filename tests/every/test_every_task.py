@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from feature_store.contract import Time
 from feature_store.lake.arrow_io import read_table
 from feature_store.privacy import requests
 from feature_store.setting_groups import SplitSettings
@@ -33,7 +34,10 @@ from training.train import train
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
+OWN_FOLDERS = ("training/models/encoders/", "training/models/ranking/", "training/tasks/")
 TASK_NAMES = [*TASKS, worlds.SENTENCES.name]
+CHAMPIONS = {"audio_text": "htcl"}  # of which predictions are rows; others are the tasks' defaults
+WITHOUT_PERSONS = {"audio_text"}  # no row of its models belongs to a person
 TOLERANCES = {"ranking": 0.02}  # of the chosen metric, by task
 TOLERANCE = 0.05  # of the others: two processes add floats in another order, and stop elsewhere
 
@@ -44,12 +48,12 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 @pytest.fixture
 def filled(night: Night) -> Night:
-    """A night over both tasks' tables, on one thread."""
+    """A night over all tasks' tables, on one thread."""
     return filled_night(night, night.settings.lake)
 
 
 def filled_night(night: Night, lake: str, *, without: tuple[str, ...] = ()) -> Night:
-    training = night.settings.training.model_copy(update={"n_threads": 1})
+    training = night.settings.training.model_copy(update={"n_threads": 1, "families": CHAMPIONS})
     settings = night.settings.model_copy(update={"lake": lake, "training": training})
     worlds.fill(lake, night.as_of, without=without)
     return replace(night, settings=settings)
@@ -62,10 +66,11 @@ def rows_of(night: Night, table: Any) -> list[dict[str, Any]]:
 def figure_of(leak: worlds.PlantedLeak) -> float:
     """The chosen metric on validation of a model that was fitted before it."""
     data = leak.data()
-    days = data.listens.day if hasattr(data, "listens") else data.day
+    dataset = getattr(data, "dataset", data)
+    days = dataset.listens.day if hasattr(dataset, "listens") else data.day
     first_day = EPOCH.fromordinal(EPOCH.toordinal() + int(days.min()))
     config = SplitSettings()
-    cut = night_cut(first_day, data.as_of, config)
+    cut = night_cut(first_day, dataset.as_of, config)
     with deterministic(seed=5, n_threads=1):
         generator = torch.Generator().manual_seed(5)
         split = leak.task.split(data, cut, config, generator)
@@ -127,7 +132,8 @@ def test_an_erased_person_leaves_no_trace(name, night, tmp_path):
     request = requests.record_request(
         with_person.settings, worlds.PERSON, actor="officer", now=NOON
     )
-    assert files_naming(Path(with_person.settings.lake, "models"))
+    names_person = bool(files_naming(Path(with_person.settings.lake, "models")))
+    assert names_person == (name not in WITHOUT_PERSONS)
 
     erasure.erase_models(with_person.settings, request.request_id)
 
@@ -155,9 +161,11 @@ def predicted_tables(night: Night, name: str) -> tuple[Any, ...]:
 
 
 def keys_of(night: Night, table: Any) -> list[tuple[object, ...]]:
+    """Keys of all rows, whichever model made them."""
     rows = rows_of(night, table)
     assert worlds.PERSON not in str(rows)
-    return [tuple(row[column] for column in table.key) for row in rows]
+    key = [column for column in table.key if column != "model_version"]
+    return sorted({tuple(row[column] for column in key) for row in rows}, key=str)
 
 
 def shapes(state: Any) -> dict[str, tuple[int, ...]]:
@@ -172,13 +180,13 @@ def files_naming(folder: Path) -> list[Path]:
 
 
 def trained(rank: int, night: Night, name: str) -> str:
-    worlds.register()
+    worlds.register(night.settings.lake)
     stored_models.track = lambda *_: "not-tracked"
     return train(night, name).model_version
 
 
 def predicted(rank: int, night: Night, name: str) -> list[tuple[str, int]]:
-    worlds.register()
+    worlds.register(night.settings.lake)
     return [(one.table_name, one.row_count) for one in predict(night, name)]
 
 
@@ -214,6 +222,9 @@ def test_two_processes_train_and_predict_as_one(name, night, tmp_path):
     assert metrics == [f"score_evaluation.{name}"]
     tolerance = TOLERANCES.get(name, TOLERANCE)
     assert chosen_metric(two, name) == pytest.approx(chosen_metric(one, name), abs=tolerance)
+    for table in get_task(name).writes:
+        if table.time is Time.NONE:  # what is known there would not be predicted again
+            shutil.rmtree(Path(one.settings.lake, "tables", table.name))
     alone = predict(one, name)
     assert by_rank == [[(each.table_name, each.row_count) for each in alone], []]
     for table in get_task(name).writes:
@@ -226,7 +237,7 @@ def assert_same_predictions(found: list[dict[str, Any]], expected: list[dict[str
     for one, other in zip(found, expected, strict=True):
         assert one.keys() == other.keys()
         for column, value in other.items():
-            is_number = isinstance(value, float)
+            is_number = isinstance(value, float | list) and column != "heads"
             assert one[column] == (pytest.approx(value, abs=1e-5) if is_number else value)
 
 
@@ -282,7 +293,7 @@ def test_no_shared_file_names_a_task_or_a_family():
     for package in ("dags", "feature_store", "jobs", "training"):
         for file in (ROOT / package).rglob("*.py"):
             path = file.relative_to(ROOT).as_posix()
-            if not path.startswith(("training/models/ranking/", "training/tasks/")):
+            if not path.startswith(OWN_FOLDERS):
                 strings = {
                     node.value
                     for node in ast.walk(ast.parse(file.read_text()))

@@ -6,12 +6,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pyarrow as pa
 
 from feature_store.contract import Table, Time
 from feature_store.lake.arrow_io import append, write_slice
 from feature_store.settings import Night
 from feature_store.tables import core, features, graph
+from feature_store.track_text import text_sha256
+from training.data.spectrograms import N_FRAMES, N_MELS
 
 FIRST_DAY = date(2026, 2, 10)
 TRACKS = [f"t{number:02}" for number in range(16)]
@@ -51,7 +54,11 @@ def fill(
     for table, (column, n_columns) in EMBEDDINGS.items():
         rows = [_vector(table, column, number, n_columns) for number in range(len(TRACKS))]
         _write(lake, table, as_of, rows)
-    encoded = (*EMBEDDINGS, features.FEAT_TAGS)
+    _write(lake, features.FEAT_MEL, as_of, [_spectrogram(number) for number in range(len(TRACKS))])
+    _write(lake, features.FEAT_TRACK_TEXTS, as_of, [_text(number) for number in range(len(TRACKS))])
+    pairs = [row for row in _pairs(as_of) if row["user_id"] not in without]
+    _write(lake, core.CORE_TRACK_PAIRS, as_of, pairs)
+    encoded = (*EMBEDDINGS, features.FEAT_TAGS, features.FEAT_MEL)
     name_encoders(lake, as_of, {table: table.name for table in encoded})
     _write(lake, features.FEAT_TAGS, as_of, [])
     _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
@@ -108,6 +115,46 @@ def _listens(as_of: date) -> list[dict[str, object]]:
         for day in range(0, n_days, 3)
         for step in (1,)
     ]
+
+
+def _pairs(as_of: date) -> list[dict[str, object]]:
+    """Each day ten listeners go on from a track to another one of their taste, other ones every four days."""
+    rows = []
+    for day in range((as_of - FIRST_DAY).days + 1):
+        for number, user in enumerate(USERS[:10]):
+            trigger, step = 2 * ((number + day) % 8) + number % 2, 2 + 2 * (day // 4)
+            rows.append(
+                {
+                    "listen_id": f"pair-{day:02}-{number}",
+                    "user_id": user,
+                    "trigger_track_id": TRACKS[trigger],
+                    "track_id": TRACKS[(trigger + step) % len(TRACKS)],
+                    "listened_date": FIRST_DAY + timedelta(days=day),
+                    "known_from_date": FIRST_DAY + timedelta(days=day),
+                }
+            )
+    return rows
+
+
+def _spectrogram(number: int) -> dict[str, object]:
+    frames = np.random.default_rng(number).normal(number % 2, 1, (N_FRAMES, N_MELS)).astype("<f2")
+    return {
+        "content_hash": f"content-{number}",
+        "encoder_id": features.FEAT_MEL.name,
+        "weights_sha256": "w",
+        "preprocessing_id": "p",
+        "log_mel": frames.tobytes(),
+        "mel_frame_count": N_FRAMES,
+    }
+
+
+def _text(number: int) -> dict[str, object]:
+    text = f"{'dark' if number % 2 else 'bright'} {'night' if number % 3 else 'day'}"
+    return {
+        "track_id": TRACKS[number],
+        "track_text": text,
+        "text_sha256": text_sha256(text),
+    }
 
 
 def _track(number: int) -> dict[str, object]:

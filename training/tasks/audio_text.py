@@ -7,7 +7,7 @@ any training, are its baseline and the first champion.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,12 @@ from training.evaluation.splits import (
     map_parts,
     time_split,
 )
-from training.models.encoders.htcl_encoder import ORDERS, HTCLEncoder, text_weights_sha256
+from training.models.encoders.htcl_encoder import (
+    KNOWS_TASTE,
+    ORDERS,
+    HTCLEncoder,
+    text_weights_sha256,
+)
 from training.models.registry import AUDIO_TEXT
 from training.tasks.protocol import Family, Output, ScoringModel, Upstream
 from training.tasks.track_vectors import VECTOR_TABLES, TrackVectors
@@ -139,6 +144,8 @@ class AudioText:
     def view_for(self, view: AudioTextView, state: ModelState | None) -> AudioTextView:
         """The whole view; a state must have learned from the same spectrograms.
 
+        What was selected without stage 2 is fitted without it, however many pairs there are now.
+
         Raises:
             EncoderChangedError: the spectrograms are of another preprocessing.
         """
@@ -149,6 +156,8 @@ class AudioText:
                     f"feat_mel: spectrograms by {view.mel_version}, the model was trained on "
                     f"{learned}; train again (--retrain always)"
                 )
+        if state is not None and not int(state.parameters.get(KNOWS_TASTE, torch.tensor(0))):
+            return replace(view, pairs=view.pairs.where(torch.zeros(len(view.pairs)) > 0))
         return view
 
     def new_model(self, recipe: Recipe, view: AudioTextView, upstream: Upstream) -> nn.Module:  # noqa: ARG002  no family needs another

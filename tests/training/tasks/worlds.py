@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,14 +14,22 @@ import torch
 
 from feature_store import tables
 from feature_store.lake.arrow_io import write_slice
+from tests.jobs.encoders.tiny_models import save_bert
 from tests.training import lake as sample
-from tests.training.datasets import dataset_of, dated_edges, ids, listens_on, nodes_of
+from tests.training.datasets import dataset_of, dated_edges, edges, ids, listens_on, nodes_of
+from tests.training.tasks import music
 from tests.training.tasks.sentences import CORE_SENTENCES, TABLES, SentenceMood, Sentences
+from training import config
 from training.artifacts import stored_models
 from training.artifacts.model_state import ModelState
+from training.config import CONFIGS
+from training.data.audio_text import AudioTextData
+from training.data.content import Vectors
 from training.data.interactions import day_number
 from training.data.nodes import IdList
+from training.data.track_pairs import TrackPairs
 from training.tasks import registry
+from training.tasks.audio_text import AudioText
 from training.tasks.protocol import Task
 from training.tasks.ranking import Ranking
 
@@ -29,13 +38,19 @@ SENTENCES = SentenceMood()
 PERSON = "u03"
 
 
-def register() -> None:
-    """Make the task of the tests known to this process, as a file, a registry line and tables would."""
+def register(lake: str = "") -> None:
+    """Make the task of the tests known to this process, as a file, a registry line and tables would.
+
+    Recipes are those that `fill` has put beside the lake.
+    """
+    if lake:
+        config.CONFIGS = _configs(lake)
     registry.TASKS[SENTENCES.name] = SENTENCES
     tables.TABLES.update({table.name: table for table in TABLES})
 
 
 def unregister() -> None:
+    config.CONFIGS = CONFIGS
     registry.TASKS.pop(SENTENCES.name, None)
     for table in TABLES:
         tables.TABLES.pop(table.name, None)
@@ -43,7 +58,7 @@ def unregister() -> None:
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Both tasks, and no MLflow: its database takes seconds to create, and has a test of its own."""
+    """All tasks, and no MLflow: its database takes seconds to create, and has a test of its own."""
     monkeypatch.setattr(stored_models, "track", lambda *_: "not-tracked")
     register()
     yield
@@ -51,11 +66,30 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def fill(lake: str, as_of: date, *, without: Collection[str] = ()) -> None:
-    """Everything that both tasks read: the sample lake, and a sentence a day of each of ten users."""
+    """Everything that the tasks read: the sample lake, and a sentence a day of each of ten users."""
+    _write_recipe(_configs(lake))
+    config.CONFIGS = _configs(lake)
     sample.fill(lake, as_of, without=without)
     rows = [row for row in sentence_rows(as_of) if row["user_id"] not in without]
     write_slice(
         lake, CORE_SENTENCES, pa.Table.from_pylist(rows, CORE_SENTENCES.arrow_schema), as_of=as_of
+    )
+
+
+def _configs(lake: str) -> Path:
+    return Path(lake).parent / "configs"
+
+
+def _write_recipe(folder: Path) -> None:
+    """HTCL with a text model of a few kB, for two epochs of small batches."""
+    if folder.exists():
+        return
+    (folder / "audio_text").mkdir(parents=True)
+    text_model = save_bert(folder / "text_model")
+    (folder / "audio_text" / "htcl.toml").write_text(
+        f'[model]\ntext_folder = "{text_model}"\nmin_pairs = 20\nepoch_pairs = 24\n'
+        "[batching]\nbatch_tracks = 8\n"
+        "[loop]\nlearning_rate = 1e-3\nvalidate_every = 1\nmax_epochs = 2\n"
     )
 
 
@@ -122,6 +156,47 @@ def _with_likes(dataset: Any, likes: list[tuple[int, int, date]]) -> Any:
     return replace(dataset, liked=dated_edges(sorted(likes)))
 
 
+def similarity_leak() -> AudioTextData:
+    """What listeners go on to is drawn at random; whoever hears it tags both tracks.
+
+    The tags have no day, and belong to listens beyond the cut: tracks with the same tag would be
+    alike for that alone. No track has an embedding of audio or lyrics.
+    """
+    generator = torch.Generator().manual_seed(6)
+    n_tracks, n_users = music.N_TRACKS, 40
+    first_day = MARCH_1 - timedelta(days=39)
+    listens = [(0, track, first_day) for track in range(n_tracks)]
+    pairs, tags = [], []
+    for user in range(n_users):
+        trigger, track = torch.randperm(n_tracks, generator=generator)[:2].tolist()
+        day = MARCH_1 - timedelta(days=user % 14)
+        pairs.append((user, trigger, track, day_number(day)))
+        for heard in (trigger, track):
+            listens.append((user, heard, day))
+            tags.append((heard, user, user))
+    data = music.world(TrackPairs(*(torch.tensor(column) for column in zip(*pairs, strict=True))))
+    nodes = replace(
+        data.dataset.nodes,
+        users=IdList.of("user", [f"u{number:02}" for number in range(n_users)]),
+        tags=IdList.of("tag", [f"g{number:02}" for number in range(n_users)]),
+    )
+    in_order = sorted(set(tags))
+    edges_of_tags = edges([(track, tag) for track, tag, _ in in_order])
+    undated = dated_edges([(track, tag, None) for track, tag, _ in in_order])
+    users = torch.tensor([user for *_, user in in_order])
+    dataset = replace(
+        data.dataset,
+        nodes=nodes,
+        content=dict.fromkeys(data.dataset.content, music.no_modality(n_tracks)),
+        listens=listens_on(sorted(listens)),
+        tagged=edges_of_tags,
+        tagger_count=torch.ones(len(in_order), dtype=torch.int64),
+        tag_events=replace(undated, user=users),
+        tag_vectors=Vectors("enc", torch.eye(n_users), torch.ones(n_users, dtype=torch.bool)),
+    )
+    return replace(data, dataset=dataset)
+
+
 def sentence_leak() -> Sentences:
     """Moods of 1 and -1 are drawn for 120 sentences, each of words and a writer of its own."""
     generator = torch.Generator().manual_seed(4)
@@ -153,5 +228,8 @@ LEAKS = {
     "ranking light_gcn": PlantedLeak(Ranking(), "light_gcn", ranking_leak, lambda _: {}, 0.3, 0.6),
     "ranking ease": PlantedLeak(Ranking(), "ease", ranking_leak, lambda _: {}, 0.3, 0.6),
     "ranking mm_gnn": PlantedLeak(Ranking(), "mm_gnn", ranking_leak, lambda _: {}, 0.3, 0.6),
+    "audio_text centred_cosine": PlantedLeak(
+        AudioText(), "centred_cosine", similarity_leak, lambda _: {}, 0.3, 0.8
+    ),
     "sentence_mood": PlantedLeak(SENTENCES, "adapter", sentence_leak, vectors_of, -0.9, -0.7),
 }

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from training.engine.recipe import Recipe
 
 MEANING, TASTE = "meaning", "taste"
+KNOWS_TASTE = "knows_taste"
+"""The tensor of a state that says whether stage 2 was trained."""
 ORDERS = (("fused", "audio", "text"), ("audio", "fused", "text"), ("text", "fused", "audio"))
 """Which vector of a track counts: the first that it has, in the order that validation chooses."""
 
@@ -122,7 +124,7 @@ class HTCLEncoder(nn.Module):
             self.network.audio.compile()
         self.knows_taste: Tensor
         self.order: Tensor
-        self.register_buffer("knows_taste", torch.tensor(0))
+        self.register_buffer(KNOWS_TASTE, torch.tensor(0))
         self.register_buffer("order", torch.tensor(0))
 
     def stages(
@@ -350,7 +352,8 @@ class HTCLEncoder(nn.Module):
 
     def _in_blocks(self, tracks: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
         """Vectors of tracks, on the CPU, shape (n, 100)."""
-        blocks = [encode(rows).float().cpu() for rows in tracks.split(_ENCODED_AT_ONCE)]
+        parts = tracks.split(_ENCODED_AT_ONCE) if len(tracks) else ()  # of none split makes one
+        blocks = [encode(rows).float().cpu() for rows in parts]
         return torch.cat([torch.zeros(0, PROJECTED[-1]), *blocks])
 
 
