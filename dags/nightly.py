@@ -11,8 +11,8 @@ that is not published by then raises the alert "late".
 **When red:** the message names table, rule, value and next step. A failed gate leaves a `blocked`
 event in published_runs. A failed gate, a publication by another run and an erasure meanwhile are
 not retried; Airflow has retried every other failure twice. infra/runbook.md says what to do. A run
-in which only core_track_pairs, feat_track_texts, feat_semantics or feat_track_semantics is red has
-published: publication waits for none of them.
+in which only feat_semantics or feat_track_semantics is red has published: publication waits for
+neither of them.
 
 **To re-run:** clear the failed task. Every task replaces its own slice and gives the same rows for
 the same as_of.
@@ -122,8 +122,8 @@ def evensong_nightly() -> None:
         events = [spark_job("core_listens"), spark_job("core_impressions")]
         daily = spark_job("core_daily_listens")
         chain(raw, tracks, events, daily)
-        # Publication does not wait for the pairs: no published table reads them.
-        chain(events, spark_job("core_track_pairs"))
+        pairs = spark_job("core_track_pairs")
+        chain(events, pairs)
         chain(tracks, core)
     with TaskGroup("features", prefix_group_id=False):
         encoders = spark_job("feat_encoders")
@@ -136,16 +136,21 @@ def evensong_nightly() -> None:
         chain([encoders, content[0], answers], spark_job("feat_track_semantics"))
         track_tags = spark_job("feat_track_tags")
         chain(tags, [encoders, spark_job("feat_tags")], track_tags)
-        # Publication does not wait for the texts: no published table reads them.
-        chain([tags, encoders, content[1]], spark_job("feat_track_texts"))
+        texts = spark_job("feat_track_texts")
+        chain([tags, encoders, content[1]], texts)
     with TaskGroup("graph", prefix_group_id=False):
         nodes = spark_job("graph_nodes")
         edges = [spark_job(name) for name in EDGE_TABLES]
         chain([*core, daily], nodes, edges)
     with TaskGroup("training", prefix_group_id=False):
+        music, vectors = (
+            training_task("audio_text"),
+            predicting_task("feat_track_htcl", "audio_text"),
+        )
         model = training_task("ranking")
         scores = predicting_task("score_candidates", "ranking")
-        chain([*edges, emotion, track_tags], model, scores)
+        # One after the other: two trainings at once would share the memory of one GPU.
+        chain([*edges, emotion, track_tags, pairs, texts], music, vectors, model, scores)
     with TaskGroup("recommendations", prefix_group_id=False):
         topk, similar = spark_job("rec_topk"), spark_job("rec_similar_tracks")
         changes, quality = spark_job("rec_changes"), spark_job("run_quality")

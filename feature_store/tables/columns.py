@@ -477,7 +477,9 @@ HEADS = Column(
     "one output its family.",
 )
 MODALITIES = Column(
-    "modalities", Kind.STRINGS, "Modalities that both tracks have: audio, lyrics, tags."
+    "modalities",
+    Kind.STRINGS,
+    "What was compared: those of audio, lyrics and tags that both tracks have, or htcl.",
 )
 CHANGE = Column("change", Kind.STRING, "entered, left, or moved.")
 FROM_RANK = Column("from_rank", Kind.INT, "Rank in the compared run.").or_null(

@@ -52,8 +52,8 @@ REC_TOPK = Table(
 
 REC_SIMILAR_TRACKS = Table(
     name="rec_similar_tracks",
-    meaning="Similar tracks by audio, lyrics and tags, best first; also for tracks without any "
-    "listen.",
+    meaning="Similar tracks, best first, also for tracks without any listen: by the champion of "
+    "audio_text, HTCL's vectors or the centred cosines of audio, lyrics and tags.",
     columns=(
         c.AS_OF_DATE,
         c.TRACK_ID,

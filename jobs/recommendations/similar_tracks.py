@@ -1,8 +1,9 @@
 """rec_similar_tracks: similar tracks by audio, lyrics and tags, also of tracks without a listen.
 
-The score is the mean, over the modalities that both tracks have (audio, lyrics, tags), of the
-cosine between their embeddings less the catalogue's mean: embeddings of all music lie close
-together, and only their differences tell tracks apart.
+Where HTCL is the champion of audio_text, the score is the cosine of the tracks' vectors in
+feat_track_htcl. Otherwise that table is empty, and the score is the mean, over the modalities that
+both tracks have (audio, lyrics, tags), of the cosine between their embeddings less the catalogue's
+mean: embeddings of all music lie close together, and only their differences tell tracks apart.
 
 Tracks are stored in shards of a fixed size, by collection: the tracks that have the same modalities
 (steps/track_vectors.py). Each track is sent as a query to every shard of a collection; or, when
@@ -27,13 +28,14 @@ from feature_store.tables.features import (
     FEAT_AUDIO,
     FEAT_ENCODERS,
     FEAT_LYRICS,
+    FEAT_TRACK_HTCL,
     FEAT_TRACK_TAGS,
 )
 from feature_store.tables.recommendations import REC_SIMILAR_TRACKS
 from jobs.inputs import AsOf, WholeTable
 from jobs.recommendations.steps import similarity, track_index, track_vectors
 from jobs.recommendations.steps.filters import TRACK_METADATA_COLUMNS
-from jobs.recommendations.steps.track_vectors import MODALITIES
+from jobs.recommendations.steps.track_vectors import HTCL, MODALITIES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -47,6 +49,7 @@ INPUTS = (
     WholeTable(FEAT_AUDIO),
     WholeTable(FEAT_LYRICS),
     AsOf(FEAT_TRACK_TAGS),
+    AsOf(FEAT_TRACK_HTCL),
 )
 OUTPUT = REC_SIMILAR_TRACKS
 
@@ -77,17 +80,25 @@ def build(
     audio: DataFrame,
     lyrics: DataFrame,
     tags: DataFrame,
+    vectors_of_htcl: DataFrame,
     *,
     night: Night,
 ) -> DataFrame:
     """The nearest available tracks of each available track that has any embedding."""
     available = tracks.where("is_available")
     tagged = tags.select("track_id", F.col("mean_tag_embedding").alias("tags"))
+    # A scalar, so that Spark reads no embedding of a modality that does not count.
+    is_trained = vectors_of_htcl.agg(F.count("*") > 0).scalar()
+    features = {
+        "audio": _of_content(audio, encoders, FEAT_AUDIO, "audio"),
+        "lyrics": _of_content(lyrics, encoders, FEAT_LYRICS, "lyrics"),
+        "tags": tagged,
+    }
     embeddings = [
-        _embeddings(available, _of_content(audio, encoders, FEAT_AUDIO, "audio"), "audio"),
-        _embeddings(available, _of_content(lyrics, encoders, FEAT_LYRICS, "lyrics"), "lyrics"),
-        _embeddings(available, tagged, "tags"),
+        _embeddings(available, rows.where(~is_trained), modality)
+        for modality, rows in features.items()
     ]
+    embeddings.append(_trained(available, vectors_of_htcl))
     vectors = _vectors(available, embeddings)
     collections = _collections(vectors, night)
     index = _index(vectors, embeddings, collections, night)
@@ -131,6 +142,15 @@ def _embeddings(available: DataFrame, features: DataFrame, modality: str) -> Emb
     mean = in_order.mapInArrow(track_vectors.mean_vector, track_vectors.MEAN_DDL)
     one_row = mean.agg(F.first("mean").alias(f"{modality}_mean"))
     return Embeddings(modality, key, in_catalogue, one_row)
+
+
+def _trained(available: DataFrame, vectors_of_htcl: DataFrame) -> Embeddings:
+    """The vectors of HTCL, which are compared as they are: their mean is taken as zero."""
+    rows = vectors_of_htcl.select("track_id", F.col("track_vector").alias(HTCL)).join(
+        available, on="track_id", how="left_semi"
+    )
+    zeros = F.transform(F.first(HTCL), lambda _: F.lit(0.0).cast("float"))
+    return Embeddings(HTCL, "track_id", rows, rows.agg(zeros.alias(f"{HTCL}_mean")))
 
 
 def _vectors(available: DataFrame, embeddings: list[Embeddings]) -> DataFrame:

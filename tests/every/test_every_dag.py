@@ -152,19 +152,17 @@ def test_a_run_is_red_when_publication_fails_though_the_report_is_written():
     leaves = {task.task_id for task in dag.tasks if not task.is_teardown and not (
         task.downstream_task_ids - {"report"})}  # fmt: skip
     # `announced` fails with published_runs, and is skipped when the run stages.
-    unread = {"core_track_pairs", "feat_track_semantics", "feat_track_texts"}
-    assert leaves == {"announced", *unread}
+    assert leaves == {"announced", "feat_track_semantics"}
 
 
 def test_publication_waits_for_no_table_that_no_published_table_reads():
-    """A language model may take hours; pairs and texts are for a training to come."""
+    """A language model may take hours."""
     from dags.nightly import evensong_nightly
 
     waited_for = evensong_nightly().task_dict["published_runs"].get_flat_relative_ids(upstream=True)
 
     assert {"core_daily_listens", "feat_track_tags"} <= waited_for
-    unread = {"core_track_pairs", "feat_semantics", "feat_track_semantics", "feat_track_texts"}
-    assert unread.isdisjoint(waited_for)
+    assert {"feat_semantics", "feat_track_semantics"}.isdisjoint(waited_for)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -10,6 +10,10 @@ from feature_store.tables import PUBLISHED_TABLES, TABLES
 from jobs.registry import job_of_table
 
 WRITTEN_ELSEWHERE = {
+    "feat_htcl_audio": "training/predict.py",
+    "feat_htcl_text": "training/predict.py",
+    "feat_htcl_fused": "training/predict.py",
+    "feat_track_htcl": "training/predict.py",
     "score_candidates": "training/predict.py",
     "score_evaluation": "training/train.py",
     "run_metrics": "feature_store/runs/run_log.py",

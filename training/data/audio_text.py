@@ -126,8 +126,8 @@ class AudioTextData:
     def full_view(self) -> AudioTextView:
         """Everything that is known as of the night."""
         view = self.dataset.full_view()
-        everything = torch.ones(self.n_tracks, dtype=torch.bool)
-        return self._view(view.content, self.texts, everything, self.pairs, view.graph.liked)
+        all_tracks = torch.ones(self.n_tracks, dtype=torch.bool)
+        return self._view(view.content, self.texts, all_tracks, self.pairs, view.graph.liked)
 
     def train_view(self, holdout: SimilarityHoldout) -> AudioTextView:
         """What was known before a holdout, less what gives it away.

@@ -301,11 +301,11 @@ def _time_split(
 
 def _artist_split(data: AudioTextData, artists: tuple[Tensor, Tensor]) -> Split[SimilarityHoldout]:
     """Tracks of held-out artists, which are to find each other by sound."""
-    everything = torch.ones(data.n_tracks, dtype=torch.bool)
+    all_tracks = torch.ones(data.n_tracks, dtype=torch.bool)
     nothing = torch.zeros(0, dtype=torch.int64)
     none = Pairs(nothing, nothing, torch.zeros(0))
     end = data.dataset.as_of + timedelta(days=1)
-    known = Holdout(data.dataset.listens, end, everything, none, none)
+    known = Holdout(data.dataset.listens, end, all_tracks, none, none)
     first, second = artists
     has_audio = data.audio_rows >= 0
 

@@ -3,7 +3,8 @@
 A set of modalities is an integer with one bit a modality. The pattern of a track is the set that it
 has. The space of a pair of tracks is the set that both have, the intersection of their patterns. A
 collection is the tracks of one pattern with the vectors of one space: a track is compared with the
-collections whose space is what it has in common with their pattern. There are at most 19.
+collections whose space is what it has in common with their pattern. There are at most 19, or one
+where tracks have the vectors of HTCL instead of all others.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-MODALITIES = ("audio", "lyrics", "tags")
+HTCL = "htcl"
+CONTENT_MODALITIES = ("audio", "lyrics", "tags")
+MODALITIES = (*CONTENT_MODALITIES, HTCL)
 
 MEAN_DDL = "mean ARRAY<FLOAT>"
 BLOCK_DDL = (
     "pattern INT, track_ids ARRAY<STRING>, id_hashes ARRAY<BIGINT>, "
-    "audio BINARY, lyrics BINARY, tags BINARY"
+    "audio BINARY, lyrics BINARY, tags BINARY, htcl BINARY"
 )
 
 _BLOCK_SCHEMA = pa.schema(

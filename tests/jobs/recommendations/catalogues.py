@@ -15,7 +15,11 @@ from jobs.recommendations.steps.track_index import (
     route_blocks,
     train_lists,
 )
-from jobs.recommendations.steps.track_vectors import MODALITIES, bit_of, pack_blocks
+from jobs.recommendations.steps.track_vectors import (
+    CONTENT_MODALITIES,
+    bit_of,
+    pack_blocks,
+)
 
 NO_MODALITY_IN_COMMON = -2.0
 SEED = 5
@@ -65,11 +69,11 @@ def random_catalogue(n_tracks, *, dims=(5, 7, 3), missing=0.0, n_clusters=0, see
     rng = np.random.default_rng(seed)
     vectors = {}
     cluster = rng.integers(0, max(1, n_clusters), n_tracks)
-    for modality, dim in zip(MODALITIES, dims, strict=True):
+    for modality, dim in zip(CONTENT_MODALITIES, dims, strict=True):
         noise = rng.standard_normal((n_tracks, dim), dtype=np.float32)
         centres = 2 * rng.standard_normal((max(1, n_clusters), dim), dtype=np.float32)
         vectors[modality] = noise + centres[cluster]
-    has = {modality: rng.random(n_tracks) >= missing for modality in MODALITIES}
+    has = {modality: rng.random(n_tracks) >= missing for modality in CONTENT_MODALITIES}
     numbers = rng.permutation(n_tracks)
     return Catalogue([f"t{number:06}" for number in numbers], vectors, has)
 
@@ -172,7 +176,7 @@ def _blocks(catalogue, batch_rows) -> list[dict]:
             "pattern": pa.array(catalogue.patterns, pa.int32()),
             **{
                 modality: pa.array(catalogue.lists(modality), pa.list_(pa.float32()))
-                for modality in MODALITIES
+                for modality in CONTENT_MODALITIES
             },
         }
     )

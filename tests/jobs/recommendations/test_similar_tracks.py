@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from feature_store.lake.encoder_rows import EncoderIdentity
-from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_TAGS
+from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_TRACK_HTCL, FEAT_TRACK_TAGS
 from jobs.recommendations import similar_tracks
 from tests.jobs.features.worlds import encoders, frame, tracks
 from tests.jobs.recommendations.catalogues import brute_force, random_catalogue, recall
@@ -17,8 +17,20 @@ TAGS = {"t0": [1.0, 0.0], "t1": [0.0, 1.0], "t2": [1.0, 1.0], "t3": [50.0, 70.0]
 WITHDRAWN = "t3"
 
 
-def neighbours(spark, night, *, audio, tags, more_audio=()):
+def neighbours(spark, night, *, audio, tags, more_audio=(), htcl=()):
     """(score, modalities) of each pair; t0 to t3 have the audio named, and t3 is withdrawn."""
+    trained = [
+        {
+            "as_of_date": night.as_of,
+            "track_id": track,
+            "vector_kind": "audio",
+            "track_vector": vector,
+            "family": "htcl",
+            "model_version": "v",
+            "run_id": night.run_id,
+        }
+        for track, vector in dict(htcl).items()
+    ]
     contents = [{"audio_hash": f"t{n}" if f"t{n}" in audio else None} for n in range(4)]
     contents[3]["is_available"] = False
     encoder = asdict(IDENTITY)
@@ -33,6 +45,7 @@ def neighbours(spark, night, *, audio, tags, more_audio=()):
         frame(spark, FEAT_AUDIO, [*encoded, *more_audio]),
         frame(spark, FEAT_LYRICS, []),
         frame(spark, FEAT_TRACK_TAGS, tagged),
+        frame(spark, FEAT_TRACK_HTCL, trained),
         night=night,
     ).collect()
     rows = {(row.track_id, row.similar_track_id): (row.score, row.modalities) for row in found}
@@ -64,6 +77,16 @@ def test_the_score_is_the_mean_over_modalities_that_both_tracks_have(spark, nigh
 
     assert found["t0", "t1"] == (pytest.approx(-0.9, abs=1e-4), ["audio", "tags"])
     assert found["t0", "t2"] == (pytest.approx(-0.3162, abs=1e-4), ["tags"])
+
+
+def test_vectors_of_htcl_count_alone_and_as_they_are(spark, night):
+    """t2 has none; the withdrawn track is nobody's neighbour. Uncentred, .8 is the cosine itself."""
+    htcl = {"t0": [1.0, 0.0], "t1": [0.8, 0.6], WITHDRAWN: [1.0, 0.0]}
+
+    found = neighbours(spark, night, audio={"t0": [1.0, 0.0]}, tags=TAGS, htcl=htcl)
+
+    score = (pytest.approx(0.8, abs=1e-4), ["htcl"])
+    assert found == {("t0", "t1"): score, ("t1", "t0"): score}
 
 
 def test_a_track_with_neither_content_nor_tags_has_no_neighbours(spark, night):
@@ -123,6 +146,7 @@ def similar(spark, night, catalogue, **lists):
             for name, table in (("audio", FEAT_AUDIO), ("lyrics", FEAT_LYRICS))
         ),
         frame(spark, FEAT_TRACK_TAGS, tagged),
+        frame(spark, FEAT_TRACK_HTCL, []),
         night=replace(night, settings=settings),
     ).collect()
     neighbours = {}

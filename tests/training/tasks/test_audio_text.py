@@ -85,9 +85,9 @@ def test_both_stages_learn(data, folder):
     assert state.parameters["knows_taste"] == 1
     model = TASK.from_state(state, recipe, data.full_view(), {}, CPU).eval()
     vectors = model.encode(torch.arange(N_TRACKS))
-    alike = model.similarity(vectors, vectors, by_audio=True)
+    cosines = model.similarity(vectors, vectors, by_audio=True)
     styles = torch.tensor([style_of(track) for track in range(N_TRACKS)])
-    of_zero = [float(alike[styles == 0][:, styles == other].mean()) for other in range(4)]
+    of_zero = [float(cosines[styles == 0][:, styles == other].mean()) for other in range(4)]
     assert of_zero[0] > of_zero[1] > 0.2 + max(of_zero[2:])
 
 
