@@ -74,7 +74,8 @@ class LandingSettings(BaseModel):
         0,
         ge=0,
         description="A landing file in a folder that is younger and has no end (Parquet's last "
-        "bytes, or any byte) waits for the next night: somebody may still be writing it.",
+        "bytes; audio and covers have none) waits for the next night: somebody may still be "
+        "writing it.",
     )
 
 

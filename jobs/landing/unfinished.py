@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from feature_store.lake.storage import FolderStorage
-from jobs.landing.layout import ROW_SOURCES, landing_files
+from jobs.landing.layout import FILE_SOURCES, landing_files
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,23 +21,25 @@ _PARQUET_END = b"PAR1"
 
 
 def unfinished_files(storage: Storage, now: datetime, settle_s: int) -> dict[str, str]:
-    """Files younger than `settle_s` seconds without content or without Parquet's end, and why."""
+    """Files written within `settle_s` seconds of `now` without an end of their own, and why.
+
+    Parquet has an end. Audio and pictures have none that all share, so their age alone counts. A
+    file may be dated after `now`: a little by another machine's clock, or years by whoever wrote
+    it, which makes it old.
+    """
     if not isinstance(storage, FolderStorage) or not settle_s:
         return {}
     files, _ = landing_files(storage)
-    young = [file for file in files if now - file.written_at_utc < timedelta(seconds=settle_s)]
+    young = [file for file in files if abs(now - file.written_at_utc) < timedelta(seconds=settle_s)]
     return {
         file.path: f"{file.byte_count} bytes, without an end: still being written? It waits for "
         f"the next closing ({settle_s} s: landing.settle_s)"
         for file in young
-        if not _has_end(storage, file.path, is_parquet=file.source in ROW_SOURCES)
+        if file.source in FILE_SOURCES or not _has_parquet_end(storage, file.path)
     }
 
 
-def _has_end(storage: FolderStorage, path: str, *, is_parquet: bool) -> bool:
+def _has_parquet_end(storage: FolderStorage, path: str) -> bool:
     with storage.local_copy(path) as file, file.open("rb") as opened:
-        size = opened.seek(0, 2)
-        if not is_parquet:
-            return size > 0
-        opened.seek(max(0, size - len(_PARQUET_END)))
+        opened.seek(max(0, opened.seek(0, 2) - len(_PARQUET_END)))
         return opened.read() == _PARQUET_END

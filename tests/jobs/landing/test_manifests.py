@@ -288,21 +288,31 @@ def test_a_withdrawn_file_counts_no_more_and_is_kept_with_its_reason(storage):
 
 
 def test_a_file_that_is_being_written_waits_for_the_next_closing(storage):
-    """Only young files without an end wait; an old one is read, and becomes a reject."""
+    """Only young files without an end wait; an old one is read, and becomes a reject.
+
+    A recording has no end mark: with its first bytes it may be half of what it will be. One that is
+    dated years ahead is not young for ever.
+    """
     whole = land(storage, FEB_27)
+    growing, settled, ahead = (
+        LandingWriter(storage).write_file("audio", FEB_27, name, "flac", b"sound")
+        for name in ("growing", "settled", "ahead")
+    )
     half, old = "landing/users/2024-02-27/half.parquet", "landing/users/2024-02-27/old.parquet"
     empty = "landing/audio/2024-02-27/hymn.flac"
     for path, content in ((half, b"PAR1 and"), (old, b"PAR1 and"), (empty, b"")):
         storage.write(path, content)
     now = datetime.now(UTC)
-    os.utime(storage.root / old, (now.timestamp() - 601, now.timestamp() - 601))
+    for path, age_s in ((old, 601), (settled, 601), (ahead, -2e9), (growing, -1)):
+        os.utime(storage.root / path, 2 * (now.timestamp() - age_s,))
 
     left_open = unfinished_files(storage, now, settle_s=600)
     close_days(storage, FEB_27, left_open=left_open)
 
-    assert set(left_open) == {half, empty}
-    assert listed(storage, FEB_27) == [old, whole]
-    assert {one.path for one in read_manifest(storage, FEB_27).not_taken} == {half, empty}
+    waiting = {half, empty, growing}
+    assert set(left_open) == waiting
+    assert listed(storage, FEB_27) == [ahead, settled, old, whole]
+    assert {one.path for one in read_manifest(storage, FEB_27).not_taken} == waiting
     assert unfinished_files(storage, now, settle_s=0) == {}
 
 
