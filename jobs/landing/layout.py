@@ -18,6 +18,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from jobs.landing.file_kinds import why_hidden, why_unfinished
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -134,9 +136,9 @@ def numbered_paths(path: str) -> Iterator[str]:
 def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
     """Every landing file, and every other file of the landing zone that a person may have meant.
 
-    A leading dot or underscore marks temporary files and bookkeeping, but audio and covers with an
-    underscore are named; an object whose key ends with a slash is a folder of an object store's
-    console.
+    A leading dot or underscore marks temporary files and bookkeeping; those that may be of data are
+    named, and all audio and covers with an underscore. An object whose key ends with a slash is a
+    folder of an object store's console.
     """
     files, others = list[LandingFile](), list[NotTaken]()
     for found in storage.list(LANDING, lambda link: others.append(NotTaken(link, _LINK))):
@@ -144,24 +146,32 @@ def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
             continue
         file = landing_file_of(found)
         *folders, name = found.path.split("/")
-        if any(part.startswith(_MARKS) for part in folders) or name.startswith("."):
+        if any(part.startswith(_MARKS) for part in folders):
             continue
-        if name.startswith("_"):
-            if file is not None and file.source in FILE_SOURCES:
-                others.append(NotTaken(_shown(found.path), _MARKED))
-            continue
-        reason = _MISPLACED if file is None else _why_not_taken(file)
-        if file is None or reason:
-            others.append(NotTaken(_shown(found.path), reason))
+        is_marked = name.startswith(_MARKS)
+        if file is None:
+            reason = "" if is_marked else _MISPLACED
         else:
+            reason = _why_marked(name, file.source) if is_marked else _why_not_taken(file, name)
+        if reason:
+            others.append(NotTaken(_shown(found.path), reason))
+        elif file is not None and not is_marked:
             files.append(file)
     return files, others
 
 
-def _why_not_taken(file: LandingFile) -> str:
+def _why_marked(name: str, source: str) -> str:
+    """What to say of a file in its place whose name begins with a mark; empty of bookkeeping."""
+    is_of_track = name.startswith("_") and source in FILE_SOURCES
+    return _MARKED if is_of_track else why_hidden(name, source)
+
+
+def _why_not_taken(file: LandingFile, name: str) -> str:
     """What is wrong with the name of a file that is in its place; empty when nothing is."""
     if not _is_text(file.path):
         return _NO_TEXT
+    if reason := why_unfinished(name, file.source):
+        return reason
     if file.source in FILE_SOURCES:
         track_id = track_id_in(file.path)
         if not any(character.isprintable() and character != " " for character in track_id):

@@ -15,7 +15,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from feature_store.lake.storage import open_storage
+from jobs.landing.file_kinds import why_no_content
 from jobs.landing.layout import (
+    FILE_SOURCES,
     LANDING,
     LandingError,
     LandingFile,
@@ -114,25 +116,27 @@ def _close_days(
     waiting: Mapping[str, str],
     check_lease: Callable[[], None],
 ) -> tuple[date, ...]:
-    unlisted = {
-        file.path: file
-        for file in landed
-        if file.folder_date <= as_of
-        and file.path not in waiting
-        and (scanned_sizes is None or scanned_sizes.get(file.path) == file.byte_count)
-    }
     closed = closed_days(storage)
+    listed_before = listed_bytes(storage)
+    new = {file.path: file for file in landed if file.path not in listed_before}
+    reasons = {
+        path: reason
+        for path, file in new.items()
+        if (reason := waiting.get(path) or _why_no_content(storage, file))
+    }
+    not_taken += [NotTaken(path, reason) for path, reason in reasons.items()]
+    unlisted = {
+        path: file
+        for path, file in new.items()
+        if file.folder_date <= as_of
+        and path not in reasons
+        and (scanned_sizes is None or scanned_sizes.get(path) == file.byte_count)
+    }
     if closed[0] > as_of if closed else not unlisted:
         raise LandingError(
             f"landing: no file in {storage.uri(LANDING)} up to {as_of}; bring some in with "
             "`evensong ingest SOURCE PATH`, or give a later day"
         )
-    listed_before = {listed.path for day in closed for listed in read_manifest(storage, day).files}
-    for path in listed_before:
-        unlisted.pop(path, None)
-    not_taken += [
-        NotTaken(path, reason) for path, reason in waiting.items() if path not in listed_before
-    ]
     first_open = (
         closed[-1] + timedelta(days=1)
         if closed
@@ -147,6 +151,11 @@ def _close_days(
         for listed in _close_day(storage, day, unlisted.values(), others).files:
             unlisted.pop(listed.path, None)
     return days
+
+
+def _why_no_content(storage: Storage, file: LandingFile) -> str:
+    is_of_track = file.source in FILE_SOURCES
+    return why_no_content(storage, file.path, file.source) if is_of_track else ""
 
 
 def closed_days(storage: Storage) -> tuple[date, ...]:

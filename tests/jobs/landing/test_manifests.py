@@ -7,9 +7,12 @@ from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from feature_store.lake.storage import FolderStorage
 from feature_store.lake.stored_file import StorageError
+from jobs.encoders.image.image_file import FORMATS
+from jobs.landing.file_kinds import CONTENT_ENDINGS
 from jobs.landing.layout import LandingError, track_id_in
 from jobs.landing.manifests import (
     arrived_files,
@@ -23,6 +26,8 @@ from jobs.landing.status import files_of_day
 from jobs.landing.unfinished import unfinished_files
 from jobs.landing.withdrawal import withdraw
 from jobs.landing.writer import LandingWriter
+from jobs.sources.music_files.file_content import IMAGE_ENDINGS
+from jobs.sources.music_files.folder_walk import AUDIO_ENDINGS
 
 FEB_27, FEB_28, FEB_29, MAR_1 = (
     date(2024, 2, 27),
@@ -316,15 +321,149 @@ def test_a_file_that_is_being_written_waits_for_the_next_closing(storage):
     assert unfinished_files(storage, now, settle_s=0) == {}
 
 
-def test_temporary_files_and_markers_do_not_count(storage):
-    """Writers leave `.writing-…` and `_SUCCESS` beside the files."""
-    path = land(storage, FEB_27)
-    storage.write("landing/users/2024-02-27/.writing-1", b"half")
-    storage.write("landing/users/2024-02-27/_SUCCESS", b"")
+PARQUET_COPIES = (
+    "part-0.parquet.tmp",
+    "part-0.parquet.part",
+    "part-0.parquet._COPYING_",
+    "part-0.parquet.crdownload",
+    "part-0.PARQUET.filepart",
+    "part-0.parquet_.gstmp",
+    "part-0.parquet.6eF3aB12",  # the AWS command line
+    "part-0.parquet~",
+    "part-0.parquet.bak",
+    "part-0.tmp",
+    ".part-0.parquet.Xa81bc",  # rsync
+    ".part-0.parquet.swp",
+    "_part-0.parquet",
+    ".hidden.parquet",
+)
+CONTENT_COPIES = (
+    "hymn.flac.part",
+    "hymn.FLAC.6eF3aB12",
+    "hymn.mp3.tmp",
+    "hymn.wav~",
+    "hymn.flac_0002.partial",
+    ".hymn.flac.Xa81bc",
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        *[("users", name) for name in PARQUET_COPIES],
+        *[("audio", name) for name in CONTENT_COPIES],
+    ],
+)
+def test_a_name_of_a_copying_program_waits_and_is_named(storage, source, name):
+    """Listed under it, a file would be gone when its program renames it, and stop the night."""
+    other = land(storage, FEB_27)
+    path, whole = (f"landing/{source}/2024-02-27/{each}" for each in (name, "whole.flac"))
+    storage.write(path, b"fLaC\0 and more")
+
+    close_days(storage, FEB_27)
+    storage.write(whole, storage.read(path))
+    storage.delete(path)
+    close_days(storage, FEB_28)
+
+    assert listed(storage, FEB_27) == [other]
+    [one] = read_manifest(storage, FEB_27).not_taken
+    assert (one.path, "rename it or remove it" in one.reason) == (path, True)
+    assert listed(storage, FEB_28) == [whole]
+    assert read_manifest(storage, FEB_28).not_taken == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["part.parquet", "tmp.parquet", "a.part.parquet", "x.parquet_0002.parquet", "rows.PARQUET"],
+)
+def test_a_name_with_a_word_of_copying_programs_before_its_ending_counts(storage, name):
+    path = f"landing/users/2024-02-27/{name}"
+    storage.write(path, b"PAR1")
 
     close_days(storage, FEB_27)
 
     assert listed(storage, FEB_27) == [path]
+
+
+BOOKKEEPING = ("_SUCCESS", "_metadata", ".part-0.parquet.crc", ".DS_Store", ".writing-1")
+
+
+def test_bookkeeping_is_neither_listed_nor_named(storage):
+    path = land(storage, FEB_27)
+    for name in BOOKKEEPING:
+        storage.write(f"landing/users/2024-02-27/{name}", b"x")
+
+    close_days(storage, FEB_27)
+
+    assert (listed(storage, FEB_27), read_manifest(storage, FEB_27).not_taken) == ([path], ())
+
+
+PICTURE, SOUND = b"\x89PNG\r\n\x1a\n\0\0", b"fLaC\0\0\0\x22\x10\0"
+NO_CONTENT = {
+    "audio/Thumbs.db": b"\xd0\xcf\x11\xe0",
+    "audio/hymn.md5": b"d41d8cd98f00b204e9800998ecf8427e",
+    "audio/hymn.txt": "Hymn".encode("utf-16"),  # begins as a frame of MPEG does
+    "audio/hymn.png": PICTURE,
+    "audio/hymn.mp4": b"\0\0\0\x20ftypisom\0\0",  # a film of the track
+    "covers/desktop.ini": b"[.ShellClassInfo]",
+    "covers/hymn.txt": b"BMW advertisement, page 1",
+    "covers/hymn.pdf": b"%PDF-1.7",
+    "covers/hymn.flac": SOUND,
+    "covers/hymn": b"",
+}
+CONTENT = {
+    "audio/hymn.flac": b"damaged: its encoder says so",
+    "audio/b.MP3": b"x",
+    "audio/c.wav_0002": b"x",
+    "audio/d": SOUND,
+    "audio/e.bin": b"ID3\3\0",
+    "audio/f.mpeg": b"\xff\xfb\x90\x64",
+    "covers/hymn.jpeg": b"damaged",
+    "covers/b.TIF": b"x",
+    "covers/c": PICTURE,
+    "covers/d.img": b"\xff\xd8\xff\xe0",
+}
+
+
+def test_files_beside_content_are_named_and_are_no_content(storage):
+    """A note beside a recording had its track's name and was written later: it took its place."""
+    for name, content in {**CONTENT, **NO_CONTENT}.items():
+        folder, file = name.split("/")
+        storage.write(f"landing/{folder}/2024-02-27/{file}", content)
+
+    close_days(storage, FEB_27)
+
+    def short(paths):
+        return {path.removeprefix("landing/").replace("2024-02-27/", "") for path in paths}
+
+    assert short(listed(storage, FEB_27)) == set(CONTENT)
+    not_taken = read_manifest(storage, FEB_27).not_taken
+    assert short(one.path for one in not_taken) == set(NO_CONTENT)
+    assert all("neither its ending nor its first bytes are of" in one.reason for one in not_taken)
+
+
+def test_a_file_of_no_known_ending_that_cannot_be_read_is_named(storage, monkeypatch):
+    path, unread = land(storage, FEB_27), "landing/audio/2024-02-27/hymn"
+    storage.write(unread, SOUND)
+
+    def refuse(*_):
+        raise StorageError("storage: permission denied")
+
+    monkeypatch.setattr(FolderStorage, "local_copy", refuse)
+
+    close_days(storage, FEB_27)
+
+    assert listed(storage, FEB_27) == [path]
+    [one] = read_manifest(storage, FEB_27).not_taken
+    assert (one.path, "cannot be read: storage: permission denied" in one.reason) == (unread, True)
+
+
+def test_every_ending_that_music_folders_bring_is_one_of_content():
+    """And every one that the decoder of pictures opens."""
+    opened = {ending for ending, name in Image.registered_extensions().items() if name in FORMATS}
+
+    assert CONTENT_ENDINGS["audio"] >= AUDIO_ENDINGS
+    assert CONTENT_ENDINGS["covers"] == opened | set(IMAGE_ENDINGS)
 
 
 def test_files_of_a_source_come_with_the_day_that_lists_them(storage):
