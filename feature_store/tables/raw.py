@@ -113,13 +113,15 @@ RAW_LYRICS = Table(
 )
 
 _FILE_COLUMNS = (c.TRACK_ID, c.FILE_URI, c.CONTENT_HASH, c.BYTE_COUNT, *_ORIGIN)
+_FILE_KEY = (*_ORIGIN_KEY, "arrival_date")
+"""A file that changes after its day was closed arrives again on a later day."""
 
 RAW_AUDIO = Table(
     name="raw_audio",
     meaning="Audio files that arrived; the file's name without its ending is the track id, "
     "percent-encoded.",
     columns=_FILE_COLUMNS,
-    key=_ORIGIN_KEY,
+    key=_FILE_KEY,
     time=Time.ARRIVAL,
 )
 
@@ -128,7 +130,7 @@ RAW_COVERS = Table(
     meaning="Cover images that arrived; the file's name without its ending is the track id, "
     "percent-encoded.",
     columns=_FILE_COLUMNS,
-    key=_ORIGIN_KEY,
+    key=_FILE_KEY,
     time=Time.ARRIVAL,
 )
 

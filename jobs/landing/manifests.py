@@ -4,6 +4,10 @@ A manifest never changes, except at an erasure (jobs/landing/manifest_erasure.py
 a person withdrew (jobs/landing/withdrawal.py); whoever writes one holds one lease. When a file
 arrives in the folder of a closed day, the next day that is closed lists it. So every night, and
 every backfill of that night, reads the same files.
+
+A listed file that changes breaks that promise. Rows stop the job that reads their day: it would
+lose what nights know. A recording or a cover is its own track's alone: its day is read without it,
+and the next day that is closed lists it again, as it is then.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+import structlog
 
 from feature_store.lake.storage import open_storage
 from jobs.landing.file_kinds import why_no_content
@@ -30,6 +36,8 @@ from jobs.landing.manifest_files import MANIFESTS, manifest_lease, manifest_path
 
 if TYPE_CHECKING:
     from feature_store.lake.storage import Storage
+
+LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +125,8 @@ def _close_days(
     check_lease: Callable[[], None],
 ) -> tuple[date, ...]:
     closed = closed_days(storage)
-    listed_before = listed_bytes(storage)
-    new = {file.path: file for file in landed if file.path not in listed_before}
+    listed_before = _listed_before(storage, closed)
+    new = {file.path: file for file in landed if _is_new(file, listed_before)}
     reasons = {
         path: reason
         for path, file in new.items()
@@ -151,6 +159,21 @@ def _close_days(
         for listed in _close_day(storage, day, unlisted.values(), others).files:
             unlisted.pop(listed.path, None)
     return days
+
+
+def _listed_before(storage: Storage, closed: Iterable[date]) -> dict[str, int | None]:
+    """Size of every listed file by path, as listed last; None for one that was withdrawn."""
+    manifests = [read_manifest(storage, day) for day in closed]
+    sizes = {file.path: file.byte_count for one in manifests for file in one.files}
+    return sizes | {path: None for one in manifests for path in one.withdrawn}
+
+
+def _is_new(file: LandingFile, listed_before: Mapping[str, int | None]) -> bool:
+    """Whether no manifest lists the file, or it is content that has changed since."""
+    if file.path not in listed_before:
+        return True
+    listed = listed_before[file.path]
+    return file.source in FILE_SOURCES and listed is not None and listed != file.byte_count
 
 
 def _why_no_content(storage: Storage, file: LandingFile) -> str:
@@ -265,9 +288,11 @@ def arrived_files(
 ) -> list[tuple[date, LandingFile]]:
     """Arrival date and file of everything from `source` that the days' manifests list and keep.
 
+    Content that has changed since is left out and named in the log.
+
     Raises:
         StorageError: a day is not closed.
-        LandingError: a listed file is gone, or its size differs from the manifest.
+        LandingError: a listed file is gone, or the size of one with rows is another.
     """
     manifests = [read_manifest(storage, day) for day in days]
     listed = [
@@ -277,9 +302,9 @@ def arrived_files(
         if file.source == source
     ]
     byte_counts = byte_counts_now(storage, [file for _, file in listed])
-    for day, file in listed:
-        _check_unchanged(day, file, byte_counts.get(file.path))
-    return listed
+    return [
+        (day, file) for day, file in listed if _is_as_listed(day, file, byte_counts.get(file.path))
+    ]
 
 
 def byte_counts_now(storage: Storage, files: Iterable[LandingFile]) -> dict[str, int]:
@@ -317,13 +342,27 @@ def _close_day(
     return read_manifest(storage, day)
 
 
-def _check_unchanged(day: date, file: LandingFile, byte_count: int | None) -> None:
+def _is_as_listed(day: date, file: LandingFile, byte_count: int | None) -> bool:
+    """Whether the file has its listed size; false for content that has another.
+
+    Raises:
+        LandingError: the file is gone, or holds rows.
+    """
     if byte_count == file.byte_count:
-        return
+        return True
     found = "is gone" if byte_count is None else f"has {byte_count} bytes now"
+    changed = (
+        f"{file.path} {found}, its manifest {manifest_path(day)} says {file.byte_count} bytes "
+        f"(written {file.written_at_utc:%Y-%m-%d %H:%M:%S} UTC)"
+    )
+    if byte_count is not None and file.source in FILE_SOURCES:
+        LOG.warning(
+            "left out: content that changed counts for the next day that is closed",
+            path=file.path,
+            reason=changed,
+        )
+        return False
     raise LandingError(
-        f"landing: {file.path} {found}, its manifest {manifest_path(day)} says "
-        f"{file.byte_count} bytes (written {file.written_at_utc:%Y-%m-%d %H:%M:%S} UTC); restore "
-        f"the file and land corrections as a new file, or take it out of its day: evensong landing "
-        f"withdraw {file.path} --reason WHY --actor WHO"
+        f"landing: {changed}; restore the file and land corrections as a new file, or take it out "
+        f"of its day: evensong landing withdraw {file.path} --reason WHY --actor WHO"
     )

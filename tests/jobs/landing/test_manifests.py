@@ -28,6 +28,7 @@ from jobs.landing.withdrawal import withdraw
 from jobs.landing.writer import LandingWriter
 from jobs.sources.music_files.file_content import IMAGE_ENDINGS
 from jobs.sources.music_files.folder_walk import AUDIO_ENDINGS
+from tests.support.log_capture import captured_log
 
 FEB_27, FEB_28, FEB_29, MAR_1 = (
     date(2024, 2, 27),
@@ -482,16 +483,63 @@ def test_files_of_a_source_come_with_the_day_that_lists_them(storage):
 
 def test_a_listed_file_that_changed_or_vanished_is_an_error(storage):
     """The message names the file, the manifest and both sizes."""
-    path = LandingWriter(storage).write_file("audio", FEB_27, "hymn", "flac", b"sound")
+    rows = land(storage, FEB_27)
+    sound = LandingWriter(storage).write_file("audio", FEB_27, "hymn", "flac", b"sound")
     close_days(storage, FEB_27)
 
-    storage.write(path, b"noise and more")
-    with pytest.raises(LandingError, match=f"{path} has 14 bytes now.*says 5 bytes"):
-        arrived_files(storage, "audio", [FEB_27])
+    storage.write(rows, b"noise and more")
+    with pytest.raises(LandingError, match=rf"{rows} has 14 bytes now.*says \d+ bytes"):
+        arrived_files(storage, "users", [FEB_27])
 
-    storage.delete(path)
-    with pytest.raises(LandingError, match=f"{path} is gone.*restore the file"):
-        arrived_files(storage, "audio", [FEB_27])
+    for path, source in ((rows, "users"), (sound, "audio")):
+        storage.delete(path)
+        with pytest.raises(LandingError, match=f"{path} is gone.*restore the file"):
+            arrived_files(storage, source, [FEB_27])
+
+
+def arrived(storage, day):
+    return [(file.path, file.byte_count) for _, file in arrived_files(storage, "audio", [day])]
+
+
+def test_content_that_grew_after_its_day_was_closed_stops_no_night_and_arrives_again(
+    storage, monkeypatch
+):
+    """Half a copy was listed; the whole one counts for the next day, once, and its past has neither."""
+    logs = captured_log(monkeypatch, "jobs.landing.manifests.LOG")
+    writer = LandingWriter(storage)
+    grown, other = (writer.write_file("audio", FEB_27, one, "flac", b"so") for one in ("a", "b"))
+    close_days(storage, FEB_27)
+    assert arrived(storage, FEB_27) == [(grown, 2), (other, 2)]
+    storage.write(grown, b"sound")
+
+    close_days(storage, FEB_28)
+    close_days(storage, FEB_29)
+
+    assert [arrived(storage, day) for day in (FEB_27, FEB_28, FEB_29)] == [
+        [(other, 2)],
+        [(grown, 5)],
+        [],
+    ]
+    [warning] = logs
+    assert warning["path"] == grown
+    assert f"{grown} has 5 bytes now, its manifest" in warning["reason"]
+    assert [row["status"] for row in files_of_day(storage, FEB_27)] == ["changed", "listed"]
+
+
+def test_content_that_is_young_again_waits_and_withdrawn_content_stays_out(storage):
+    writer = LandingWriter(storage)
+    grown, wrong = (writer.write_file("audio", FEB_27, one, "flac", b"so") for one in ("a", "b"))
+    close_days(storage, FEB_27)
+    now = datetime(2024, 2, 28, 9, tzinfo=UTC)
+    withdraw(storage, wrong, reason="another song", actor="ann", now=now)
+    for path in (grown, wrong):
+        storage.write(path, b"sound")
+
+    close_days(storage, FEB_28, left_open={grown: "young"})
+    close_days(storage, FEB_29)
+
+    assert [one.path for one in read_manifest(storage, FEB_28).not_taken] == [grown]
+    assert [listed(storage, day) for day in (FEB_28, FEB_29)] == [[], [grown]]
 
 
 def test_an_open_day_cannot_be_read(storage):

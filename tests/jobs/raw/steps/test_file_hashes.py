@@ -87,3 +87,18 @@ def test_one_file_of_a_track_is_no_warning(spark, settings, monkeypatch):
 
     assert {row.source_row for row in landed.collect()} == {0}
     assert logs == []
+
+
+def test_a_cover_that_changed_after_its_day_was_closed_arrives_again(spark, settings):
+    """Days that are read together have it once, with the bytes that are there."""
+    storage = open_storage(settings.lake)
+    storage.write("landing/covers/2024-02-28/hymn.png", b"half")
+    close_days(storage, FEB_28)
+    storage.write("landing/covers/2024-02-28/hymn.png", b"half and half")
+    close_days(storage, FEB_29)
+
+    landed = read_landing(spark, settings.lake, "covers", Slice(FEB_28, date(2024, 3, 1)))
+
+    [row] = landed.collect()
+    assert (row.arrival_date, row.byte_count) == (FEB_29, 13)
+    assert row.content_hash == sha256_of(b"half and half")
