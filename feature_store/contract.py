@@ -6,6 +6,7 @@ hold for every row, and the day column that slices it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, cast
@@ -14,6 +15,8 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType
+
+_NO_LETTER = re.compile(r"[\W_]+")
 
 
 class Kind(Enum):
@@ -118,6 +121,11 @@ class Column:
     def or_null(self, when: str) -> Column:
         """The same column as nullable; `when` documents the meaning of null."""
         return replace(self, is_nullable=True, meaning=f"{self.meaning} Null {when}.")
+
+
+def column_spelling(name: str) -> str:
+    """Letters and digits of a column's name: `isOptedOut` and `is-opted-out ` spell one name."""
+    return _NO_LETTER.sub("", name.casefold())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from feature_store.contract import column_spelling
 from feature_store.tables import TABLES
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
 _SHOWN_ELEMENTS = 1 << 20
 _COLUMNS_WITHOUT_USER_IDS = frozenset(
-    column.name
+    column_spelling(column.name)
     for table in TABLES.values()
     if table.layer == "raw"
     for column in table.columns
     if not column.is_person
-) | {"lyrics_bytes"}
+) | {column_spelling("lyrics_bytes")}
 
 MENTIONS = pa.schema([("row", pa.uint64()), ("user_id", pa.string())])
 """Pairs of a row's number in its batch and the id of a person whom the row names."""
@@ -75,7 +76,7 @@ def landing_person_mentions(rows: pa.Table, person_filter: PersonFilter) -> pa.T
     found = [
         _landing_column_mentions(name, values, person_filter)
         for name, values in zip(rows.column_names, rows.columns, strict=True)  # names may repeat
-        if name.lower() not in _COLUMNS_WITHOUT_USER_IDS
+        if column_spelling(name) not in _COLUMNS_WITHOUT_USER_IDS
     ]
     return pa.concat_tables([_no_mentions(), *found])
 
@@ -127,7 +128,7 @@ def _ids_in_row(original_text: str) -> Iterator[str]:
         return
     if isinstance(row, dict):
         for name, value in row.items():
-            if name.lower() not in _COLUMNS_WITHOUT_USER_IDS:
+            if column_spelling(name) not in _COLUMNS_WITHOUT_USER_IDS:
                 yield from _ids_in_value(value, is_user_column=_is_user_column(name))
 
 
@@ -184,7 +185,7 @@ def _matched_in_scalar(
 
 
 def _is_user_column(name: str) -> bool:
-    return "user" in name.lower()
+    return "user" in column_spelling(name)
 
 
 def _ids_in_value(value: object, *, is_user_column: bool) -> Iterator[str]:

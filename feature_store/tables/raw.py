@@ -174,8 +174,9 @@ WAITING = (RejectReason.UNKNOWN_TRACK, RejectReason.INCOMPLETE_TRACK)
 
 
 REJECT_REASONS: dict[str, str] = {
-    RejectReason.UNREADABLE_FILE: "The file is no Parquet, damaged, a trap (more rows or memory "
-    "than its bytes can mean), or has two columns of one name; it has one row here.",
+    RejectReason.UNREADABLE_FILE: "The file is no Parquet, damaged, encrypted, a trap (more "
+    "rows or memory than its bytes can mean), has two columns of one name, or the columns of "
+    "another source; it has one row here.",
     RejectReason.WRONG_TYPE: "A value cannot be read as the column's type.",
     RejectReason.MISSING_VALUE: "A column that must hold a value is absent, null or blank.",
     RejectReason.NEGATIVE_DURATION: "A listen lasted less than no time.",

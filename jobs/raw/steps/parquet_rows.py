@@ -22,6 +22,7 @@ from feature_store.tables import columns as c
 from feature_store.tables.raw import RejectReason
 from jobs.landing.parquet_file import UnreadableFile, read_batches
 from jobs.raw.steps.column_conversion import Problem, convert
+from jobs.raw.steps.column_names import column_positions
 from jobs.raw.steps.landing_schema import Arrival, frame_from_rows, landing_columns
 from jobs.raw.steps.original_rows import rows_as_json
 from jobs.raw.steps.rules import SOURCE_CONTRACTS
@@ -86,8 +87,7 @@ def _landing_rows(
     batch: pa.RecordBatch, source: str, path: str, first_row: int, arrival_date: date
 ) -> pa.RecordBatch:
     columns = landing_columns(source)
-    known = [column.name for column in SOURCE_CONTRACTS[source].columns]
-    positions = _positions(batch.schema.names, known)
+    positions = column_positions(batch.schema.names, source)
     found = dict[str, pa.Array]()
     problems = dict[int, Problem]()
     lacks_required = set[int]()
@@ -112,25 +112,6 @@ def _landing_rows(
         ),
     }
     return _in_order(columns, found, count)
-
-
-def _positions(names: Sequence[str], known: Sequence[str]) -> dict[str, int]:
-    """Position of each column by its lower-case name.
-
-    Raises:
-        UnreadableFile: two columns have one of the `known` names; which of them counts is not
-            guessed. Other columns do not count at all.
-    """
-    positions = dict[str, int]()
-    for position, name in enumerate(names):
-        if name.lower() not in known:
-            continue
-        if name.lower() in positions:
-            raise UnreadableFile(
-                f"columns {names[positions[name.lower()]]!r} and {name!r} have one name"
-            )
-        positions[name.lower()] = position
-    return positions
 
 
 def _row_of_unreadable_file(

@@ -75,10 +75,11 @@ def test_numeric_ids_match(storage):
         ("listens", [{"user_id": Decimal("7.00")}, {"user_id": Decimal("8.00")}], [{"user_id": Decimal("8.00")}]),
         ("tags", [{"Tag": "7", "user_id": "8"}], [{"Tag": "7", "user_id": "8"}]),
         ("tracks", [{"TITLE": "7", "Track_Id": "7"}], [{"TITLE": "7", "Track_Id": "7"}]),
+        ("listens", [{"userId": 8, "trackId": "7"}, {"userId": 7, "trackId": "8"}], [{"userId": 8, "trackId": "7"}]),
     ],
 )  # fmt: skip
-def test_column_names_count_in_any_case(storage, source, rows, left):
-    """A track called as the person stays, whatever the case of its column."""
+def test_column_names_count_in_any_spelling(storage, source, rows, left):
+    """A track called as the person stays, however its column is spelt."""
     path = land(storage, source, rows)
 
     erase_from_landing(storage, Person("7"))

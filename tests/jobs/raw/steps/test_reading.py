@@ -219,6 +219,24 @@ def test_columns_are_found_in_any_case_and_others_are_ignored(spark, writer):
     assert "'User_Id' and 'USER_ID' have one name" in twice.reading_detail
 
 
+def test_an_opt_out_in_another_spelling_counts_and_a_file_of_another_source_is_one_reject(
+    spark, writer
+):
+    land(writer, "users", "camel", pa.table({"userId": ["ada"], "is-opted-out ": [True]}))
+    listens = {"user_id": ["ada", "bo"], "track_id": ["hymn"] * 2, "listened_at_utc": [NOON] * 2}
+    land(writer, "users", "listens", pa.table(listens))
+
+    opted_out, misplaced = sorted(
+        read(spark, writer, "users").collect(), key=lambda row: row.source_file
+    )
+
+    assert (opted_out.user_id, opted_out.is_opted_out, opted_out.reading_reason) == (
+        "ada", True, None,
+    )  # fmt: skip
+    assert (misplaced.user_id, misplaced.reading_reason) == (None, "unreadable_file")
+    assert "land it in landing/listens/" in misplaced.reading_detail
+
+
 def test_a_row_says_whether_all_that_it_lacks_may_be_left_out(spark, writer):
     """The id may not; the dates and choices of a listener may."""
     table = pa.table(
