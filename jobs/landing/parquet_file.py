@@ -34,6 +34,10 @@ _MOST_BATCH_BYTES = 64 << 20
 _MOST_ROWS_PER_BYTE = 200
 """A file that claims more rows is a trap: rows of ours hold times and ids, which differ."""
 
+_SIGNATURE_BYTES = 28
+"""A nonce of 12 and a tag of 16 behind the readable footer of an encrypted file. Its encrypted
+columns may not be asked for: Arrow ends the process."""
+
 _INT96_UNIT = "us"
 """Nanoseconds, which Arrow takes for INT96 otherwise, hold the years 1678 to 2262 alone: another
 year becomes one of these."""
@@ -124,6 +128,8 @@ def decoded(file: Path) -> Iterator[pa.RecordBatch]:
 def _batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
     size = source.size()
     plain = pq.ParquetFile(source)
+    if _footer_bytes(source) - plain.metadata.serialized_size == _SIGNATURE_BYTES:
+        raise UnreadableFile("is encrypted, as the signature of its footer says: land it decrypted")
     if plain.metadata.num_rows > _MOST_ROWS_PER_BYTE * size:
         raise UnreadableFile(f"claims {plain.metadata.num_rows:,} rows in {size:,} bytes")
     if not plain.schema_arrow.names:
@@ -152,6 +158,12 @@ def _batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         yield batch
     if row_count != plain.metadata.num_rows:
         raise UnreadableFile(f"claims {plain.metadata.num_rows:,} rows and has {row_count:,}")
+
+
+def _footer_bytes(source: pa.NativeFile) -> int:
+    """Length of the footer, which the last eight bytes hold, before the magic."""
+    source.seek(source.size() - 8)
+    return int.from_bytes(source.read(4), "little")
 
 
 def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
 import pytest
 
 from jobs.landing import parquet_file
@@ -23,6 +25,32 @@ def test_a_file_that_ends_its_reader_is_unreadable(tmp_path, deadly_footers, rea
 
     with pytest.raises(UnreadableFile, match="ended with status -6"):
         read(file)
+
+
+class PlainKeys(pe.KmsClient):
+    """Keys that wrap nothing: an encrypted file needs some."""
+
+    def wrap_key(self, key_bytes, master_key_identifier):
+        return base64.b64encode(key_bytes)
+
+    def unwrap_key(self, wrapped_key, master_key_identifier):
+        return base64.b64decode(wrapped_key)
+
+
+@pytest.mark.parametrize("plaintext_footer", [True, False])
+def test_an_encrypted_file_says_so(tmp_path, plaintext_footer):
+    """Arrow ends the process that looks into an encrypted column behind a readable footer."""
+    file = tmp_path / "part-0.parquet"
+    encryption = pe.EncryptionConfiguration(
+        footer_key="key", column_keys={"key": ["user_id"]}, plaintext_footer=plaintext_footer
+    )
+    factory = pe.CryptoFactory(lambda _: PlainKeys())
+    properties = factory.file_encryption_properties(pe.KmsConnectionConfig(), encryption)
+    with pq.ParquetWriter(file, IDS.schema, encryption_properties=properties) as writer:
+        writer.write_table(IDS)
+
+    with pytest.raises(UnreadableFile, match="encrypted"):
+        read_table(file)
 
 
 def test_one_process_checks_file_after_file(tmp_path):
