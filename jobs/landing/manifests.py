@@ -13,7 +13,7 @@ and the next day that is closed lists it again, as it is then.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -143,7 +143,7 @@ def _close_days(
     if closed[0] > as_of if closed else not unlisted:
         raise LandingError(
             f"landing: no file in {storage.uri(LANDING)} up to {as_of}; bring some in with "
-            "`evensong ingest SOURCE PATH`, or give a later day"
+            f"`evensong ingest SOURCE PATH`, or give a later day{_shown(not_taken)}"
         )
     first_open = (
         closed[-1] + timedelta(days=1)
@@ -159,6 +159,14 @@ def _close_days(
         for listed in _close_day(storage, day, unlisted.values(), others).files:
             unlisted.pop(listed.path, None)
     return days
+
+
+def _shown(not_taken: Sequence[NotTaken]) -> str:
+    """What to say of files that are there and do not count, the first of them with its reason."""
+    if not not_taken:
+        return ""
+    one = not_taken[0]
+    return f". Files that do not count: {len(not_taken)}, such as {one.path}: {one.reason}"
 
 
 def _listed_before(storage: Storage, closed: Iterable[date]) -> dict[str, int | None]:

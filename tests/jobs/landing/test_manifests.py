@@ -574,3 +574,12 @@ def test_files_of_impossible_days_alone_are_no_landing(storage):
 
     with pytest.raises(LandingError, match="no file in"):
         close_days(storage, MAR_1, first=date(1990, 1, 1))
+
+
+def test_a_landing_in_which_every_file_waits_says_which_and_why(storage):
+    """Else a first night would say that nothing is there, of a folder that is full."""
+    path = "landing/users/2024-02-27/part-0.parquet.part"
+    storage.write(path, b"PAR1")
+
+    with pytest.raises(LandingError, match=f"do not count: 1, such as {path}: its name is of a"):
+        close_days(storage, FEB_27)
