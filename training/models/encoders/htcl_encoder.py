@@ -65,7 +65,7 @@ class HTCLConfig:
     encoder_rate: float = 0.1  # of both encoders in stage 2, and of the text's in stage 1
     min_pairs: int = 100  # [ours] distinct pairs without which there is no stage 2
     min_liked_pairs: int = 1_000  # [ours] liked pairs from which the others do not count
-    epoch_pairs: int = 100_000  # [ours] an epoch draws no more
+    epoch_pairs: int = 0  # [ours] that an epoch draws; 0: as many as stage 1 has tracks
     popularity_power: float = 0.5  # [ours] see popularity_weights
     weight_audio_text: float = 1.0  # of the terms of stage 2
     weight_audio_audio: float = 1.0
@@ -160,7 +160,7 @@ class HTCLEncoder(nn.Module):
                 ParameterGroup(list(self.network.taste.parameters())),
                 ParameterGroup([*audio, *text], rate=slow),
             ),
-            self._pair_draws(pairs),
+            self._pair_draws(pairs, self._config.epoch_pairs or int(both.sum())),
             self._taste,
         )
         return (meaning, taste)
@@ -332,10 +332,10 @@ class HTCLEncoder(nn.Module):
         enough = int(is_liked.sum()) >= self._config.min_liked_pairs
         return pairs.where(is_liked) if enough else pairs
 
-    def _pair_draws(self, pairs: TrackPairs) -> _Draws:
+    def _pair_draws(self, pairs: TrackPairs, at_most: int) -> _Draws:
         weights = popularity_weights(pairs.tracks, self._config.popularity_power)
-        n_positions = min(len(pairs), self._config.epoch_pairs)
-        return _Draws(torch.stack([pairs.triggers, pairs.tracks], dim=1), weights, n_positions)
+        positions = torch.stack([pairs.triggers, pairs.tracks], dim=1)
+        return _Draws(positions, weights, min(len(pairs), at_most))
 
     def _read(self, positions: Tensor) -> _Content:
         """Tracks of one side, or of both sides of pairs."""
