@@ -181,6 +181,7 @@ def _resample_into(
     """Write the blocks at another rate to `samples` from `start`; frames read, and the end."""
     resampler = soxr.ResampleStream(from_hz, to_hz, samples.shape[1], dtype="float32")
     n_frames, end = 0, start
+    lowest, highest = (np.full(samples.shape[1], edge, np.float32) for edge in (np.inf, -np.inf))
 
     def write(chunk: NDArray[np.float32]) -> int:
         samples[end : end + len(chunk)] = chunk
@@ -189,9 +190,13 @@ def _resample_into(
     for block in blocks:
         check_samples(block)
         n_frames += len(block)
+        lowest, highest = np.minimum(lowest, block.min(0)), np.maximum(highest, block.max(0))
         end = write(resampler.resample_chunk(block))
     ending = np.empty((0, samples.shape[1]), np.float32)
-    return n_frames, write(resampler.resample_chunk(ending, last=True))
+    end = write(resampler.resample_chunk(ending, last=True))
+    # A resampler makes a sound of the edges of a constant offset, which is none.
+    samples[start:end, highest - lowest < SILENT_BELOW] = 0
+    return n_frames, end
 
 
 def check_samples(block: NDArray[np.float32]) -> None:

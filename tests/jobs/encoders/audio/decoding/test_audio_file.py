@@ -123,6 +123,19 @@ def test_an_offset_is_no_part_of_the_sound():
     assert samples == pytest.approx(sine(440, 1.0), abs=0.01)
 
 
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100])
+def test_a_constant_signal_is_silent_at_any_rate(rate_hz):
+    """A resampler rings at both ends of an offset; a constant channel takes nothing of a mix."""
+    offset = np.full(rate_hz, 0.25)
+    with pytest.raises(ContentFailure) as raised:
+        audio_file.decode(encoded(offset, rate_hz), 60)
+    beside = encoded(np.stack([sine(440, 1.0, rate_hz), offset], axis=1), rate_hz)
+
+    assert raised.value.reason is FailureReason.SILENT
+    level = np.sqrt(np.mean(audio_file.decode(beside, 60) ** 2))
+    assert level == pytest.approx(0.5 / np.sqrt(2), rel=0.01)
+
+
 def test_memory_does_not_grow_with_the_sample_rate():
     """Twenty seconds of 8 channels at 192 kHz are 123 MB of samples; 16 kHz keep 10 MB of them."""
     quiet = np.tile(sine(440, 20.0, 192_000), (8, 1)).T
