@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from dags.command.paths import given_path
 from dags.command.printed_text import print_line, ticked
 from dags.command.privacy import read_user_id
 from feature_store.lake.private_files import make_private
@@ -34,7 +35,12 @@ class Library(StrEnum):
 def person(
     user: Annotated[str, typer.Argument(help="The person's id; - reads it from standard input.")],
     output: Annotated[
-        Path | None, typer.Option(help="A file that only you can read; else standard output.")
+        Path | None,
+        typer.Option(
+            parser=given_path,
+            metavar="PATH",
+            help="A file that only you can read; else standard output.",
+        ),
     ] = None,
 ) -> None:
     """Print everything that is stored about a person, as JSON with a section for each table."""
@@ -51,7 +57,12 @@ def person(
 
 @app.command()
 def graph(
-    output: Annotated[Path, typer.Option(help="File to write; only you can read it.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            parser=given_path, metavar="PATH", help="File to write; only you can read it."
+        ),
+    ],
     library: Annotated[
         Library, typer.Option("--format", help="PyG's HeteroData or DGL's heterograph.")
     ] = Library.PYG,

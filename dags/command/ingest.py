@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from dags.command.paths import given_path
 from feature_store.as_of import newest_as_of
 from feature_store.settings import load_settings
 
@@ -23,7 +24,12 @@ _FILE_KINDS = frozenset({"audio", "covers"})
 def ingest(
     source: Annotated[str, typer.Argument(help="sample-world, music-folder or hetrec.")],
     path: Annotated[
-        Path, typer.Argument(help="Folder to read; for sample-world a TOML of options.")
+        Path,
+        typer.Argument(
+            parser=given_path,
+            metavar="PATH",
+            help="Folder to read; for sample-world a TOML of options.",
+        ),
     ],
     arrival_date: Annotated[
         datetime | None,

@@ -58,6 +58,33 @@ def test_a_day_that_no_night_takes_is_refused_before_anything_lands(music, tmp_p
     assert not (tmp_path / "lake" / "landing").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ingest", "music-folder", ""),
+        ("ingest", "hetrec", " "),
+        ("ingest", "sample-world", ""),
+        ("export", "graph", "--output", ""),
+        ("export", "person", "ada", "--output", ""),
+    ],
+)
+def test_an_empty_path_is_refused_and_not_the_current_folder(music, tmp_path, command):
+    """`evensong ingest music-folder "$MUSIC"` with an unset variable."""
+    done = subprocess.run(
+        [EVENSONG, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=music,
+        env=os.environ | {"EVENSONG_LAKE": str(tmp_path / "lake"), "COLUMNS": "300"},
+    )
+
+    assert done.returncode == 2
+    assert "is empty: is a variable unset? Write . for the current folder" in done.stderr
+    assert not (tmp_path / "lake").exists()
+
+
 def test_without_a_day_files_land_on_the_last_day_that_is_over(ingest, tmp_path):
     """The night of yesterday can run at once, and the summary names that command."""
     before = datetime.now(UTC).date()
