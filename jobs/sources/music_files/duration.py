@@ -95,6 +95,10 @@ def _of_mp3(file: BinaryIO, length_s: float, byte_count: int) -> float:
     counted: FrameCount | None = count_frames(file.read())
     if counted is None:
         return length_s
+    if not counted.has_one_rate:
+        raise ImpossibleDuration(
+            "its frames have several sample rates, of which the first is read; left out"
+        )
     if counted.stated is not None:
         apart = abs(counted.stated - counted.frames)
         if apart > max(_FRAMES_APART, counted.frames * (_TOLERANCE - 1)):

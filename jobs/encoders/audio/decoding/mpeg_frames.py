@@ -39,11 +39,16 @@ class FrameCount:
         frames: how many there are, without one that only holds the header.
         stated: how many its header states; None without a header.
         frame_s: duration of one.
+        has_one_rate: whether all have the sample rate of the first; a decoder stops where it
+            changes, in files that were joined.
+        is_variable: whether their bit rates differ.
     """
 
     frames: int
     stated: int | None
     frame_s: float
+    has_one_rate: bool
+    is_variable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,12 @@ class _Frame:
     byte_count: int
     kbit: int
     side_info_bytes: int
-    frame_s: float
+    rate_hz: int
+    n_samples: int
+
+    @property
+    def frame_s(self) -> float:
+        return self.n_samples / self.rate_hz
 
 
 def count_frames(content: bytes) -> FrameCount | None:
@@ -62,12 +72,12 @@ def count_frames(content: bytes) -> FrameCount | None:
     first = _first_frame(content)
     if first is None:
         return None
-    n_frames, _ = _count(content, first)
+    counted = _count(content, first)
     count_at = _count_position(content, first)
     if count_at is None:
-        return FrameCount(n_frames, None, first.frame_s)
+        return counted
     [stated] = struct.unpack_from(">I", content, count_at)
-    return FrameCount(n_frames - 1, stated, first.frame_s)
+    return replace(counted, frames=counted.frames - 1, stated=stated)
 
 
 def with_true_frame_count(content: bytes) -> bytes:
@@ -83,9 +93,11 @@ def with_true_frame_count(content: bytes) -> bytes:
         content, first = content[first.at :], replace(first, at=0)
     count_at = _count_position(content, first)
     if count_at is None:
-        n_frames, is_variable = _count(content, first)
-        return _with_xing_frame(content, first, n_frames) if is_variable else content
-    n_frames, _ = _count(content, first)
+        counted = _count(content, first)
+        if not counted.is_variable:
+            return content
+        return _with_xing_frame(content, first, counted.frames)
+    n_frames = _count(content, first).frames
     [stated] = struct.unpack_from(">I", content, count_at)
     if abs(stated - (n_frames - 1)) <= _TOLERANCE:
         return content
@@ -159,16 +171,16 @@ def _frame(content: bytes, at: int) -> _Frame | None:
     rate_hz = rates_hz[rate_index]
     byte_count = slots * kbit // rate_hz + (header >> 9 & 1)
     if version == _MPEG_1:
-        return _Frame(at, byte_count, kbit, 17 if is_mono else 32, _SAMPLES_MPEG_1 / rate_hz)
-    return _Frame(at, byte_count, kbit, 9 if is_mono else 17, _SAMPLES_MPEG_2 / rate_hz)
+        return _Frame(at, byte_count, kbit, 17 if is_mono else 32, rate_hz, _SAMPLES_MPEG_1)
+    return _Frame(at, byte_count, kbit, 9 if is_mono else 17, rate_hz, _SAMPLES_MPEG_2)
 
 
-def _count(content: bytes, first: _Frame) -> tuple[int, bool]:
-    """Number of frames from the first one on, and whether their bit rates differ.
+def _count(content: bytes, first: _Frame) -> FrameCount:
+    """The frames from the first one on, that of a header included.
 
     Bytes between frames are skipped, as a decoder does.
     """
-    n_frames, at, kbits = 0, first.at, set()
+    n_frames, at, kbits, has_one_rate = 0, first.at, set(), True
     while at >= 0:
         frame = _frame(content, at)
         if frame is None:
@@ -177,8 +189,10 @@ def _count(content: bytes, first: _Frame) -> tuple[int, bool]:
         n_frames += 1
         if n_frames > 1:  # a header's frame may have a bit rate of its own
             kbits.add(frame.kbit)
+        if has_one_rate and frame.rate_hz != first.rate_hz:  # of a row, not of bytes between
+            has_one_rate = not _begins_a_row(content, at)
         at += frame.byte_count
-    return n_frames, len(kbits) > 1
+    return FrameCount(n_frames, None, first.frame_s, has_one_rate, len(kbits) > 1)
 
 
 def _count_position(content: bytes, first: _Frame) -> int | None:

@@ -135,6 +135,33 @@ def test_an_mp3_without_a_header_is_as_long_as_its_frames(music, tmp_path):
     assert row["track_duration_ms"] == pytest.approx(500, abs=250)
 
 
+def mp3_frames(rate_hz):
+    """Half a second or more of MP3 without the frame that states their number."""
+    sink = io.BytesIO()
+    tone = np.sin(np.arange(rate_hz) * 0.2) / 2
+    soundfile.write(sink, tone, rate_hz, format="MP3", bitrate_mode="CONSTANT")
+    content = sink.getvalue()
+    mark = max(content.find(b"Xing"), content.find(b"Info"))
+    return content.replace(content[mark : mark + 4], b"\0\0\0\0", 1)
+
+
+@pytest.mark.parametrize("second_hz", [48_000, 22_050, 11_025])
+def test_an_mp3_joined_of_two_sample_rates_is_named(music, tmp_path, second_hz):
+    """A decoder stops where the rate changes, also between versions of MPEG."""
+    music.mkdir()
+    (music / "joined.mp3").write_bytes(mp3_frames(44_100) + mp3_frames(second_hz))
+    (music / "twice.mp3").write_bytes(mp3_frames(44_100) * 2)
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    durations = {
+        title: row["track_duration_ms"] for title, row in tracks_by_title(tmp_path).items()
+    }
+    assert durations == {"joined": None, "twice": pytest.approx(2_000, abs=150)}
+    assert remark.path == "joined.mp3"
+    assert "several sample rates" in remark.reason
+
+
 @pytest.mark.parametrize("kind", ["VORBIS", "OPUS"])
 def test_of_ogg_streams_one_behind_the_other_the_first_is_read_which_is_named(
     music, tmp_path, kind
