@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import Any, BinaryIO
 
 import soundfile
+from mutagen._riff import RiffFile
+from mutagen.aiff import AIFFFile
 from mutagen.mp4._atom import Atoms
 
 from jobs.encoders.audio.decoding.mpeg_frames import FrameCount, count_frames
@@ -26,6 +28,8 @@ _FRAMES_APART = 3  # headers and cut frames at both ends
 _MP4_HEADER, _MP4_TIMES = b"moov.trak.mdia.mdhd", b"moov.trak.mdia.minf.stbl.stts"
 _OGG_PAGE = re.compile(rb"OggS\0([\0-\x07])")
 _OGG_FIRST = 2  # the flag of a stream's first page
+_SOUND = {"wav": (RiffFile, "data"), "aiff": (AIFFFile, "SSND")}
+"""The chunk that holds the sound, by format."""
 _WAV_PLAIN = frozenset({1, 3, 0xFFFE})
 
 
@@ -64,6 +68,7 @@ def duration_ms(file: BinaryIO, info: Any, kind: str) -> int | None:
         _check_mp4(file, length_s)
     else:
         _check_chain(file)
+        _check_chunk(file, kind, byte_count)
         length_s = _of_libsndfile(file, info, kind, length_s)
     _check_range(length_s)
     return round(length_s * 1000)
@@ -144,6 +149,22 @@ def _check_chain(file: BinaryIO) -> None:
         )
 
 
+def _check_chunk(file: BinaryIO, kind: str, byte_count: int) -> None:
+    """libsndfile takes what is there of a chunk, and mutagen what a header states."""
+    if kind not in _SOUND:
+        return
+    open_chunks, name = _SOUND[kind]
+    chunks = open_chunks(file)
+    if name not in chunks:
+        return
+    sound = chunks[name]
+    if sound.data_size > (byte_count - sound.data_offset) * _TOLERANCE:
+        raise ImpossibleDuration(
+            f"the file states {sound.data_size:,} bytes of sound and holds "
+            f"{byte_count - sound.data_offset:,}; left out"
+        )
+
+
 def _of_libsndfile(file: BinaryIO, info: Any, kind: str, length_s: float) -> float:
     """As stated, when the last sample is there; of compressed WAV and AIFF what is decoded.
 
@@ -158,8 +179,10 @@ def _of_libsndfile(file: BinaryIO, info: Any, kind: str, length_s: float) -> flo
         with soundfile.SoundFile(file) as opened:
             if is_compressed:
                 return float(opened.frames / opened.samplerate)
-            n_frames = min(opened.frames, round(length_s * opened.samplerate))
-            is_there = holds_frames(opened, max(1, n_frames))
+            stated = length_s * opened.samplerate
+            is_there = stated <= opened.frames * _TOLERANCE and holds_frames(
+                opened, max(1, min(opened.frames, round(stated)))
+            )
     except soundfile.LibsndfileError as error:
         if not is_compressed:
             return length_s  # nothing to check it with; the feature stage names the file

@@ -13,6 +13,7 @@ from tests.jobs.sources.music_files.recordings import (
     RATE_HZ,
     draw,
     ingest,
+    landed_rows,
     mp4,
     tracks_by_title,
 )
@@ -112,6 +113,42 @@ def test_a_compressed_recording_has_its_true_duration(music, tmp_path, name, kin
 
     durations = [row["track_duration_ms"] for row in tracks_by_title(tmp_path).values()]
     assert durations == [pytest.approx(10_000, abs=150)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "subtype"),
+    [
+        *(("a.wav", "WAV", subtype) for subtype in ("PCM_16", "FLOAT", "ULAW", "IMA_ADPCM")),
+        *(("a.wav", "WAV", subtype) for subtype in ("MS_ADPCM", "GSM610")),
+        *(("a.aiff", "AIFF", subtype) for subtype in ("PCM_16", "FLOAT", "ULAW", "IMA_ADPCM")),
+        ("a.flac", "FLAC", "PCM_16"),
+    ],
+)
+def test_a_recording_cut_in_half_has_no_duration_and_is_named(music, tmp_path, name, kind, subtype):
+    music.mkdir()
+    soundfile.write(
+        music / name, np.sin(np.arange(80_000) / 5), RATE_HZ, format=kind, subtype=subtype
+    )
+    content = (music / name).read_bytes()
+    (music / name).write_bytes(content[: len(content) // 2])
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason.startswith("duration_ms: ")
+    assert [row["track_duration_ms"] for row in landed_rows(tmp_path, "tracks")] == [None]
+
+
+def test_an_aiff_that_states_more_frames_than_its_sound_has_is_named(music, tmp_path):
+    """The number of frames lies behind the number of channels (AIFF 1.3, COMM)."""
+    draw(music / "a.aiff")
+    content = bytearray((music / "a.aiff").read_bytes())
+    at = content.index(b"COMM") + 10
+    content[at : at + 4] = (8_000).to_bytes(4)
+    (music / "a.aiff").write_bytes(content)
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason == "duration_ms: the file states 1 s and ends before; left out"
 
 
 def test_an_mp4_that_states_more_than_it_holds_is_named(music, tmp_path):
