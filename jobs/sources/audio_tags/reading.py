@@ -1,15 +1,15 @@
 """Reads the tags and the embedded cover of audio files with mediafile.
 
 mediafile knows the names of one tag in Vorbis comments, ID3, MP4 and APE. Beyond it: all artists
-and genres are read, a release date is preferred to a recording date, "unsyncedlyrics", timed lyrics
-and lyrics with a description are lyrics too, and so are tags where the format has none
-(tag_files.py). A tag that is there and cannot be read is named.
+and genres are read, a release date is preferred to a recording date, timed lyrics, lyrics with a
+description and those under other names (LYRICS-ENG, TXXX:LYRICS) are lyrics too, and so are tags
+where the format has none (tag_files.py). A tag that is there and cannot be read is named.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
 from typing import Any, BinaryIO
 
 from mutagen.id3 import ID3
@@ -22,6 +22,7 @@ from jobs.sources.audio_tags.tag_files import (
     id3_bytes,
     id3_spans,
     open_file,
+    texts_named,
 )
 from jobs.sources.audio_tags.tags import AudioTags
 from jobs.sources.cover_file import embedded_cover
@@ -34,12 +35,15 @@ from jobs.sources.music_files.tag_values import (
     Credit,
     clean_text,
     credit,
+    full_date,
     genres,
-    has_unstorable,
+    is_decoded,
     separate_values,
 )
 
-_FIRST_YEAR = 1000  # "03/04/05" is no date of the year 3
+_LYRICS_NAME = re.compile(r"(?:(?:un)?sync(?:ed|hroni[sz]ed)[ _-]?)?lyrics(?:-[a-z]{2,3})?")
+_LINE_END = re.compile(r"[\r\n]")
+_ON_ONE_LINE = ("title", "album")
 _SYLT_WORDS = frozenset({1, 2})  # ID3v2.4, 4.9: lyrics, text transcription
 _VARIOUS_ARTISTS = "Various Artists"
 _NAMES_IN_ID3 = {
@@ -122,13 +126,13 @@ def _first(
             _raise_want_of_memory(error)
             failures.setdefault(name, _told(error))
             continue
-        text = value.names if isinstance(value, Credit) else value
-        raw = _RAW[name](file) if name in _RAW else None
-        if has_unstorable(raw):
-            failures[name] = (
-                "holds NUL, half a surrogate pair or bytes of another encoding, which are lost"
-            )
-        longest = max(map(len, text), default=0) if name == "genres" else _length(text)
+        texts = _texts(value)
+        if not all(map(is_decoded, texts)):
+            failures[name] = "is in another encoding than its format has; left out"
+            continue
+        if name in _ON_ONE_LINE and "\0" in (getattr(file, name) or "").strip("\0"):
+            failures[name] = "holds NUL, which counts as a blank"
+        longest = max(map(len, texts), default=0)
         most = LYRICS_CHARS_MAX if name == "lyrics" else TEXT_CHARS_MAX
         if longest > most:
             failures[name] = f"has {longest:,} characters, at most {most:,} are taken; left out"
@@ -138,8 +142,13 @@ def _first(
     return None
 
 
-def _length(text: object) -> int:
-    return len(text) if isinstance(text, str) else 0
+def _texts(value: object) -> Sequence[str]:
+    """The texts of a value; none of a date or a picture."""
+    if isinstance(value, Credit):
+        return value.names, value.lead
+    if isinstance(value, tuple):
+        return value
+    return [value] if isinstance(value, str) else []
 
 
 def _name_unread(
@@ -201,24 +210,24 @@ def _album_artist(file: TagFile) -> str | None:
 
 def _lyrics(file: TagFile) -> str | None:
     """Plain words; in ID3 also of a frame with a description, and of timed lyrics."""
-    all_frames: Callable[[str], list[Any]] = getattr(file.mgfile.tags, "getall", lambda _: [])
-    if frames := all_frames("SYLT"):  # of ID3, where they may be chords or pictures, too
-        lines = [line for frame in frames if frame.type in _SYLT_WORDS for line, _ in frame.text]
-    else:
-        lines = [line for line, _ in file.synced_lyrics or []]
-    timed = "".join(lines)
-    texts = (file.lyrics, file.unsynced_lyrics, *(each.text for each in all_frames("USLT")), timed)
+    frames: Callable[[str], list[Any]] = getattr(file.mgfile.tags, "getall", lambda _: [])
+    texts = (
+        file.lyrics,
+        *(frame.text for frame in frames("USLT")),
+        *texts_named(file, _LYRICS_NAME),
+        # SYLT may hold chords or pictures, too.
+        *(_timed_words(frame.text) for frame in frames("SYLT") if frame.type in _SYLT_WORDS),
+    )
     return next(filter(None, (plain_words(text) for text in texts if text)), None)
 
 
-def _full_date(file: TagFile) -> date | None:
-    """The release date; None for a year or a month alone, or a day that no calendar has."""
-    year, month, day = file.released_year, file.released_month, file.released_day
-    try:
-        is_full = year and month and day and year >= _FIRST_YEAR
-        return date(year, month, day) if is_full else None
-    except ValueError:
-        return None
+def _timed_words(events: Sequence[tuple[str, int]]) -> str:
+    """The text of events, which are syllables: a line begins with a line end (ID3v2.4, 4.9).
+
+    Where no event has one, each is a line, as many programs write them.
+    """
+    texts = [text for text, _ in events]
+    return ("" if any(map(_LINE_END.search, texts)) else "\n").join(texts)
 
 
 _READERS: dict[str, _Reader] = {
@@ -227,16 +236,10 @@ _READERS: dict[str, _Reader] = {
     "album": lambda file: clean_text(file.album),
     "album_artist": _album_artist,
     "genres": lambda file: tuple(genres(file.genres or [])),
-    "released_date": _full_date,
+    "released_date": lambda file: full_date(file.released_texts or []),
     "isrc": lambda file: _text(file.isrc),
     "recording_mbid": lambda file: _text(file.mb_trackid),
     "lyrics": _lyrics,
     "cover": lambda file: embedded_cover(file.pictures or []),
 }
 """The reader of each tag; None or nothing where a file lacks it."""
-
-_RAW: dict[str, _Reader] = {
-    "title": lambda file: file.title,
-    "artist": lambda file: next(iter(file.artist_values or []), None),
-    "album": lambda file: file.album,
-}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -66,18 +67,16 @@ class TagFile(mediafile.MediaFile):  # type: ignore[misc]  # mediafile has no ty
         mediafile.ListStorageStyle("ARTIST"),
         mediafile.ASFStorageStyle("Author"),
     )
-    released = mediafile.DateField(
-        mediafile.MP3StorageStyle("TDRL"),
-        mediafile.MP3StorageStyle("TDRC"),
-        mediafile.MP4StorageStyle("\xa9day"),
-        mediafile.StorageStyle("DATE"),
+    released_texts = mediafile.ListMediaField(
+        mediafile.MP3ListStorageStyle("TDRL"),
+        mediafile.MP3ListStorageStyle("TDRC"),
+        mediafile.MP4ListStorageStyle("\xa9day"),
+        mediafile.ListStorageStyle("RELEASEDATE"),
+        mediafile.ListStorageStyle("RELEASE DATE"),
+        mediafile.ListStorageStyle("DATE"),
+        mediafile.ListStorageStyle("YEAR"),
+        out_type=str,
     )
-    released_year, released_month, released_day = (
-        released.year_field(),
-        released.month_field(),
-        released.day_field(),
-    )
-    unsynced_lyrics = mediafile.MediaField(mediafile.StorageStyle("UNSYNCEDLYRICS"))
     pictures = mediafile.ListMediaField(
         mediafile.MP3ImageStorageStyle(),
         mediafile.MP4ImageStorageStyle(),
@@ -146,6 +145,27 @@ def further_tags(file: BinaryIO, kind: str) -> Iterator[TagFile]:
             yield from _ape(file)
     elif kind in {"wav", "aiff"}:
         yield from _texts(file)
+
+
+def texts_named(file: TagFile, pattern: re.Pattern[str]) -> Iterator[str]:
+    """Texts of the tags whose free name fits, as Vorbis comments, TXXX, "----" and APE have them.
+
+    Args:
+        file: the file.
+        pattern: of the whole name; letter case never counts.
+    """
+    tags: Any = file.mgfile.tags
+    for key in dict.fromkeys(tags.keys() if tags else ()):
+        prefix, _, name = str(key).rpartition(":")
+        if pattern.fullmatch(name.casefold()) and _is_free(tags, prefix):
+            values = getattr(tags[key], "text", tags[key])
+            for value in [values] if isinstance(values, str) else values:
+                yield value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _is_free(tags: object, prefix: str) -> bool:
+    """Whether names with this prefix are free, and no fields of a format."""
+    return prefix == "TXXX" if isinstance(tags, ID3) else prefix.partition(":")[0] in {"", "----"}
 
 
 def id3_spans(file: BinaryIO) -> list[_Id3Span]:

@@ -150,11 +150,11 @@ def _check_chain(file: BinaryIO) -> None:
 
 
 def _check_chunk(file: BinaryIO, kind: str, byte_count: int) -> None:
-    """libsndfile takes what is there of a chunk, and mutagen what a header states."""
+    """Against the chunk with the sound, of which libsndfile takes as much as is there."""
     if kind not in _SOUND:
         return
     open_chunks, name = _SOUND[kind]
-    chunks = open_chunks(file)
+    chunks: Any = open_chunks(file)  # type: ignore[no-untyped-call]  # mutagen has no types
     if name not in chunks:
         return
     sound = chunks[name]

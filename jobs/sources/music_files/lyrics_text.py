@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from jobs.sources.music_files.tag_values import without_entities
+
 # UTF-32 before UTF-16: the mark of UTF-16-LE begins that of UTF-32-LE.
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -32,8 +34,9 @@ def plain_lyrics(content: bytes) -> bytes | None:
 
 def plain_words(text: str) -> str:
     """The words without [mm:ss.xx] and <mm:ss.xx> stamps, headers such as [ar:…], and marks."""
-    cleaned = _CONTROL.sub(" ", text.replace("\ufeff", ""))
-    cleaned = cleaned.encode("utf-8", "replace").decode()  # a lone surrogate is no text
+    cleaned = _CONTROL.sub(" ", without_entities(text).replace("\ufeff", ""))
+    # A lone surrogate is no text: U+FFFD stands for it, by which readers tell another encoding.
+    cleaned = cleaned.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     lines = cleaned.splitlines()
     stamped = [number for number, line in enumerate(lines) if _STAMP.search(line)]
     first_stamped = stamped[0] if stamped else 0

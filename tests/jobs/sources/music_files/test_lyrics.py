@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from mutagen.id3 import SYLT, USLT
+from mutagen.apev2 import APEv2
+from mutagen.id3 import SYLT, TXXX, USLT, WXXX
 
 from tests.jobs.sources.music_files.recordings import (
     draw,
@@ -65,6 +66,65 @@ def test_timed_lyrics_of_id3_are_lyrics(music, tmp_path):
     ingest(music, tmp_path)
 
     assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"first line\nsecond"
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        (["first line", "second line"], "first line\nsecond line"),
+        (["fir", "st line", "\nsecond", " line"], "first line\nsecond line"),
+        (["first line\n", "second line\n"], "first line\nsecond line"),
+        (["first line\r", "second line"], "first line\nsecond line"),
+    ],
+)
+def test_events_of_timed_lyrics_are_lines_unless_one_has_a_line_end(music, tmp_path, events, words):
+    """The standard has syllables, and a line end before a line; many programs write lines."""
+    timed = [(text, number * 1_000) for number, text in enumerate(events)]
+    with_frames(draw(music / "a.mp3"), SYLT(encoding=3, lang="eng", format=2, type=1, text=timed))
+
+    ingest(music, tmp_path)
+
+    assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"].decode() == words
+
+
+NAMES = [
+    *("LYRICS", "UNSYNCEDLYRICS", "SYNCEDLYRICS", "UNSYNCED LYRICS", "LYRICS-ENG"),
+    *("lyrics-xxx", "Unsynchronised Lyrics"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lyrics_under_any_of_their_names_are_lyrics(music, tmp_path, name):
+    text = "[00:01.00]Don&apos;t\n[00:02.00]stop"
+    tagged(music / "a.flac", **{name: text, "LYRICIST": "Mimi"})
+    with_frames(draw(music / "b.mp3", 1), TXXX(encoding=3, desc=name, text=text))
+    ape = APEv2()
+    ape[name] = text
+    ape.save(draw(music / "c.mp3", 2))
+
+    ingest(music, tmp_path)
+
+    found = [row["lyrics_bytes"] for row in landed_rows(tmp_path, "lyrics")]
+    assert found == [b"Don't\nstop"] * 3
+
+
+def test_links_to_lyrics_and_names_of_their_writers_are_no_lyrics(music, tmp_path):
+    tagged(music / "a.flac", lyricist="Low", lyrics_url="https://example.org", mylyrics="la")
+    with_frames(draw(music / "b.mp3", 1), WXXX(encoding=3, desc="LYRICS", url="https://e.org"))
+
+    ingest(music, tmp_path)
+
+    assert landed_rows(tmp_path, "lyrics") == []
+
+
+def test_lyrics_in_the_file_in_another_encoding_are_left_out_and_named(music, tmp_path):
+    content = tagged(music / "a.flac", lyrics="bl@@").read_bytes()
+    (music / "a.flac").write_bytes(content.replace(b"bl@@", b"bl\xe5!"))
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason == "lyrics: is in another encoding than its format has; left out"
+    assert landed_rows(tmp_path, "lyrics") == []
 
 
 @pytest.mark.parametrize("kind", [0, 3, 4, 5, 6, 7, 8])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from datetime import date
 
 import mutagen
 import pytest
@@ -200,6 +201,8 @@ def test_a_compilation_in_id3_is_one_album(music, tmp_path):
         (["(4)Eurodisco"], {"Eurodisco", "Disco"}),
         (["(4)(17)"], {"Disco", "Rock"}),
         (["17"], {"Rock"}),
+        (["4;18"], {"Disco", "Techno"}),
+        (["Pop; 17", "2000; 80s"], {"Pop", "Rock", "2000", "80s"}),
         (["(255)Odd"], {"Odd"}),
         (["(255)", "Unknown"], set()),
         (["((sic) pop"], {"(sic) pop"}),
@@ -218,19 +221,125 @@ def test_every_genre_is_a_tag(music, tmp_path, values, tags):
     assert sorted(found) == sorted([*tags, *tags])
 
 
-@pytest.mark.parametrize("odd", ["Ri\0ver", "Ri\ud800ver"])
-def test_text_that_no_table_can_hold_is_cleaned_and_named(music, odd, monkeypatch):
-    """NUL, and half a surrogate pair, which the tag reader hands on from damaged UTF-16."""
-    file = draw(music / "a.flac")
+def title_of(file, odd, monkeypatch):
     monkeypatch.setattr(FLAC, "__getitem__", lambda _, key: [odd] if key == "TITLE" else [])
+    return read_tags(io.BytesIO(file.read_bytes()), ".flac")
 
-    found = read_tags(io.BytesIO(file.read_bytes()), ".flac")
 
-    assert (
-        found.failure
-        == "title: holds NUL, half a surrogate pair or bytes of another encoding, which are lost"
+def test_nul_in_a_text_counts_as_a_blank_and_is_named(music, monkeypatch):
+    found = title_of(draw(music / "a.flac"), "Ri\0ver", monkeypatch)
+
+    assert (found.title, found.failure) == ("Ri ver", "title: holds NUL, which counts as a blank")
+
+
+def test_half_a_surrogate_pair_is_no_text_and_is_named(music, monkeypatch):
+    """The tag reader hands it on from damaged UTF-16."""
+    found = title_of(draw(music / "a.flac"), "Ri\ud800ver", monkeypatch)
+
+    assert (found.title, found.failure) == (
+        None,
+        "title: is in another encoding than its format has; left out",
     )
-    assert found.title in {"Ri ver", "Ri\N{REPLACEMENT CHARACTER}ver"}
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "cp1252", "shift-jis"])
+def test_texts_of_another_encoding_are_left_out_and_join_no_artists(music, tmp_path, encoding):
+    """Of four letters each, all would be the artist of four replacement characters."""
+    for seed, artist in enumerate(("Кино", "Аква", "Blåå", "Ööbø", "山川山川")):
+        try:
+            text = artist.encode(encoding)
+        except UnicodeEncodeError:
+            continue
+        texts = b"INFOIART" + len(text).to_bytes(4, "little") + text + b"\0" * (len(text) % 2)
+        content = draw(music / f"{seed}.wav", seed).read_bytes()
+        content += b"LIST" + len(texts).to_bytes(4, "little") + texts
+        content = content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:]
+        (music / f"{seed}.wav").write_bytes(content)
+
+    remarks = ingest(music, tmp_path).remarks
+
+    assert {one.reason for one in remarks} == {
+        "artist: is in another encoding than its format has; left out"
+    }
+    assert {row["artist_name"] for row in landed_rows(tmp_path, "tracks")} == {"unknown artist"}
+
+
+@pytest.mark.parametrize(
+    ("written", "lead", "shown"),
+    [
+        ("A &amp; B", "A & B", "A & B"),
+        ("A &amp; B; C", "A & B", "A & B; C"),
+        ("Rock &#39;n&#x27; Roll", "Rock 'n' Roll", "Rock 'n' Roll"),
+        ("Bj&ouml;rk", "Björk", "Björk"),
+        ("AT&T; B", "AT&T", "AT&T; B"),
+        ("A &notit; B", "A &notit", "A &notit; B"),
+        ("A &amp B", "A &amp B", "A &amp B"),
+        ("A &#0; B", "A &#0", "A &#0; B"),
+    ],
+)
+def test_entities_of_html_are_the_characters_that_they_name(music, tmp_path, written, lead, shown):
+    tagged(music / "a.flac", title=written, artist=written, genre="R&amp;B; Rock")
+    tagged(music / "b.flac", 1, title="lead", artist=lead)
+
+    ingest(music, tmp_path)
+
+    tracks = tracks_by_title(tmp_path)
+    assert tracks[shown]["artist_name"] == shown
+    assert tracks[shown]["artist_id"] == tracks["lead"]["artist_id"]
+    assert {row["tag"] for row in landed_rows(tmp_path, "tags")} == {"R&B", "Rock"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "day"),
+    [
+        ({"date": "20040506"}, date(2004, 5, 6)),
+        ({"date": "2004-05-06"}, date(2004, 5, 6)),
+        ({"date": "2004/5/6"}, date(2004, 5, 6)),
+        ({"date": "2004.05.06"}, date(2004, 5, 6)),
+        ({"date": "2004-05-06T07:08:09Z"}, date(2004, 5, 6)),
+        ({"date": ["2004", "2004-05-06"]}, date(2004, 5, 6)),
+        ({"year": "2004-05-06"}, date(2004, 5, 6)),
+        ({"date": "1999-01-02", "releasedate": "2004-05-06"}, date(2004, 5, 6)),
+        ({"date": "1999-01-02", "release date": "20040506"}, date(2004, 5, 6)),
+        ({"date": "2004"}, None),
+        ({"date": "2004-05"}, None),
+        ({"date": "200405"}, None),
+        ({"date": "2004-00-00"}, None),
+        ({"date": "0000"}, None),
+    ],
+)
+def test_a_full_date_is_the_release_date_and_a_part_of_one_is_none(music, tmp_path, tags, day):
+    """yt-dlp writes 20040506 into every file."""
+    tagged(music / "a.flac", **tags)
+
+    assert ingest(music, tmp_path).remarks == ()
+
+    assert landed_rows(tmp_path, "tracks")[0]["released_date"] == day
+
+
+def test_a_compact_date_of_id3_is_a_full_one(music, tmp_path):
+    with_frames(draw(music / "a.mp3"), mutagen.id3.TDRC(encoding=3, text="20040506"))
+
+    ingest(music, tmp_path)
+
+    assert landed_rows(tmp_path, "tracks")[0]["released_date"] == date(2004, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("06.05.2004", "'06.05.2004' is no date such as 2004-05-06; left out"),
+        ("2004-02-31", "'2004-02-31' is no day of a calendar; left out"),
+        ("20041306", "'20041306' is no day of a calendar; left out"),
+    ],
+)
+def test_a_date_that_cannot_be_read_is_named(music, tmp_path, text, reason):
+    tagged(music / "a.flac", date=text)
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason == f"released_date: {reason}"
+    assert landed_rows(tmp_path, "tracks")[0]["released_date"] is None
 
 
 def latin_1_in_utf_8(file):
