@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import io
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mediafile import Image, ImageType, image_mime_type
+import PIL.Image
+from mediafile import Image, ImageType
+
+from jobs.decoding.failure_reasons import ContentFailure, FailureReason, check_size
+from jobs.encoders.image.image_file import FORMATS, decode_whole
 
 COVER_BYTES_MAX = 32 * 1024**2
 """Larger images are no covers: a scan of 5,000 x 5,000 pixels as PNG has about 25 MiB."""
 
-_ENDINGS = {"image/png": "png", "image/gif": "gif", "image/webp": "webp", "image/bmp": "bmp"}
+_ENDINGS = {"JPEG": "jpg", "MPO": "jpg", "JPEG2000": "jp2"}
 _OF_THE_ARTIST = frozenset(
     {
         ImageType.lead_artist,
@@ -27,10 +32,6 @@ _OF_THE_ARTIST = frozenset(
 _ICONS = frozenset({ImageType.icon, ImageType.other_icon})
 
 
-class UnusablePicture(ValueError):
-    """A file has embedded pictures, and none of them is an image of a cover."""
-
-
 @dataclass(frozen=True, slots=True)
 class CoverFile:
     """Bytes of an image file, and its file extension without the dot."""
@@ -39,30 +40,57 @@ class CoverFile:
     content: bytes
 
 
-def embedded_cover(pictures: Iterable[Image]) -> CoverFile | None:
-    """The front cover; else another picture, but none of the artist; None without pictures.
+@dataclass(frozen=True, slots=True)
+class EmbeddedCover:
+    """The cover in an audio file.
+
+    Attributes:
+        cover: None where no picture serves as one.
+        unusable: why pictures that come before it do not serve.
+    """
+
+    cover: CoverFile | None
+    unusable: tuple[str, ...]
+
+
+def embedded_cover(pictures: Iterable[Image]) -> EmbeddedCover:
+    """The front cover; else another picture, but none of the artist."""
+    unusable: list[str] = []
+    fitting = [each for each in pictures if each.data and each.type not in _OF_THE_ARTIST]
+    for picture in sorted(fitting, key=_order):
+        content = bytes(picture.data)
+        try:
+            return EmbeddedCover(cover_of(content, decode_whole), tuple(unusable))
+        except ContentFailure as failure:
+            unusable.append(f"a picture of {len(content):,} bytes {why_unusable(failure)}")
+    return EmbeddedCover(None, tuple(unusable))
+
+
+def cover_of(content: bytes, decode: Callable[[bytes], object]) -> CoverFile:
+    """The image that bytes are, when the night can decode it.
+
+    Args:
+        content: an image file.
+        decode: the decoder of the night, or a call of it in a process of its own.
 
     Raises:
-        UnusablePicture: no picture holds an image, as a link to one does, or all are too large.
+        ContentFailure: the bytes are too many, no image, or one that the decoder cannot decode.
     """
-    fitting = [picture for picture in pictures if picture.type not in _OF_THE_ARTIST]
-    for picture in sorted(fitting, key=_order):
-        cover = cover_of(bytes(picture.data))
-        if len(picture.data) <= COVER_BYTES_MAX and cover:
-            return cover
-    if fitting:
-        sizes = ", ".join(f"{len(picture.data):,}" for picture in fitting)
-        raise UnusablePicture(
-            f"no picture in the file is an image of at most {COVER_BYTES_MAX:,} bytes "
-            f"(they have {sizes} bytes)"
-        )
-    return None
+    check_size(len(content), COVER_BYTES_MAX)
+    try:
+        decode(content)
+    except MemoryError as error:
+        raise ContentFailure(FailureReason.TOO_LARGE, "more pixels than memory") from error
+    with PIL.Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+        kind = str(opened.format)
+    return CoverFile(_ENDINGS.get(kind, kind.lower()), content)
 
 
-def cover_of(content: bytes) -> CoverFile | None:
-    """The image that bytes are, by their first ones; None for anything else."""
-    kind = str(image_mime_type(content)) if content else ""
-    return CoverFile(_ENDINGS.get(kind, "jpg"), content) if kind.startswith("image/") else None
+def why_unusable(failure: ContentFailure) -> str:
+    """What to say about an image that is no cover, and what to do about it."""
+    is_large = failure.reason is FailureReason.TOO_LARGE
+    what = f"is too large ({failure.detail})" if is_large else "is no image that can be decoded"
+    return f"{what}; replace it by a JPEG or PNG"
 
 
 def _order(picture: Image) -> int:

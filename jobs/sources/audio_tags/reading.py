@@ -25,7 +25,7 @@ from jobs.sources.audio_tags.tag_files import (
     texts_named,
 )
 from jobs.sources.audio_tags.tags import AudioTags
-from jobs.sources.cover_file import embedded_cover
+from jobs.sources.cover_file import CoverFile, embedded_cover
 from jobs.sources.ingest_result import shown_path
 from jobs.sources.music_files.duration import duration_ms
 from jobs.sources.music_files.lyrics_text import plain_words
@@ -92,6 +92,7 @@ def read_tags(file: BinaryIO, ending: str) -> AudioTags:
     failures: dict[str, str] = {}
     tagged = [opened, *_further(file, opened.type, failures)]
     found = {name: _first(name, read, tagged, failures) for name, read in _READERS.items()}
+    found["cover"] = _cover(tagged, failures)
     _name_unread(file, tagged, found, failures)
     try:
         found["duration_ms"] = duration_ms(file, opened.mgfile.info, opened.type)
@@ -140,6 +141,25 @@ def _first(
         if value:
             return value
     return None
+
+
+def _cover(tagged: Sequence[TagFile], failures: dict[str, str]) -> CoverFile | None:
+    """The first embedded cover; failures take pictures before it that do not serve as one."""
+    unusable: list[str] = []
+    cover = None
+    for file in tagged:
+        try:
+            found = embedded_cover(file.pictures or [])
+        except Exception as error:  # noqa: BLE001  mediafile takes values apart unchecked
+            _raise_want_of_memory(error)
+            unusable.append(_told(error))
+            continue
+        unusable += found.unusable
+        if cover := found.cover:
+            break
+    if unusable:
+        failures["cover"] = ", ".join(dict.fromkeys(unusable))
+    return cover
 
 
 def _texts(value: object) -> Sequence[str]:
@@ -240,6 +260,5 @@ _READERS: dict[str, _Reader] = {
     "isrc": lambda file: _text(file.isrc),
     "recording_mbid": lambda file: _text(file.mb_trackid),
     "lyrics": _lyrics,
-    "cover": lambda file: embedded_cover(file.pictures or []),
 }
 """The reader of each tag; None or nothing where a file lacks it."""

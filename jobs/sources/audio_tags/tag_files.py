@@ -39,23 +39,11 @@ logging.getLogger("mediafile").setLevel(logging.CRITICAL)
 
 
 class _VorbisPictures(mediafile.VorbisImageStorageStyle):  # type: ignore[misc]  # no types
-    """Embedded pictures of Vorbis comments; a broken one does not hide the others."""
+    """Embedded pictures of Vorbis comments; a broken one is the text that it is, and no image."""
 
     def fetch(self, mutagen_file: Any) -> list[mediafile.Image]:
         blocks = mutagen_file.get("metadata_block_picture", [])
-        if not blocks:
-            return list(super().fetch(mutagen_file))
-        images, failures = [], []
-        for block in blocks:
-            try:
-                picture = Picture(base64.b64decode(block))  # type: ignore[no-untyped-call]
-            except (ValueError, mutagen.MutagenError) as error:
-                failures.append(error)
-            else:
-                images.append(mediafile.Image(picture.data, picture.desc, picture.type))
-        if failures and not images:
-            raise failures[0]
-        return images
+        return [_picture(block) for block in blocks] or list(super().fetch(mutagen_file))
 
 
 class TagFile(mediafile.MediaFile):  # type: ignore[misc]  # mediafile has no types
@@ -85,6 +73,14 @@ class TagFile(mediafile.MediaFile):  # type: ignore[misc]  # mediafile has no ty
         _VorbisPictures(),
         out_type=mediafile.Image,
     )
+
+
+def _picture(block: str) -> mediafile.Image:
+    try:
+        picture = Picture(base64.b64decode(block))  # type: ignore[no-untyped-call]
+    except (ValueError, mutagen.MutagenError):
+        return mediafile.Image(block.encode(errors="replace"))
+    return mediafile.Image(picture.data, picture.desc, picture.type)
 
 
 class OggFlac(OggFLAC):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
-from jobs.sources.cover_file import COVER_BYTES_MAX, CoverFile, cover_of
+from jobs.decoding.failure_reasons import ContentFailure
+from jobs.encoders.content_decoding import decode_apart
+from jobs.sources.cover_file import COVER_BYTES_MAX, CoverFile, cover_of, why_unusable
 from jobs.sources.ingest_result import FileRemark, shown_path
 from jobs.sources.music_files.folder_walk import OF_THE_FILE, FoundFile
 from jobs.sources.music_files.lyrics_text import plain_lyrics
@@ -15,7 +18,11 @@ from jobs.sources.music_files.lyrics_text import plain_lyrics
 AUDIO_BYTES_MAX = 2 * 1024**3
 """A file is held in memory as a whole, here and in the night."""
 LYRICS_BYTES_MAX = 1024**2
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+IMAGE_ENDINGS = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff", ".jfif"),
+    *(".jpe", ".jp2", ".qoi", ".ppm", ".ico", ".psd"),
+    *(".heic", ".heif", ".jxl", ".svg"),  # which are named, as no decoder here reads them
+)
 FOLDER_COVER_STEMS = ("cover", "folder")
 
 
@@ -81,10 +88,17 @@ def sidecar_cover(audio: FoundFile, remarks: list[FileRemark]) -> CoverFile | No
             file = _sidecar(audio, stem + ending, COVER_BYTES_MAX, remarks)
             if file is None:
                 continue
-            if cover := cover_of(file.content):
-                return cover
-            remarks.append(FileRemark(file.shown, "holds no image that is read"))
+            try:
+                return _cover_beside(file.content)
+            except ContentFailure as failure:
+                remarks.append(FileRemark(file.shown, why_unusable(failure)))
     return None
+
+
+@lru_cache(maxsize=1)
+def _cover_beside(content: bytes) -> CoverFile:
+    """The cover; that of a folder is decoded once for recordings one after the other."""
+    return cover_of(content, partial(decode_apart, "image"))
 
 
 @dataclass(frozen=True, slots=True)

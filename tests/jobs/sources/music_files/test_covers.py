@@ -93,13 +93,46 @@ def test_a_broken_picture_does_not_hide_the_next_one(music, tmp_path):
     assert list(landed_files(tmp_path, "covers").values()) == [FRONT]
 
 
+def test_a_broken_picture_alone_is_named(music, tmp_path):
+    tagged(music / "a.ogg", metadata_block_picture="not base64!")
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason.startswith("cover: a picture of 11 bytes is no image that can be decoded")
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+CR2 = b"II*\0\x10\0\0\0CR\2\0" + bytes(60)
+NO_COVERS = {"HEIC": HEIC, "CR2": CR2, "PSD": b"8BPS\0\1" + bytes(60), "cut": image("red")[:60]}
+
+
+@pytest.mark.parametrize("write", [write for write, _ in CONTAINERS])
+@pytest.mark.parametrize("kind", NO_COVERS)
+def test_a_picture_that_cannot_be_decoded_is_named_and_hides_no_cover(music, tmp_path, write, kind):
+    """By its first bytes each is an image: only the decoder of the night can tell."""
+    name = dict(CONTAINERS)[write]
+    write(music / name, picture(3, NO_COVERS[kind]))
+    (music / "folder.jpg").write_bytes(BESIDE)
+    draw(music / "two/b.flac", 1)
+    (music / "two/b.jpg").write_bytes(NO_COVERS[kind])
+    (music / "two/cover.jpg").write_bytes(FRONT)
+
+    result = ingest(music, tmp_path)
+
+    assert sorted(landed_files(tmp_path, "covers").values()) == sorted([BESIDE, FRONT])
+    [remark] = result.remarks
+    what = f"cover: a picture of {len(NO_COVERS[kind])} bytes is no image that can be decoded"
+    assert (remark.path, remark.reason) == (name, f"{what}; replace it by a JPEG or PNG")
+    assert [one.path for one in result.not_taken] == ["two/b.jpg"]
+
+
 def test_a_picture_that_is_too_large_is_named_and_the_file_beside_serves(music, tmp_path):
     mp3_with(music / "a.mp3", picture(3, FRONT.ljust(COVER_BYTES_MAX + 1, b"\0")))
     (music / "a.png").write_bytes(BESIDE)
 
     [remark] = ingest(music, tmp_path).remarks
 
-    assert remark.reason.startswith("cover: no picture in the file is an image of at most")
+    assert remark.reason.startswith("cover: a picture of 33,554,433 bytes is too large (")
     assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
 
 
@@ -115,6 +148,42 @@ def test_a_cover_beside_the_file_is_found_in_any_case(music, tmp_path, name):
     assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "ending"),
+    [
+        ("cover.avif", "AVIF", "avif"),
+        ("Cover.tif", "TIFF", "tiff"),
+        ("folder.TIFF", "TIFF", "tiff"),
+        ("folder.jfif", "JPEG", "jpg"),
+        ("cover.jpe", "JPEG", "jpg"),
+        ("a.jp2", "JPEG2000", "jp2"),
+        ("a.ico", "ICO", "ico"),
+    ],
+)
+def test_a_cover_may_be_of_any_kind_that_is_decoded(music, tmp_path, name, kind, ending):
+    draw(music / "a.flac")
+    content = image(image_format=kind)
+    (music / name).write_bytes(content)
+
+    ingest(music, tmp_path)
+
+    [(landed, bytes_landed)] = landed_files(tmp_path, "covers").items()
+    assert (landed.rpartition(".")[2], bytes_landed) == (ending, content)
+
+
+@pytest.mark.parametrize("name", ["cover.heic", "folder.jxl", "a.svg"])
+def test_a_cover_of_a_kind_that_is_not_decoded_is_named(music, tmp_path, name):
+    draw(music / "a.flac")
+    (music / name).write_bytes(HEIC)
+
+    [remark] = ingest(music, tmp_path).not_taken
+
+    assert (remark.path, remark.reason) == (
+        name,
+        "is no image that can be decoded; replace it by a JPEG or PNG",
+    )
+
+
 def test_what_is_no_image_is_named_and_the_next_one_serves(music, tmp_path):
     draw(music / "a.flac")
     (music / "a.jpg").write_text("<html>404 Not Found</html>")
@@ -123,7 +192,7 @@ def test_what_is_no_image_is_named_and_the_next_one_serves(music, tmp_path):
     result = ingest(music, tmp_path)
 
     assert {one.path: one.reason for one in result.not_taken} == {
-        "a.jpg": "holds no image that is read"
+        "a.jpg": "is no image that can be decoded; replace it by a JPEG or PNG"
     }
     assert list(landed_files(tmp_path, "covers").values()) == [BESIDE]
 
