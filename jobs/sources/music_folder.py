@@ -31,6 +31,7 @@ import structlog
 
 from feature_store.lake.storage import Storage, sha256_of
 from feature_store.tables.raw import RAW_TAGS, RAW_TRACKS
+from jobs.encoders.audio.decoding.content_kind import why_not_decoded
 from jobs.landing.layout import LANDING, row_file_path
 from jobs.landing.writer import LandingWriter
 from jobs.sources.audio_tags.tag_process import read_tags_apart
@@ -220,8 +221,10 @@ def _recordings(
 
 def _recording(track_id: str, file: FoundFile, content: bytes, remarks: _Remarks) -> _Recording:
     tags = read_tags_apart(file.path, ending_by_content(content, file.path.suffix.lower()))
-    if tags.failure:
-        remarks.on_taken.append(FileRemark(file.shown, tags.failure))
+    undecoded = why_not_decoded(content)
+    faults = [tags.failure, undecoded and f"sound: {undecoded}"]
+    if reason := "; ".join(filter(None, faults)):
+        remarks.on_taken.append(FileRemark(file.shown, reason))
     return _Recording(
         track_id=track_id,
         file=file,

@@ -23,6 +23,7 @@ from jobs.sources.audio_tags.tag_files import (
     id3_spans,
     open_file,
     texts_named,
+    without_id3,
 )
 from jobs.sources.audio_tags.tags import AudioTags
 from jobs.sources.cover_file import CoverFile, embedded_cover
@@ -84,18 +85,19 @@ def read_tags(file: BinaryIO, ending: str) -> AudioTags:
     Raises:
         MemoryError: reading takes more memory than there is.
     """
+    audio = without_id3(file, ending)
     try:
-        opened = open_file(file, ending)
+        opened = open_file(audio, ending)
     except Exception as error:  # noqa: BLE001  the parser meets any bytes and raises any type
         _raise_want_of_memory(error)
         return AudioTags(failure=f"tags: {_told(error)}")
     failures: dict[str, str] = {}
-    tagged = [opened, *_further(file, opened.type, failures)]
+    tagged = [opened, *_further(file, audio, opened.type, failures)]
     found = {name: _first(name, read, tagged, failures) for name, read in _READERS.items()}
     found["cover"] = _cover(tagged, failures)
     _name_unread(file, tagged, found, failures)
     try:
-        found["duration_ms"] = duration_ms(file, opened.mgfile.info, opened.type)
+        found["duration_ms"] = duration_ms(audio, opened.mgfile.info, opened.type)
     except Exception as error:  # noqa: BLE001  the parser meets any bytes and raises any type
         failures["duration_ms"] = _told(error)
     credited: Credit | None = found.pop("artist", None)
@@ -107,10 +109,12 @@ def read_tags(file: BinaryIO, ending: str) -> AudioTags:
     )
 
 
-def _further(file: BinaryIO, kind: str, failures: dict[str, str]) -> Iterator[TagFile]:
+def _further(
+    file: BinaryIO, audio: BinaryIO, kind: str, failures: dict[str, str]
+) -> Iterator[TagFile]:
     """The further tags of a file, up to the first that cannot be taken apart."""
     try:
-        yield from further_tags(file, kind)
+        yield from further_tags(file, audio, kind)
     except Exception as error:  # noqa: BLE001  the parser meets any bytes and raises any type
         _raise_want_of_memory(error)
         failures["further tags"] = _told(error)

@@ -1,8 +1,8 @@
 """Everything in an audio file that holds tags, each as a file whose fields mediafile reads.
 
 The first is what the format provides for. Further ones count for tags that the first lacks: a
-second ID3 tag or one behind other bytes, APE tags of an MP3, ID3 before a FLAC, and the texts of a
-WAV or AIFF file (RIFF's INFO, AIFF's NAME and AUTH), which libsndfile reads.
+second ID3 tag or one behind other bytes, APE tags of an MP3, ID3 before any other format, and the
+texts of a WAV or AIFF file (RIFF's INFO, AIFF's NAME and AUTH), which libsndfile reads.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from mutagen.id3 import ID3, TALB, TCON, TDRC, TIT2, TPE1, ID3FileType
 from mutagen.oggflac import OggFLAC
 from mutagen.oggspeex import OggSpeex
 
-from jobs.sources.music_files.audio_format import ID3_HEADER_BYTES, id3_byte_count
+from jobs.encoders.audio.decoding.id3_length import ID3_HEADER_BYTES, behind_id3
 
 OUR_NAME = "audio"
 """A file's name before its ending, as messages of mediafile begin."""
+_ENDINGS_WITH_ID3 = (".mp3", ".flac")
 _ID3_VERSIONS = (2, 3, 4)
 _SEARCHED_BYTES = 2**16  # where a tag may begin behind bytes that belong to nothing
 _TAG_BYTES_MAX = 64 * 2**20
@@ -109,6 +110,46 @@ class _Named(io.BufferedReader):
     name = ""  # of the class, so that it can be set
 
 
+class _Behind(io.RawIOBase):
+    """A file from a place on; others may read the file meanwhile."""
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file, self._start, self._at = file, start, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        end = self._file.seek(0, io.SEEK_END) - self._start
+        from_place = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: end}[whence]
+        if from_place + offset < 0:
+            raise OSError("a place before the beginning")
+        self._at = from_place + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._start + self._at)
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
+
+
+def without_id3(file: BinaryIO, ending: str) -> BinaryIO:
+    """The file behind ID3 tags that its format does not provide for; mutagen takes it for an MP3.
+
+    Args:
+        file: the audio file.
+        ending: the file ending that fits its content.
+    """
+    start = _behind_all_id3(file)
+    is_expected = start == 0 or ending in _ENDINGS_WITH_ID3
+    return file if is_expected else io.BufferedReader(_Behind(file, start))
+
+
 def open_file(file: BinaryIO, ending: str) -> TagFile:
     """The file, also of two kinds that mediafile refuses although its fields could read them."""
     file.seek(0)
@@ -126,21 +167,23 @@ def open_file(file: BinaryIO, ending: str) -> TagFile:
         named.detach()  # which would close the file with itself
 
 
-def further_tags(file: BinaryIO, kind: str) -> Iterator[TagFile]:
+def further_tags(file: BinaryIO, audio: BinaryIO, kind: str) -> Iterator[TagFile]:
     """What else in the file holds tags; see the head of this module.
 
     Args:
         file: the audio file.
+        audio: the file as `without_id3` gives it.
         kind: the format, as mediafile names it.
     """
-    if kind in {"mp3", "flac"}:
-        for span in id3_spans(file):
-            if kind == "flac" or span.start > 0:  # mutagen has read the one where an MP3 begins
-                yield _tag_file(MP3(_id3_at(file, span)), kind)
-        if kind == "mp3":
-            yield from _ape(file)
+    behind_id3_tags = _behind_all_id3(file)
+    for span in id3_spans(file):
+        # mutagen has read the one where an MP3 begins; further in, those of WAV are its own.
+        if span.start > 0 if kind == "mp3" else kind == "flac" or span.start < behind_id3_tags:
+            yield _tag_file(MP3(_id3_at(file, span)), "mp3")
+    if kind == "mp3":
+        yield from _ape(file)
     elif kind in {"wav", "aiff"}:
-        yield from _texts(file)
+        yield from _texts(audio)
 
 
 def texts_named(file: TagFile, pattern: re.Pattern[str]) -> Iterator[str]:
@@ -176,7 +219,7 @@ def id3_spans(file: BinaryIO) -> list[_Id3Span]:
             offset = head.find(b"ID3", offset + 1)
         if offset < 0 or b"fLaC" in head[:offset]:
             return spans
-        span = _Id3Span(at + offset, ID3_HEADER_BYTES + id3_byte_count(head[offset:]))
+        span = _Id3Span(at + offset, (behind_id3(head, offset) or 0) - offset)
         spans.append(span)
         at = span.start + span.byte_count
 
@@ -211,6 +254,17 @@ def _is_id3(header: bytes) -> bool:
         and header[3] in _ID3_VERSIONS
         and all(byte < 0x80 for byte in header[6:])  # noqa: PLR2004  7 bits a byte
     )
+
+
+def _behind_all_id3(file: BinaryIO) -> int:
+    """Where the ID3 tags end with which the file begins."""
+    at = 0
+    while True:
+        file.seek(at)
+        tag_bytes = behind_id3(file.read(ID3_HEADER_BYTES))
+        if not tag_bytes:
+            return at
+        at += tag_bytes
 
 
 def _id3_at(file: BinaryIO, span: _Id3Span) -> ID3:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason, check_size
 from jobs.encoders import content_decoding
 from jobs.encoders.audio.decoding import stream
+from jobs.encoders.audio.decoding.content_kind import why_not_decoded
 from jobs.encoders.audio.decoding.downmix import mix_down
 from jobs.encoders.audio.decoding.downmix import preprocessing as downmix_preprocessing
 from jobs.encoders.audio.decoding.spans import Excerpts, Span
@@ -86,9 +87,8 @@ def decode_excerpts(content: bytes, excerpts: Excerpts, rate_hz: int) -> Decoded
     try:
         return _resampled(open_recording(content, excerpts), excerpts, rate_hz)
     except soundfile.LibsndfileError as error:
-        raise ContentFailure(
-            FailureReason.UNREADABLE, f"libsndfile: {error.error_string}"
-        ) from error
+        detail = why_not_decoded(content) or f"libsndfile: {error.error_string}"
+        raise ContentFailure(FailureReason.UNREADABLE, detail) from error
 
 
 def mono(channels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,14 +10,24 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from jobs.encoders.audio.decoding.id3_length import audio_start, behind_id3
 from jobs.encoders.audio.decoding.mpeg_frames import with_true_frame_count
 
 _UNKNOWN = 0xFFFF_FFFF
+_WITHOUT_ID3 = frozenset({b"fLaC", b"OggS", b"RIFF", b"RF64", b"FORM", b"caff", b".snd"})
 _RIFF_HEADER, _CAF_HEADER = 12, 8
 
 
 def with_true_length(content: bytes) -> bytes:
-    """The same bytes when their header is true or of another format, otherwise a corrected copy."""
+    """The same bytes when their header is true or of another format, otherwise a corrected copy.
+
+    The copy has no ID3 tag before a format of which libsndfile does not expect one.
+    """
+    start = audio_start(content)
+    mark = content[start : start + 4]
+    is_skipped = mark == b"fLaC" and start == behind_id3(content)  # by libsndfile: no copy
+    if start and mark in _WITHOUT_ID3 and not is_skipped:
+        content = content[start:]
     correct = _CORRECTIONS.get(content[:4], with_true_frame_count)
     try:
         return correct(content)

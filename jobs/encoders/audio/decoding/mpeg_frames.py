@@ -11,6 +11,8 @@ import re
 import struct
 from dataclasses import dataclass, replace
 
+from jobs.encoders.audio.decoding.id3_length import audio_start, behind_id3
+
 _SYNC = 0x7FF  # the first 11 bits of a frame
 _LAYER_3 = 1
 _RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
@@ -21,8 +23,6 @@ _KBIT_MPEG_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _SAMPLES_MPEG_1, _SAMPLES_MPEG_2 = 1152, 576  # of a frame
 _MONO = 3
 _HEADER_BYTES = 4
-_ID3_HEADER_BYTES = 10
-_ID3_VERSIONS = (2, 3, 4)
 _TOLERANCE = 1  # some encoders count the frame that holds the header, some do not
 _XING_BITRATE_INDEX = 12  # its frame has room for the header in every version, at every rate
 _SEARCHED_BYTES = 2**17  # where a first frame may lie behind bytes that belong to nothing
@@ -89,7 +89,7 @@ def with_true_frame_count(content: bytes) -> bytes:
     first = _first_frame(content)
     if first is None:
         return content
-    if first.at != _audio_start(content):
+    if first.at != audio_start(content):
         content, first = content[first.at :], replace(first, at=0)
     count_at = _count_position(content, first)
     if count_at is None:
@@ -107,7 +107,7 @@ def with_true_frame_count(content: bytes) -> bytes:
 
 def _first_frame(content: bytes) -> _Frame | None:
     """The first of several frames in a row: where the tags end, or behind other bytes."""
-    start = _audio_start(content)
+    start = audio_start(content)
     if content[start : start + 4] in _OTHER_FORMATS:
         return None
     first = _frame(content, start)
@@ -116,41 +116,23 @@ def _first_frame(content: bytes) -> _Frame | None:
     at, end = start, start + _SEARCHED_BYTES
     while mark := _MARKS.search(content, at, end):
         if mark[0] == b"ID3":
-            behind_tag = _behind_tag(content, mark.start())
+            behind_tag = behind_id3(content, mark.start())
             at, end = behind_tag or mark.end(), max(end, (behind_tag or 0) + _SEARCHED_BYTES)
-        elif _begins_a_row(content, mark.start()):
+        elif begins_a_row(content, mark.start()):
             return _frame(content, mark.start())
         else:
             at = mark.end()
     return None
 
 
-def _begins_a_row(content: bytes, at: int) -> bool:
+def begins_a_row(content: bytes, at: int) -> bool:
+    """Whether several frames of layer III follow each other from a place on."""
     for _ in range(_FRAMES_IN_A_ROW):
         frame = _frame(content, at)
         if frame is None:
             return False
         at += frame.byte_count
     return True
-
-
-def _audio_start(content: bytes) -> int:
-    """Where the first frame is expected: after the ID3v2 tags with which the file begins."""
-    at = 0
-    while behind_tag := _behind_tag(content, at):
-        at = behind_tag
-    return at
-
-
-def _behind_tag(content: bytes, at: int) -> int | None:
-    """Where the ID3v2 tag at a place ends; None when there is none."""
-    header = content[at : at + _ID3_HEADER_BYTES]
-    if len(header) < _ID3_HEADER_BYTES or header[:3] != b"ID3" or header[3] not in _ID3_VERSIONS:
-        return None
-    length = 0
-    for byte in header[6:]:  # 7 bits each
-        length = length << 7 | byte & 0x7F
-    return at + len(header) + length
 
 
 def _frame(content: bytes, at: int) -> _Frame | None:
@@ -190,7 +172,7 @@ def _count(content: bytes, first: _Frame) -> FrameCount:
         if n_frames > 1:  # a header's frame may have a bit rate of its own
             kbits.add(frame.kbit)
         if has_one_rate and frame.rate_hz != first.rate_hz:  # of a row, not of bytes between
-            has_one_rate = not _begins_a_row(content, at)
+            has_one_rate = not begins_a_row(content, at)
         at += frame.byte_count
     return FrameCount(n_frames, None, first.frame_s, has_one_rate, len(kbits) > 1)
 

@@ -422,12 +422,14 @@ def id3_before_flac(file):
     file.write_bytes(id3(*WEIR) + draw(file).read_bytes())
 
 
-def with_texts(file):
+def with_texts(file, title="Weir"):
     draw(file)
     with soundfile.SoundFile(file, "r+") as opened:
         samples, rate_hz, kind = opened.read(), opened.samplerate, opened.format
     with soundfile.SoundFile(file, "w", rate_hz, 1, format=kind) as opened:
-        opened.title, opened.artist = "Weir", "Low"
+        opened.artist = "Low"
+        if title:
+            opened.title = title
         opened.write(samples)
 
 
@@ -450,6 +452,29 @@ def test_tags_in_a_further_place_count(music, tmp_path, write, name):
 
     [(title, track)] = tracks_by_title(tmp_path).items()
     assert (title, track["artist_name"]) == ("Weir", "Low")
+
+
+@pytest.mark.parametrize("kind", ["ogg", "opus", "wav", "aiff", "m4a"])
+@pytest.mark.parametrize("n_tags", [1, 2])
+def test_id3_before_any_other_format_counts_beside_its_own_tags(music, tmp_path, kind, n_tags):
+    """A tag of 20 kB, so that the sound begins behind what a reader looks at first."""
+    large = mutagen.id3.PRIV(owner="x", data=bytes(20_000))
+    content = mp4(**{"\xa9ART": value(b"Low")}) if kind == "m4a" else None
+    if kind in {"wav", "aiff"}:
+        with_texts(draw(music / f"a.{kind}"), title=None)
+    elif content is None:
+        tagged(music / f"a.{kind}", artist="Low")
+    content = content or (music / f"a.{kind}").read_bytes()
+    music.mkdir(exist_ok=True)
+    tags = id3(large) * (n_tags - 1) + id3(TIT2(encoding=3, text="Weir"), large)
+    (music / f"a.{kind}").write_bytes(tags + content)
+
+    remarks = ingest(music, tmp_path).remarks
+
+    [(title, track)] = tracks_by_title(tmp_path).items()
+    assert (title, track["artist_name"]) == ("Weir", "Low")
+    assert track["track_duration_ms"] == (3_000 if kind == "m4a" else 500)
+    assert [one.reason[:6] for one in remarks] == (["sound:"] if kind == "m4a" else [])
 
 
 def test_a_tag_that_needs_much_memory_is_left_out_and_named(music, tmp_path):
@@ -510,3 +535,33 @@ def test_an_mp4_has_all_artists_genres_and_its_album_artist(name):
     assert (found.duration_ms, found.failure) == (3_000, None)
     assert found.cover is not None
     assert found.cover.content == image()
+
+
+ADTS_FRAME = bytes.fromhex("fff15080017ffc") + bytes(4)  # 11 bytes
+WMA = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.m4a", mp4(**{"\xa9nam": value(b"Weir")}), "MP4 (AAC or ALAC)"),
+        ("a.mp3", mp4(**{"\xa9nam": value(b"Weir")}), "MP4 (AAC or ALAC)"),
+        ("a.m4a", ADTS_FRAME * 9, "AAC"),
+        ("a.mp3", ADTS_FRAME * 9, "AAC"),
+        ("a.mp3", WMA, "WMA"),
+        ("a.flac", b"wvpk" + bytes(100), "WavPack"),
+        ("a.ogg", bytes.fromhex("1a45dfa3") + bytes(100), "Matroska or WebM"),
+    ],
+)
+def test_a_file_whose_sound_is_not_decoded_lands_and_one_remark_says_so(
+    music, tmp_path, name, content, kind
+):
+    music.mkdir()
+    (music / name).write_bytes(content)
+
+    [remark] = ingest(music, tmp_path).remarks
+
+    assert remark.reason.endswith(
+        f"sound: {kind} is not decoded; convert the file to FLAC, MP3 or Opus"
+    )
+    assert len(landed_rows(tmp_path, "tracks")) == 1

@@ -111,6 +111,34 @@ def test_every_rate_and_depth_has_its_level(rate_hz, options):
     assert np.sqrt(np.mean(samples**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
 
 
+ID3_TAG = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
+
+
+@pytest.mark.parametrize("n_tags", [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("OGG", "VORBIS"), ("WAV", "PCM_16"), ("AIFF", "PCM_16"), ("FLAC", "PCM_16")],
+)
+def test_an_id3_tag_may_stand_before_any_format(kind, subtype, n_tags):
+    content = encoded(sine(440, 1.0), format=kind, subtype=subtype)
+    decoded = audio_file.decode(ID3_TAG * n_tags + content, 60)
+    assert decoded == pytest.approx(audio_file.decode(content, 60))
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"\0\0\0\x20ftypM4A " + bytes(100), "MP4 (AAC or ALAC)"),
+        (ID3_TAG + b"wvpk" + bytes(100), "WavPack"),
+    ],
+)
+def test_a_format_that_is_not_decoded_is_called_so_and_not_damaged(content, name):
+    with pytest.raises(ContentFailure) as raised:
+        audio_file.decode(content, 60)
+    assert raised.value.reason is FailureReason.UNREADABLE
+    assert raised.value.detail == f"{name} is not decoded; convert the file to FLAC, MP3 or Opus"
+
+
 def test_floats_above_full_scale_keep_their_level():
     """Mixes are stored at +12 dB; a sine with a peak of 4 stays one."""
     samples = audio_file.decode(encoded(8 * sine(440, 1.0)), 60)
