@@ -7,16 +7,18 @@
     released_date tag, when it is a full date: a year alone is not enough
     duration      as the file states it, when it can be true
     tags          every genre of the genre tag, as a tag of the catalogue (no user)
-    lyrics        <stem>.lrc or <stem>.lyrics.txt; else the tag; without time stamps and headers.
-                  A plain <stem>.txt is never read: next to recordings it is often a licence.
-    cover         embedded; else an image <stem>.jpg, .png, .webp, …; else cover.* or folder.*
+    lyrics        <stem>.lrc or <stem>.lyrics.txt, <name>.lrc, <stem>.<language>.lrc; else the tag;
+                  without time stamps and headers. A plain <stem>.txt is never read: next to
+                  recordings it is often a licence.
+    cover         embedded; else an image <stem>.jpg, .png, .webp, …; else cover.* or folder.*;
+                  the first that the night can decode
 
 Files beside a recording are found in any letter case. Files with the same bytes become one track,
 the first by path, with the lyrics and cover beside another one where it has none. A file without
 readable tags lands too, with its file name as title; the feature stage records why it has no
 features. The trouble of one file stays that file's: the result names each file that was not taken,
-and what is wrong with one that was. A second ingest for the same day lands what is new since the
-first.
+audio under any ending among them, and what is wrong with one that was. A second ingest for the same
+day lands what is new since the first.
 """
 
 from __future__ import annotations

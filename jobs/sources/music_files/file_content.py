@@ -61,14 +61,18 @@ def read_content(file: Path, max_bytes: int) -> bytes:
 def sidecar_lyrics(
     audio: FoundFile, embedded: str | None, remarks: list[FileRemark]
 ) -> bytes | None:
-    """Plain words of the .lrc file, else of the .lyrics.txt file, else of the recording's tag.
+    """Plain words of the first lyrics file that has some, else of the recording's tag.
 
     Bytes in an unknown encoding stay where there are no other lyrics: the raw stage keeps and names
     them. Remarks name files that are not used.
     """
     unknown: bytes | None = None
-    for ending in (".lrc", ".lyrics.txt"):
-        file = _sidecar(audio, audio.path.stem + ending, LYRICS_BYTES_MAX, remarks)
+    words: bytes | None = None
+    for path in audio.siblings.lyrics_of(audio.path):
+        if words:
+            remarks.append(FileRemark(_shown(audio, path), "is not used: another file has lyrics"))
+            continue
+        file = _sidecar(audio, path, LYRICS_BYTES_MAX, remarks)
         if file is None:
             continue
         words = plain_lyrics(file.content)
@@ -76,16 +80,14 @@ def sidecar_lyrics(
             remarks.append(FileRemark(file.shown, "is no UTF-8; the lyrics in the recording count"))
         elif words is None:
             unknown = unknown or file.content
-        elif words:
-            return words
-    return unknown or (embedded.encode() if embedded else None)
+    return words or unknown or (embedded.encode() if embedded else None)
 
 
 def sidecar_cover(audio: FoundFile, remarks: list[FileRemark]) -> CoverFile | None:
     """The image of the recording's name, else of the folder; remarks name unusable ones."""
     for stem in (audio.path.stem, *FOLDER_COVER_STEMS):
         for ending in IMAGE_ENDINGS:
-            file = _sidecar(audio, stem + ending, COVER_BYTES_MAX, remarks)
+            file = _sidecar(audio, audio.siblings.find(stem + ending), COVER_BYTES_MAX, remarks)
             if file is None:
                 continue
             try:
@@ -110,15 +112,19 @@ class _Sidecar:
 
 
 def _sidecar(
-    audio: FoundFile, name: str, max_bytes: int, remarks: list[FileRemark]
+    audio: FoundFile, path: Path | None, max_bytes: int, remarks: list[FileRemark]
 ) -> _Sidecar | None:
-    file = audio.siblings.find(name)
-    if file is None:
+    if path is None:
         return None
-    folder = audio.shown.rpartition("/")[0]
-    shown = "/".join(filter(None, [folder, shown_path(file.name)]))
+    shown = _shown(audio, path)
     try:
-        return _Sidecar(shown, read_content(file, max_bytes))
+        return _Sidecar(shown, read_content(path, max_bytes))
     except UntakenFile as error:
         remarks.append(FileRemark(shown, str(error)))
         return None
+
+
+def _shown(audio: FoundFile, path: Path) -> str:
+    """How the path of a file beside a recording is shown."""
+    folder = audio.shown.rpartition("/")[0]
+    return "/".join(filter(None, [folder, shown_path(path.name)]))

@@ -14,18 +14,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobs.encoders.audio.decoding.content_kind import HEAD_BYTES
 from jobs.sources.ingest_result import FileRemark, shown_path
+from jobs.sources.music_files.other_files import (
+    LYRICS_ENDINGS,
+    owner_of_translation,
+    why_no_audio,
+    why_no_lyrics,
+)
 from jobs.sources.music_files.tag_values import name_key
 
 AUDIO_ENDINGS = frozenset(
     {".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 )
-UNSUPPORTED_ENDINGS = frozenset(
-    {".aac", ".ac3", ".aifc", ".amr", ".ape", ".dff", ".dsf", ".m4b", ".m4p", ".mka", ".mp2"}
-    | {".mpc", ".tak", ".tta", ".wma", ".wv", ".3gp", ".aa", ".aax", ".au", ".caf", ".m4r", ".mid"}
-    | {".mp4", ".mpga", ".ra", ".rf64", ".shn", ".snd", ".spx", ".voc", ".w64", ".wave", ".webm"}
-)
-
 OF_THE_FILE = frozenset(
     {
         *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG),
@@ -42,15 +43,29 @@ _FileKey = tuple[int, int]  # device and inode
 
 @dataclass(frozen=True, slots=True)
 class FolderNames:
-    """The entries of one folder, found in any letter case and Unicode form."""
+    """The entries of one folder, found in any letter case and Unicode form.
+
+    Attributes:
+        by_key: the entries by `name_key` of their names.
+        translations: lyrics with a language in their name, by `name_key` of their recording's name
+            or stem.
+    """
 
     by_key: Mapping[str, Sequence[Path]]
+    translations: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     def find(self, name: str) -> Path | None:
         """The entry of this very name; else the first of its spellings."""
         spellings = self.by_key.get(name_key(name), ())
         exact = [entry for entry in spellings if entry.name == name]
         return next(iter([*exact, *spellings]), None)
+
+    def lyrics_of(self, audio: Path) -> list[Path]:
+        """The lyrics files of a recording: of its stem, of its name, then those of languages."""
+        names = (audio.stem, audio.name)
+        named = [self.find(name + ending) for name in names for ending in LYRICS_ENDINGS]
+        translated = [file for name in names for file in self.translations.get(name_key(name), ())]
+        return list(dict.fromkeys(file for file in [*named, *translated] if file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +126,19 @@ class FolderWalk:
                 continue
             if key:
                 self._seen.add(key)
-            names = _names_of(entries)
+            by_kind: dict[str | None, list[Path]] = {}
             for entry in entries:
-                kind = self._kind_of(entry)
-                if kind == "folder":
-                    (links if entry.is_symlink() else unwalked).append(entry)
-                elif kind == "audio":
-                    found.append(FoundFile(entry, self._shown(entry), names))
+                by_kind.setdefault(self._kind_of(entry), []).append(entry)
+            for subfolder in by_kind.get("folder", ()):
+                (links if subfolder.is_symlink() else unwalked).append(subfolder)
+            audio = by_kind.get("audio", [])
+            names = self._names_of(entries, audio, by_kind.get("other", []))
+            found += [FoundFile(entry, self._shown(entry), names) for entry in audio]
         self._links.extend(sorted(links))
         return sorted(found, key=lambda file: file.path)
 
     def _kind_of(self, entry: Path) -> str | None:
-        """Whether the entry is a folder to walk or an audio file; None when it is left out."""
+        """Whether the entry is a "folder", "audio" or "other" file; None when it is left out."""
         ending = entry.suffix.lower().strip()
         has_audio_name = ending in AUDIO_ENDINGS
         try:
@@ -142,9 +158,30 @@ class FolderWalk:
         if has_audio_name and not stat.S_ISREG(mode):
             self._leave_out(entry, "is no regular file")
             return None
-        if ending in UNSUPPORTED_ENDINGS:
-            self._leave_out(entry, "is of a kind that is not read; convert it to FLAC or MP3")
-        return "audio" if has_audio_name else None
+        if has_audio_name:
+            return "audio"
+        head = _head_of(entry) if stat.S_ISREG(mode) else b""
+        if reason := why_no_audio(ending, head):
+            self._leave_out(entry, reason)
+            return None
+        return "other"
+
+    def _names_of(
+        self, entries: Sequence[Path], audio: Sequence[Path], others: Sequence[Path]
+    ) -> FolderNames:
+        """The names in a folder; names files of lyrics that nobody reads as left out."""
+        by_key: dict[str, list[Path]] = {}
+        for entry in entries:
+            by_key.setdefault(name_key(entry.name), []).append(entry)
+        recordings = {name_key(name) for file in audio for name in (file.stem, file.name)}
+        translations: dict[str, list[Path]] = {}
+        for entry in others:
+            key = name_key(entry.name)
+            if reason := why_no_lyrics(key, recordings):
+                self._leave_out(entry, reason)
+            elif owner := owner_of_translation(key, recordings):
+                translations.setdefault(owner, []).append(entry)
+        return FolderNames(by_key, translations)
 
     def _leave_out(self, entry: Path, reason: str) -> None:
         self.not_taken.append(FileRemark(self._shown(entry), reason))
@@ -153,11 +190,15 @@ class FolderWalk:
         return shown_path(os.fspath(entry.relative_to(self.top)))
 
 
-def _names_of(entries: Sequence[Path]) -> FolderNames:
-    by_key: dict[str, list[Path]] = {}
-    for entry in entries:
-        by_key.setdefault(name_key(entry.name), []).append(entry)
-    return FolderNames(by_key)
+def _head_of(entry: Path) -> bytes:
+    """The first bytes of a file; none of one that cannot be read, as it may be of any kind."""
+    try:
+        with entry.open("rb") as opened:
+            return opened.read(HEAD_BYTES)
+    except OSError as error:
+        if error.errno not in OF_THE_FILE:
+            raise
+        return b""
 
 
 def _why_not_reached(entry: Path, error: OSError) -> str:

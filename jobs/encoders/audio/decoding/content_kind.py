@@ -15,6 +15,7 @@ _IMAGE_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1", b"avif", 
 _SYNC, _ADTS = 0xFF, 0xF0  # of the second byte all but version and checksum
 _ADTS_FRAMES, _ADTS_HEADER_BYTES = 3, 7
 _REPEATS, _LEAST_FRAME_BYTES, _MOST_FRAME_BYTES = 3, 24, 4096
+_LEAST_SECOND_BYTE, _NO_BITRATE, _NO_SAMPLE_RATE = 0xE0, 15, 3
 _MPEG_LAYERS_1_2 = (0x6, 0x4)  # of the second byte's bits 0x06
 
 
@@ -109,12 +110,11 @@ def _by_structure(head: bytes) -> AudioKind | None:
 
 
 def _is_mpeg_layer_1_or_2(head: bytes) -> bool:
-    return (
-        head[:1] == b"\xff"
-        and head[1:2] >= b"\xe0"
-        and head[1] & 0x6 in _MPEG_LAYERS_1_2
-        and _repeats(head, head[:2])
-    )
+    """Whether frames follow each other (ISO/IEC 11172-3, 2.4.2.3); layer III has begins_a_row."""
+    if len(head) < _MARK_BYTES or head[0] != _SYNC or head[1] < _LEAST_SECOND_BYTE:
+        return False
+    has_rates = 0 < head[2] >> 4 < _NO_BITRATE and head[2] >> 2 & 3 != _NO_SAMPLE_RATE
+    return has_rates and head[1] & 0x6 in _MPEG_LAYERS_1_2 and _repeats(head, head[:2])
 
 
 def _is_adts(head: bytes) -> bool:

@@ -170,3 +170,63 @@ def test_lyrics_of_an_unknown_encoding_do_not_hide_those_in_the_file(music, tmp_
         "is no UTF-8; the lyrics in the recording count",
     )
     assert landed_rows(tmp_path, "lyrics")[0]["lyrics_bytes"] == b"la"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["song.flac.lrc", "song.en.lrc", "Song.pt-BR.LRC", "song.flac.de.lrc", "song.eng.lyrics.txt"],
+)
+def test_lyrics_may_have_the_whole_name_or_a_language(music, tmp_path, name):
+    draw(music / "song.flac")
+    draw(music / "other.flac", 1)
+    (music / name).write_text(LRC)
+
+    assert ingest(music, tmp_path).not_taken == ()
+
+    assert [row["lyrics_bytes"] for row in landed_rows(tmp_path, "lyrics")] == [PLAIN.encode()]
+
+
+def test_lyrics_of_the_exact_name_come_first_and_others_are_named(music, tmp_path):
+    draw(music / "song.flac")
+    for name, words in (("song.lrc", "exact"), ("song.flac.lrc", "whole"), ("song.de.lrc", "de")):
+        (music / name).write_text(words)
+
+    remarks = ingest(music, tmp_path).not_taken
+
+    assert [row["lyrics_bytes"] for row in landed_rows(tmp_path, "lyrics")] == [b"exact"]
+    assert {(one.path, one.reason) for one in remarks} == {
+        (name, "is not used: another file has lyrics") for name in ("song.flac.lrc", "song.de.lrc")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("song.elrc", "in a format that is not read; convert it to .lrc"),
+        ("song.srt", "in a format that is not read; convert it to .lrc"),
+        ("song.en.vtt", "in a format that is not read; convert it to .lrc"),
+        ("song.ttml", "in a format that is not read; convert it to .lrc"),
+        ("song.lrc.txt", "in a format that is not read; convert it to .lrc"),
+        ("sing.lrc", "of no recording beside it; give it the name"),
+        ("song2.en.lrc", "of no recording beside it; give it the name"),
+        ("alone/song.lrc", "of no recording beside it; give it the name"),
+    ],
+)
+def test_lyrics_that_nobody_reads_are_named(music, tmp_path, name, reason):
+    draw(music / "song.flac")
+    (music / name).parent.mkdir(exist_ok=True)
+    (music / name).write_text(LRC)
+
+    [remark] = ingest(music, tmp_path).not_taken
+
+    assert remark.path == name
+    assert f"holds lyrics {reason}" in remark.reason
+    assert landed_rows(tmp_path, "lyrics") == []
+
+
+@pytest.mark.parametrize("name", ["film.srt", "song.txt", "song.en.txt", "._song.lrc"])
+def test_other_texts_beside_a_recording_go_without_a_remark(music, tmp_path, name):
+    draw(music / "song.flac")
+    (music / name).write_text("la")
+
+    assert ingest(music, tmp_path).not_taken == ()

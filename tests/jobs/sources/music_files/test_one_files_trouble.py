@@ -85,6 +85,72 @@ def test_what_is_no_readable_file_is_named_and_the_others_land(music, tmp_path, 
     assert reason in not_taken(result)[name]
 
 
+ID3 = b"ID3\x04\0\0\0\0\x7f\x7f" + bytes(16_383)  # longer than what is looked at
+MKV = bytes.fromhex("1a45dfa3") + bytes(100)
+ADTS = (bytes.fromhex("fff15080017ffc") + bytes(4)) * 9  # frames of 11 bytes
+AC3 = (b"\x0b\x77" + bytes(1_390)) * 4
+MP2 = (b"\xff\xfd\x80\0" + bytes(414)) * 4  # layer II, 128 kbit/s: 144 * 128,000 / 44,100 bytes
+RENAME = "under an ending that is not read; rename it to end in"
+CONVERT = "which is not read; convert it to FLAC, MP3 or Opus"
+UNFINISHED = "is an unfinished download that holds"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("song", ".mp3", f"holds MP3 {RENAME} .mp3"),
+        ("song.mp3.", ".mp3", f"holds MP3 {RENAME} .mp3"),
+        ("song.flac.bak", ".flac", f"holds FLAC {RENAME} .flac"),
+        ("song.bwf", ".wav", f"holds WAV {RENAME} .wav"),
+        ("song.mogg", ".ogg", f"holds Ogg {RENAME} .ogg"),
+        ("song.xyz", ".aiff", f"holds AIFF {RENAME} .aiff"),
+        ("song.mpx", MP2, f"holds MP3 {RENAME} .mp3"),
+        ("song.tagged", ID3, f"holds audio behind an ID3 tag {RENAME} .mp3"),
+        ("song.f4a", b"\0\0\0\x20ftypM4A " + bytes(50), f"holds MP4 (AAC or ALAC), {CONVERT}"),
+        ("song.weba", MKV, f"holds Matroska or WebM, {CONVERT}"),
+        ("film.mkv", MKV, f"holds Matroska or WebM, {CONVERT}"),
+        ("film.avi", b"RIFF\0\0\0\0AVI LIST", f"holds AVI, {CONVERT}"),
+        ("song.adts", ADTS, f"holds AAC, {CONVERT}"),
+        ("song.eac3", AC3, f"holds AC-3, {CONVERT}"),
+        ("song.dts", b"\x7f\xfe\x80\x01" + bytes(50), f"holds DTS, {CONVERT}"),
+        ("song.flac.part", ".flac", f"{UNFINISHED} FLAC; finish it and ingest again"),
+        ("song.mp3.crdownload", ".mp3", f"{UNFINISHED} MP3; finish it and ingest again"),
+        ("song.ogg.!qB", ".ogg", f"{UNFINISHED} Ogg; finish it and ingest again"),
+    ],
+)
+def test_audio_of_any_ending_is_named_by_its_content(music, tmp_path, name, content, reason):
+    if isinstance(content, str):
+        content = draw(tmp_path / f"source{content}", seed=1).read_bytes()
+    (music / name).write_bytes(content)
+
+    result = ingest(music, tmp_path / "lake")
+
+    assert set(tracks_by_title(tmp_path / "lake")) == {"good"}
+    assert not_taken(result) == {name: reason}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("scan.jpg", image()),
+        ("scan.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+        ("picture.webp", image(image_format="WEBP")),
+        ("good.nfo", b"ID3 tags by hand"),
+        ("good.cue", b'FILE "good.wav" WAVE'),
+        ("list.m3u8", b"#EXTM3U"),
+        ("rip.log", "Exact Audio Copy".encode("utf-16")),
+        ("notes", b"MAC addresses"),
+        ("ones.bin", b"\xff" * 20_000),
+        ("half.part", b"PK\3\4"),
+        ("empty", b""),
+    ],
+)
+def test_files_without_audio_go_without_a_remark(music, tmp_path, name, content):
+    (music / name).write_bytes(content)
+
+    assert ingest(music, tmp_path).not_taken == ()
+
+
 @contextmanager
 def without_root():
     """Root may read everything: for a while this process is nobody."""
