@@ -46,24 +46,24 @@ class EmbeddedCover:
 
     Attributes:
         cover: None where no picture serves as one.
-        unusable: why pictures that come before it do not serve.
+        failures: why pictures that come before it do not serve.
     """
 
     cover: CoverFile | None
-    unusable: tuple[str, ...]
+    failures: tuple[str, ...]
 
 
 def embedded_cover(pictures: Iterable[Image]) -> EmbeddedCover:
     """The front cover; else another picture, but none of the artist."""
-    unusable: list[str] = []
+    failures: list[str] = []
     fitting = [each for each in pictures if each.data and each.type not in _OF_THE_ARTIST]
     for picture in sorted(fitting, key=_order):
         content = bytes(picture.data)
         try:
-            return EmbeddedCover(cover_of(content, decode_whole), tuple(unusable))
+            return EmbeddedCover(cover_of(content, decode_whole), tuple(failures))
         except ContentFailure as failure:
-            unusable.append(f"a picture of {len(content):,} bytes {why_unusable(failure)}")
-    return EmbeddedCover(None, tuple(unusable))
+            failures.append(f"a picture of {len(content):,} bytes {why_unusable(failure)}")
+    return EmbeddedCover(None, tuple(failures))
 
 
 def cover_of(content: bytes, decode: Callable[[bytes], object]) -> CoverFile:

@@ -149,20 +149,20 @@ def _first(
 
 def _cover(tagged: Sequence[TagFile], failures: dict[str, str]) -> CoverFile | None:
     """The first embedded cover; failures take pictures before it that do not serve as one."""
-    unusable: list[str] = []
+    of_pictures: list[str] = []
     cover = None
     for file in tagged:
         try:
             found = embedded_cover(file.pictures or [])
         except Exception as error:  # noqa: BLE001  mediafile takes values apart unchecked
             _raise_want_of_memory(error)
-            unusable.append(_told(error))
+            of_pictures.append(_told(error))
             continue
-        unusable += found.unusable
+        of_pictures += found.failures
         if cover := found.cover:
             break
-    if unusable:
-        failures["cover"] = ", ".join(dict.fromkeys(unusable))
+    if of_pictures:
+        failures["cover"] = ", ".join(dict.fromkeys(of_pictures))
     return cover
 
 

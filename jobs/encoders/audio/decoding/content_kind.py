@@ -135,8 +135,8 @@ def _repeats(head: bytes, mark: bytes) -> bool:
     """Whether the mark stands at equal distances, but for a padding byte each."""
     at = head.find(mark, _LEAST_FRAME_BYTES, _MOST_FRAME_BYTES)
     while at > 0:
-        places = (head[at * n : at * n + n + len(mark)] for n in range(2, _REPEATS + 1))
-        if all(mark in place for place in places):
+        parts = (head[at * n : at * n + n + len(mark)] for n in range(2, _REPEATS + 1))
+        if all(mark in part for part in parts):
             return True
         at = head.find(mark, at + 1, _MOST_FRAME_BYTES)
     return False

@@ -157,10 +157,10 @@ def test_a_constant_signal_is_silent_at_any_rate(rate_hz):
     offset = np.full(rate_hz, 0.25)
     with pytest.raises(ContentFailure) as raised:
         audio_file.decode(encoded(offset, rate_hz), 60)
-    beside = encoded(np.stack([sine(440, 1.0, rate_hz), offset], axis=1), rate_hz)
+    two_channels = encoded(np.stack([sine(440, 1.0, rate_hz), offset], axis=1), rate_hz)
 
     assert raised.value.reason is FailureReason.SILENT
-    level = np.sqrt(np.mean(audio_file.decode(beside, 60) ** 2))
+    level = np.sqrt(np.mean(audio_file.decode(two_channels, 60) ** 2))
     assert level == pytest.approx(0.5 / np.sqrt(2), rel=0.01)
 
 
