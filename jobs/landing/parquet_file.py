@@ -34,6 +34,7 @@ _MOST_BATCH_BYTES = 64 << 20
 _MOST_ROWS_PER_BYTE = 200
 """A file that claims more rows is a trap: rows of ours hold times and ids, which differ."""
 
+_JOINT = b"PAR1PAR1"  # the mark with which a file ends, and the one with which the next begins
 _SIGNATURE_BYTES = 28
 """A nonce of 12 and a tag of 16 behind the readable footer of an encrypted file. Its encrypted
 columns may not be asked for: Arrow ends the process."""
@@ -130,6 +131,11 @@ def _batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
     plain = pq.ParquetFile(source)
     if _footer_bytes(source) - plain.metadata.serialized_size == _SIGNATURE_BYTES:
         raise UnreadableFile("is encrypted, as the signature of its footer says: land it decrypted")
+    if _is_joined(source, plain.metadata):
+        raise UnreadableFile(
+            "is several Parquet files one behind the other, of which the last alone would be read: "
+            "land each by itself"
+        )
     if plain.metadata.num_rows > _MOST_ROWS_PER_BYTE * size:
         raise UnreadableFile(f"claims {plain.metadata.num_rows:,} rows in {size:,} bytes")
     if not plain.schema_arrow.names:
@@ -164,6 +170,25 @@ def _footer_bytes(source: pa.NativeFile) -> int:
     """Length of the footer, which the last eight bytes hold, before the magic."""
     source.seek(source.size() - 8)
     return int.from_bytes(source.read(4), "little")
+
+
+def _is_joined(source: pa.NativeFile, metadata: pq.FileMetaData) -> bool:
+    """Whether another file ends and begins between the columns' data and the footer.
+
+    Only indices and Bloom filters lie there otherwise.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    ends = [chunk.data_page_offset + chunk.total_compressed_size for chunk in chunks]
+    start, end = max(ends, default=0), source.size() - _footer_bytes(source) - 8
+    before = b""
+    source.seek(min(start, end))
+    while (left := end - source.tell()) > 0:
+        block = before + source.read(min(left, _BUFFER_BYTES))
+        if _JOINT in block:
+            return True
+        before = block[1 - len(_JOINT) :]
+    return False
 
 
 def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -42,7 +42,8 @@ from jobs.sources.music_files.tag_values import (
     separate_values,
 )
 
-_LYRICS_NAME = re.compile(r"(?:(?:un)?sync(?:ed|hroni[sz]ed)[ _-]?)?lyrics(?:-[a-z]{2,3})?")
+_LYRICS_NAME = re.compile(r"uslt|(?:(?:un)?sync(?:ed|hroni[sz]ed)[ _-]?)?lyrics(?:-[a-z]{2,3})?")
+_COMPILATION_NAME = re.compile("tcmp|compilation|itunescompilation")
 _LINE_END = re.compile(r"[\r\n]")
 _ON_ONE_LINE = ("title", "album")
 _SYLT_WORDS = frozenset({1, 2})  # ID3v2.4, 4.9: lyrics, text transcription
@@ -93,6 +94,8 @@ def read_tags(file: BinaryIO, ending: str) -> AudioTags:
         return AudioTags(failure=f"tags: {_told(error)}")
     failures: dict[str, str] = {}
     tagged = [opened, *_further(file, audio, opened.type, failures)]
+    if opened.type == "mp3" and not id3_spans(file):
+        tagged.append(tagged.pop(0))  # an ID3v1 tag cuts texts after 30 bytes
     found = {name: _first(name, read, tagged, failures) for name, read in _READERS.items()}
     found["cover"] = _cover(tagged, failures)
     _name_unread(file, tagged, found, failures)
@@ -229,7 +232,8 @@ def _text(value: str | None) -> str | None:
 
 def _album_artist(file: TagFile) -> str | None:
     named = _text(file.albumartist) or _text(next(iter(file.albumartists or []), None))
-    return named or (_VARIOUS_ARTISTS if file.comp else None)
+    is_compilation = file.comp or "1" in texts_named(file, _COMPILATION_NAME)
+    return named or (_VARIOUS_ARTISTS if is_compilation else None)
 
 
 def _lyrics(file: TagFile) -> str | None:

@@ -47,8 +47,11 @@ def read_tags_apart(path: Path, ending: str) -> AudioTags:
 
 def _parts(request: bytes) -> Parts:
     path, ending = json.loads(request)
-    with Path(os.fsdecode(bytes.fromhex(path))).open("rb") as file:
-        return to_parts(read_tags(file, ending))
+    try:
+        with Path(os.fsdecode(bytes.fromhex(path))).open("rb") as file:
+            return to_parts(read_tags(file, ending))
+    except OSError as error:  # it was there a moment ago, for its hash
+        return to_parts(AudioTags(failure=f"tags: cannot be read: {error.strerror}"))
 
 
 @cache

@@ -53,6 +53,27 @@ def test_an_encrypted_file_says_so(tmp_path, plaintext_footer):
         read_table(file)
 
 
+@pytest.mark.parametrize("n_rows", [(2, 1), (1, 2), (5_000, 1)])
+def test_files_behind_one_another_are_not_read_as_the_last(tmp_path, n_rows):
+    """`cat` joins their bytes; the footer of the last would be read with the pages of the first."""
+    parts = []
+    for number, n in enumerate(n_rows):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"user_id": [f"u{number}-{row}" for row in range(n)]}), sink)
+        parts.append(sink.getvalue().to_pybytes())
+    file = tmp_path / "part-0.parquet"
+    file.write_bytes(b"".join(parts))
+
+    with pytest.raises(UnreadableFile, match="several Parquet files"):
+        read_table(file)
+
+
+def test_a_file_with_indices_and_bloom_filters_is_one_file(tmp_path):
+    file = tmp_path / "part-0.parquet"
+    pq.write_table(IDS, file, write_page_index=True)
+    assert read_table(file).to_pylist() == IDS.to_pylist()
+
+
 def test_one_process_checks_file_after_file(tmp_path):
     """To start one takes a second or two; a day may bring hundreds of files."""
     file = tmp_path / "part-0.parquet"

@@ -89,7 +89,7 @@ def test_events_of_timed_lyrics_are_lines_unless_one_has_a_line_end(music, tmp_p
 
 NAMES = [
     *("LYRICS", "UNSYNCEDLYRICS", "SYNCEDLYRICS", "UNSYNCED LYRICS", "LYRICS-ENG"),
-    *("lyrics-xxx", "Unsynchronised Lyrics"),
+    *("lyrics-xxx", "Unsynchronised Lyrics", "USLT"),
 ]
 
 

@@ -13,6 +13,7 @@ from mutagen.flac import FLAC
 from mutagen.id3 import TCMP, TCON, TIT2, TPE1, TPE2, TXXX
 
 from jobs.sources.audio_tags.reading import read_tags
+from jobs.sources.audio_tags.tag_process import read_tags_apart
 from jobs.sources.music_files.audio_format import ending_by_content
 from tests.jobs.sources.music_files.recordings import (
     draw,
@@ -181,7 +182,7 @@ def test_a_compilation_in_id3_is_one_album(music, tmp_path):
             draw(music / f"m{seed}.mp3", seed + 2),
             TPE1(encoding=3, text=artist),
             mutagen.id3.TALB(encoding=3, text="Marked"),
-            TCMP(encoding=3, text="1"),
+            TCMP(encoding=3, text="1") if seed else TXXX(encoding=3, desc="TCMP", text="1"),
         )
 
     ingest(music, tmp_path)
@@ -433,6 +434,22 @@ def with_texts(file, title="Weir"):
         opened.write(samples)
 
 
+def test_ape_tags_are_preferred_to_those_that_are_cut_after_30_bytes(music, tmp_path):
+    """foobar2000 writes both, and an ID3v1 tag has no more room."""
+    title, artist = "A title that is longer than thirty letters", "The Orchestra of the Long Names"
+    draw(music / "a.mp3")
+    tags = mutagen.apev2.APEv2()
+    tags.update({"Title": title, "Artist": artist})
+    tags.save(music / "a.mp3")
+    with (music / "a.mp3").open("ab") as file:
+        file.write(b"TAG" + title[:30].encode() + artist[:30].encode() + bytes(65))
+
+    ingest(music, tmp_path)
+
+    [(found, track)] = tracks_by_title(tmp_path).items()
+    assert (found, track["artist_name"]) == (title, artist)
+
+
 @pytest.mark.parametrize(
     ("write", "name"),
     [
@@ -496,6 +513,12 @@ def test_a_tag_that_needs_much_memory_is_left_out_and_named(music, tmp_path):
 def packed_size(count):
     """Seven bits a byte."""
     return bytes(count >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
+def test_a_recording_that_vanishes_before_its_tags_are_read_is_named(music):
+    gone = read_tags_apart(music / "gone.mp3", ".mp3")
+
+    assert gone.failure == "tags: cannot be read: No such file or directory"
 
 
 def test_a_title_longer_than_any_is_left_out_and_named(music, tmp_path):
