@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason, check_size
 from jobs.encoders import content_decoding
@@ -92,6 +92,11 @@ def open_image(content: bytes) -> Image.Image:
             raise
         except Image.DecompressionBombError as error:
             raise ContentFailure(FailureReason.TOO_LARGE, str(error)) from error
+        except UnidentifiedImageError as error:  # its text has the address of our buffer
+            formats = ", ".join(FORMATS)
+            raise ContentFailure(
+                FailureReason.UNREADABLE, f"Pillow finds no image of its formats ({formats})"
+            ) from error
         except Exception as error:
             # Pillow's parsers raise many types on damaged bytes: 9,000 randomly damaged images
             # gave OSError, SyntaxError and ValueError.

@@ -166,6 +166,12 @@ def test_undecodable_bytes_fail_with_a_reason(content, reason):
     with pytest.raises(ContentFailure) as raised:
         image_file.decode(content, 8, 8)
     assert raised.value.reason is reason
+    assert " at 0x" not in str(raised.value)  # the address of a buffer, another one each time
+
+
+def test_what_is_no_picture_is_told_which_ones_are():
+    with pytest.raises(ContentFailure, match=r"no image of its formats .*PNG"):
+        image_file.decode(b"<svg/>", 8, 8)
 
 
 def test_an_icon_that_is_larger_than_its_list_says_is_too_large():
