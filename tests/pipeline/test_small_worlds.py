@@ -25,7 +25,8 @@ from jobs.publishing.publication import publish_night
 from jobs.registry import job_names
 from jobs.report.report import write_report
 from jobs.run import run_job
-from training.predict import predict
+from training.predict import predict, predict_nothing
+from training.tasks.registry import TASKS
 from training.train import train
 
 DAYS = [date(2026, 2, 20) + timedelta(days=number) for number in range(9)]
@@ -141,8 +142,12 @@ def run_small_night(spark, night: Night) -> None:
     first_list = next(at for at, name in enumerate(names) if name.startswith("rec_"))
     for name in names[:first_list]:
         run_job(name, night, spark)
-    train(night, "ranking")
-    predict(night, "ranking")
+    for name in TASKS:
+        if name in night.settings.training.tasks:
+            train(night, name)
+            predict(night, name)
+        else:
+            predict_nothing(night, name)
     for name in names[first_list:]:
         run_job(name, night, spark)
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.recommendations.steps.filters import TRACK_METADATA_COLUMNS
-from jobs.recommendations.steps.track_vectors import MODALITIES
+from jobs.recommendations.steps.track_vectors import CONTENT_MODALITIES
 
 DIMS = {"audio": 200, "lyrics": 384, "tags": 384}  # of the default encoders
 HIDDEN_DIM, N_STYLES, TRACKS_PER_ARTIST = 16, 2_000, 20
@@ -100,18 +100,18 @@ def _normal(rng: np.random.Generator, n_rows: int, dim: int) -> np.ndarray:
 
 def means_of(catalogue: SyntheticCatalogue) -> dict[str, np.ndarray]:
     """Mean vector of each modality, float64."""
-    sums, counts = dict.fromkeys(MODALITIES, 0.0), dict.fromkeys(MODALITIES, 0)
+    sums, counts = dict.fromkeys(CONTENT_MODALITIES, 0.0), dict.fromkeys(CONTENT_MODALITIES, 0)
     for chunk in catalogue.chunks():
         for modality, vectors in chunk.vectors.items():
             sums[modality] += vectors[chunk.has[modality]].astype(np.float64).sum(axis=0)
             counts[modality] += int(chunk.has[modality].sum())
-    return {modality: sums[modality] / counts[modality] for modality in MODALITIES}
+    return {modality: sums[modality] / counts[modality] for modality in CONTENT_MODALITIES}
 
 
 def unit_rows(chunk: Chunk, means: dict[str, np.ndarray]) -> np.ndarray:
     """All modalities side by side, float32 (tracks, 968): unit vectors, zeros where there is none."""
     parts = []
-    for modality in MODALITIES:
+    for modality in CONTENT_MODALITIES:
         centred = chunk.vectors[modality] - means[modality].astype(np.float32)
         length = np.linalg.norm(centred.astype(np.float64), axis=1, keepdims=True)
         parts.append(np.where(chunk.has[modality][:, None], centred / length, 0))
@@ -148,7 +148,7 @@ def _tables(chunk: Chunk) -> dict[str, pa.Table]:
                 ).cast(pa.list_(pa.float32())),
             }
         ).filter(pa.array(chunk.has[modality]))
-        for modality in MODALITIES
+        for modality in CONTENT_MODALITIES
     }
     encoded = {
         modality: rows.rename_columns(["content_hash", f"{modality}_embedding"])

@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 
 from feature_store.settings import Night, load_settings
 from feature_store.spark.session import make_spark
+from feature_store.tables.features import FEAT_TRACK_HTCL
 from jobs.recommendations import similar_tracks
 from jobs.recommendations.steps.track_index import ITERATIONS, SAMPLE_TRACKS, n_lists_for
 from tests.benchmarks.support.broken.worker_memory import WorkerPeak
@@ -77,7 +78,8 @@ def build(n_tracks: int, folder: Path, *, is_exact: bool) -> float:
     spark = make_spark(settings)
     frames = [spark.read.parquet(str(folder / f"{name}.parquet")) for name in FILES]
     started_at_s = time.perf_counter()
-    similar = similar_tracks.build(*frames, night=Night(AS_OF, "benchmark", settings))
+    untrained = spark.createDataFrame([], FEAT_TRACK_HTCL.spark_schema())
+    similar = similar_tracks.build(*frames, untrained, night=Night(AS_OF, "benchmark", settings))
     similar.write.parquet(str(folder / "similar"))
     return time.perf_counter() - started_at_s
 

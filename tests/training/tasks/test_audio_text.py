@@ -43,7 +43,12 @@ def recipe_of(folder, **changes):
     """Small and fast: a tiny text tower, and higher rates than for pretrained ones."""
     recipe = load_recipe("audio_text", "htcl")
     model = replace(
-        recipe.model, text_folder=str(folder), text_layers=-1, encoder_rate=1.0, dropout=0.0
+        recipe.model,
+        text_folder=str(folder),
+        text_layers=-1,
+        encoder_rate=1.0,
+        dropout=0.0,
+        epoch_pairs=480,
     )
     model = replace(model, **changes)
     loop = replace(recipe.loop, learning_rate=1e-3, max_epochs=8, patience=8)

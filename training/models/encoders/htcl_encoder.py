@@ -33,7 +33,7 @@ from training.models.encoders.htcl import (
     meaning_losses,
     taste_losses,
 )
-from training.models.encoders.text_tower import Pooling, TextTower
+from training.models.encoders.text_tower import FrozenTextTower, Pooling, TextTower
 from training.models.protocols import TEXT_METRIC, EncodedTracks
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class HTCLConfig:
     size: str = "tiny"  # small, or paper
     text_folder: str = ""  # of a text model of transformers; empty: the packaged MiniLM
     text_pooling: str = "mean"  # or pooler, as the paper's BERT
-    text_layers: int = 2  # [ours] upper layers that learn; -1: all, as in the paper
+    text_layers: int = 0  # [ours] upper layers that learn; -1: all, as in the paper
     max_tokens: int = 64  # [ours]
     dropout: float = 0.1
     encoder_rate: float = 0.1  # of both encoders in stage 2, and of the text's in stage 1
@@ -112,7 +112,8 @@ class HTCLEncoder(nn.Module):
                 f"audio_text/htcl: size = {config.size!r}; it is one of {', '.join(SIZES)}"
             )
         folder = Path(config.text_folder) if config.text_folder else weights_folder(MINILM)
-        text = TextTower(folder, cast("Pooling", config.text_pooling), config.max_tokens)
+        kind = TextTower if config.text_layers else FrozenTextTower
+        text = kind(folder, cast("Pooling", config.text_pooling), config.max_tokens)
         self._config, self._view = config, view
         self.network = HTCL(
             SIZES[config.size],
@@ -263,7 +264,7 @@ class HTCLEncoder(nn.Module):
         return Stage(
             name=name,
             module=self,
-            groups=groups,
+            groups=tuple(group for group in groups if group.parameters),
             batches=batches,
             loop=recipe.loop,
             generator=generator,

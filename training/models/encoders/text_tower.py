@@ -112,3 +112,46 @@ class TextTower(nn.Module):
             for parameter in layer.parameters()
         ]
         return upper + (list(self.model.pooler.parameters()) if self._pooling == "pooler" else [])
+
+
+class FrozenTextTower(TextTower):
+    """A text tower that does not learn, so each text goes through it once and without dropout.
+
+    What it calls tokens are the vectors; 1.5 kB a text stays in memory.
+    """
+
+    def __init__(self, folder: Path, pooling: Pooling, max_tokens: int = 64) -> None:
+        super().__init__(folder, pooling, max_tokens)
+        self._vector_of: dict[str, Tensor] = {}
+
+    def forward(self, token_ids: Tensor, is_token: Tensor) -> Tensor:  # noqa: ARG002  as a tower that learns
+        """The vectors that `tokens` gave."""
+        return token_ids
+
+    def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Vectors of texts, shape (n, width), and a mask of no meaning, shape (n, 1)."""
+        for text in texts:
+            if text not in self._vector_of:
+                self._vector_of[text] = self._encoded(text)
+        vectors = [self._vector_of[text] for text in texts]
+        none = torch.zeros(0, self.width)
+        return torch.stack(vectors) if vectors else none, torch.ones(len(texts), 1).bool()
+
+    def trained_parameters(self, n_layers: int) -> list[nn.Parameter]:  # noqa: ARG002  as a tower that learns
+        """None."""
+        return []
+
+    def _encoded(self, text: str) -> Tensor:
+        """The vector on the CPU, of the text alone: others beside it would change its last bits.
+
+        The model is in the mode of training while a stage is, which has dropout.
+        """
+        device = next(self.model.parameters()).device
+        token_ids, is_token = (one.to(device) for one in super().tokens([text]))
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                return super().forward(token_ids, is_token)[0].float().cpu()
+        finally:
+            self.model.train(was_training)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from tests.jobs.encoders.tiny_models import save_bert
 from training.models.encoders.htcl import HTCL, SIZES, Projected, StageHeads, Tracks, taste_losses
-from training.models.encoders.text_tower import TextModelError, TextTower
+from training.models.encoders.text_tower import FrozenTextTower, TextModelError, TextTower
 
 N_PAIRS = 3
 
@@ -122,6 +122,25 @@ def test_the_pooler_s_output_is_the_vector_where_it_is_asked_for(folder):
     assert (
         text(ids, is_token) - TextTower(folder, "mean").eval()(ids, is_token)
     ).abs().max() > 0.01
+
+
+def test_a_frozen_tower_encodes_each_text_once_and_without_dropout(folder, monkeypatch):
+    """Its vectors are those of a tower that learns, when that evaluates; whatever else is asked for."""
+    frozen, learning = FrozenTextTower(folder, "mean"), TextTower(folder, "mean").eval()
+    texts = ["dark night", "bright", "dark night"]
+    expected = [learning(*learning.tokens([text]))[0] for text in texts]
+    calls = []
+    encode = frozen._encoded
+    monkeypatch.setattr(frozen, "_encoded", lambda text: calls.append(text) or encode(text))
+    frozen.train()
+
+    for _ in range(2):
+        torch.testing.assert_close(frozen(*frozen.tokens(texts)), torch.stack(expected))
+
+    assert calls == ["dark night", "bright"]
+    assert frozen.model.training
+    assert frozen(*frozen.tokens([])).shape == (0, 8)
+    assert frozen.trained_parameters(0) == []
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
