@@ -479,7 +479,8 @@ HEADS = Column(
 MODALITIES = Column(
     "modalities",
     Kind.STRINGS,
-    "What was compared: those of audio, lyrics and tags that both tracks have, or htcl.",
+    "What was compared: those of audio, lyrics and tags that both tracks have, or trained: "
+    "the vectors of feat_track_htcl.",
 )
 CHANGE = Column("change", Kind.STRING, "entered, left, or moved.")
 FROM_RANK = Column("from_rank", Kind.INT, "Rank in the compared run.").or_null(

@@ -35,7 +35,7 @@ from feature_store.tables.recommendations import REC_SIMILAR_TRACKS
 from jobs.inputs import AsOf, WholeTable
 from jobs.recommendations.steps import similarity, track_index, track_vectors
 from jobs.recommendations.steps.filters import TRACK_METADATA_COLUMNS
-from jobs.recommendations.steps.track_vectors import HTCL, MODALITIES
+from jobs.recommendations.steps.track_vectors import MODALITIES, TRAINED
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -146,11 +146,11 @@ def _embeddings(available: DataFrame, features: DataFrame, modality: str) -> Emb
 
 def _trained(available: DataFrame, vectors_of_htcl: DataFrame) -> Embeddings:
     """The vectors of HTCL, which are compared as they are: their mean is taken as zero."""
-    rows = vectors_of_htcl.select("track_id", F.col("track_vector").alias(HTCL)).join(
+    rows = vectors_of_htcl.select("track_id", F.col("track_vector").alias(TRAINED)).join(
         available, on="track_id", how="left_semi"
     )
-    zeros = F.transform(F.first(HTCL), lambda _: F.lit(0.0).cast("float"))
-    return Embeddings(HTCL, "track_id", rows, rows.agg(zeros.alias(f"{HTCL}_mean")))
+    zeros = F.transform(F.first(TRAINED), lambda _: F.lit(0.0).cast("float"))
+    return Embeddings(TRAINED, "track_id", rows, rows.agg(zeros.alias(f"{TRAINED}_mean")))
 
 
 def _vectors(available: DataFrame, embeddings: list[Embeddings]) -> DataFrame:

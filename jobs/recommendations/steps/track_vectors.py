@@ -4,7 +4,7 @@ A set of modalities is an integer with one bit a modality. The pattern of a trac
 has. The space of a pair of tracks is the set that both have, the intersection of their patterns. A
 collection is the tracks of one pattern with the vectors of one space: a track is compared with the
 collections whose space is what it has in common with their pattern. There are at most 19, or one
-where tracks have the vectors of HTCL instead of all others.
+where tracks have trained vectors instead of all others.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-HTCL = "htcl"
+TRAINED = "trained"
+"""The vectors of the family that was trained for similar tracks, which stand in for all others."""
 CONTENT_MODALITIES = ("audio", "lyrics", "tags")
-MODALITIES = (*CONTENT_MODALITIES, HTCL)
+MODALITIES = (*CONTENT_MODALITIES, TRAINED)
 
 MEAN_DDL = "mean ARRAY<FLOAT>"
 BLOCK_DDL = (
     "pattern INT, track_ids ARRAY<STRING>, id_hashes ARRAY<BIGINT>, "
-    "audio BINARY, lyrics BINARY, tags BINARY, htcl BINARY"
+    "audio BINARY, lyrics BINARY, tags BINARY, trained BINARY"
 )
 
 _BLOCK_SCHEMA = pa.schema(

@@ -17,9 +17,9 @@ TAGS = {"t0": [1.0, 0.0], "t1": [0.0, 1.0], "t2": [1.0, 1.0], "t3": [50.0, 70.0]
 WITHDRAWN = "t3"
 
 
-def neighbours(spark, night, *, audio, tags, more_audio=(), htcl=()):
+def neighbours(spark, night, *, audio, tags, more_audio=(), trained=()):
     """(score, modalities) of each pair; t0 to t3 have the audio named, and t3 is withdrawn."""
-    trained = [
+    vectors = [
         {
             "as_of_date": night.as_of,
             "track_id": track,
@@ -29,7 +29,7 @@ def neighbours(spark, night, *, audio, tags, more_audio=(), htcl=()):
             "model_version": "v",
             "run_id": night.run_id,
         }
-        for track, vector in dict(htcl).items()
+        for track, vector in dict(trained).items()
     ]
     contents = [{"audio_hash": f"t{n}" if f"t{n}" in audio else None} for n in range(4)]
     contents[3]["is_available"] = False
@@ -45,7 +45,7 @@ def neighbours(spark, night, *, audio, tags, more_audio=(), htcl=()):
         frame(spark, FEAT_AUDIO, [*encoded, *more_audio]),
         frame(spark, FEAT_LYRICS, []),
         frame(spark, FEAT_TRACK_TAGS, tagged),
-        frame(spark, FEAT_TRACK_HTCL, trained),
+        frame(spark, FEAT_TRACK_HTCL, vectors),
         night=night,
     ).collect()
     rows = {(row.track_id, row.similar_track_id): (row.score, row.modalities) for row in found}
@@ -81,11 +81,11 @@ def test_the_score_is_the_mean_over_modalities_that_both_tracks_have(spark, nigh
 
 def test_vectors_of_htcl_count_alone_and_as_they_are(spark, night):
     """t2 has none; the withdrawn track is nobody's neighbour. Uncentred, .8 is the cosine itself."""
-    htcl = {"t0": [1.0, 0.0], "t1": [0.8, 0.6], WITHDRAWN: [1.0, 0.0]}
+    trained = {"t0": [1.0, 0.0], "t1": [0.8, 0.6], WITHDRAWN: [1.0, 0.0]}
 
-    found = neighbours(spark, night, audio={"t0": [1.0, 0.0]}, tags=TAGS, htcl=htcl)
+    found = neighbours(spark, night, audio={"t0": [1.0, 0.0]}, tags=TAGS, trained=trained)
 
-    score = (pytest.approx(0.8, abs=1e-4), ["htcl"])
+    score = (pytest.approx(0.8, abs=1e-4), ["trained"])
     assert found == {("t0", "t1"): score, ("t1", "t0"): score}
 
 
