@@ -26,7 +26,6 @@ from jobs.landing.status import files_of_day
 from jobs.landing.unfinished import unfinished_files
 from jobs.landing.withdrawal import withdraw
 from jobs.landing.writer import LandingWriter
-from jobs.sources.music_files.file_content import IMAGE_ENDINGS
 from jobs.sources.music_files.folder_walk import AUDIO_ENDINGS
 from tests.support.log_capture import captured_log
 
@@ -460,11 +459,11 @@ def test_a_file_of_no_known_ending_that_cannot_be_read_is_named(storage, monkeyp
 
 
 def test_every_ending_that_music_folders_bring_is_one_of_content():
-    """And every one that the decoder of pictures opens."""
+    """Covers land with an ending of a format that the decoder of pictures opens."""
     opened = {ending for ending, name in Image.registered_extensions().items() if name in FORMATS}
 
     assert CONTENT_ENDINGS["audio"] >= AUDIO_ENDINGS
-    assert CONTENT_ENDINGS["covers"] == opened | set(IMAGE_ENDINGS)
+    assert CONTENT_ENDINGS["covers"] == opened
 
 
 def test_files_of_a_source_come_with_the_day_that_lists_them(storage):
