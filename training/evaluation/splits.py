@@ -144,6 +144,11 @@ def map_parts(
     return Split(split.rule, validation(split.validation), test(split.sealed_test))
 
 
+def least_of_parts(split: Split[Part], count: Callable[[Part], int]) -> int:
+    """The smaller count of both parts, which tells whether they are large enough; no more."""
+    return min(count(split.validation), count(split.sealed_test))
+
+
 @dataclass(frozen=True, slots=True)
 class Unsplit:
     """The dataset is too small to hold anything out; `reason` says by which rule and value."""

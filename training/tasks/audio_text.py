@@ -35,6 +35,7 @@ from training.evaluation.splits import (
     Split,
     Unsplit,
     Window,
+    least_of_parts,
     map_parts,
     time_split,
 )
@@ -118,7 +119,7 @@ class AudioText:
                 if cut and rule == "time"
                 else _artist_split(data, artists)
             )
-            n_queries = min(split.validation.n_queries, split.sealed_test.n_queries)
+            n_queries = least_of_parts(split, lambda part: part.n_queries)
             if n_queries >= config.min_held_out_users:
                 return split
             reasons.append(
