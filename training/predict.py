@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
@@ -54,9 +55,10 @@ LOG = structlog.get_logger()
 
 
 def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple[Written, ...]:
-    """Replace the night's slice of each table of a task; returns what rank 0 has written.
+    """Write what a task predicts for the night; returns what rank 0 has written.
 
-    A task without data writes empty slices.
+    The night's slice is replaced; tables of content, which have no slices, get the rows that they
+    lack. A task without data writes empty slices.
 
     Args:
         night: the day and the settings.
@@ -182,17 +184,14 @@ def _append(
 
     Under the table's lease, as two tasks at once would both find the same content new.
     """
-    lake = night.settings.lake
-    none = [pa.RecordBatch.from_pylist([], table.arrow_schema)]
-    written = []
+    lake, written = night.settings.lake, []
+    nothing = pa.RecordBatch.from_pylist([], table.arrow_schema)
     with writer_lease(lake, table.name) as check_lease:
-        for batch in batches:
+        first = next(batches, nothing)  # so that the table is there though nothing is new
+        for batch in chain([first], batches):
             check_no_erasure()
             check_lease()
             rows = pa.Table.from_batches([batch])
-            written.append(append(lake, table, rows, commit_note=night.run_id))
-        if not written:
-            rows = pa.Table.from_batches(none)
             written.append(append(lake, table, rows, commit_note=night.run_id))
     return Written.combined(written)
 

@@ -184,8 +184,8 @@ class AudioText:
         device: torch.device,  # noqa: ARG002  vectors are compared on the CPU
     ) -> SimilarityEvaluator:
         """See SimilarityEvaluator."""
-        view = data.full_view()
-        return SimilarityEvaluator(part, view.has_audio & view.has_text)
+        has_text = torch.tensor([bool(text) for text in data.texts], dtype=torch.bool)
+        return SimilarityEvaluator(part, (data.audio_rows >= 0) & has_text)
 
     def calibrate(self, model: Any, evaluator: SimilarityEvaluator) -> dict[str, Tensor]:
         """Which vector of a track counts, by validation."""
