@@ -73,10 +73,15 @@ def build_dataset(
         settings: of the jobs; `state` holds the cache.
         organic_only: which listens training reads; no other table that it reads depends on this rule.
     """
-    folder = settings.state / "benchmarks" / "sample_world" / _lake_key(options, settings)
-    lake = built_lake(folder, settings, options.last_day, partial(write_sample_world, options))
+    lake = sample_lake(options, settings)
     rules = settings.graph.model_copy(update={"organic_only": organic_only})
     return read_dataset(lake, options.last_day, rules)
+
+
+def sample_lake(options: SampleWorld, settings: Settings) -> str:
+    """The lake of a sample world; jobs run only if the cache lacks it."""
+    folder = settings.state / "benchmarks" / "sample_world" / _lake_key(options, settings)
+    return built_lake(folder, settings, options.last_day, partial(write_sample_world, options))
 
 
 def open_fit_cache(dataset: Dataset, settings: Settings) -> FitCache:

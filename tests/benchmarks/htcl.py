@@ -1,0 +1,198 @@
+"""Measures what HTCL's two stages learn, on sample worlds, on real music, and for new tracks.
+
+    python -m tests.benchmarks.htcl [--seeds 3] [--cold-worlds 10] [--music FOLDER] [--record]
+
+Synthetic worlds of 2,488 recordings of half a minute: we planted the genres, moods, styles and tastes. The artists of 500 tracks
+are held out, of 250 further ones select the epochs. Text retrieval is the mean of both directions in the pool of 500; taste
+retrieval asks, of each pair of tracks of the pool that some listener heard one after the other, whether the second is among the
+ten nearest to the first by sound alone. Probes are logistic regressions on what the audio tower gives, before any projection.
+
+Stage 2 begins with the encoders of stage 1; no_term1 leaves out CLIP of audio and text, no_term23 the two terms of taste.
+
+Fits, worlds and figures are kept below EVENSONG_STATE, so a benchmark that was killed goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from torch import Tensor
+
+from feature_store.settings import Settings, load_settings
+from tests.benchmarks.support.htcl_fits import WorldFits, audio_outputs, encode
+from tests.benchmarks.support.htcl_measures import (
+    DEPTHS,
+    chance,
+    pair_recall,
+    pairs_among,
+    probe_classes,
+    probe_tags,
+)
+from tests.benchmarks.support.htcl_worlds import (
+    POOL,
+    ArtistParts,
+    genres_of,
+    read_world,
+    split_by_artist,
+)
+from tests.benchmarks.support.list_metrics import student_interval
+from tests.benchmarks.support.record import (
+    Section,
+    format_interval,
+    interval_figures,
+    mean_and_sd,
+    print_section,
+)
+from training.config import load_recipe
+from training.data.audio_text import AudioTextData
+from training.evaluation.significance import Difference
+from training.evaluation.similarity import text_recall
+from training.models.encoders.centred_cosine import CentredCosine, CentredCosineConfig
+from training.models.encoders.htcl_encoder import HTCLEncoder
+
+FIRST_SEED = 11
+RANDOM, STAGE_1, STAGE_2, NEIGHBOURS = "random", "stage1", "stage2", "musicnn"
+VARIANTS: Mapping[str, dict[str, float]] = {
+    STAGE_2: {},
+    "no_term1": {"weight_audio_text": 0.0},
+    "no_term23": {"weight_audio_audio": 0.0, "weight_audio_fused": 0.0},
+}
+MODELS = (RANDOM, STAGE_1, *VARIANTS, NEIGHBOURS)
+METRICS = (
+    *(f"recall_at_{depth}" for depth in DEPTHS),
+    "genre_probe",
+    "tag_probe",
+    "taste_recall_at_10",
+)
+HEADER = [
+    "model", "text R@1", "text R@5", "text R@10", "genre probe", "tag probe", "taste R@10",
+    "genre probe less stage 1's [95 %]", "taste R@10 less stage 1's [95 %]",
+]  # fmt: skip
+
+
+def measure(seed: int, settings: Settings, console: Console) -> dict[str, float]:
+    """All figures of a world, by `<model>.<metric>`."""
+    data = read_world(seed, settings)
+    parts = split_by_artist(data, seed)
+    fits = WorldFits(
+        data=data,
+        parts=parts,
+        recipe=load_recipe("audio_text", "htcl"),
+        seed=seed,
+        n_threads=settings.training.n_threads,
+        folder=settings.state / "benchmarks" / "htcl" / "fits",
+        console=console,
+    )
+    judge = _Judge(data, parts, genres_of(data, seed))
+    figures = judge.figures(RANDOM, fits.untrained())
+    figures |= judge.figures(STAGE_1, fits.meaning())
+    for variant, changes in VARIANTS.items():
+        figures |= judge.figures(variant, fits.taste(variant, changes))
+    figures |= judge.neighbours()
+    figures |= {f"chance.recall_at_{depth}": chance(depth, POOL) for depth in DEPTHS}
+    figures["chance.taste_recall_at_10"] = chance(10, POOL - 1)
+    figures["largest_fit_s"] = max(fits.seconds(name) for name in ("meaning", *VARIANTS))
+    return figures
+
+
+class _Judge:
+    """Measures models on the tracks of a world that none of them has learned from."""
+
+    def __init__(self, data: AudioTextData, parts: ArtistParts, genres: Sequence[str]) -> None:
+        view = parts.view
+        self._view, self._test = view, parts.test
+        self._learned = (view.is_learned & view.has_audio).nonzero().squeeze(1)
+        self._pairs = pairs_among(data.pairs, parts.test, data.n_tracks)
+        self._genres = genres
+        self._tags = torch.zeros(data.n_tracks, len(data.dataset.nodes.tags), dtype=torch.bool)
+        self._tags[data.dataset.tagged.source, data.dataset.tagged.target] = True
+
+    def figures(self, name: str, model: HTCLEncoder) -> dict[str, float]:
+        """Of a fit: text retrieval, probes, taste."""
+        encoded = encode(model, self._test)
+        recalls = text_recall(encoded, DEPTHS)
+        found = {f"{name}.recall_at_{depth}": recall for depth, recall in recalls.items()}
+        found[f"{name}.taste_recall_at_10"] = pair_recall(encoded.vectors["audio"], self._pairs, 10)
+        outputs = [audio_outputs(model, self._view, rows) for rows in (self._learned, self._test)]
+        return found | self._probes(name, *outputs)
+
+    def neighbours(self) -> dict[str, float]:
+        """Of MusiCNN's embeddings less their mean, as centred cosines have them."""
+        model = CentredCosine(CentredCosineConfig(), self._view)
+        learned, unseen = (
+            model.encode(rows).vectors["audio"] for rows in (self._learned, self._test)
+        )
+        found = {f"{NEIGHBOURS}.taste_recall_at_10": pair_recall(unseen, self._pairs, 10)}
+        return found | self._probes(NEIGHBOURS, learned, unseen)
+
+    def _probes(self, name: str, learned: Tensor, unseen: Tensor) -> dict[str, float]:
+        genres, truths = (
+            [self._genres[track] for track in rows.tolist()] for rows in (self._learned, self._test)
+        )
+        tags, true_tags = self._tags[self._learned], self._tags[self._test]
+        return {
+            f"{name}.genre_probe": probe_classes(learned, genres, unseen, truths),
+            f"{name}.tag_probe": probe_tags(learned, tags, unseen, true_tags),
+        }
+
+
+def rows_of(runs: Sequence[Mapping[str, float]]) -> list[list[str]]:
+    """A row of HEADER for each model, and one for chance."""
+    rows = []
+    for model in (*MODELS, "chance"):
+        names = [f"{model}.{metric}" for metric in METRICS]
+        cells = [mean_and_sd([run[name] for run in runs if name in run]) for name in names]
+        gains = [_gain(runs, model, metric) for metric in ("genre_probe", "taste_recall_at_10")]
+        shown = ["–" if gain is None else format_interval(gain) for gain in gains]
+        rows.append([model, *cells, *shown])
+    return rows
+
+
+def flat_figures(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means of all figures over worlds, and gains over stage 1 with their intervals."""
+    flat = {name: statistics.fmean(run[name] for run in runs) for name in runs[0]}
+    for model in MODELS:
+        for metric in METRICS:
+            gain = _gain(runs, model, metric)
+            if gain is not None:
+                flat |= interval_figures(f"{model}_minus_{STAGE_1}.{metric}", gain)
+    for depth in DEPTHS:
+        above = student_interval(
+            [run[f"{STAGE_1}.recall_at_{depth}"] - run[f"chance.recall_at_{depth}"] for run in runs]
+        )
+        flat |= interval_figures(f"{STAGE_1}_minus_chance.recall_at_{depth}", above)
+    return flat
+
+
+def _gain(runs: Sequence[Mapping[str, float]], model: str, metric: str) -> Difference | None:
+    """The model's figure less that of stage 1, world by world; None where it has none."""
+    name = f"{model}.{metric}"
+    if model == STAGE_1 or name not in runs[0]:
+        return None
+    return student_interval([run[name] - run[f"{STAGE_1}.{metric}"] for run in runs])
+
+
+def main(
+    seeds: Annotated[int, typer.Option(min=2, help="Worlds to measure.")] = 3,
+    cold_worlds: Annotated[int, typer.Option(help="Worlds with new tracks; 0 for none.")] = 10,
+    record: Annotated[bool, typer.Option(help="Rewrite the sections in README.md.")] = False,
+) -> None:
+    """Measure, print, and record when asked."""
+    settings, console = load_settings(), Console(stderr=True)
+    runs = [measure(seed, settings, console) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
+    command = f"python -m tests.benchmarks.htcl --seeds {seeds} --record"
+    day = datetime.now(tz=UTC).date()
+    section = Section("HTCL (synthetic)", command, day, seeds, HEADER, rows_of(runs))
+    print_section(section, record=record)
+    print(json.dumps({name: round(value, 6) for name, value in flat_figures(runs).items()}))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,157 @@
+"""Fits of HTCL's stages on one world, kept in files: a benchmark that was killed goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from feature_store.lake.storage import sha256_of
+from tests.benchmarks.support.htcl_measures import pair_recall, pairs_among
+from tests.benchmarks.support.htcl_worlds import ArtistParts
+from training.artifacts.code_version import family_code_version
+from training.data.audio_text import AudioTextData, AudioTextView
+from training.engine.loop import Epoch, deterministic, eval_mode, fit_stage
+from training.engine.recipe import Recipe
+from training.engine.resume import ResumeFile
+from training.engine.stages import Stage
+from training.evaluation.similarity import text_recall
+from training.models.encoders.htcl_encoder import HTCLEncoder
+from training.models.protocols import EncodedTracks
+from training.models.registry import AUDIO_TEXT
+from training.tasks.audio_text import AudioText
+
+CUT_OFF = 10
+_MODEL, _SECONDS = "model.pt", "seconds.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorldFits:
+    """Fits on one world, by one recipe.
+
+    Attributes:
+        data: of the world.
+        parts: what is learned, and what selects epochs.
+        recipe: of both stages.
+        seed: of parameters and batches.
+        n_threads: of a fit.
+        folder: of the files.
+        console: is told of each epoch.
+    """
+
+    data: AudioTextData
+    parts: ArtistParts
+    recipe: Recipe
+    seed: int
+    n_threads: int
+    folder: Path
+    console: Console
+
+    def untrained(self) -> HTCLEncoder:
+        """The model before its first step."""
+        torch.manual_seed(self.seed)
+        return HTCLEncoder(self.recipe.model, self.parts.view)
+
+    def meaning(self) -> HTCLEncoder:
+        """The model after stage 1, at the epoch at which texts find recordings best."""
+        return self._fitted(self.recipe, 0, self.untrained(), "meaning")
+
+    def taste(self, variant: str, changes: Mapping[str, float]) -> HTCLEncoder:
+        """The model after stage 2, which begins with the encoders of stage 1 alone.
+
+        Args:
+            variant: names it.
+            changes: to the model's settings.
+        """
+        recipe = replace(self.recipe, model=replace(self.recipe.model, **changes))
+        torch.manual_seed(self.seed)
+        model = HTCLEncoder(recipe.model, self.parts.view)
+        begun = self.meaning().network
+        model.network.audio.load_state_dict(begun.audio.state_dict())
+        model.network.text.load_state_dict(begun.text.state_dict())
+        return self._fitted(recipe, 1, model, variant)
+
+    def seconds(self, variant: str) -> float:
+        """How long a fit took, over all of its tries."""
+        path = self._path(variant) / _SECONDS
+        return float(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else 0.0
+
+    def _path(self, variant: str) -> Path:
+        code = family_code_version(AUDIO_TEXT["htcl"].module, AudioText.__module__)
+        inputs = (self.data.sha256(), code, self.recipe.as_json(), str(self.seed))
+        return self.folder / f"{sha256_of(''.join(inputs).encode())[:12]}-{self.seed}-{variant}"
+
+    def _fitted(self, recipe: Recipe, number: int, model: HTCLEncoder, variant: str) -> HTCLEncoder:
+        folder = self._path(variant)
+        if not (folder / _MODEL).exists():
+            self._fit(recipe, number, model, variant)
+        model.load_state_dict(torch.load(folder / _MODEL, weights_only=True), strict=False)
+        return model
+
+    def _fit(self, recipe: Recipe, number: int, model: HTCLEncoder, variant: str) -> None:
+        folder = self._path(variant)
+        folder.mkdir(parents=True, exist_ok=True)
+        last = time.monotonic()
+
+        def tell(epoch: Epoch) -> None:
+            nonlocal last
+            now = time.monotonic()
+            spent = self.seconds(variant) + now - last
+            (folder / _SECONDS).write_text(json.dumps(spent), encoding="utf-8")
+            last = now
+            losses = ", ".join(f"{name} {loss:.3f}" for name, loss in epoch.losses.items())
+            figure = "–" if epoch.validation is None else f"{epoch.validation:.4f}"
+            self.console.print(
+                f"world {self.seed} {variant}: epoch {epoch.number}, {losses}, validation {figure}"
+                f", {spent:.0f} s"
+            )
+
+        with deterministic(self.seed, self.n_threads):
+            generator = torch.Generator().manual_seed(self.seed)
+            stages = model.stages(recipe, generator, torch.device("cpu"))
+            # Both stages are made, and the generator has drawn nothing yet.
+            fit_stage(
+                stages[number],
+                validate=self._validation(model),
+                resume_file=ResumeFile(folder / "fit.pt", lambda: None),
+                on_epoch=tell,
+            )
+        frozen = set(model.frozen())
+        state = {name: one for name, one in model.state_dict().items() if name not in frozen}
+        partial = folder / "model.partial"
+        torch.save(state, partial)
+        partial.rename(folder / _MODEL)
+
+    def _validation(self, model: HTCLEncoder) -> Callable[[Stage], Mapping[str, float]]:
+        tracks = self.parts.validation
+        pairs = pairs_among(self.data.pairs, tracks, self.data.n_tracks)
+
+        def validate(stage: Stage) -> Mapping[str, float]:
+            encoded = encode(model, tracks)
+            if stage.metric:
+                return {"all": text_recall(encoded, (CUT_OFF,))[CUT_OFF]}
+            return {"all": pair_recall(encoded.vectors["audio"], pairs, CUT_OFF)}
+
+        return validate
+
+
+def encode(model: HTCLEncoder, tracks: Tensor) -> EncodedTracks:
+    """Vectors in the space of the model's newest stage."""
+    with eval_mode(model):
+        return model.encode(tracks)
+
+
+def audio_outputs(model: HTCLEncoder, view: AudioTextView, tracks: Tensor) -> Tensor:
+    """What the audio tower gives, before any projection, shape (n, width)."""
+    blocks = []
+    with eval_mode(model):
+        for rows in tracks.split(64):
+            log_mel = view.spectrograms.read(view.audio_rows[rows])
+            blocks.append(model.network.audio(log_mel))
+    return torch.cat(blocks)
