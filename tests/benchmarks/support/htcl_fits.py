@@ -74,7 +74,10 @@ class WorldFits:
         model = HTCLEncoder(recipe.model, self.parts.view)
         begun = self.meaning().network
         model.network.audio.load_state_dict(begun.audio.state_dict())
-        model.network.text.load_state_dict(begun.text.state_dict())
+        if self.recipe.model.text_layers:
+            model.network.text.load_state_dict(begun.text.state_dict())
+        else:
+            model.network.text = begun.text  # it does not learn, and has encoded each text already
         return self._fitted(recipe, 1, model, variant)
 
     def seconds(self, variant: str) -> float:
