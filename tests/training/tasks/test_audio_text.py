@@ -23,6 +23,7 @@ from training.evaluation.similarity import EncodedTracks, SimilarityEvaluator, t
 from training.evaluation.splits import Split, Unsplit
 from training.models.encoders import htcl_encoder
 from training.models.encoders.htcl_encoder import HTCLEncoder
+from training.models.encoders.htcl_stages import learned_pairs
 from training.models.protocols import TEXT_METRIC
 from training.tasks.audio_text import AudioText
 
@@ -175,14 +176,13 @@ def test_terms_can_be_left_out(data, folder):
     assert losses.keys() == {"audio_text"}
 
 
-def test_liked_pairs_count_alone_when_there_are_enough(data, folder):
+def test_liked_pairs_count_alone_when_there_are_enough(data):
     liked = [(int(data.pairs.users[row]), int(data.pairs.tracks[row])) for row in range(200)]
     view = replace(data.full_view(), liked=edges(sorted(set(liked))))
     both = torch.ones(N_TRACKS, dtype=torch.bool)
 
     def used(least):
-        model = HTCLEncoder(recipe_of(folder, min_liked_pairs=least).model, view)
-        return model._pairs(both)
+        return learned_pairs(view, both, least)
 
     few, all_pairs = used(100), used(10_000)
 
