@@ -61,6 +61,7 @@ from training.engine.distributed import (
     n_processes,
     process_group,
 )
+from training.engine.epoch_log import log_epoch
 from training.engine.loop import deterministic
 from training.engine.model_selection import (
     FamilyResult,
@@ -81,7 +82,6 @@ if TYPE_CHECKING:
 
     from feature_store.lake.arrow_io import Written
     from training.artifacts.model_registry import ModelRow
-    from training.engine.loop import Epoch
 
 LOG = structlog.get_logger()
 
@@ -317,7 +317,7 @@ def _fit_and_evaluate(
             night, inputs.needed[family], before_cut=True
         ),
         final=lambda family: upstream.needed_states(night, inputs.needed[family], before_cut=False),
-        on_epoch=_log_epoch,
+        on_epoch=log_epoch,
     )
     champion, *challengers = plan.competing
     training = fit_champion(
@@ -369,15 +369,6 @@ def _log_plan(night: Night, plan: TrainingPlan) -> None:
         evaluates_too=[recipe.family for recipe in plan.baselines],
         role=plan.role,
     )
-
-
-def _log_epoch(fit: str, epoch: Epoch) -> None:
-    """Progress of a fit, in the log of rank 0."""
-    if not is_main():
-        return
-    losses = {name: round(loss, 4) for name, loss in epoch.losses.items()}
-    validated = {} if epoch.validation is None else {"validation": round(epoch.validation, 4)}
-    LOG.info("epoch", fit=fit, number=epoch.number, losses=losses, **validated)
 
 
 def _log(event: str, night: Night, row: ModelRow, **more: object) -> None:

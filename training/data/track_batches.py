@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,10 +14,24 @@ import torch
 from torch import Tensor
 
 from training.engine.distributed import n_processes, process_rank
+from training.engine.stages import Loading
 
 Content = TypeVar("Content")
 
 _BATCHES_AHEAD = 2
+
+
+@dataclass(slots=True, eq=False)
+class _Meter:
+    """Rows and seconds of the newest epoch; see Loading. Reader and loop each add to their own."""
+
+    rows: int = 0
+    reading_s: float = 0.0
+    waited_s: float = 0.0
+
+    def reset(self) -> None:
+        """An epoch begins."""
+        self.rows, self.reading_s, self.waited_s = 0, 0.0, 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,15 +40,22 @@ class MusicBatch(Generic[Content]):
 
     Attributes:
         positions: of tracks, shape (n,), or of pairs of tracks, shape (n, 2).
-        content: what was read of them, in the shard of a process alone.
     """
 
     positions: Tensor
-    content: Future[Content]
+    _content: Future[Content]
+    _meter: _Meter
 
     def shard(self, rank: int, n_shards: int) -> MusicBatch[Content]:
         """This process's part; its content is being read already."""
-        return MusicBatch(self.positions[rank::n_shards], self.content)
+        return MusicBatch(self.positions[rank::n_shards], self._content, self._meter)
+
+    def wait(self) -> Content:
+        """What was read, in the shard of this process alone, once it is there."""
+        started_at_s = time.perf_counter()
+        content = self._content.result()
+        self._meter.waited_s += time.perf_counter() - started_at_s
+        return content
 
     def describe(self) -> str:
         """The tracks, for an error message."""
@@ -56,6 +78,7 @@ class MusicBatches(Generic[Content]):
     n_positions: int
     size: int
     read: Callable[[Tensor], Content] = field(repr=False)
+    _meter: _Meter = field(default_factory=_Meter, init=False, repr=False)
 
     def __len__(self) -> int:
         """Batches of an epoch."""
@@ -64,18 +87,29 @@ class MusicBatches(Generic[Content]):
     def __iter__(self) -> Iterator[MusicBatch[Content]]:
         """One epoch; what is read ahead is given up when its reader stops."""
         rank, n_shards = process_rank(), n_processes()
+        self._meter.reset()
         pool = ThreadPoolExecutor(1)
         ahead: deque[MusicBatch[Content]] = deque()
         try:
             for positions in self.draw().split(self.size):
-                ahead.append(
-                    MusicBatch(positions, pool.submit(self.read, positions[rank::n_shards]))
-                )
+                content = pool.submit(self._timed, positions[rank::n_shards])
+                ahead.append(MusicBatch(positions, content, self._meter))
                 if len(ahead) > _BATCHES_AHEAD:
                     yield ahead.popleft()
             yield from ahead
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def loading(self) -> Loading:
+        """What the newest epoch read in this process; a pair is two rows."""
+        return Loading(self._meter.rows, self._meter.reading_s, self._meter.waited_s)
+
+    def _timed(self, positions: Tensor) -> Content:
+        started_at_s = time.perf_counter()
+        content = self.read(positions)
+        self._meter.reading_s += time.perf_counter() - started_at_s
+        self._meter.rows += positions.numel()
+        return content
 
 
 def shuffled(positions: Tensor, generator: torch.Generator) -> Tensor:

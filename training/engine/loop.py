@@ -7,6 +7,7 @@ for all. The loop knows neither task nor family: a Stage says what is trained, o
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from training.engine.resume import ResumeFile
-    from training.engine.stages import Batch, Stage
+    from training.engine.stages import Batch, Loading, Stage
 
 LOG = structlog.get_logger()
 
@@ -63,6 +64,19 @@ class Epoch:
     number: int
     losses: dict[str, float]
     validation: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long an epoch took in this process, without its validation; for the log alone.
+
+    Attributes:
+        elapsed_s: seconds.
+        loading: see Stage.
+    """
+
+    elapsed_s: float
+    loading: Loading | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +142,7 @@ def fit_stage(
     n_epochs: int | None = None,
     validate: Validate | None = None,
     resume_file: ResumeFile | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    on_epoch: Callable[[Epoch, Pace], None] = lambda *_: None,
 ) -> FittedStage:
     """Minimise the sum of the stage's named losses.
 
@@ -151,7 +165,7 @@ def fit_stage(
         if resume_file is not None:
             run.resume(resume_file)
         while not run.is_over():
-            on_epoch(run.epoch(validate))
+            on_epoch(run.epoch(validate), run.pace())
             if resume_file is not None:
                 run.save(resume_file)
         return run.finish(is_validated=validate is not None)
@@ -167,6 +181,7 @@ class FitRun:
         self._gradients = gradients(stage)
         self._epochs: list[Epoch] = []
         self._selectors: dict[str, _Selector] = {}
+        self._elapsed_s = 0.0
 
     def is_over(self) -> bool:
         """Whether all epochs were run, or too many validations were no better for any selector."""
@@ -178,7 +193,9 @@ class FitRun:
     def epoch(self, validate: Validate | None) -> Epoch:
         """Run the next epoch, and validate after it when that is due."""
         number = len(self._epochs) + 1
+        started_at_s = time.perf_counter()
         losses = self._one_epoch(number)
+        self._elapsed_s = time.perf_counter() - started_at_s
         is_due = number % self._stage.loop.validate_every == 0 or number == self._max_epochs
         figures: Figures = {}
         if validate is not None and is_due:
@@ -190,6 +207,11 @@ class FitRun:
             if not selector.settled_epoch:
                 selector.update(figure, number, self._stage)
         return self._epochs[-1]
+
+    def pace(self) -> Pace:
+        """Of the newest epoch."""
+        loading = self._stage.loading
+        return Pace(self._elapsed_s, None if loading is None else loading())
 
     def finish(self, *, is_validated: bool) -> FittedStage:
         """Load the parameters of the first selector's best epoch; returns history and states.

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from training.engine.distributed import broadcast_from_rank0
-from training.engine.loop import Epoch, FitHistory, FittedStage, fit_stage
+from training.engine.loop import Epoch, FitHistory, FittedStage, Pace, fit_stage
 from training.evaluate import test_result, test_view
 from training.evaluation.eval_result import EvalResult, joined
 from training.evaluation.significance import ChallengerTest, challenger_test, winning_challenger
@@ -63,7 +63,7 @@ class Fitting:
             evaluations see these alone.
         final: the states that the model which scores learns from.
         on_epoch: told of every epoch: the fit's name (family, purpose, seed and, of several, the
-            stage) and the epoch.
+            stage), the epoch, and how long it took.
     """
 
     task: Task[Any, Any, Any]
@@ -72,7 +72,7 @@ class Fitting:
     resume_policy_of: ResumePolicyOf = lambda _: None
     before_cut: Callable[[str], Upstream] = lambda _: _NO_UPSTREAM
     final: Callable[[str], Upstream] = lambda _: _NO_UPSTREAM
-    on_epoch: Callable[[str, Epoch], None] = lambda *_: None
+    on_epoch: Callable[[str, Epoch, Pace], None] = lambda *_: None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

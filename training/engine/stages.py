@@ -31,6 +31,21 @@ class Batch(Protocol):
         """Which examples are in it, for an error message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What was read for an epoch beside the loop, in one process: who waits for whom.
+
+    Attributes:
+        rows: that were read.
+        reading_s: seconds that the reader took for them; the network computes meanwhile.
+        waited_s: seconds that the loop waited for the reader.
+    """
+
+    rows: int
+    reading_s: float
+    waited_s: float
+
+
 TrainingLoss = Callable[[Any], "dict[str, Tensor]"]
 """Named losses of a batch, whose sum is minimised."""
 
@@ -52,6 +67,7 @@ class Stage:
         metric: the validation figure that selects the epoch; empty for the task's own.
         on_start: called before the first epoch and again when a killed fit resumes, for example to
             compute what the stage before passes on.
+        loading: what was read for the newest epoch; None for batches that nobody reads ahead.
     """
 
     name: str
@@ -64,6 +80,7 @@ class Stage:
     backward: TrainingLoss | None = None
     metric: str = ""
     on_start: Callable[[], None] | None = None
+    loading: Callable[[], Loading] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a stage with two losses, or none, or nothing to train."""

@@ -17,7 +17,7 @@ from training.artifacts.model_state import CheckpointError
 from training.config import load_recipe
 from training.data.content import EncoderChangedError
 from training.data.interactions import Pairs, day_number
-from training.engine.loop import deterministic
+from training.engine.loop import deterministic, fit_stage
 from training.engine.model_selection import Fitting, select_on_validation
 from training.evaluation.similarity import EncodedTracks, SimilarityEvaluator, text_recall
 from training.evaluation.splits import Split, Unsplit
@@ -95,6 +95,17 @@ def test_both_stages_learn(data, folder):
     styles = torch.tensor([style_of(track) for track in range(N_TRACKS)])
     of_zero = [float(cosines[styles == 0][:, styles == other].mean()) for other in range(4)]
     assert of_zero[0] > of_zero[1] > 0.2 + max(of_zero[2:])
+
+
+def test_each_epoch_says_how_many_spectrograms_were_read(data, folder):
+    """Stage 1 reads each of 96 tracks once, stage 2 both tracks of 40 drawn pairs."""
+    _, stages = stages_of(data, folder, epoch_pairs=40)
+    rows = []
+
+    for stage in stages:
+        fit_stage(stage, n_epochs=1, on_epoch=lambda _, pace: rows.append(pace.loading.rows))
+
+    assert rows == [N_TRACKS, 80]
 
 
 def test_without_pairs_only_meaning_is_learned(folder):

@@ -113,6 +113,7 @@ class HTCLStages:
             generator=self._generator,
             metric=TEXT_METRIC if name == MEANING else "",
             on_start=partial(self._begin, name),
+            loading=batches.loading,
             **how,
         )
 
@@ -134,14 +135,14 @@ class HTCLStages:
         )
 
     def _at_once(self, losses: _Losses, batch: MusicBatch[_Content]) -> dict[str, Tensor]:
-        sides = [side.to(self._device) for side in batch.content.result()]
+        sides = [side.to(self._device) for side in batch.wait()]
         return losses(
             [self._model.network.projected(side, self._model.heads) for side in sides],
             [side.numbers for side in sides],
         )
 
     def _in_pieces(self, losses: _Losses, batch: MusicBatch[_Content]) -> dict[str, Tensor]:
-        sides = [side.to(self._device) for side in batch.content.result()]
+        sides = [side.to(self._device) for side in batch.wait()]
         pieces = list(zip(*(side.split(self._config.piece_tracks) for side in sides), strict=True))
         precision = partial(
             torch.autocast,
