@@ -6,16 +6,18 @@ nights have them. Of several processes each encodes its own shard of the recordi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
 
-from feature_store.lake.arrow_io import exists, read_table
+from feature_store.lake.arrow_io import exists, read_rows_of_keys, read_table
 from feature_store.tables.features import (
     FEAT_HTCL_AUDIO,
     FEAT_HTCL_FUSED,
@@ -38,7 +40,21 @@ if TYPE_CHECKING:
 
 VECTOR_TABLES = (FEAT_HTCL_AUDIO, FEAT_HTCL_TEXT, FEAT_HTCL_FUSED, FEAT_TRACK_HTCL)
 
+KEYS_AT_ONCE = 65_536
+"""Contents whose stored vectors are in memory at once: 400 bytes each, and as much for the key.
+
+For each such block the key columns of a vectors' table are read once.
+"""
+
+_TABLE_OF_KIND = {"audio": FEAT_HTCL_AUDIO, "text": FEAT_HTCL_TEXT, "fused": FEAT_HTCL_FUSED}
+
 _Key = tuple[str, ...]
+_Vectors = Mapping[_Key, "Tensor"]
+_Value = TypeVar("_Value")
+
+
+class VectorMissingError(LookupError):
+    """A vectors' table lacks a row that the night's tracks need."""
 
 
 class TrackVectors:
@@ -86,82 +102,86 @@ class TrackVectors:
         """Made of the stored vectors, by rank 0, which has written them."""
         if not is_main() or not self._model.is_fusing:
             return
-        audio, text = self._stored(FEAT_HTCL_AUDIO), self._stored(FEAT_HTCL_TEXT)
         pairs = zip(self._audio_hashes, self._text_hashes, strict=True)
         keys: dict[_Key, int] = {(a, t): track for track, (a, t) in enumerate(pairs) if a and t}
+        for some in _blocks(self._new(FEAT_HTCL_FUSED, keys), KEYS_AT_ONCE):
+            audio = self._stored(FEAT_HTCL_AUDIO, {(name,) for (name, _), _ in some})
+            text = self._stored(FEAT_HTCL_TEXT, {(name,) for (_, name), _ in some})
+            yield from self._commits(FEAT_HTCL_FUSED, some, partial(self._fuse, audio, text))
 
-        def encode(tracks: Tensor) -> Tensor:
-            found = tracks.tolist()
-            return self._model.fused_vectors(
-                torch.stack([audio[(self._audio_hashes[track] or "",)] for track in found]),
-                torch.stack([text[(self._text_hashes[track] or "",)] for track in found]),
-            )
-
-        yield from self._rows_of_new(FEAT_HTCL_FUSED, keys, encode)
+    def _fuse(self, audio: _Vectors, text: _Vectors, tracks: Tensor) -> Tensor:
+        """Fused vectors of tracks that have both."""
+        found = tracks.tolist()
+        return self._model.fused_vectors(
+            torch.stack([audio[(self._audio_hashes[track] or "",)] for track in found]),
+            torch.stack([text[(self._text_hashes[track] or "",)] for track in found]),
+        )
 
     def _tracks(self) -> Iterator[pa.RecordBatch]:
-        """The vector that counts for each track, by rank 0."""
+        """The vector that counts for each track, by rank 0, which holds a block of them."""
         if not is_main():
             return
-        stored = {
-            "audio": self._stored(FEAT_HTCL_AUDIO),
-            "text": self._stored(FEAT_HTCL_TEXT),
-            "fused": self._stored(FEAT_HTCL_FUSED),
-        }
-        ids = self._data.dataset.nodes.tracks.ids
-        hashes = zip(self._audio_hashes, self._text_hashes, strict=True)
-        rows = []
-        for track, (audio, text) in enumerate(hashes):
-            keys: dict[str, _Key | None] = {
-                "audio": (audio,) if audio else None,
-                "text": (text,) if text else None,
-                "fused": (audio, text) if audio and text else None,
+        counting = (
+            (track, *found)
+            for track in range(self._data.n_tracks)
+            if (found := self._counting(track)) is not None
+        )
+        for some in _blocks(counting, KEYS_AT_ONCE):
+            stored = {
+                kind: self._stored(table, {key for _, one, key in some if one == kind})
+                for kind, table in _TABLE_OF_KIND.items()
             }
-            counting = (kind for kind in self._model.counting_order if keys[kind] is not None)
-            kind = next(counting, None)
-            key = keys[kind] if kind else None
-            if kind is None or key is None:
-                continue
-            rows.append(
-                {
-                    "as_of_date": self._night.as_of,
-                    "track_id": str(ids[track]),
-                    "audio_hash": audio,
-                    "text_sha256": text,
-                    "vector_kind": kind,
-                    "track_vector": F.normalize(stored[kind][key], dim=0).numpy(),
-                    **asdict(self._scoring),
-                    "run_id": self._night.run_id,
-                }
-            )
-            if len(rows) == self._night.settings.encoders.contents_per_commit:
-                yield pa.RecordBatch.from_pylist(rows, FEAT_TRACK_HTCL.arrow_schema)
-                rows = []
-        yield pa.RecordBatch.from_pylist(rows, FEAT_TRACK_HTCL.arrow_schema)
+            rows = (self._row(track, kind, stored[kind][key]) for track, kind, key in some)
+            for block in _blocks(rows, self._night.settings.encoders.contents_per_commit):
+                yield pa.RecordBatch.from_pylist(block, FEAT_TRACK_HTCL.arrow_schema)
+
+    def _counting(self, track: int) -> tuple[str, _Key] | None:
+        """Kind and key of the vector that counts for a track; None for one without content."""
+        audio, text = self._audio_hashes[track], self._text_hashes[track]
+        keys: dict[str, _Key | None] = {
+            "audio": (audio,) if audio else None,
+            "text": (text,) if text else None,
+            "fused": (audio, text) if audio and text else None,
+        }
+        present = ((kind, key) for kind in self._model.counting_order if (key := keys[kind]))
+        return next(present, None)
+
+    def _row(self, track: int, kind: str, vector: Tensor) -> dict[str, object]:
+        return {
+            "as_of_date": self._night.as_of,
+            "track_id": str(self._data.dataset.nodes.tracks.ids[track]),
+            "audio_hash": self._audio_hashes[track],
+            "text_sha256": self._text_hashes[track],
+            "vector_kind": kind,
+            "track_vector": F.normalize(vector, dim=0).numpy(),
+            **asdict(self._scoring),
+            "run_id": self._night.run_id,
+        }
 
     def _encoded(
         self, table: Table, keys: Mapping[_Key, int], encode: Callable[[Tensor], Tensor]
     ) -> Iterator[pa.RecordBatch]:
         """Rows of this process's shard of the new keys."""
         mine = dict(sorted(keys.items())[process_rank() :: n_processes()])
-        return self._rows_of_new(table, mine, encode)
+        return self._commits(table, self._new(table, mine), encode)
 
-    def _rows_of_new(
-        self, table: Table, keys: Mapping[_Key, int], encode: Callable[[Tensor], Tensor]
+    def _new(self, table: Table, keys: Mapping[_Key, int]) -> list[tuple[_Key, int]]:
+        """Keys that the table lacks, and a track of each, in their order."""
+        known = self._stored_keys(table)
+        return [(key, track) for key, track in sorted(keys.items()) if key not in known]
+
+    def _commits(
+        self, table: Table, new: Sequence[tuple[_Key, int]], encode: Callable[[Tensor], Tensor]
     ) -> Iterator[pa.RecordBatch]:
-        """Rows of keys that the table lacks, a batch for each commit.
+        """Rows of new content, a batch for each commit.
 
         Args:
             table: one of the vectors' tables; its key columns, and one of vectors.
-            keys: by key, a track that has this content.
+            new: keys, and for each a track that has this content.
             encode: vectors of tracks.
         """
-        known = self._stored_keys(table)
-        new = [(key, track) for key, track in sorted(keys.items()) if key not in known]
-        size = self._night.settings.encoders.contents_per_commit
         names, vector = _key_columns(table), table.columns[-1].name
-        for start in range(0, len(new), size):
-            some = new[start : start + size]
+        for some in _blocks(new, self._night.settings.encoders.contents_per_commit):
             with eval_mode(self._model):
                 vectors = encode(torch.tensor([track for _, track in some]))
             rows = [
@@ -171,34 +191,62 @@ class TrackVectors:
             yield pa.RecordBatch.from_pylist(rows, table.arrow_schema)
 
     def _stored_keys(self, table: Table) -> set[_Key]:
-        names = _key_columns(table)
-        rows = self._rows(table, names)
-        return set(zip(*(rows[name].to_pylist() for name in names), strict=True)) if rows else set()
-
-    def _stored(self, table: Table) -> dict[_Key, Tensor]:
-        """The model's vectors by key."""
-        names, vector = _key_columns(table), table.columns[-1].name
-        rows = self._rows(table, [*names, vector])
-        if not rows:
-            return {}
-        vectors = torch.from_numpy(np.stack(rows[vector].to_numpy()))
-        keys = zip(*(rows[name].to_pylist() for name in names), strict=True)
-        return dict(zip(keys, vectors, strict=True))
-
-    def _rows(self, table: Table, columns: Sequence[str]) -> pa.Table | None:
-        """The rows of the model's version; None where there are none."""
+        """Keys of the model's version."""
         if not exists(self._night.settings.lake, table):
-            return None
+            return set()
+        names = _key_columns(table)
         rows = read_table(
             self._night.settings.lake,
             table,
-            columns=columns,
+            columns=names,
             where=asdict(self._scoring),
             in_key_order=False,
         )
-        return rows if rows.num_rows else None
+        return set(_keys_of(rows, names))
+
+    def _stored(self, table: Table, keys: AbstractSet[_Key]) -> _Vectors:
+        """The model's vectors of some keys.
+
+        Raises:
+            VectorMissingError: the table lacks one, which this task has found or written before.
+        """
+        if not keys:
+            return {}
+        names, vector = _key_columns(table), table.columns[-1].name
+        found: dict[_Key, Tensor] = {}
+        for batch in read_rows_of_keys(
+            self._night.settings.lake,
+            table,
+            key_column=names[0],
+            keys={first for first, *_ in keys},
+            columns=[*names, vector],
+            where=asdict(self._scoring),
+        ):
+            rows = pa.Table.from_batches([batch])
+            for key, one in zip(_keys_of(rows, names), rows[vector].to_numpy(), strict=True):
+                if key in keys:
+                    found[key] = torch.from_numpy(one.copy())
+        if lost := sorted(keys - found.keys()):
+            raise VectorMissingError(
+                f"{table.name}: no vector by {self._scoring.family} {self._scoring.model_version} "
+                f"of {', '.join(lost[0])} and of {len(lost) - 1} more of {len(keys)} contents "
+                "(rule: all); were rows deleted meanwhile? Clear the task: it encodes what is "
+                "missing"
+            )
+        return found
 
 
 def _key_columns(table: Table) -> list[str]:
     """The columns of the content, without those of the model."""
     return [name for name in table.key if name not in {"family", "model_version"}]
+
+
+def _keys_of(rows: pa.Table, names: Sequence[str]) -> Iterator[_Key]:
+    return zip(*(rows[name].to_pylist() for name in names), strict=True)
+
+
+def _blocks(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:
+    """The values in lists of at most `size`."""
+    remaining = iter(values)
+    while some := list(islice(remaining, size)):
+        yield some

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from feature_store.lake.arrow_io import append, read_table, write_slice
+from feature_store.lake.arrow_io import append, read_rows_of_keys, read_table, write_slice
 from feature_store.tables.features import (
     FEAT_HTCL_AUDIO,
     FEAT_HTCL_FUSED,
@@ -21,6 +21,8 @@ from feature_store.track_text import text_sha256
 from tests.training import lake as sample
 from tests.training.tasks import worlds
 from training.predict import predict, predict_nothing
+from training.tasks import track_vectors
+from training.tasks.track_vectors import VectorMissingError
 from training.train import train
 
 registered = worlds.registered
@@ -33,17 +35,8 @@ N_TRACKS = len(sample.TRACKS)
 @pytest.fixture
 def trained(night):
     """A night whose champion is HTCL; five contents a commit."""
-    settings = night.settings
-    settings = settings.model_copy(
-        update={
-            "training": settings.training.model_copy(
-                update={"n_threads": 1, "families": {TASK: "htcl"}}
-            ),
-            "encoders": settings.encoders.model_copy(update={"contents_per_commit": 5}),
-        }
-    )
-    night = replace(night, settings=settings)
-    worlds.fill(settings.lake, night.as_of)
+    night = worlds.htcl_night(night)
+    worlds.fill(night.settings.lake, night.as_of)
     train(night, TASK)
     return night
 
@@ -148,6 +141,42 @@ def test_another_version_is_filled_beside_the_first(trained):
     assert len(set(versions)) == 2
     assert versions.count(version) == N_TRACKS
     assert {row["model_version"] for row in rows(other, FEAT_TRACK_HTCL)} == {version}
+
+
+def test_stored_vectors_are_read_in_blocks(trained, monkeypatch):
+    """Five contents at once instead of 65,536: the same rows, and never more than five keys."""
+    predict(trained, TASK)
+    tables = [FEAT_HTCL_FUSED, FEAT_TRACK_HTCL]
+    expected = [rows(trained, table) for table in tables]
+    shutil.rmtree(f"{trained.settings.lake}/tables/feat_htcl_fused")
+    asked_for: dict[str, list[int]] = {}
+
+    def remembering(lake, table, **options):
+        asked_for.setdefault(table.name, []).append(len(options["keys"]))
+        return read_rows_of_keys(lake, table, **options)
+
+    monkeypatch.setattr(track_vectors, "KEYS_AT_ONCE", 5)
+    monkeypatch.setattr(track_vectors, "read_rows_of_keys", remembering)
+    predict(trained, TASK)
+
+    assert [rows(trained, table) for table in tables] == expected
+    assert asked_for["feat_htcl_audio"] == [5, 5, 5, 1]  # of 16, to be fused
+    assert asked_for["feat_htcl_fused"] == [5, 5, 5, 1]  # of 16, which count
+    assert max(asked_for["feat_htcl_text"]) <= 5
+
+
+def test_a_vector_that_is_gone_is_named(trained, monkeypatch):
+    """Someone deletes the rows of another table between its commit and the slice of the tracks."""
+    predict(trained, TASK)
+
+    def deleting(lake, table, **options):
+        for number, batch in enumerate(read_rows_of_keys(lake, table, **options)):
+            yield batch.slice(1) if number == 0 else batch
+
+    monkeypatch.setattr(track_vectors, "read_rows_of_keys", deleting)
+
+    with pytest.raises(VectorMissingError, match=r"feat_htcl_fused: no vector by htcl .* Clear"):
+        predict(trained, TASK)
 
 
 def test_centred_cosines_leave_the_slice_empty(trained):

@@ -14,6 +14,7 @@ import torch
 
 from feature_store import tables
 from feature_store.lake.arrow_io import write_slice
+from feature_store.settings import Night
 from tests.jobs.encoders.tiny_models import save_bert
 from tests.training import lake as sample
 from tests.training.datasets import dataset_of, dated_edges, edges, ids, listens_on, nodes_of
@@ -74,6 +75,19 @@ def fill(lake: str, as_of: date, *, without: Collection[str] = ()) -> None:
     write_slice(
         lake, CORE_SENTENCES, pa.Table.from_pylist(rows, CORE_SENTENCES.arrow_schema), as_of=as_of
     )
+
+
+def htcl_night(night: Night, **changes: object) -> Night:
+    """The night with HTCL as the champion of audio_text, one thread and five contents a commit."""
+    training = {"n_threads": 1, "families": {"audio_text": "htcl"}}
+    settings = night.settings.model_copy(
+        update={
+            "training": night.settings.training.model_copy(update=training),
+            "encoders": night.settings.encoders.model_copy(update={"contents_per_commit": 5}),
+            **changes,
+        }
+    )
+    return replace(night, settings=settings)
 
 
 def _configs(lake: str) -> Path:
