@@ -4,7 +4,8 @@
 
 **Writes** no row of any table. Drops slices and landing files of rows that are older than the
 settings `maintenance.slice_days` and `maintenance.landing_days` (audio files and covers stay),
-packs small files (OPTIMIZE), and deletes files that no version in use needs (VACUUM). The
+and rows of feat_htcl_audio, feat_htcl_text and feat_htcl_fused by model versions that no kept day
+needs. Packs small files (OPTIMIZE), and deletes files that no version in use needs (VACUUM). The
 versions of the current run and of the runs of the last `maintenance.restorable_days` days stay,
 however old they are.
 
@@ -31,6 +32,7 @@ from dags.operators.maintenance_tasks import (
     COMPACT_FILES,
     EXPIRE_LANDING,
     EXPIRE_SLICES,
+    EXPIRE_VERSIONS,
     VACUUM_FILES,
     maintenance_task,
 )
@@ -55,6 +57,7 @@ def evensong_maintain() -> None:
     chain(
         maintenance_task("expire_landing", EXPIRE_LANDING),
         maintenance_task("expire_slices", EXPIRE_SLICES),
+        maintenance_task("expire_versions", EXPIRE_VERSIONS),
         maintenance_task("compact_files", COMPACT_FILES),
         maintenance_task("vacuum_files", VACUUM_FILES),
     )

@@ -12,6 +12,7 @@ from dags.operators.run_context import current_settings
 
 EXPIRE_LANDING = "jobs.landing.expiry:expire_landing"
 EXPIRE_SLICES = "feature_store.runs.maintenance:expire_slices"
+EXPIRE_VERSIONS = "feature_store.runs.maintenance:expire_versions"
 COMPACT_FILES = "feature_store.runs.maintenance:compact_files"
 VACUUM_FILES = "feature_store.runs.maintenance:vacuum_files"
 ALERT_PENDING_ERASURES = "dags.policy.alerts:alert_pending_erasures"

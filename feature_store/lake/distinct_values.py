@@ -1,4 +1,4 @@
-"""The distinct values of a slice's columns, from file statistics where these are exact."""
+"""The distinct values of columns, from file statistics where these are exact."""
 
 from __future__ import annotations
 
@@ -22,18 +22,23 @@ _BATCH_ROWS = 131_072
 
 
 def distinct_values(
-    lake: str, table: Table, as_of: date, columns: Sequence[str], *, version: int | None = None
+    lake: str,
+    table: Table,
+    as_of: date | None,
+    columns: Sequence[str],
+    *,
+    version: int | None = None,
 ) -> set[tuple[Any, ...]]:
-    """The distinct rows of some columns in the slice of a day.
+    """The distinct rows of some columns in the slice of a day; without a day, in the whole table.
 
-    Opens no data file when the statistics in the Delta log show that each file of the slice holds
-    one value of each column. Otherwise reads these columns batch by batch.
+    Opens no data file when the statistics in the Delta log show that each file holds one value of
+    each column. Otherwise reads these columns batch by batch.
 
     Raises:
         TableMissing: there is no such table, or not that version.
-        ContractError: the table has no such column, or is not sliced by as_of_date.
+        ContractError: the table has no such column, or a day is given and it has no slices.
     """
-    if table.time is not Time.AS_OF:
+    if as_of is not None and table.time is not Time.AS_OF:
         raise ContractError(f"{table.name} is not sliced by as_of_date; read its columns")
     for name in columns:
         table.column(name)
@@ -47,14 +52,14 @@ def distinct_values(
 
 
 def _values_of_files(
-    opened: DeltaTable, as_of: date, columns: Sequence[str]
+    opened: DeltaTable, as_of: date | None, columns: Sequence[str]
 ) -> Iterator[tuple[Any, ...] | None]:
-    """Of each file of the slice the only values that it holds; None when the log does not tell."""
+    """Of each file the only values that it holds; None when the log does not tell."""
     import polars as pl
 
     files = pl.DataFrame(opened.get_add_actions(flatten=True))
     for file in files.iter_rows(named=True):
-        if file["partition.as_of_date"] == as_of:
+        if as_of is None or file["partition.as_of_date"] == as_of:
             is_exact = all(_has_one_value(file, name) for name in columns)
             yield tuple(file[f"min.{name}"] for name in columns) if is_exact else None
 
@@ -66,7 +71,7 @@ def _has_one_value(file: dict[str, Any], column: str) -> bool:
 
 
 def _scanned(
-    opened: DeltaTable, table: Table, as_of: date, columns: Sequence[str]
+    opened: DeltaTable, table: Table, as_of: date | None, columns: Sequence[str]
 ) -> set[tuple[Any, ...]]:
     import polars as pl
     import pyarrow.dataset as ds
@@ -74,7 +79,7 @@ def _scanned(
     dataset = open_dataset(opened, table.arrow_schema)
     scanner = dataset.scanner(
         columns=list(columns),
-        filter=ds.field("as_of_date") == as_of,
+        filter=None if as_of is None else ds.field("as_of_date") == as_of,
         batch_size=_BATCH_ROWS,
         batch_readahead=1,
         fragment_readahead=1,

@@ -1,4 +1,4 @@
-"""Maintenance of tables: expire old slices, compact small files, vacuum unreadable files.
+"""Maintenance of tables: expire old rows, compact small files, vacuum unreadable files.
 
 Maintenance keeps every file that the current event pins, at any age, and every file that an event
 of the last `maintenance.restorable_days` days pins.
@@ -13,7 +13,9 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from feature_store.contract import Table, Time
+from feature_store.lake.arrow_io import read_table
 from feature_store.lake.delta_tables import as_of_dates, commit_properties, exists, open_table
+from feature_store.lake.distinct_values import distinct_values
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.spark_io import newest_day
 from feature_store.publishing.snapshot import (
@@ -25,9 +27,11 @@ from feature_store.publishing.snapshot import (
 )
 from feature_store.settings import Settings
 from feature_store.tables import TABLES, raw
+from feature_store.tables.runs import RUN_MODELS
 
 LOG = structlog.get_logger()
 
+_VERSION = ("family", "model_version")
 _NOTE = "maintenance"  # of its commits, for DESCRIBE HISTORY
 _UNPUBLISHED_HOURS = 7 * 24
 """Vacuum keeps files replaced within so many hours, for unpublished nights and slow readers."""
@@ -57,6 +61,25 @@ def expire_slices(settings: Settings, now: datetime) -> tuple[MaintenanceCount, 
             _delete_slices(settings.lake, table, days)
             counts.append(MaintenanceCount(table.name, len(days)))
     return _log_counts("expired slices", [*counts, *_expire_raw(settings, now)])
+
+
+def expire_versions(settings: Settings, now: datetime) -> tuple[MaintenanceCount, ...]:
+    """Delete vectors by model versions that no kept night needs; run it after `expire_slices`.
+
+    Content is encoded once a model version, so each new version adds rows beside the old ones. A
+    version is needed while a slice of a feature table names it, or while run_models has a model of
+    it that a night of the last `maintenance.slice_days` may use.
+    """
+    counts = []
+    for table in _features_by_version(settings.lake):
+        if table.time is Time.NONE:
+            # A training stores its model before any vector, so with the lease held every version
+            # that the table has is known.
+            with writer_lease(settings.lake, table.name):
+                found = distinct_values(settings.lake, table, None, _VERSION)
+                expired = sorted(found - _needed_versions(settings, now))
+                counts.append(_delete_versions(settings.lake, table, expired))
+    return _log_counts("expired versions", counts)
 
 
 def compact_files(settings: Settings, now: datetime) -> tuple[MaintenanceCount, ...]:  # noqa: ARG001  all steps have one signature
@@ -158,6 +181,42 @@ def _expire_raw(settings: Settings, now: datetime) -> Iterator[MaintenanceCount]
                     commit_properties=commit_properties(_NOTE),
                 )
             yield MaintenanceCount(table.name, deleted["num_deleted_rows"] or 0)
+
+
+def _needed_versions(settings: Settings, now: datetime) -> set[tuple[str, ...]]:
+    """Family and version of what kept slices name, and of models that their nights may use."""
+    lake, needed = settings.lake, set()
+    for table in _features_by_version(lake):
+        if table.time is Time.AS_OF:
+            needed |= distinct_values(lake, table, None, _VERSION)
+    if exists(lake, RUN_MODELS):
+        columns = ["training_task", *_VERSION, "checked_as_of_date"]
+        for row in read_table(lake, RUN_MODELS, columns=columns).to_pylist():
+            max_age_days = settings.training.max_age_days(row["training_task"])
+            kept_days = timedelta(days=settings.maintenance.slice_days + max_age_days)
+            if row["checked_as_of_date"] >= now.date() - kept_days:
+                needed.add(tuple(row[name] for name in _VERSION))
+    return needed
+
+
+def _delete_versions(
+    lake: str, table: Table, expired: Sequence[tuple[str, ...]]
+) -> MaintenanceCount:
+    """Delete the rows of these versions; the table's lease is held."""
+    if not expired:
+        return MaintenanceCount(table.name, 0)
+    is_expired = " OR ".join(
+        f"(family = '{family}' AND model_version = '{version}')" for family, version in expired
+    )
+    deleted = open_table(lake, table).delete(is_expired, commit_properties=commit_properties(_NOTE))
+    return MaintenanceCount(table.name, deleted["num_deleted_rows"] or 0)
+
+
+def _features_by_version(lake: str) -> Iterator[Table]:
+    """Feature tables whose rows name the model that made them."""
+    for table in _existing(lake):
+        if table.layer == "feat" and {*_VERSION} <= {*table.column_names}:
+            yield table
 
 
 def _existing(lake: str) -> Iterator[Table]:

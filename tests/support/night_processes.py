@@ -20,12 +20,12 @@ from tests.support.processes import DIE_WITH_PARENT
 EVENSONG = Path(sys.executable).with_name("evensong")
 _MAINTENANCE_SCRIPT = """
 from datetime import UTC, datetime
-from feature_store.runs.maintenance import compact_files, expire_slices, vacuum_files
+from feature_store.runs.maintenance import compact_files, expire_slices, expire_versions, vacuum_files
 from feature_store.settings import load_settings
 from jobs.landing.expiry import expire_landing
 print("began", flush=True)
 settings, now = load_settings(), datetime.now(UTC)
-for step in (expire_landing, expire_slices, compact_files):
+for step in (expire_landing, expire_slices, expire_versions, compact_files):
     step(settings, now)
 vacuum_files(settings, now, unpublished_hours=0)
 """

@@ -12,9 +12,10 @@ import pytest
 from deltalake import ColumnProperties, WriterProperties, write_deltalake
 
 from feature_store.contract import ContractError
-from feature_store.lake.arrow_io import write_slice
+from feature_store.lake.arrow_io import append, write_slice
 from feature_store.lake.delta_tables import ensure_table, open_table
 from feature_store.lake.distinct_values import distinct_values
+from feature_store.tables.features import FEAT_HTCL_AUDIO
 from feature_store.tables.runs import RUN_MODELS
 from feature_store.tables.scores import SCORE_CANDIDATES
 
@@ -63,6 +64,20 @@ def statistics_of_file(lake):
     files = open_table(lake, SCORE_CANDIDATES).get_add_actions(flatten=True)
     [file] = pl.DataFrame(files).to_dicts()
     return file
+
+
+def test_without_a_day_all_slices_count(tmp_path):
+    """By the log alone, and of a table without slices too."""
+    lake = str(tmp_path)
+    for day, model in ((MARCH_1, ("a", "1")), (MARCH_2, ("b", "2"))):
+        write_slice(lake, SCORE_CANDIDATES, candidates(model, day=day), as_of=day)
+    for version in ("1", "2"):
+        row = {"content_hash": "h", "family": "a", "model_version": version, "audio_vector": [0.5]}
+        append(lake, FEAT_HTCL_AUDIO, pa.Table.from_pylist([row], FEAT_HTCL_AUDIO.arrow_schema))
+    delete_data_files(lake)
+
+    assert found(lake, None) == {("a", "1"), ("b", "2")}
+    assert distinct_values(lake, FEAT_HTCL_AUDIO, None, COLUMNS) == {("a", "1"), ("a", "2")}
 
 
 def test_files_of_one_model_each_are_not_opened(tmp_path):

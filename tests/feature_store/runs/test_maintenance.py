@@ -15,13 +15,16 @@ from feature_store.publishing.snapshot import Event, Pin, Snapshot, current_even
 from feature_store.runs.maintenance import (
     compact_files,
     expire_slices,
+    expire_versions,
     pinned_versions,
     restorable_events,
     vacuum_files,
 )
+from feature_store.tables.features import FEAT_HTCL_AUDIO, FEAT_TRACK_HTCL
 from feature_store.tables.graph import GRAPH_TRACK_BY_ARTIST
 from feature_store.tables.raw import RAW_FEEDBACK, RAW_TAGS, RAW_TRACKS
 from feature_store.tables.recommendations import REC_CHANGES
+from feature_store.tables.runs import RUN_MODELS
 from tests.feature_store.lake.sample_rows import changes
 
 MARCH_1 = date(2026, 3, 1)
@@ -184,7 +187,7 @@ def test_a_table_with_few_files_is_not_compacted(settings):
 
 
 def test_maintenance_creates_no_table(settings):
-    for step in (expire_slices, compact_files, vacuum_files):
+    for step in (expire_slices, expire_versions, compact_files, vacuum_files):
         assert step(settings, NOON) == ()
     assert not (Path(settings.lake) / "tables" / GRAPH_TRACK_BY_ARTIST.name).exists()
 
@@ -210,6 +213,90 @@ def test_raw_rows_about_listeners_expire_except_those_of_the_newest_day(settings
     assert read_table(settings.lake, RAW_TAGS).num_rows == 1
     assert read_table(settings.lake, RAW_FEEDBACK).num_rows == 1
     assert read_table(settings.lake, RAW_TRACKS).num_rows == 2
+
+
+def _vectors(lake, *versions):
+    """A recording's vector by each version, in two files of one row."""
+    for version in versions:
+        for name in ("a" * 64, "b" * 64):
+            row = {
+                "content_hash": name, "family": "htcl", "model_version": version,
+                "audio_vector": [0.5] * 100,
+            }  # fmt: skip
+            rows = pa.Table.from_pylist([row], schema=FEAT_HTCL_AUDIO.arrow_schema)
+            append(lake, FEAT_HTCL_AUDIO, rows)
+
+
+def _counted(lake, day, version):
+    """A slice of feat_track_htcl, of one track."""
+    row = {
+        "as_of_date": day, "track_id": "t", "audio_hash": "a" * 64, "text_sha256": None,
+        "vector_kind": "audio", "track_vector": [0.5] * 100, "family": "htcl",
+        "model_version": version, "run_id": "r",
+    }  # fmt: skip
+    rows = pa.Table.from_pylist([row], schema=FEAT_TRACK_HTCL.arrow_schema)
+    write_slice(lake, FEAT_TRACK_HTCL, rows, as_of=day)
+
+
+def _trained(lake, version, day):
+    """A row of run_models, of a model that was last checked on a day."""
+    fill = {pa.string(): "x", pa.date32(): day}
+    row = {field.name: fill.get(field.type, NOON) for field in RUN_MODELS.arrow_schema}
+    row |= {
+        "training_task": "audio_text", "family": "htcl", "model_version": version,
+        "model_role": "champion", "upstream_versions": [],
+    }  # fmt: skip
+    append(lake, RUN_MODELS, pa.Table.from_pylist([row], schema=RUN_MODELS.arrow_schema))
+
+
+def _versions(lake):
+    return sorted(read_table(lake, FEAT_HTCL_AUDIO)["model_version"].to_pylist())
+
+
+def test_vectors_stay_while_a_kept_slice_or_a_usable_model_needs_their_version(settings):
+    """400 days of slices reach to 25 January 2025, and models of 7 days before may count on it.
+
+    v1 counted on a day whose slice has expired, v2 on one whose slice is kept. v3 counted never: a
+    model checked on 18 January 2025 could still count on the 25th. v4 was checked a day too early.
+    v5 is tonight's, of which no slice is there yet; v6 has no model at all.
+    """
+    lake = settings.lake
+    _vectors(lake, "v1", "v2", "v3", "v4", "v5", "v6")
+    _counted(lake, date(2025, 1, 24), "v1")
+    _counted(lake, date(2025, 1, 25), "v2")
+    for version, day in (
+        ("v1", date(2025, 1, 10)),
+        ("v2", date(2025, 1, 10)),
+        ("v3", date(2025, 1, 18)),
+        ("v4", date(2025, 1, 17)),
+        ("v5", MARCH_1),
+    ):
+        _trained(lake, version, day)
+
+    expire_slices(settings, NOON)
+    deleted = expire_versions(settings, NOON)
+
+    assert {count.table_name: count.count for count in deleted} == {FEAT_HTCL_AUDIO.name: 6}
+    assert _versions(lake) == ["v2", "v2", "v3", "v3", "v5", "v5"]
+    assert read_table(lake, RUN_MODELS).num_rows == 5  # the history of runs stays
+    version = open_table(lake, FEAT_HTCL_AUDIO).version()
+    assert [count.count for count in expire_versions(settings, NOON)] == [0]
+    assert open_table(lake, FEAT_HTCL_AUDIO).version() == version
+
+
+def test_files_of_expired_vectors_go_when_no_reader_can_have_them_open(settings):
+    """A night that reads meanwhile keeps its files for a week; then they are deleted."""
+    lake = settings.lake
+    _vectors(lake, "v1", "v2")
+    _counted(lake, MARCH_1, "v2")
+    expire_versions(settings, NOON)
+
+    kept = {count.table_name: count.count for count in vacuum_files(settings, NOON)}
+    later = vacuum_files(settings, NOON, unpublished_hours=0)
+
+    assert kept[FEAT_HTCL_AUDIO.name] == 0
+    assert {count.table_name: count.count for count in later}[FEAT_HTCL_AUDIO.name] == 2
+    assert _versions(lake) == ["v2", "v2"]
 
 
 def _arrived(lake, table, day):
