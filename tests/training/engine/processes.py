@@ -1,8 +1,11 @@
-"""Two processes on this machine that train together, as torchrun would start them."""
+"""Processes on this machine: two that train together, as torchrun would start them; one that is killed."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +33,24 @@ def _one(rank: int, do: Callable[..., Any], folder: Path, arguments: tuple[Any, 
     dist.init_process_group("gloo", rendezvous, rank=rank, world_size=N_PROCESSES)
     torch.save(do(rank, *arguments), folder / f"result-{rank}.pt")
     dist.destroy_process_group()
+
+
+def exit_code_of(do: Callable[..., Any], *arguments: Any) -> int | None:
+    """How a process that does this ends: negative for a signal, such as -9 for SIGKILL."""
+    process = multiprocessing.get_context("forkserver").Process(target=do, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def killed_at(call: int, do: Callable[..., Any]) -> Callable[..., Any]:
+    """`do`, whose process ends by SIGKILL when it has returned for the `call`-th time."""
+    calls = count(1)
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        done = do(*arguments, **options)
+        if next(calls) == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    return counted
