@@ -3,7 +3,8 @@
 Training draws its batches at random, and a row of feat_mel lies in a Parquet row group with
 hundreds of others. So what a night needs and this machine lacks is copied to Arrow files in the
 state folder, 320 kB a recording, which are mapped into memory. They hold no person's data, and may
-be deleted at any time.
+be deleted at any time. A recording that could not be decoded is copied as one without a
+spectrogram: each night would read its row group again.
 """
 
 from __future__ import annotations
@@ -88,10 +89,11 @@ def open_spectrograms(
         missing = set(hashes).difference(stored["content_hash"].to_pylist())
         if missing and _copy(lake, identity, missing, own):
             stored = _stored(own)
-    rows = {name: row for row, name in enumerate(stored["content_hash"].to_pylist())}
+    has_spectrogram = stored["log_mel"].is_valid().to_pylist()
+    rows = enumerate(zip(stored["content_hash"].to_pylist(), has_spectrogram, strict=True))
     asked_for = set(hashes)
     return Spectrograms(
-        {name: row for name, row in rows.items() if name in asked_for}, stored["log_mel"]
+        {name: row for row, (name, has) in rows if has and name in asked_for}, stored["log_mel"]
     )
 
 
@@ -115,10 +117,9 @@ def _copy(lake: str, identity: EncoderIdentity, hashes: set[str], folder: Path) 
             columns=_SCHEMA.names,
             where=asdict(identity),
         ):
-            rows = batch.filter(batch["log_mel"].is_valid())
-            _check_sizes(rows)
-            writer.write_batch(rows.cast(_SCHEMA))
-            n_rows += len(rows)
+            _check_sizes(batch.filter(batch["log_mel"].is_valid()))
+            writer.write_batch(batch.cast(_SCHEMA))
+            n_rows += len(batch)
     if n_rows:
         unfinished.replace(folder / f"{uuid4().hex}.arrow")
         LOG.info("spectrograms copied", rows=n_rows, into=str(folder))

@@ -98,11 +98,16 @@ def test_a_copy_that_was_killed_is_made_again(lake, folder, monkeypatch):
     assert sorted(open_spectrograms(lake, OURS, ["h1", "h2"], folder).row_of) == ["h1", "h2"]
 
 
-def test_a_recording_without_a_spectrogram_has_none(lake, folder):
+def test_a_recording_without_a_spectrogram_has_none(lake, folder, monkeypatch):
+    """Its failure is final, so a second night does not read the recordings beside it again."""
     fill(lake, [1])
     fill(lake, [2], log_mel=None, mel_frame_count=None, failure_reason="silent")
 
     assert sorted(open_spectrograms(lake, OURS, ["h1", "h2"], folder).row_of) == ["h1"]
+    monkeypatch.delattr(spectrograms, "read_rows_of_keys")
+    again = open_spectrograms(lake, OURS, ["h1", "h2"], folder)
+    assert sorted(again.row_of) == ["h1"]
+    assert again.read(torch.tensor([again.row_of["h1"]]))[0, 0, 0] == 1
 
 
 def test_nothing_is_found_in_an_empty_table(lake, folder):

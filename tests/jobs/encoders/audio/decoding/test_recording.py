@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+import soundfile
 
 from jobs.decoding.failure_reasons import ContentFailure, FailureReason
 from jobs.encoders.audio.decoding import loudness, recording
@@ -91,6 +94,30 @@ def test_a_silent_recording_is_silent_throughout():
     heard = decoded(encoded(SILENCE), first_s=2, windows_s=2, n_windows=3)
     assert silent(heard, "windows")
     assert silent(heard, "first")
+
+
+def test_two_hours_are_never_in_memory(tmp_path):
+    """The first 120 s and four windows of 15 s are 11.5 MB at 16 kHz; two hours would be 461 MB.
+
+    A tone of 300 Hz stands in the first 120 s, and one of 700 Hz behind them. NumPy's arrays are counted.
+    """
+    file = tmp_path / "two_hours.flac"
+    with soundfile.SoundFile(file, "w", 2_000, 1, format="FLAC") as written:
+        for minute in range(120):
+            written.write(0.5 * sine(300 if minute < 2 else 700, 60.0, 2_000))
+    content = file.read_bytes()
+
+    tracemalloc.start()
+    heard = decoded(content, first_s=120, windows_s=60, n_windows=4)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak_bytes < 100e6
+    assert len(heard.first) == 120 * 16_000
+    assert [len(window) for window in heard.windows] == [15 * 16_000] * 4
+    for excerpt, hz in ((heard.first, 300), (heard.windows[1], 700)):
+        second = excerpt[-20_000:-4_000]
+        assert np.abs(np.fft.rfft(second)).argmax() == hz
 
 
 @pytest.mark.parametrize("content", FALSE_LENGTHS.values(), ids=FALSE_LENGTHS)
