@@ -2,10 +2,16 @@
 
 The paper takes bert-base-multilingual-uncased and its pooler's output. Sentence models, whose
 pooler nobody trained, are pooled by the mean over their tokens, as they were trained [ours].
+
+A text in another language is read as far as the model knows its signs. MiniLM knows those of Latin,
+Greek, Cyrillic, Hebrew and Arabic, and some of Chinese and Japanese; words of other scripts (Khmer,
+Tamil, Ethiopic) are all the same unknown word to it, so that only the rest of such a text counts,
+for example the artist's name. A service with such a catalogue names a multilingual model.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +32,7 @@ class TextTower(nn.Module):
     Args:
         folder: of a text model of transformers, with its tokenizer.
         pooling: how tokens become one vector.
-        max_tokens: of a text; what is longer is cut.
+        max_tokens: of a text; what is longer is cut, also what is longer than the model reads.
 
     Attributes:
         width: of the vectors.
@@ -53,7 +59,7 @@ class TextTower(nn.Module):
             )
         self.width: int = self.model.config.hidden_size
         self._pooling = pooling
-        self._max_tokens = max_tokens
+        self._max_tokens = min(max_tokens, _positions(self.model), self._tokenizer.model_max_length)
         self._folder = folder
 
     def forward(self, token_ids: Tensor, is_token: Tensor) -> Tensor:
@@ -112,6 +118,14 @@ class TextTower(nn.Module):
             for parameter in layer.parameters()
         ]
         return upper + (list(self.model.pooler.parameters()) if self._pooling == "pooler" else [])
+
+
+def _positions(model: Any) -> int:
+    """How many tokens the model reads; RoBERTa counts its positions from that of padding on."""
+    n_positions: int = getattr(model.config, "max_position_embeddings", sys.maxsize)
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return n_positions if padding is None else n_positions - padding - 1
 
 
 class FrozenTextTower(TextTower):

@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.jobs.encoders.tiny_models import save_bert
+from feature_store.weight_packages import MINILM, weights_folder
+from tests.jobs.encoders.tiny_models import save_bert, save_roberta
 from training.models.encoders.htcl import HTCL, SIZES, Projected, StageHeads, Tracks, taste_losses
 from training.models.encoders.text_tower import FrozenTextTower, TextModelError, TextTower
 
@@ -141,6 +142,42 @@ def test_a_frozen_tower_encodes_each_text_once_and_without_dropout(folder, monke
     assert frozen.model.training
     assert frozen(*frozen.tokens([])).shape == (0, 8)
     assert frozen.trained_parameters(0) == []
+
+
+@pytest.mark.parametrize(
+    ("save", "n_positions"), [(save_bert, 32), (save_roberta, 30)], ids=["BERT", "RoBERTa"]
+)
+def test_a_text_longer_than_the_model_reads_is_cut(save, n_positions, tmp_path):
+    """Of 10,000 words; RoBERTa's 32 positions begin at 2, behind that of padding."""
+    text = TextTower(save(tmp_path), "mean", max_tokens=64).eval()
+
+    token_ids, is_token = text.tokens(["dark night " * 5_000, "day"])
+
+    assert token_ids.shape == (2, n_positions)
+    assert is_token.sum(dim=1).tolist() == [n_positions, 3]
+    assert text(token_ids, is_token).isfinite().all()
+
+
+def test_max_tokens_cuts_before_the_model_does(folder):
+    token_ids, _ = TextTower(folder, "mean", max_tokens=5).tokens(["dark night " * 5_000])
+
+    assert token_ids.shape == (1, 5)  # with the marks of beginning and end
+
+
+def test_minilm_reads_another_language_as_far_as_it_knows_its_signs():
+    """Hebrew and Russian words differ; two Khmer words are the same unknown word, and their artists tell them apart."""
+    text = FrozenTextTower(weights_folder(MINILM), "mean")
+    texts = ["שלום עולם", "ערב טוב", "тёмная ночь", "ភាសា", "សួស្តី", "ភាសា. Ann", "សួស្តី. Bo"]
+
+    vectors, _ = text.tokens(texts)
+
+    same = [
+        (one, other)
+        for one in range(len(texts))
+        for other in range(one)
+        if torch.equal(vectors[one], vectors[other])
+    ]
+    assert same == [(4, 3)]
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
