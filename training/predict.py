@@ -30,6 +30,7 @@ from feature_store.runs.run_log import record_task
 from feature_store.settings import Night, load_settings
 from feature_store.terminal import run_command
 from training.artifacts import model_registry, upstream
+from training.artifacts.training_inputs import lacks
 from training.config import recipe_from_json
 from training.engine.distributed import (
     broadcast_from_rank0,
@@ -58,7 +59,7 @@ def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple
     """Write what a task predicts for the night; returns what rank 0 has written.
 
     The night's slice is replaced; tables of content, which have no slices, get the rows that they
-    lack. A task without data writes empty slices.
+    lack. A task without data, or whose champion cannot learn from it, writes empty slices.
 
     Args:
         night: the day and the settings.
@@ -133,9 +134,10 @@ def _outputs(
     data = task.read(night)
     if n_processes() > 1:
         check_same_in_all_processes("data", task.data_sha256(data))
-    if task.lacks(data):
+    name = family or broadcast_from_rank0(lambda: model_registry.champion_of(night, task.name))
+    if lacks(task, name, data):
         return tuple(Output(table, iter(())) for table in task.writes), None
-    row = broadcast_from_rank0(lambda: _model_of(night, task, family))
+    row = broadcast_from_rank0(lambda: _model_of(night, task, name))
     features = upstream.learned_features(row)
     if model_registry.changed_upstream(
         row, task.feature_versions(night.settings.lake, night.as_of)
@@ -148,11 +150,10 @@ def _outputs(
     return task.predict(night, scoring, model, data, view), row
 
 
-def _model_of(night: Night, task: Task[Any, Any, Any], family: str | None) -> ModelRow:
+def _model_of(night: Night, task: Task[Any, Any, Any], family: str) -> ModelRow:
     """The model that scores."""
-    name = family or model_registry.champion_of(night, task.name)
-    versions = upstream.versions_of_night(night, task.name, name)
-    return model_registry.usable_model(night, task.name, name, versions)
+    versions = upstream.versions_of_night(night, task.name, family)
+    return model_registry.usable_model(night, task.name, family, versions)
 
 
 def _write(night: Night, output: Output, check_no_erasure: Callable[[], None]) -> Written | None:

@@ -45,11 +45,13 @@ from training.artifacts.stored_models import (
 from training.artifacts.training_inputs import (
     TrainingInputs,
     TrainingPlan,
+    lacks,
     missing_need,
     plan_by_hand,
     plan_component,
     plan_for,
     training_inputs,
+    without_lacking,
     without_unusable,
 )
 from training.data.cut import read_cut
@@ -169,7 +171,7 @@ def _row_without_data(
     if not all(exists(night.settings.lake, table) for table in task.reads):
         return None
     data = task.read(night)
-    reason = task.lacks(data)
+    reason = lacks(task, plan.stored_family, data)
     return store_no_data(night, task, plan, task.data_sha256(data), reason) if reason else None
 
 
@@ -205,7 +207,8 @@ def _train_new(
     data, device = task.read(night), device_of(night)
     data_sha256 = task.data_sha256(data)
     check_same_in_all_processes("data", data_sha256)
-    reason = task.lacks(data)
+    reason = lacks(task, plan.stored_family, data)
+    plan = plan if reason else without_lacking(task, plan, data)
     needed = {} if reason else _needed_models(night, task, plan, started_at_s)
     reason = reason or missing_need(plan, needed)
     if reason:

@@ -117,6 +117,27 @@ def plan_component(ref: ModelRef) -> TrainingPlan:
     return TrainingPlan((load_recipe(ref.task, ref.family),), (), "component")
 
 
+def lacks(task: Task[Any, Any, Any], family: str, data: Any) -> str:
+    """Why there is nothing that a family could learn or predict from; empty when there is."""
+    return task.lacks(data) or task.families[family].lacks(data)
+
+
+def without_lacking(task: Task[Any, Any, Any], plan: TrainingPlan, data: Any) -> TrainingPlan:
+    """The plan without challengers and baselines that cannot learn from the data."""
+    reasons = {
+        recipe.family: reason
+        for recipe in (*plan.competing, *plan.baselines)
+        if (reason := task.families[recipe.family].lacks(data))
+    }
+    if reasons:
+        LOG.warning("not compared: they cannot learn from the data", reasons=reasons)
+    return replace(
+        plan,
+        competing=tuple(one for one in plan.competing if one.family not in reasons),
+        baselines=tuple(one for one in plan.baselines if one.family not in reasons),
+    )
+
+
 def training_inputs(
     night: Night,
     task: Task[Any, Any, Any],

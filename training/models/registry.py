@@ -5,6 +5,7 @@ Only this module imports families from outside; tasks find them here by name.
 
 from __future__ import annotations
 
+from training.models.encoders import htcl_encoder
 from training.models.encoders.centred_cosine import CentredCosine, CentredCosineConfig
 from training.models.encoders.htcl_encoder import HTCLConfig, HTCLEncoder
 from training.models.ranking.bpr import BPR, BPRConfig
@@ -34,5 +35,5 @@ RANKING: dict[str, Family] = {
 
 AUDIO_TEXT: dict[str, Family] = {
     "centred_cosine": Family(CentredCosineConfig, CentredCosine),
-    "htcl": Family(HTCLConfig, HTCLEncoder),
+    "htcl": Family(HTCLConfig, HTCLEncoder, lacks=htcl_encoder.lacks),
 }

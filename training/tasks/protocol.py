@@ -52,11 +52,14 @@ class Family:
         model: makes an untrained model of a configuration, a view and the states of `needs`.
         needs: fitted models that it learns from. They are trained and stored although they won
             nothing.
+        lacks: why it cannot learn from its task's data although another family can, such as "no
+            track has a recording"; empty when it can.
     """
 
     config: type[Any]
     model: Callable[..., Any]
     needs: tuple[ModelRef, ...] = ()
+    lacks: Callable[[Any], str] = lambda _: ""
 
     @property
     def module(self) -> str:

@@ -14,9 +14,11 @@ from feature_store.tables.features import (
     FEAT_HTCL_AUDIO,
     FEAT_HTCL_FUSED,
     FEAT_HTCL_TEXT,
+    FEAT_MEL,
     FEAT_TRACK_HTCL,
     FEAT_TRACK_TEXTS,
 )
+from feature_store.tables.scores import SCORE_EVALUATION
 from feature_store.track_text import text_sha256
 from tests.training import lake as sample
 from tests.training.tasks import worlds
@@ -177,6 +179,47 @@ def test_a_vector_that_is_gone_is_named(trained, monkeypatch):
 
     with pytest.raises(VectorMissingError, match=r"feat_htcl_fused: no vector by htcl .* Clear"):
         predict(trained, TASK)
+
+
+@pytest.fixture
+def without_spectrograms(night):
+    """A night whose feat_mel has no row, whatever else is there."""
+    worlds.fill(night.settings.lake, night.as_of)
+    shutil.rmtree(f"{night.settings.lake}/tables/feat_mel")
+    append(night.settings.lake, FEAT_MEL, pa.Table.from_pylist([], FEAT_MEL.arrow_schema))
+    return night
+
+
+def test_without_two_recordings_htcl_has_no_model_and_no_vectors(without_spectrograms):
+    """The row says why, and similar tracks are made of the features: vectors of a network that has learned nothing would say `trained`."""
+    night = worlds.htcl_night(without_spectrograms)
+
+    row = train(night, TASK)
+    never = train(night, TASK, retrain="never")
+    written = counts(predict(night, TASK))
+
+    reason = (
+        "0 tracks have a spectrogram (feat_mel) and a text (feat_track_texts); it learns from 2 or "
+        "more"
+    )
+    assert (row.family, row.model_role, row.no_data_reason) == ("htcl", "none", reason)
+    assert never.no_data_reason == reason
+    assert set(written.values()) == {0}
+    assert rows(night, FEAT_TRACK_HTCL) == []
+
+
+def test_a_challenger_that_cannot_learn_is_left_out(without_spectrograms):
+    night = without_spectrograms
+    training = night.settings.training.model_copy(
+        update={"n_threads": 1, "challengers": {TASK: ("htcl",)}}
+    )
+    night = replace(night, settings=night.settings.model_copy(update={"training": training}))
+
+    row = train(night, TASK)
+
+    assert (row.family, row.no_data_reason) == ("centred_cosine", None)
+    evaluated = {one["subject"] for one in rows(night, SCORE_EVALUATION)}
+    assert evaluated == {"centred_cosine"}
 
 
 def test_centred_cosines_leave_the_slice_empty(trained):

@@ -23,7 +23,7 @@ from training.models.encoders.text_tower import FrozenTextTower, Pooling, TextTo
 from training.models.protocols import EncodedTracks
 
 if TYPE_CHECKING:
-    from training.data.audio_text import AudioTextView
+    from training.data.audio_text import AudioTextData, AudioTextView
     from training.engine.recipe import Recipe
     from training.engine.stages import Stage
 
@@ -33,6 +33,7 @@ ORDERS = (("fused", "audio", "text"), ("audio", "fused", "text"), ("text", "fuse
 """Which vector of a track counts: the first that it has, in the order that validation chooses."""
 
 _ENCODED_AT_ONCE = 64
+_MIN_TRACKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,18 @@ class HTCLEncoder(nn.Module):
         parts = tracks.split(_ENCODED_AT_ONCE) if len(tracks) else ()  # of none split makes one
         blocks = [encode(rows).float().cpu() for rows in parts]
         return torch.cat([torch.zeros(0, PROJECTED[-1]), *blocks])
+
+
+def lacks(data: AudioTextData) -> str:
+    """HTCL tells the recordings and texts of tracks apart, so two tracks need both."""
+    contents = zip(data.audio_rows.tolist(), data.texts, strict=True)
+    n_both = sum(row >= 0 and bool(text) for row, text in contents)
+    if n_both >= _MIN_TRACKS:
+        return ""
+    return (
+        f"{n_both} tracks have a spectrogram (feat_mel) and a text (feat_track_texts); it learns "
+        f"from {_MIN_TRACKS} or more"
+    )
 
 
 def text_weights_sha256(frozen: Mapping[str, Tensor]) -> str:
