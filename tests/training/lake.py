@@ -54,7 +54,7 @@ def fill(
     for table, (column, n_columns) in EMBEDDINGS.items():
         rows = [_vector(table, column, number, n_columns) for number in range(len(TRACKS))]
         _write(lake, table, as_of, rows)
-    _write(lake, features.FEAT_MEL, as_of, [_spectrogram(number) for number in range(len(TRACKS))])
+    _write(lake, features.FEAT_MEL, as_of, [spectrogram(number) for number in range(len(TRACKS))])
     _write(lake, features.FEAT_TRACK_TEXTS, as_of, [_text(number) for number in range(len(TRACKS))])
     pairs = [row for row in _pairs(as_of) if row["user_id"] not in without]
     _write(lake, core.CORE_TRACK_PAIRS, as_of, pairs)
@@ -94,7 +94,7 @@ def fill(
 
 def deliver_tracks(lake: str, day: date, numbers: Iterable[int]) -> None:
     """The catalogue sends these tracks, for the first time or once more."""
-    rows = [_track(number) | {"known_from_date": day} for number in numbers]
+    rows = [track(number) | {"known_from_date": day} for number in numbers]
     _write(lake, core.CORE_TRACKS, day, rows)
 
 
@@ -136,7 +136,8 @@ def _pairs(as_of: date) -> list[dict[str, object]]:
     return rows
 
 
-def _spectrogram(number: int) -> dict[str, object]:
+def spectrogram(number: int) -> dict[str, object]:
+    """A row of feat_mel, of noise that is louder for odd tracks."""
     frames = np.random.default_rng(number).normal(number % 2, 1, (N_FRAMES, N_MELS)).astype("<f2")
     return {
         "content_hash": f"content-{number}",
@@ -157,7 +158,8 @@ def _text(number: int) -> dict[str, object]:
     }
 
 
-def _track(number: int) -> dict[str, object]:
+def track(number: int) -> dict[str, object]:
+    """A row of core_tracks, without its day."""
     name = TRACKS[number]
     return {
         "track_id": name,
