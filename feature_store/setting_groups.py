@@ -382,8 +382,8 @@ class MaintenanceSettings(BaseModel):
     slice_days: int = Field(
         400,
         ge=1,
-        description="Maintenance deletes older as_of slices of all tables but run_ ones, and vectors "
-        "of model versions that only such days need.",
+        description="Maintenance deletes older as_of slices of all tables but run_ ones, and "
+        "vectors of model versions that only such days need.",
     )
     raw_days: int | None = Field(
         None,

@@ -45,6 +45,7 @@ from training.models.encoders.htcl_encoder import (
     HTCLEncoder,
     text_weights_sha256,
 )
+from training.models.encoders.htcl_stages import HTCLStages
 from training.models.registry import AUDIO_TEXT
 from training.tasks.protocol import Family, Output, ScoringModel, Upstream
 from training.tasks.track_vectors import VECTOR_TABLES, TrackVectors
@@ -175,7 +176,9 @@ class AudioText:
         device: torch.device,
     ) -> tuple[Stage, ...]:
         """Those of HTCL; none for centred cosines."""
-        return model.stages(recipe, generator, device) if isinstance(model, HTCLEncoder) else ()
+        if not isinstance(model, HTCLEncoder):
+            return ()
+        return HTCLStages(model, recipe, generator, device).in_order()
 
     def evaluator(
         self,

@@ -161,9 +161,12 @@ class TrackVectors:
     def _encoded(
         self, table: Table, keys: Mapping[_Key, int], encode: Callable[[Tensor], Tensor]
     ) -> Iterator[pa.RecordBatch]:
-        """Rows of this process's shard of the new keys."""
+        """Rows of this process's shard of the new keys.
+
+        What is new is asked when the first row is: its writer holds the table's lease by then.
+        """
         mine = dict(sorted(keys.items())[process_rank() :: n_processes()])
-        return self._commits(table, self._new(table, mine), encode)
+        yield from self._commits(table, self._new(table, mine), encode)
 
     def _new(self, table: Table, keys: Mapping[_Key, int]) -> list[tuple[_Key, int]]:
         """Keys that the table lacks, and a track of each, in their order."""

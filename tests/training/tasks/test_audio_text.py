@@ -23,7 +23,7 @@ from training.evaluation.similarity import EncodedTracks, SimilarityEvaluator, t
 from training.evaluation.splits import Split, Unsplit
 from training.models.encoders import htcl_encoder
 from training.models.encoders.htcl_encoder import HTCLEncoder
-from training.models.encoders.htcl_stages import learned_pairs
+from training.models.encoders.htcl_stages import HTCLStages, learned_pairs
 from training.models.protocols import TEXT_METRIC
 from training.tasks.audio_text import AudioText
 
@@ -70,7 +70,7 @@ def model_of(data, folder, **changes):
 def stages_of(data, folder, **changes):
     model = model_of(data, folder, **changes)
     generator = torch.Generator().manual_seed(3)
-    return model, model.stages(recipe_of(folder, **changes), generator, CPU)
+    return model, HTCLStages(model, recipe_of(folder, **changes), generator, CPU).in_order()
 
 
 def test_both_stages_learn(data, folder):
@@ -269,7 +269,7 @@ def test_tracks_that_lack_something_have_the_vectors_that_they_can_have(data, fo
     both = poor.full_view().has_audio & poor.full_view().has_text
     assert [
         track
-        for stage in model.stages(recipe_of(folder), torch.Generator(), CPU)
+        for stage in HTCLStages(model, recipe_of(folder), torch.Generator(), CPU).in_order()
         for batch in stage.batches
         for track in batch.positions.flatten().tolist()
         if not both[track]

@@ -24,6 +24,7 @@ from tests.training import lake as sample
 from tests.training.tasks import worlds
 from training.predict import predict, predict_nothing
 from training.tasks import track_vectors
+from training.tasks.audio_text import AudioText
 from training.tasks.track_vectors import VectorMissingError
 from training.train import train
 
@@ -143,6 +144,25 @@ def test_another_version_is_filled_beside_the_first(trained):
     assert len(set(versions)) == 2
     assert versions.count(version) == N_TRACKS
     assert {row["model_version"] for row in rows(other, FEAT_TRACK_HTCL)} == {version}
+
+
+def test_two_predictions_at_once_encode_each_content_once(trained, monkeypatch):
+    """A second task writes everything after the first has made its streams, and before it takes a lease."""
+    made_streams = AudioText.predict
+
+    def overtaken(*arguments):
+        outputs = made_streams(*arguments)
+        monkeypatch.setattr(AudioText, "predict", made_streams)
+        predict(trained, TASK)
+        return outputs
+
+    monkeypatch.setattr(AudioText, "predict", overtaken)
+
+    written = counts(predict(trained, TASK))
+
+    assert written["feat_htcl_audio"] == written["feat_htcl_fused"] == 0
+    assert len(rows(trained, FEAT_HTCL_AUDIO)) == N_TRACKS
+    assert written["feat_track_htcl"] == N_TRACKS
 
 
 def test_stored_vectors_are_read_in_blocks(trained, monkeypatch):

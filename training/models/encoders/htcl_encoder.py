@@ -18,14 +18,11 @@ from torch import Tensor, nn
 
 from feature_store.weight_packages import MINILM, weights_folder
 from training.models.encoders.htcl import HTCL, PROJECTED, SIZES, Projected, StageHeads
-from training.models.encoders.htcl_stages import HTCLStages
 from training.models.encoders.text_tower import FrozenTextTower, Pooling, TextTower
 from training.models.protocols import EncodedTracks
 
 if TYPE_CHECKING:
     from training.data.audio_text import AudioTextData, AudioTextView
-    from training.engine.recipe import Recipe
-    from training.engine.stages import Stage
 
 KNOWS_TASTE = "knows_taste"
 """The tensor of a state that says whether stage 2 was trained."""
@@ -76,6 +73,7 @@ class HTCLEncoder(nn.Module):
     """HTCL over a view of the catalogue.
 
     Attributes:
+        config, view: what it was made of.
         knows_taste: whether stage 2 has begun, so that its heads count.
         order: which of ORDERS counts.
     """
@@ -91,7 +89,7 @@ class HTCLEncoder(nn.Module):
         folder = Path(config.text_folder) if config.text_folder else weights_folder(MINILM)
         kind = TextTower if config.text_layers else FrozenTextTower
         text = kind(folder, cast("Pooling", config.text_pooling), config.max_tokens)
-        self._config, self._view = config, view
+        self.config, self.view = config, view
         self.network = HTCL(
             SIZES[config.size],
             text,
@@ -105,13 +103,6 @@ class HTCLEncoder(nn.Module):
         self.register_buffer(KNOWS_TASTE, torch.tensor(0))
         self.register_buffer("order", torch.tensor(0))
 
-    def stages(
-        self, recipe: Recipe, generator: torch.Generator, device: torch.device
-    ) -> tuple[Stage, ...]:
-        """See HTCLStages."""
-        made = HTCLStages(self, self._config, self._view, recipe, generator, device)
-        return made.in_order()
-
     @property
     def heads(self) -> StageHeads:
         """Those of the newest stage."""
@@ -119,15 +110,15 @@ class HTCLEncoder(nn.Module):
 
     def log_mel(self, tracks: Tensor) -> Tensor:
         """Spectrograms of tracks that have a recording, shape (n, 1251, 128)."""
-        return self._view.spectrograms.read(self._view.audio_rows[tracks])
+        return self.view.spectrograms.read(self.view.audio_rows[tracks])
 
     def tokens(self, tracks: Tensor) -> tuple[Tensor, Tensor]:
         """What the text tower reads of the tracks' texts, and which of it is no padding."""
-        return self.network.text.tokens([self._view.texts[track] for track in tracks.tolist()])
+        return self.network.text.tokens([self.view.texts[track] for track in tracks.tolist()])
 
     def encode(self, tracks: Tensor) -> EncodedTracks:
         """Vectors "audio" and "text" of the newest stage, and after stage 2 "fused" of both."""
-        has = {"audio": self._view.has_audio[tracks], "text": self._view.has_text[tracks]}
+        has = {"audio": self.view.has_audio[tracks], "text": self.view.has_text[tracks]}
         whole = {
             "audio": _spread_rows(self.audio_vectors(tracks[has["audio"]]), has["audio"]),
             "text": _spread_rows(self.text_vectors(tracks[has["text"]]), has["text"]),
@@ -183,9 +174,7 @@ class HTCLEncoder(nn.Module):
 
     def frozen(self) -> dict[str, Tensor]:
         """The parameters of the text tower that do not learn, by their names in the state."""
-        learned = {
-            id(one) for one in self.network.text.trained_parameters(self._config.text_layers)
-        }
+        learned = {id(one) for one in self.network.text.trained_parameters(self.config.text_layers)}
         return {
             f"network.text.{name}": one.detach()
             for name, one in self.network.text.named_parameters()

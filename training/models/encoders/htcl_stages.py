@@ -1,5 +1,7 @@
 """The two stages in which HTCL learns: their batches, their losses, and what each one trains.
 
+The task asks for them, so that the encoder, which predicts, does not know how it learns.
+
 Choices that neither the paper nor its public code tells are marked [ours].
 """
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from training.data.track_batches import MusicBatch
     from training.data.track_pairs import TrackPairs
     from training.engine.recipe import Recipe
-    from training.models.encoders.htcl_encoder import HTCLConfig, HTCLEncoder
+    from training.models.encoders.htcl_encoder import HTCLEncoder
 
 MEANING, TASTE = "meaning", "taste"
 
@@ -37,12 +39,10 @@ _Losses = Callable[[Sequence[Projected], Sequence[Tensor]], dict[str, Tensor]]
 
 
 class HTCLStages:
-    """What a model learns from a view.
+    """What a model learns from its view.
 
     Args:
         model: whose stages these are.
-        config: its configuration.
-        view: whose tracks and pairs it learns from.
         recipe: sizes of batches, and the loop.
         generator: draws the batches.
         device: of the model.
@@ -51,13 +51,11 @@ class HTCLStages:
     def __init__(
         self,
         model: HTCLEncoder,
-        config: HTCLConfig,
-        view: AudioTextView,
         recipe: Recipe,
         generator: torch.Generator,
         device: torch.device,
     ) -> None:
-        self._model, self._config, self._view = model, config, view
+        self._model, self._config, self._view = model, model.config, model.view
         self._recipe, self._generator, self._device = recipe, generator, device
 
     def in_order(self) -> tuple[Stage, ...]:
