@@ -120,7 +120,7 @@ class _Judge:
         recalls = text_recall(encoded, DEPTHS)
         found = {f"{name}.recall_at_{depth}": recall for depth, recall in recalls.items()}
         found[f"{name}.taste_recall_at_10"] = pair_recall(encoded.vectors["audio"], self._pairs, 10)
-        outputs = [audio_outputs(model, self._view, rows) for rows in (self._learned, self._test)]
+        outputs = [audio_outputs(model, rows) for rows in (self._learned, self._test)]
         return found | self._probes(name, *outputs)
 
     def neighbours(self) -> dict[str, float]:

@@ -16,13 +16,14 @@ from feature_store.lake.storage import sha256_of
 from tests.benchmarks.support.htcl_measures import pair_recall, pairs_among
 from tests.benchmarks.support.htcl_worlds import ArtistParts
 from training.artifacts.code_version import family_code_version
-from training.data.audio_text import AudioTextData, AudioTextView
+from training.data.audio_text import AudioTextData
 from training.engine.loop import Epoch, deterministic, eval_mode, fit_stage
 from training.engine.recipe import Recipe
 from training.engine.resume import ResumeFile
 from training.engine.stages import Stage
 from training.evaluation.similarity import text_recall
 from training.models.encoders.htcl_encoder import HTCLEncoder
+from training.models.encoders.htcl_stages import HTCLStages
 from training.models.protocols import EncodedTracks
 from training.models.registry import AUDIO_TEXT
 from training.tasks.audio_text import AudioText
@@ -117,7 +118,7 @@ class WorldFits:
 
         with deterministic(self.seed, self.n_threads):
             generator = torch.Generator().manual_seed(self.seed)
-            stages = model.stages(recipe, generator, torch.device("cpu"))
+            stages = HTCLStages(model, recipe, generator, torch.device("cpu")).in_order()
             # Both stages are made, and the generator has drawn nothing yet.
             fit_stage(
                 stages[number],
@@ -150,11 +151,7 @@ def encode(model: HTCLEncoder, tracks: Tensor) -> EncodedTracks:
         return model.encode(tracks)
 
 
-def audio_outputs(model: HTCLEncoder, view: AudioTextView, tracks: Tensor) -> Tensor:
+def audio_outputs(model: HTCLEncoder, tracks: Tensor) -> Tensor:
     """What the audio tower gives, before any projection, shape (n, width)."""
-    blocks = []
     with eval_mode(model):
-        for rows in tracks.split(64):
-            log_mel = view.spectrograms.read(view.audio_rows[rows])
-            blocks.append(model.network.audio(log_mel))
-    return torch.cat(blocks)
+        return torch.cat([model.network.audio(model.log_mel(rows)) for rows in tracks.split(64)])
