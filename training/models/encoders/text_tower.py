@@ -32,10 +32,11 @@ class TextTower(nn.Module):
     Args:
         folder: of a text model of transformers, with its tokenizer.
         pooling: how tokens become one vector.
-        max_tokens: of a text; what is longer is cut, also what is longer than the model reads.
+        max_tokens: of a text; what is longer is cut.
 
     Attributes:
         width: of the vectors.
+        max_tokens: of a text; fewer where the model knows fewer positions.
 
     Raises:
         TextModelError: the folder has no model, or one without a pooler that is asked for.
@@ -59,7 +60,8 @@ class TextTower(nn.Module):
             )
         self.width: int = self.model.config.hidden_size
         self._pooling = pooling
-        self._max_tokens = min(max_tokens, _positions(self.model), self._tokenizer.model_max_length)
+        limits = (max_tokens, _positions(self.model), self._tokenizer.model_max_length)
+        self.max_tokens: int = min(limits)
         self._folder = folder
 
     def forward(self, token_ids: Tensor, is_token: Tensor) -> Tensor:
@@ -90,10 +92,16 @@ class TextTower(nn.Module):
             list(texts),
             padding=True,
             truncation=True,
-            max_length=self._max_tokens,
+            max_length=self.max_tokens,
             return_tensors="pt",
         )
         return found["input_ids"], found["attention_mask"].bool()
+
+    def is_cut(self, text: str) -> bool:
+        """Whether a text has more tokens than the tower reads."""
+        one_more = self.max_tokens + 1
+        found = self._tokenizer(text, truncation=True, max_length=one_more)
+        return len(found["input_ids"]) > self.max_tokens
 
     def trained_parameters(self, n_layers: int) -> list[nn.Parameter]:
         """The parameters of the upper layers and of what lies above them.

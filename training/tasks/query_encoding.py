@@ -1,0 +1,150 @@
+"""Encodes what HTCL's vectors are searched for: a recording, or a sentence.
+
+The model is the version that made the vectors, over a catalogue of the query alone: the night's
+tables are not read, because a vector depends on nothing but its content. It runs on the CPU, where
+one content takes less time than a GPU takes to start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import torch
+
+from feature_store.settings import Night
+from feature_store.tables.runs import RUN_MODELS
+from training.artifacts import model_registry, upstream
+from training.artifacts.model_registry import NoModelError
+from training.config import recipe_from_json
+from training.data.audio_text import AudioTextView
+from training.data.content import EncoderChangedError
+from training.data.graph import Edges
+from training.data.spectrograms import Spectrograms
+from training.data.track_pairs import TrackPairs
+from training.engine.loop import eval_mode
+from training.models.encoders.htcl_encoder import HTCLEncoder
+from training.tasks.audio_text import AudioText
+from training.tasks.vector_search import checked_sentence
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from feature_store.settings import Settings
+    from training.artifacts.model_registry import ModelRow
+    from training.tasks.vector_search import NightVectors
+
+_CPU = torch.device("cpu")
+_QUERY = torch.tensor([0])  # the only track of the view
+_RUN_ID = "search"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedSentence:
+    """A sentence's vector.
+
+    Attributes:
+        vector: shape (dim,).
+        max_tokens: what the model reads of a text.
+        is_cut: whether the sentence has more tokens than that.
+    """
+
+    vector: NDArray[np.float32]
+    max_tokens: int
+    is_cut: bool
+
+
+def audio_vector(
+    settings: Settings, vectors: NightVectors, log_mel: bytes, mel_version: str
+) -> NDArray[np.float32]:
+    """The vector of a recording, shape (dim,).
+
+    Args:
+        settings: name the lake with the model.
+        vectors: what it will be compared with.
+        log_mel: as feat_mel holds it.
+        mel_version: the encoder identity of that spectrogram.
+
+    Raises:
+        EncoderChangedError: the model learned from spectrograms of another preprocessing.
+        NoModelError, CheckpointError: the model is gone, or not what its row names.
+    """
+    row, night = _row_of(settings, vectors)
+    learned = upstream.learned_features(row).get("feat_mel", mel_version)
+    if learned != mel_version:
+        raise EncoderChangedError(
+            f"feat_mel: this machine makes spectrograms by {mel_version}, the model "
+            f"{row.model_version} learned from {learned}; search on a machine with the versions of "
+            "the night, or train again (--retrain always)"
+        )
+    model = _model(night, row, log_mel, mel_version, "")
+    with eval_mode(model):
+        vector: NDArray[np.float32] = model.audio_vectors(_QUERY)[0].numpy()
+    return vector
+
+
+def sentence_vector(settings: Settings, vectors: NightVectors, sentence: str) -> EncodedSentence:
+    """The vector of a sentence in any language that the text model knows.
+
+    Raises:
+        EmptySentenceError: it has no word.
+        NoModelError, CheckpointError: the model is gone, or not what its row names.
+    """
+    text = checked_sentence(sentence)
+    row, night = _row_of(settings, vectors)
+    model = _model(night, row, None, "", text)
+    with eval_mode(model):
+        vector: NDArray[np.float32] = model.text_vectors(_QUERY)[0].numpy()
+    tower = model.network.text
+    return EncodedSentence(vector, tower.max_tokens, is_cut=tower.is_cut(text))
+
+
+def _row_of(settings: Settings, vectors: NightVectors) -> tuple[ModelRow, Night]:
+    """The newest row of the model that made the vectors."""
+    night = Night(vectors.as_of, _RUN_ID, settings)
+    rows = [
+        row
+        for row in model_registry.rows_of(night, AudioText.name)
+        if (row.family, row.model_version) == (vectors.family, vectors.model_version)
+    ]
+    if not rows:
+        raise NoModelError(
+            f"{RUN_MODELS.name}: no row of {vectors.family} {vectors.model_version}, which made "
+            f"the vectors of {vectors.as_of}; run that night again"
+        )
+    return max(rows, key=lambda row: row.recorded_at_utc), night
+
+
+def _model(
+    night: Night, row: ModelRow, log_mel: bytes | None, mel_version: str, text: str
+) -> HTCLEncoder:
+    """The model over a catalogue of one track, which has this recording or this text."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    recipe = recipe_from_json(row.config_json)
+    # Compiling takes longer than encoding one content without it.
+    recipe = replace(recipe, model=replace(recipe.model, is_compiled=False))
+    state = model_registry.read_state(night, row)
+    model = AudioText().from_state(state, recipe, _view(log_mel, mel_version, text), {}, _CPU)
+    if not isinstance(model, HTCLEncoder):
+        raise AssertionError  # noqa: TRY004  only HTCL writes vectors
+    return model
+
+
+def _view(log_mel: bytes | None, mel_version: str, text: str) -> AudioTextView:
+    nothing = torch.zeros(0, dtype=torch.int64)
+    stored = [] if log_mel is None else [log_mel]
+    return AudioTextView(
+        content={},
+        spectrograms=Spectrograms({}, pa.chunked_array([pa.array(stored, pa.binary())])),
+        mel_version=mel_version,
+        audio_rows=torch.tensor([-1 if log_mel is None else 0]),
+        texts=(text,),
+        copies=torch.tensor([0]),
+        is_learned=torch.tensor([False]),
+        pairs=TrackPairs(nothing, nothing, nothing, nothing),
+        liked=Edges(nothing, nothing),
+    )
