@@ -16,6 +16,7 @@ from jobs.encoders.image import image_file
 DECODERS: dict[str, Decoder] = {
     "audio": audio_file.decode,
     "recording": recording.decode,
+    "recording_excerpts": recording.decode_without_loudness,
     "square_image": image_file.decode,
     "image": image_file.decode_whole,
 }

@@ -6,25 +6,21 @@ The browser loads nothing: styles, charts, covers and audio excerpts are inside 
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import structlog
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from feature_store.lake.storage import open_storage
 from feature_store.privacy.suppression import erasure_guard
 from jobs.report.collect import ReportContent, collect
-from jobs.report.formatting import FILTERS
+from jobs.report.rendering import render
 
 if TYPE_CHECKING:
     from feature_store.settings import Night
 
 LOG = structlog.get_logger()
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _TEMPLATE = "report.html.j2"
 
 
@@ -48,20 +44,4 @@ def write_report(night: Night, *, now: datetime) -> str:
 
 def render_report(content: ReportContent, *, now: datetime) -> str:
     """Render the page as HTML; every value from the tables is escaped."""
-    # autoescape=True for every template: Jinja's choice by file name does not know ".j2".
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
-    return environment.get_template(_TEMPLATE).render(
-        report=content, now=now, style=_asset("report.css"), script=_asset("report.js")
-    )
-
-
-def _asset(name: str) -> Markup:
-    """Read a file of the templates folder as markup that needs no escaping."""
-    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704  never from outside
+    return render(_TEMPLATE, report=content, now=now)
