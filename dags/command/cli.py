@@ -20,6 +20,7 @@ from dags.command.printed_text import print_line, shown, ticked
 from dags.command.privacy import erase
 from dags.command.publication import publish, published, report, rollback, waive
 from dags.command.row_printing import Format, print_rows
+from dags.command.search import find, similar
 from dags.command.settings_table import settings
 from dags.policy.error_hints import with_hint
 from feature_store import extras
@@ -156,6 +157,7 @@ def read(
     ] = Format.TABLE,
     limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 20,
     user: Annotated[str | None, typer.Option(help="Only rows of this user id.")] = None,
+    track: Annotated[str | None, typer.Option(help="Only rows of this track id.")] = None,
 ) -> None:
     """Print rows of a published table as readers see it now."""
     import pyarrow.compute as pc
@@ -173,6 +175,10 @@ def read(
                 f"{table}: no user is called {user!r} in the run of {snapshot.as_of}; check the "
                 "id; ids are as in core_users"
             )
+    if track is not None:
+        if "track_id" not in rows.column_names:
+            raise typer.BadParameter(f"{table} has no track_id", param_hint="--track")
+        rows = rows.filter(pc.equal(rows["track_id"], track))
     print_rows(rows.slice(0, limit).to_pylist(), output)
 
 
@@ -186,6 +192,8 @@ for command in (
     models,
     promote,
     demote,
+    similar,
+    find,
     settings,
 ):
     app.command()(command)

@@ -32,7 +32,7 @@ COLUMNS = (
 _MAX_LISTED = 10  # tracks that a message names
 _MAX_SHOWN = 80  # characters of what was asked for
 _MAX_COMPARED = 20_000  # ids and titles that are compared letter by letter
-_LENGTH_TOLERANCE = 3  # characters by which a misspelt title may be longer or shorter
+_LENGTH_TOLERANCE = 4  # characters by which a misspelt title may be longer or shorter
 _CLOSE_RATIO = 0.6  # of equal letters, see difflib
 
 

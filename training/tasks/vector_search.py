@@ -83,7 +83,7 @@ class NightVectors:
     ) -> list[Match]:
         """The tracks whose vectors that count are nearest to a track's; never the track itself.
 
-        The rule of rec_similar_tracks, so both give the same order.
+        The rule of rec_similar_tracks, which rounds cosines to four digits before it orders them.
 
         Args:
             track_id: what the others are compared with.
@@ -98,7 +98,23 @@ class NightVectors:
         cosines = _cosines(rows["track_vector"], query)
         return _best(rows["track_id"], cosines, rows["vector_kind"].to_pylist(), n_matches)
 
-    def nearest_to_vector(
+    def nearest_to_recording(
+        self, query: NDArray[np.float32], *, among: Collection[str], n_matches: int
+    ) -> list[Match]:
+        """The tracks whose recordings are nearest; those without one are not compared.
+
+        Args:
+            query: of a recording, by the model of this version, shape (dim,).
+            among: ids that may be found.
+            n_matches: how many at most.
+        """
+        rows = self._among(among)
+        cosines = self._audio_cosines(rows, query)
+        has_audio = ~np.isnan(cosines)
+        found = rows["track_id"].filter(pa.array(has_audio))
+        return _best(found, cosines[has_audio], ["audio"] * len(found), n_matches)
+
+    def nearest_to_sentence(
         self, query: NDArray[np.float32], *, among: Collection[str], n_matches: int
     ) -> list[Match]:
         """The tracks whose recordings are nearest; of a track without one its text is compared.
@@ -108,23 +124,28 @@ class NightVectors:
         how many standard deviations a cosine lies above the mean of its kind.
 
         Args:
-            query: of a recording or a sentence, by the model of this version, shape (dim,).
+            query: of a sentence, by the model of this version, shape (dim,).
             among: ids that may be found.
             n_matches: how many at most.
         """
         rows = self._among(among)
-        of_audio = self._cosines_of_keys(FEAT_HTCL_AUDIO, "content_hash", rows["audio_hash"], query)
+        of_audio = self._audio_cosines(rows, query)
         of_text = self._cosines_of_keys(FEAT_HTCL_TEXT, "text_sha256", rows["text_sha256"], query)
         has_audio = ~np.isnan(of_audio)
         cosines = np.where(has_audio, of_audio, of_text)
         is_found = ~np.isnan(cosines)
         kinds = np.where(has_audio, "audio", "text")[is_found]
-        track_ids = rows["track_id"].filter(pa.array(is_found))
         found = cosines[is_found]
         scores = np.zeros(len(found), np.float64)
         for kind in ("audio", "text"):
             scores[kinds == kind] = _standard_scores(found[kinds == kind])
+        track_ids = rows["track_id"].filter(pa.array(is_found))
         return _best(track_ids, found, kinds.tolist(), n_matches, scores)
+
+    def n_without_recording(self, among: Collection[str]) -> int:
+        """How many of these tracks a recording is not compared with."""
+        hashes = self._among(among)["audio_hash"]
+        return len(set(among)) - (len(hashes) - int(hashes.null_count))
 
     def _row(self, track_id: str) -> pa.Table:
         found = self.rows.filter(pc.equal(self.rows["track_id"], track_id))
@@ -139,6 +160,9 @@ class NightVectors:
     def _among(self, track_ids: Collection[str]) -> pa.Table:
         listed = pa.array(sorted(track_ids), pa.string())
         return self.rows.filter(pc.is_in(self.rows["track_id"], value_set=listed))
+
+    def _audio_cosines(self, rows: pa.Table, query: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._cosines_of_keys(FEAT_HTCL_AUDIO, "content_hash", rows["audio_hash"], query)
 
     def _cosines_of_keys(
         self, table: Table, key_column: str, keys: pa.ChunkedArray, query: NDArray[np.float32]

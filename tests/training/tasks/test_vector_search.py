@@ -89,11 +89,11 @@ def test_a_track_is_compared_by_the_vectors_that_count_and_never_with_itself(wor
     assert found == [Match("d", 0.8, "fused"), Match("b", 0.6, "fused"), Match("c", -1.0, "text")]
 
 
-def test_a_recording_is_compared_with_recordings_and_with_texts_of_tracks_without_one(world):
+def test_a_sentence_is_compared_with_recordings_and_with_texts_of_tracks_without_one(world):
     """(2, 0): audio of a (1, 0) 1, of d (4, 3) .8, of b (0, 2) 0: mean .6, d above it, b below. The only text is at its mean."""
     query = np.array([2, 0], np.float32)
 
-    found = world.write().nearest_to_vector(query, among=IDS, n_matches=9)
+    found = world.write().nearest_to_sentence(query, among=IDS, n_matches=9)
 
     assert found == [
         Match("a", 1.0, "audio"),
@@ -101,6 +101,18 @@ def test_a_recording_is_compared_with_recordings_and_with_texts_of_tracks_withou
         Match("c", 0.6, "text"),
         Match("b", 0.0, "audio"),
     ]
+
+
+def test_a_recording_is_compared_with_recordings_alone(world):
+    """As above without c, which has a text and is counted as left out."""
+    vectors, query = world.write(), np.array([2, 0], np.float32)
+
+    found = vectors.nearest_to_recording(query, among=IDS, n_matches=9)
+
+    assert found == [Match("a", 1.0, "audio"), Match("d", 0.8, "audio"), Match("b", 0.0, "audio")]
+    assert vectors.n_without_recording(IDS) == 1
+    assert vectors.n_without_recording(["a", "no vector at all"]) == 1
+    assert vectors.n_without_recording([]) == 0
 
 
 def test_texts_that_are_nearer_than_any_recording_do_not_come_first_for_that(world):
@@ -117,7 +129,7 @@ def test_texts_that_are_nearer_than_any_recording_do_not_come_first_for_that(wor
         "z": Stored([1, 0], text=[4, 3]),
     }
 
-    found = world.write(tracks).nearest_to_vector(
+    found = world.write(tracks).nearest_to_sentence(
         np.array([1, 0], np.float32), among=tracks, n_matches=6
     )
 
@@ -132,11 +144,11 @@ def test_only_some_tracks_may_be_found_and_only_so_many(world):
     assert [one.track_id for one in vectors.nearest_to_track("a", among="abc", n_matches=1)] == [
         "b"
     ]
-    assert [one.track_id for one in vectors.nearest_to_vector(query, among="bd", n_matches=1)] == [
-        "d"
-    ]
+    assert [
+        one.track_id for one in vectors.nearest_to_sentence(query, among="bd", n_matches=1)
+    ] == ["d"]
     assert vectors.nearest_to_track("a", among=["a"], n_matches=5) == []
-    assert vectors.nearest_to_vector(query, among=[], n_matches=5) == []
+    assert vectors.nearest_to_sentence(query, among=[], n_matches=5) == []
 
 
 def test_vectors_of_another_version_are_not_compared(world):
@@ -147,7 +159,7 @@ def test_vectors_of_another_version_are_not_compared(world):
     vectors = world.write(version="v1")
 
     assert vectors.model_version == "v1"
-    found = vectors.nearest_to_vector(np.array([1, 0], np.float32), among=IDS, n_matches=2)
+    found = vectors.nearest_to_sentence(np.array([1, 0], np.float32), among=IDS, n_matches=2)
     assert [(one.track_id, one.cosine) for one in found] == [("a", 1.0), ("d", 0.8)]
 
 
