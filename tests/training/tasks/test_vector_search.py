@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -40,11 +40,10 @@ TRACKS = {
 
 
 @dataclass
-class World:
+class StoredNight:
     """Writes vectors of a version for a night."""
 
     night: object
-    rows: list = field(default_factory=list)
 
     def write(self, tracks=TRACKS, version="v1"):
         lake, day = self.night.settings.lake, self.night.as_of
@@ -79,7 +78,7 @@ class World:
 
 @pytest.fixture
 def world(night):
-    return World(night)
+    return StoredNight(night)
 
 
 def test_a_track_is_compared_by_the_vectors_that_count_and_never_with_itself(world):

@@ -115,6 +115,20 @@ def test_padding_says_nothing(folder):
     torch.testing.assert_close(padded, text(ids[:, :3], torch.ones(1, 3, dtype=torch.bool)))
 
 
+@pytest.mark.parametrize("kind", [TextTower, FrozenTextTower])
+def test_a_text_is_cut_at_the_positions_of_its_model(folder, kind):
+    """The model has 32, two of which are the marks of beginning and end; 64 are allowed."""
+    text = kind(folder, "mean", max_tokens=64).eval()
+
+    assert text.max_tokens == 32
+    assert not text.is_cut("night " * 30)
+    assert text.is_cut("night " * 31)
+    vectors = [text(*text.tokens(["night " * n_words])) for n_words in (30, 31, 500)]
+    torch.testing.assert_close(vectors[0], vectors[2])
+    torch.testing.assert_close(vectors[1], vectors[2])
+    assert kind(folder, "mean", max_tokens=8).max_tokens == 8
+
+
 def test_the_pooler_s_output_is_the_vector_where_it_is_asked_for(folder):
     text = TextTower(folder, "pooler").eval()
     ids, is_token = torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.bool)
