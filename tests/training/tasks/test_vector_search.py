@@ -46,8 +46,11 @@ class StoredNight:
     night: object
 
     def write(self, tracks=TRACKS, version="v1"):
-        lake, day = self.night.settings.lake, self.night.as_of
-        of_version = {"family": "htcl", "model_version": version}
+        self.write_contents(tracks, version)
+        return self.write_tracks(tracks, version)
+
+    def write_contents(self, tracks, version):
+        lake, of_version = self.night.settings.lake, {"family": "htcl", "model_version": version}
         for table, key, vector, part in (
             (FEAT_HTCL_AUDIO, "content_hash", "audio_vector", "audio"),
             (FEAT_HTCL_TEXT, "text_sha256", "text_vector", "text"),
@@ -58,6 +61,9 @@ class StoredNight:
                 if getattr(one, part) is not None
             ]
             append(lake, table, pa.Table.from_pylist(rows, table.arrow_schema))
+
+    def write_tracks(self, tracks, version):
+        lake, day = self.night.settings.lake, self.night.as_of
         rows = [
             {
                 "as_of_date": day,
@@ -67,7 +73,8 @@ class StoredNight:
                 "vector_kind": one.kind,
                 "track_vector": one.track,
                 "run_id": "r",
-                **of_version,
+                "family": "htcl",
+                "model_version": version,
             }
             for name, one in tracks.items()
         ]
@@ -151,15 +158,20 @@ def test_only_some_tracks_may_be_found_and_only_so_many(world):
 
 
 def test_vectors_of_another_version_are_not_compared(world):
-    """The first version has the query's very vector for each track; the night's slice is of the second."""
+    """Versions before and after have the query's very vector for each track; the night's slice is of v1."""
     same = {name: Stored([1, 0], audio=[1, 0], text=[1, 0]) for name in IDS}
-    world.write(same, version="v0")
+    for version, tracks in (("v0", same), ("v1", TRACKS), ("v2", same)):
+        world.write_contents(tracks, version)
 
-    vectors = world.write(version="v1")
+    vectors = world.write_tracks(TRACKS, "v1")
 
     assert vectors.model_version == "v1"
-    found = vectors.nearest_to_sentence(np.array([1, 0], np.float32), among=IDS, n_matches=2)
-    assert [(one.track_id, one.cosine) for one in found] == [("a", 1.0), ("d", 0.8)]
+    query = np.array([1, 0], np.float32)
+    for found in (
+        vectors.nearest_to_recording(query, among="ab", n_matches=2),
+        vectors.nearest_to_sentence(query, among="ab", n_matches=2),
+    ):
+        assert [(one.track_id, one.cosine) for one in found] == [("a", 1.0), ("b", 0.0)]
 
 
 def test_copies_come_by_id(world):
