@@ -86,11 +86,11 @@ def test_a_killed_training_of_two_stages_gives_the_model_of_one_that_was_not(
             4 + n_final,
         ),
     ):
-        code = exit_code_of(train_until_killed, htcl_night, losses, call)
+        exit_code = exit_code_of(train_until_killed, htcl_night, losses, call)
 
         seed = htcl_night.settings.seed
         left = {file.stem.replace(f"-{seed}", "") for file in fits.rglob("*.pt")}
-        assert (code, left) == (-SIGKILL, files)
+        assert (exit_code, left) == (-SIGKILL, files)
         again, epochs = epochs_of(monkeypatch, htcl_night)
         assert again == expected
         assert epochs == in_full[n_left_out:]
@@ -109,9 +109,9 @@ def test_a_killed_fill_of_a_new_version_leaves_the_old_one_whole(htcl_night):
     other = worlds.htcl_night(htcl_night, seed=99)
     new = train.train(other, TASK, retrain="always").model_version
 
-    code = exit_code_of(predict_until_killed, other, 2)
+    exit_code = exit_code_of(predict_until_killed, other, 2)
 
-    assert code == -SIGKILL
+    assert exit_code == -SIGKILL
     assert {row["model_version"] for row in slice_before} == {old}
     assert rows(other, FEAT_TRACK_HTCL) == slice_before
     assert versions(other) == {old: N_TRACKS, new: 10}
