@@ -44,7 +44,7 @@ class HTCLConfig:
     max_tokens: int = 64  # [ours]
     dropout: float = 0.1
     encoder_rate: float = 0.1  # of both encoders in stage 2, and of the text's in stage 1
-    min_pairs: int = 100  # [ours] distinct pairs without which there is no stage 2
+    min_pairs: int = 100  # [ours] without which there is no stage 2
     min_liked_pairs: int = 1_000  # [ours] liked pairs from which the others do not count
     epoch_pairs: int = 0  # [ours] that an epoch draws; 0: as many as stage 1 has tracks
     popularity_power: float = 0.5  # [ours] see popularity_weights
