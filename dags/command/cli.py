@@ -170,15 +170,12 @@ def read(
         if "user_id" not in rows.column_names:
             raise typer.BadParameter(f"{table} has no user_id", param_hint="--user")
         rows = rows.filter(pc.equal(rows["user_id"], user))
-        if not rows.num_rows and not _is_known(snapshot, user):
-            raise LookupError(
-                f"{table}: no user is called {user!r} in the run of {snapshot.as_of}; check the "
-                "id; ids are as in core_users"
-            )
+        if not rows.num_rows:
+            _check_known(snapshot, table, "user", user)
     if track is not None:
-        if "track_id" not in rows.column_names:
-            raise typer.BadParameter(f"{table} has no track_id", param_hint="--track")
-        rows = rows.filter(pc.equal(rows["track_id"], track))
+        rows = rows.filter(pc.equal(rows["track_id"], track))  # every published table has tracks
+        if not rows.num_rows:
+            _check_known(snapshot, table, "track", track)
     print_rows(rows.slice(0, limit).to_pylist(), output)
 
 
@@ -234,13 +231,22 @@ app.add_typer(exports.app, name="export")
 app.add_typer(landing.app, name="landing")
 
 
-def _is_known(snapshot: Snapshot, user: str) -> bool:
-    """Whether core_users has the user on the snapshot's day."""
-    from feature_store.lake.arrow_io import read_table
-    from feature_store.tables.core import CORE_USERS
+def _check_known(snapshot: Snapshot, table: str, kind: str, name: str) -> None:
+    """Refuse the id of a user or a track that the core table lacks on the snapshot's day.
 
-    known = read_table(snapshot.lake, CORE_USERS, as_of=snapshot.as_of, columns=["user_id"])
-    return user in known["user_id"].to_pylist()
+    Raises:
+        LookupError: it lacks the id, so `table` is not merely without a row of it.
+    """
+    from feature_store.lake.arrow_io import read_table
+    from feature_store.tables.core import CORE_TRACKS, CORE_USERS
+
+    column, core = f"{kind}_id", {"user": CORE_USERS, "track": CORE_TRACKS}[kind]
+    known = read_table(snapshot.lake, core, as_of=snapshot.as_of, columns=[column])
+    if name not in known[column].to_pylist():
+        raise LookupError(
+            f"{table}: no {kind} is called {name!r} in the run of {snapshot.as_of}; check the id; "
+            f"ids are as in {core.name}"
+        )
 
 
 def _run_night(as_of: date, conf: dict[str, str], console: Console, *, as_json: bool) -> None:

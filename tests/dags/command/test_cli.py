@@ -198,18 +198,19 @@ def test_an_unknown_user_is_an_error_and_a_user_without_rows_is_not(nights):
 
 
 def test_rows_print_for_one_track(nights):
-    """A table without tracks is wrong usage."""
+    """An id that the catalogue lacks is an error, as that of a user is."""
     found = evensong("read", "rec_similar_tracks", "--format", "json", lake=nights.lake)
-    track = json.loads(found.stdout)[0]["track_id"]
+    track = json.loads(found.stdout)[-1]["track_id"]
 
     of_track = evensong(
         "read", "rec_similar_tracks", "--format", "json", "--track", track, lake=nights.lake
     )
-    without_tracks = evensong("read", "run_quality", "--track", track, lake=nights.lake)
+    unknown = evensong("read", "rec_similar_tracks", "--track", "no-such-track", lake=nights.lake)
 
     assert {row["track_id"] for row in json.loads(of_track.stdout)} == {track}
-    assert without_tracks.returncode == 2
-    assert "has no track_id" in without_tracks.stderr
+    assert unknown.returncode == 1
+    assert "no track is called 'no-such-track'" in unknown.stderr
+    assert "core_tracks" in unknown.stderr
 
 
 def test_an_export_is_private_even_when_the_file_existed(nights, tmp_path):
