@@ -52,7 +52,7 @@ def fill(
     _write(lake, core.CORE_LISTEN_COUNTS, as_of, [])
     _write(lake, core.CORE_TAGS, as_of, [])
     for table, (column, n_columns) in EMBEDDINGS.items():
-        rows = [_vector(table, column, number, n_columns) for number in range(len(TRACKS))]
+        rows = [vector(table, column, number, n_columns) for number in range(len(TRACKS))]
         _write(lake, table, as_of, rows)
     _write(lake, features.FEAT_MEL, as_of, [spectrogram(number) for number in range(len(TRACKS))])
     _write(lake, features.FEAT_TRACK_TEXTS, as_of, [_text(number) for number in range(len(TRACKS))])
@@ -190,7 +190,7 @@ def name_encoders(lake: str, as_of: date, encoder_ids: Mapping[Table, str]) -> N
     _write(lake, features.FEAT_ENCODERS, as_of, rows)
 
 
-def _vector(table: Table, column: str, number: int, n_columns: int) -> dict[str, object]:
+def vector(table: Table, column: str, number: int, n_columns: int) -> dict[str, object]:
     """Even and odd tracks lie on different sides."""
     side = 1.0 if number % 2 else -1.0
     return {

@@ -89,7 +89,7 @@ def _write_recordings(night: Night) -> None:
         has_audio = number != NO_RECORDING
         tracks.append(
             {
-                **sample._track(number),
+                **sample.track(number),
                 "title": TITLES[number],
                 "audio_hash": found.content_hash if has_audio else None,
                 "audio_uri": path if has_audio else None,
@@ -100,7 +100,7 @@ def _write_recordings(night: Night) -> None:
         spectrograms.append(
             {**content, **identity, "log_mel": found.log_mel, "mel_frame_count": 32}
         )
-        vector = sample._vector(FEAT_AUDIO, "audio_embedding", number, 4)
+        vector = sample.vector(FEAT_AUDIO, "audio_embedding", number, 4)
         features.append({**vector, **content, "tempo_bpm": 100.0 + number})
     for table, rows in ((CORE_TRACKS, tracks), (FEAT_MEL, spectrograms), (FEAT_AUDIO, features)):
         append(lake, table, pa.Table.from_pylist(rows, table.arrow_schema))
