@@ -117,6 +117,13 @@ def shuffled(positions: Tensor, generator: torch.Generator) -> Tensor:
     return positions[torch.randperm(len(positions), generator=generator)]
 
 
+def spread(positions: Tensor, n: int) -> Tensor:
+    """At most `n` of some positions, evenly spread over them."""
+    if len(positions) <= n:
+        return positions
+    return positions[torch.arange(n) * len(positions) // n]
+
+
 def popularity_weights(tracks: Tensor, power: float) -> Tensor:
     """A weight for each pair, so that the second tracks of few listeners are not drowned.
 

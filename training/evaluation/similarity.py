@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from training.data.interactions import Pairs
+from training.data.track_batches import spread
 from training.engine.loop import eval_mode
 from training.evaluation import metrics
 from training.evaluation.eval_result import EvalResult
@@ -154,13 +155,6 @@ def text_recall(both: EncodedTracks, depths: Sequence[int]) -> dict[int, float]:
         ranks.append(is_before.sum(dim=1))
     both_ways = torch.cat(ranks)
     return {depth: float((both_ways < depth).double().mean()) for depth in depths}
-
-
-def spread(positions: Tensor, n: int) -> Tensor:
-    """At most `n` of some positions, evenly spread over them."""
-    if len(positions) <= n:
-        return positions
-    return positions[torch.arange(n) * len(positions) // n]
 
 
 def _rows(matrix: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from tests.benchmarks.support.htcl_measures import pair_recall, pairs_among
 from tests.benchmarks.support.htcl_worlds import ArtistParts
 from training.artifacts.code_version import family_code_version
 from training.data.audio_text import AudioTextData
-from training.engine.loop import Epoch, deterministic, eval_mode, fit_stage
+from training.engine.loop import Epoch, Pace, deterministic, eval_mode, fit_stage
 from training.engine.recipe import Recipe
 from training.engine.resume import ResumeFile
 from training.engine.stages import Stage
@@ -103,7 +103,7 @@ class WorldFits:
         folder.mkdir(parents=True, exist_ok=True)
         last = time.monotonic()
 
-        def tell(epoch: Epoch) -> None:
+        def tell(epoch: Epoch, _pace: Pace) -> None:
             nonlocal last
             now = time.monotonic()
             spent = self.seconds(variant) + now - last

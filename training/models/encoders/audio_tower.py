@@ -6,6 +6,7 @@ their public code. Choices that neither tells are marked [ours].
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,8 @@ from training.data.spectrograms import N_MELS
 
 KERNELS, STRIDE = (5, 3, 3), 2
 POSITION_KERNEL = 31
+
+_NO_DEVIATION = 1e-3  # of values near 1: what float16 rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ class AudioTower(nn.Module):
     The time steps go from 1,251 to 624, 311 and 155; with the class token there are 156 tokens,
     whose mean is the vector.
 
+    Each band is standardised by what `learn_bands` was given [ours]: of a clip of half a minute
+    three quarters are padding, whose distance from the sound is nearly all that its standardisation
+    leaves, and convolutions need many epochs to see differences between bands again.
+
     Args:
         size: widths and numbers of layers.
         dropout: share of values that are dropped.
@@ -55,11 +62,16 @@ class AudioTower(nn.Module):
             checkpointing): less memory, a third more time.
     """
 
+    band_mean: Tensor
+    band_deviation: Tensor
+
     def __init__(
         self, size: TowerSize, dropout: float = 0.1, *, recomputes_layers: bool = False
     ) -> None:
         super().__init__()
         self._recomputes_layers = recomputes_layers
+        self.register_buffer("band_mean", torch.zeros(N_MELS))
+        self.register_buffer("band_deviation", torch.ones(N_MELS))
         sizes = (N_MELS, size.channels, size.channels)
         self.convolutions = nn.ModuleList(
             _StridedConvolution(n_in, size.channels, kernel)
@@ -87,15 +99,42 @@ class AudioTower(nn.Module):
                 tokens = layer(tokens)
         return tokens.mean(dim=1)
 
+    def learn_bands(self, log_mels: Iterable[Tensor]) -> None:
+        """Take each band's mean and deviation from some spectrograms, shape (n, 1251, 128) each."""
+        mean, deviation = band_statistics(log_mels)
+        self.band_mean.copy_(mean)
+        self.band_deviation.copy_(deviation)
+
     def tokens(self, log_mel: Tensor) -> Tensor:
         """What the Transformer reads: the class token and the steps, (batch, 156, width)."""
-        steps = log_mel.transpose(1, 2)  # (batch, bands, time)
+        standardised = (log_mel - self.band_mean) / self.band_deviation
+        steps = standardised.transpose(1, 2)  # (batch, bands, time)
         for convolution in self.convolutions:
             steps = convolution(steps)
         tokens = self.into_width(steps.transpose(1, 2))
         tokens = self.before_layers(tokens + self.positions(tokens))
         first = self.class_token.to(tokens.dtype).expand(len(tokens), 1, -1)
         return torch.cat([first, tokens], dim=1)
+
+
+def band_statistics(log_mels: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each band over the frames that sound, shape (128,) each.
+
+    A frame that is at its clip's floor in every band is padding or silence. Bands without any
+    difference, as those of silence are, keep their scale.
+
+    Args:
+        log_mels: blocks of spectrograms, shape (n, 1251, 128) each.
+    """
+    n_frames, total, squares = 0, *torch.zeros(2, N_MELS, dtype=torch.float64)
+    for block in log_mels:
+        floor = block.amin(dim=(1, 2), keepdim=True)
+        sounding = block[(block > floor).any(dim=2)].double()
+        n_frames += len(sounding)
+        total, squares = total + sounding.sum(dim=0), squares + (sounding**2).sum(dim=0)
+    mean = total / max(1, n_frames)
+    deviation = (squares / max(1, n_frames) - mean**2).clamp(min=0).sqrt()
+    return mean.float(), deviation.where(deviation > _NO_DEVIATION, 1.0).float()
 
 
 class _StridedConvolution(nn.Module):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from training.data.track_batches import MusicBatches, popularity_weights, shuffled
+from training.data.track_batches import MusicBatches, popularity_weights, shuffled, spread
 from training.engine.in_pieces import backward_in_pieces
 from training.engine.optimisers import ParameterGroup
 from training.engine.stages import Stage
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from training.models.encoders.htcl_encoder import HTCLEncoder
 
 MEANING, TASTE = "meaning", "taste"
+
+_BANDS_OF = 512
+"""Recordings by which the bands are standardised; more change nothing."""
+_READ_AT_ONCE = 64
 
 _Content = tuple[Tracks, ...]
 """The tracks of a batch; of pairs those before, and those that were finished."""
@@ -60,7 +64,7 @@ class HTCLStages:
 
     def in_order(self) -> tuple[Stage, ...]:
         """Stage 1 over tracks with both modalities, stage 2 over pairs of them if there are any."""
-        both = self._view.has_audio & self._view.has_text & self._view.is_learned
+        both = self._learned()
         network, slow = self._model.network, self._config.encoder_rate
         text = network.text.trained_parameters(self._config.text_layers)
         audio = list(network.audio.parameters())
@@ -121,8 +125,16 @@ class HTCLStages:
         return _Draws(positions, weights, min(len(pairs), at_most))
 
     def _begin(self, name: str) -> None:
-        """The heads of the stage count from its first epoch on."""
+        """The heads of the stage count from its first epoch on; stage 1 sees how bands differ."""
         self._model.knows_taste.fill_(int(name == TASTE))
+        if name == MEANING:
+            sample = spread(self._learned().nonzero().squeeze(1), _BANDS_OF)
+            blocks = sample.split(_READ_AT_ONCE)
+            self._model.network.audio.learn_bands(self._model.log_mel(rows) for rows in blocks)
+
+    def _learned(self) -> Tensor:
+        """Tracks that stage 1 learns from, shape (n_tracks,) bool."""
+        return self._view.has_audio & self._view.has_text & self._view.is_learned
 
     def _read(self, positions: Tensor) -> _Content:
         """Tracks of one side, or of both sides of pairs."""
