@@ -1,0 +1,130 @@
+"""Figures and table rows of retrieval among held-out music, with intervals that draw tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tests.benchmarks.support.htcl_real_fits import RealFit
+from tests.benchmarks.support.htcl_real_retrieval import DEPTHS, Recalls
+from tests.benchmarks.support.htcl_real_split import Part, RealMusic
+from tests.benchmarks.support.htcl_real_vectors import WindowVectors
+from tests.benchmarks.support.record import interval_figures
+from training.evaluation.significance import Difference, paired_difference
+
+HEADER = [
+    "vectors", "size", "learned from", "same track @1 / @5 / @10", "@10 [95 %]", "less MusiCNN's [95 %]",
+    "same album @1 / @5 / @10", "@10 [95 %]", "title → audio @1 / @5 / @10", "@10 [95 %]",
+]  # fmt: skip
+FIT_HEADER = ["size", "learned from", "rate", "validation", "best epoch", "epochs", "note"]
+SAME_TRACK, SAME_ALBUM, TITLE_TO_AUDIO = TASKS = ("same_track", "same_album", "title_to_audio")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retrieval:
+    """Recalls of one kind of vectors.
+
+    Attributes:
+        recalls: by task; vectors that no text has lack TITLE_TO_AUDIO.
+    """
+
+    vectors: WindowVectors
+    recalls: Mapping[str, Recalls]
+
+    def interval(self, task: str, seed: int) -> Difference:
+        """Mean recall@10 over tracks."""
+        ours = self.recalls[task][10]
+        return paired_difference([ours], [torch.zeros_like(ours)], np.random.default_rng(seed))
+
+    def gain_over(self, other: Retrieval, seed: int) -> Difference:
+        """Mean over tracks of what recall@10 of the same track is above that of other vectors."""
+        ours, theirs = (one.recalls[SAME_TRACK][10] for one in (self, other))
+        return paired_difference([ours], [theirs], np.random.default_rng(seed))
+
+
+def pool_figures(music: RealMusic) -> dict[str, float]:
+    """Tracks and windows of each part, and recalls of a random order of both pools."""
+    figures: dict[str, float] = {}
+    for part in Part:
+        name = part.name.lower()
+        figures[f"real.{name}_tracks"] = int((music.parts == part).sum())
+        figures[f"real.{name}_windows"] = len(music.windows(part))
+    n_pool = figures["real.held_out_tracks"]
+    for depth in DEPTHS:
+        figures[f"real.chance_recall_at_{depth}"] = min(1.0, depth / n_pool)
+        figures[f"real.chance_same_album_recall_at_{depth}"] = min(1.0, depth / (n_pool - 1))
+    return figures
+
+
+def retrieval_figures(found: Sequence[Retrieval], seed: int) -> dict[str, float]:
+    """Recalls and intervals of each kind of vectors; the first one is MusiCNN's."""
+    teacher = found[0]
+    figures: dict[str, float] = {}
+    for one in found:
+        prefix = f"real.{one.vectors.prefix}"
+        for task, recalls in one.recalls.items():
+            figures[f"real.{task}_queries"] = int((~recalls[10].isnan()).sum())
+            for depth in DEPTHS:
+                figures[f"{prefix}{task}_recall_at_{depth}"] = float(recalls[depth].nanmean())
+            name = f"{prefix}{task}_recall_at_10"
+            figures |= interval_figures(name, one.interval(task, seed))
+        if one is not teacher:
+            gain = one.gain_over(teacher, seed)
+            figures |= interval_figures(f"{prefix}same_track_gain_over_musicnn", gain)
+    return figures
+
+
+def fit_figures(chosen: RealFit, fits: Sequence[RealFit]) -> dict[str, float]:
+    """The chosen learning rate, and every fit's figure on validation."""
+    figures = {"real.learning_rate": chosen.choice.learning_rate}
+    for fit in fits:
+        choice = fit.choice
+        name = f"real.validation_{choice.size}_{choice.text}_{choice.learning_rate:g}"
+        figures[f"{name}_text_recall_at_10"] = fit.validation
+    return figures
+
+
+def retrieval_rows(
+    found: Sequence[Retrieval], pools: Mapping[str, float], seed: int
+) -> list[list[str]]:
+    """A random order, then a row for each kind of vectors."""
+    own, album = (
+        " / ".join(f"{pools[f'real.chance_{task}recall_at_{depth}']:.3f}" for depth in DEPTHS)
+        for task in ("", "same_album_")
+    )
+    chance = ["random order", "–", "–", own, "–", "–", album, "–", own, "–"]
+    return [chance, *(_row(one, found[0], seed) for one in found)]
+
+
+def fit_rows(chosen: RealFit, fits: Sequence[RealFit]) -> list[list[str]]:
+    """Every fit with recall@10 between windows and texts of the validation."""
+    rows = []
+    for fit in fits:
+        choice = fit.choice
+        notes = ["chosen rate"] if choice == chosen.choice else []
+        notes += ["stopped before validation did"] if fit.is_bounded else []
+        figures = [f"{choice.learning_rate:g}", f"{fit.validation:.3f}"]
+        epochs = [str(fit.best_epoch), str(fit.n_epochs)]
+        rows.append([choice.size, choice.text, *figures, *epochs, "; ".join(notes)])
+    return rows
+
+
+def _row(one: Retrieval, teacher: Retrieval, seed: int) -> list[str]:
+    cells: dict[str, list[str]] = {}
+    for task in TASKS:
+        if task not in one.recalls:
+            cells[task] = ["–", "–"]
+            continue
+        means = " / ".join(f"{float(one.recalls[task][depth].nanmean()):.3f}" for depth in DEPTHS)
+        cells[task] = [means, _ends(one.interval(task, seed))]
+    gain = one.gain_over(teacher, seed)
+    versus = "–" if one is teacher else f"{gain.mean:+.3f} {_ends(gain)}"
+    names = [one.vectors.name, one.vectors.size or "–", one.vectors.text or "–"]
+    return [*names, *cells[SAME_TRACK], versus, *cells[SAME_ALBUM], *cells[TITLE_TO_AUDIO]]
+
+
+def _ends(interval: Difference) -> str:
+    return f"[{interval.low:.3f}, {interval.high:.3f}]"
