@@ -43,9 +43,9 @@ TEXT_ROWS: Mapping[str, tuple[TextField, ...]] = {
     "both": ("title", "artist", "tags"),
 }
 """Parts of the text by the name of the row."""
-MAX_EPOCHS = {"tiny": 60, "small": 12}
-"""A bound on the time of a fit, 20 minutes on 2 cores."""
-PATIENCE = 8  # epochs; one has some thirty steps, so the recipe's 3 would end in noise
+MAX_EPOCHS = {"tiny": 40, "small": 6}
+"""A bound on the time of a fit: 20 minutes of one core, of which other work has a part."""
+PATIENCE = 6  # epochs; one has some thirty steps, so the recipe's 3 would end in noise
 
 N_THREADS = 1  # so that a fit does not depend on the machine, nor wait for a core that is busy
 
