@@ -95,8 +95,8 @@ def retrieval_rows(
         " / ".join(f"{pools[f'real.chance_{task}recall_at_{depth}']:.3f}" for depth in DEPTHS)
         for task in ("", "same_album_")
     )
-    chance = ["random order", "–", "–", own, "–", "–", album, "–", own, "–"]
-    return [chance, *(_row(one, found[0], seed) for one in found)]
+    random_order = ["random order", "–", "–", own, "–", "–", album, "–", own, "–"]
+    return [random_order, *(_row(one, found[0], seed) for one in found)]
 
 
 def fit_rows(chosen: RealFit, fits: Sequence[RealFit]) -> list[list[str]]:
