@@ -1,35 +1,24 @@
-"""HTCL on real music: what counts as music, how it is cut and split, what a text holds, and what is found by hand."""
+"""HTCL on real music: its split, its texts, its fits, and what is found, by hand."""
 
 from __future__ import annotations
 
 import io
-import zipfile
-from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
-import soundfile
 import torch
-from mutagen.flac import FLAC
 from rich.console import Console
 
-from jobs.encoders.audio.musicnn.encoder import TAGS
-from tests.benchmarks.support import htcl_real_windows
+from tests.benchmarks.checks.htcl_real_tracks import decoded, generator, small_music
 from tests.benchmarks.support.htcl_real import _retrieval
 from tests.benchmarks.support.htcl_real_figures import (
+    HEADER,
+    Retrieval,
     pool_figures,
     retrieval_figures,
     retrieval_rows,
 )
 from tests.benchmarks.support.htcl_real_fits import FitChoice, RealFits, text_view, title_texts
-from tests.benchmarks.support.htcl_real_music import (
-    HELD_OUT,
-    LEARNED,
-    MissingMusic,
-    MusicFile,
-    find_music,
-)
+from tests.benchmarks.support.htcl_real_music import HELD_OUT, LEARNED
 from tests.benchmarks.support.htcl_real_retrieval import (
     draw_windows,
     same_album_recalls,
@@ -38,156 +27,8 @@ from tests.benchmarks.support.htcl_real_retrieval import (
 )
 from tests.benchmarks.support.htcl_real_split import Part, album_of, parts_of, real_music
 from tests.benchmarks.support.htcl_real_vectors import WindowVectors, fitted_vectors
-from tests.benchmarks.support.htcl_real_windows import (
-    DecodedTrack,
-    TrackTags,
-    UnreadableMusic,
-    decoded_tracks,
-)
-from training.data.spectrograms import N_FRAMES, N_MELS
 
-RATE_HZ = 16_000
 CONSOLE = Console(file=io.StringIO())
-
-
-def generator():
-    return torch.Generator().manual_seed(3)
-
-
-def put(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-
-
-def flac(length_s: float, *, silent_s: tuple[float, float] = (0, 0), **tags: str) -> bytes:
-    """Noise, with silence between two times, and tags."""
-    samples = np.random.default_rng(7).normal(0, 0.1, round(length_s * RATE_HZ))
-    samples[round(silent_s[0] * RATE_HZ) : round(silent_s[1] * RATE_HZ)] = 0
-    content = io.BytesIO()
-    soundfile.write(content, samples, RATE_HZ, format="FLAC")
-    content.seek(0)
-    tagged = FLAC(content)
-    tagged.update(tags)
-    content.seek(0)
-    tagged.save(content)
-    return content.getvalue()
-
-
-def decoded(
-    package: str, name: str, n_windows: int = 1, *, title=None, artist=None, tag: int = 0
-) -> DecodedTrack:
-    """A track whose windows have the tags `tag`, `tag` + 1 and so on as the most probable one."""
-    frames = np.random.default_rng(len(name)).normal(0, 1, (N_FRAMES, N_MELS)).astype("<f2")
-    rows = []
-    for number in range(n_windows):
-        probabilities = [0.5 if one == tag + number else 0.0 for one in range(len(TAGS))]
-        rows.append(
-            {
-                "log_mel": frames.tobytes(),
-                "musicnn": [float(number)] * 200,
-                "tag_probabilities": probabilities,
-            }
-        )
-    file = MusicFile(package, name, Path("nowhere"))
-    return DecodedTrack(
-        file, f"{package}/{name}", TrackTags(title, artist), pa.Table.from_pylist(rows)
-    )
-
-
-def small_music():
-    """Two windows learned from, three validated, and three held-out tracks of two, two and one."""
-    first, second = HELD_OUT
-    return real_music(
-        [
-            decoded(first, "music/a.ogg", 2, title="Alpha", artist="Ann"),
-            decoded(first, "music/b.ogg", 2, title="Beta", artist="Ann"),
-            decoded(second, "music/c.ogg", 1),
-            decoded(LEARNED[0], "music/d.ogg", 2, title="Delta"),
-            decoded(LEARNED[0], "music/e.ogg", 1, artist="Eve", title="Epsilon"),
-            decoded(LEARNED[0], "music/f.ogg", 2),
-            decoded(LEARNED[0], "music/g.ogg", 2),
-            decoded(LEARNED[0], "music/h.ogg", 2),
-        ],
-        generator(),
-    )
-
-
-def test_music_lies_in_folders_of_music_and_in_archives(tmp_path):
-    """Sounds and voices are no music; held-out packages come first, each in the order of names."""
-    for package in LEARNED:
-        put(tmp_path / package / "usr" / "Music" / "b.ogg", b"")
-        put(tmp_path / package / "usr" / "Music" / "forest" / "a.OPUS", b"")
-        put(tmp_path / package / "usr" / "sounds" / "bang.ogg", b"")
-        put(tmp_path / package / "usr" / "music" / "notes.txt", b"")
-    put(tmp_path / "supertux-data" / "music" / "c.ogg", b"")
-    archive = tmp_path / "nexuiz-music" / "data" / "music.pk3"
-    archive.parent.mkdir(parents=True)
-    with zipfile.ZipFile(archive, "w") as written:
-        written.writestr("sound/cdtracks/d.ogg", b"inside")
-        written.writestr("sound/misc/hit.ogg", b"")
-
-    found = find_music(tmp_path)
-
-    assert [(one.package, one.name) for one in found[:4]] == [
-        ("nexuiz-music", "sound/cdtracks/d.ogg"),
-        ("supertux-data", "music/c.ogg"),
-        (LEARNED[0], "usr/Music/b.ogg"),
-        (LEARNED[0], "usr/Music/forest/a.OPUS"),
-    ]
-    assert len(found) == 2 + 2 * len(LEARNED)
-    assert found[0].content() == b"inside"
-    assert (found[3].folder, found[3].stem, found[3].ending) == ("forest", "a", ".opus")
-
-
-def test_a_missing_package_is_an_error_that_says_how_to_get_it(tmp_path):
-    with pytest.raises(MissingMusic, match=r"nexuiz-music.*apt-get download nexuiz-music"):
-        find_music(tmp_path)
-
-
-def test_windows_are_whole_and_silent_ones_are_left_out(tmp_path):
-    """100 s are three windows of 30 s, of which the second is silent; 29 s are none."""
-    put(tmp_path / "long.flac", flac(100, silent_s=(30, 60), title="Long", artist="Ann"))
-    put(tmp_path / "short.flac", flac(29))
-    put(tmp_path / "copy.flac", (tmp_path / "long.flac").read_bytes())
-    files = [MusicFile("p", name, tmp_path / name) for name in ("long.flac", "short.flac")]
-    files.append(MusicFile("q", "copy.flac", tmp_path / "copy.flac"))
-
-    [track] = decoded_tracks(files, tmp_path / "cache", CONSOLE)
-
-    assert (track.file, track.tags) == (files[0], TrackTags("Long", "Ann"))
-    assert track.windows.num_rows == 2
-    assert [len(one) for one in track.windows["musicnn"].to_pylist()] == [200, 200]
-    frames = np.frombuffer(track.windows["log_mel"][0].as_py(), "<f2").reshape(N_FRAMES, N_MELS)
-    assert np.ptp(frames[313:].astype(float)) == 0  # 30 s are 313 frames, and the rest is padding
-    assert np.ptp(frames[:313].astype(float)) > 0.5
-
-
-def test_a_decoded_recording_is_read_from_the_cache(tmp_path, monkeypatch):
-    """Only the recording that is new is decoded."""
-    put(tmp_path / "a.flac", flac(31))
-    put(tmp_path / "b.flac", flac(61))
-    files = [MusicFile("p", name, tmp_path / name) for name in ("a.flac", "b.flac")]
-    before = decoded_tracks(files[:1], tmp_path / "cache", CONSOLE)
-    decode, asked = htcl_real_windows._decode, []
-
-    def counted(file, content, encoder):
-        asked.append(file.name)
-        return decode(file, content, encoder)
-
-    monkeypatch.setattr(htcl_real_windows, "_decode", counted)
-    after = decoded_tracks(files, tmp_path / "cache", CONSOLE)
-
-    assert asked == ["b.flac"]
-    assert [one.windows.num_rows for one in after] == [1, 2]
-    assert after[0].windows.equals(before[0].windows)
-
-
-def test_a_file_that_is_no_audio_is_an_error_that_names_it(tmp_path):
-    put(tmp_path / "broken.ogg", b"OggS but nothing else")
-    file = MusicFile("naev-data", "music/broken.ogg", tmp_path / "broken.ogg")
-
-    with pytest.raises(UnreadableMusic, match=r"naev-data: music/broken.ogg.*unpack the package"):
-        decoded_tracks([file], tmp_path / "cache", CONSOLE)
 
 
 def test_an_album_is_an_artist_or_a_folder():
@@ -321,6 +162,8 @@ def test_figures_and_rows_have_each_kind_of_vectors():
     constant = torch.ones_like(one_hot)
     kinds = [
         WindowVectors("MusiCNN", "", "", "musicnn_", constant),
+        WindowVectors("random tower", "tiny", "", "random_", constant),
+        WindowVectors("random tower", "small", "", "small_random_", one_hot),
         WindowVectors("projection", "tiny", "both", "", one_hot, torch.eye(3)),
     ]
 
@@ -335,14 +178,45 @@ def test_figures_and_rows_have_each_kind_of_vectors():
     assert figures["real.same_track_recall_at_10_low"] == 1
     assert figures["real.musicnn_same_track_recall_at_1"] == 0.5  # the first of both is earlier
     assert figures["real.same_track_gain_over_musicnn"] == 0  # at 10 of 3 everything is found
+    assert "real.same_track_gain_over_random" in figures
+    assert "real.random_same_track_gain_over_random" not in figures
+    assert "real.musicnn_same_track_gain_over_musicnn" not in figures
     assert figures["real.same_track_queries"] == 2
     assert figures["real.title_to_audio_queries"] == 2
     assert "real.musicnn_title_to_audio_recall_at_10" not in figures
     assert [row[:3] for row in rows] == [
         ["random order", "–", "–"],
         ["MusiCNN", "–", "–"],
+        ["random tower", "tiny", "–"],
+        ["random tower", "small", "–"],
         ["projection", "tiny", "both"],
     ]
+    assert {len(row) for row in rows} == {len(HEADER)}
+    assert [row[6] == "–" for row in rows] == [True, True, True, True, False]
+
+
+def test_a_gain_is_over_the_random_tower_of_the_same_size():
+    """The random tower of tiny finds 10 of 12 tracks, that of small none; the tiny tower finds all: 2 of 12 more."""
+    kinds = {
+        "tiny": torch.tensor([1.0] * 10 + [0.0] * 2, dtype=torch.float64),
+        "small": torch.zeros(12, dtype=torch.float64),
+    }
+    found = [
+        Retrieval(
+            WindowVectors("random tower", size, "", f"{size}_random_", torch.zeros(0)),
+            {task: dict.fromkeys((1, 5, 10), recall) for task in ("same_track", "same_album")},
+        )
+        for size, recall in kinds.items()
+    ]
+    perfect = dict.fromkeys((1, 5, 10), torch.ones(12, dtype=torch.float64))
+    ours = WindowVectors("tower", "tiny", "both", "tower_", torch.zeros(0))
+    found.append(Retrieval(ours, {"same_track": perfect, "same_album": perfect}))
+
+    figures = retrieval_figures(found, 5)
+
+    assert figures["real.tower_same_track_gain_over_random"] == pytest.approx(2 / 12)
+    assert figures["real.tower_same_album_gain_over_random"] == pytest.approx(2 / 12)
+    assert "real.tower_same_track_gain_over_musicnn" not in figures
 
 
 def test_a_fit_is_read_from_its_file_and_gives_the_same_vectors(tmp_path, monkeypatch):

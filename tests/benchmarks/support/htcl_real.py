@@ -10,7 +10,8 @@ tags of another window of the track, so that MusiCNN is its teacher, or both. Th
 the tiny size with both texts; all other fits take it. The held-out packages choose nothing. Artists may be in several packages.
 
 Pools: one window of each held-out track (same track; without the query's own track: same album), all held-out tracks (title). Chance
-is the recall of a random order of that pool. An album is package and artist, or package and folder of tracks without an artist.
+is the recall of a random order of that pool. A tower with random weights is the bar for learning: the level of each band tells a track's
+windows from others' without any. An album is package and artist, or package and folder of tracks without an artist.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from tests.benchmarks.support.htcl_real_retrieval import (
 )
 from tests.benchmarks.support.htcl_real_split import Part, RealMusic, real_music
 from tests.benchmarks.support.htcl_real_vectors import (
+    MUSICNN_NAME,
     WindowVectors,
     fitted_vectors,
     untrained_vectors,
@@ -133,7 +135,7 @@ def _all_vectors(
     titles = [texts[track] for track in music.track_of[windows].unique().tolist()]
     sizes = dict.fromkeys(fit.choice.size for fit in fitted)
     return [
-        WindowVectors("MusiCNN", "", "", "musicnn_", centred(music.musicnn[windows])),
+        WindowVectors(MUSICNN_NAME, "", "", "musicnn_", centred(music.musicnn[windows])),
         *(untrained_vectors(fits.untrained(size), size, sounds, windows) for size in sizes),
         *(one for fit in fitted for one in fitted_vectors(fit, sounds, windows, titles)),
     ]

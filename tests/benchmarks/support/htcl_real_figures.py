@@ -11,15 +11,17 @@ import torch
 from tests.benchmarks.support.htcl_real_fits import RealFit
 from tests.benchmarks.support.htcl_real_retrieval import DEPTHS, Recalls
 from tests.benchmarks.support.htcl_real_split import Part, RealMusic
-from tests.benchmarks.support.htcl_real_vectors import WindowVectors
+from tests.benchmarks.support.htcl_real_vectors import MUSICNN_NAME, RANDOM_NAME, WindowVectors
 from tests.benchmarks.support.record import interval_figures
 from training.evaluation.significance import Difference, paired_difference
 
 HEADER = [
     "vectors", "size", "learned from", "same track @1 / @5 / @10", "@10 [95 %]", "less MusiCNN's [95 %]",
-    "same album @1 / @5 / @10", "@10 [95 %]", "title → audio @1 / @5 / @10", "@10 [95 %]",
+    "less random tower's [95 %]", "same album @1 / @5 / @10", "@10 [95 %]", "title → audio @1 / @5 / @10", "@10 [95 %]",
 ]  # fmt: skip
 FIT_HEADER = ["size", "learned from", "rate", "validation", "best epoch", "epochs", "note"]
+MUSICNN, RANDOM = "musicnn", "random"
+"""Baselines, as the names of figures call them."""
 SAME_TRACK, SAME_ALBUM, TITLE_TO_AUDIO = TASKS = ("same_track", "same_album", "title_to_audio")
 
 
@@ -39,9 +41,9 @@ class Retrieval:
         ours = self.recalls[task][10]
         return paired_difference([ours], [torch.zeros_like(ours)], np.random.default_rng(seed))
 
-    def gain_over(self, other: Retrieval, seed: int) -> Difference:
-        """Mean over tracks of what recall@10 of the same track is above that of other vectors."""
-        ours, theirs = (one.recalls[SAME_TRACK][10] for one in (self, other))
+    def gain_over(self, other: Retrieval, task: str, seed: int) -> Difference:
+        """Mean over tracks of what recall@10 is above that of other vectors."""
+        ours, theirs = (one.recalls[task][10] for one in (self, other))
         return paired_difference([ours], [theirs], np.random.default_rng(seed))
 
 
@@ -60,8 +62,12 @@ def pool_figures(music: RealMusic) -> dict[str, float]:
 
 
 def retrieval_figures(found: Sequence[Retrieval], seed: int) -> dict[str, float]:
-    """Recalls and intervals of each kind of vectors; the first one is MusiCNN's."""
-    teacher = found[0]
+    """Recalls, and gains over MusiCNN and over the random tower of the same size.
+
+    Args:
+        found: each kind of vectors.
+        seed: of the intervals.
+    """
     figures: dict[str, float] = {}
     for one in found:
         prefix = f"real.{one.vectors.prefix}"
@@ -71,9 +77,10 @@ def retrieval_figures(found: Sequence[Retrieval], seed: int) -> dict[str, float]
                 figures[f"{prefix}{task}_recall_at_{depth}"] = float(recalls[depth].nanmean())
             name = f"{prefix}{task}_recall_at_10"
             figures |= interval_figures(name, one.interval(task, seed))
-        if one is not teacher:
-            gain = one.gain_over(teacher, seed)
-            figures |= interval_figures(f"{prefix}same_track_gain_over_musicnn", gain)
+        for baseline, other in _baselines(one, found).items():
+            for task in (SAME_TRACK, SAME_ALBUM):
+                gain = one.gain_over(other, task, seed)
+                figures |= interval_figures(f"{prefix}{task}_gain_over_{baseline}", gain)
     return figures
 
 
@@ -95,8 +102,8 @@ def retrieval_rows(
         " / ".join(f"{pools[f'real.chance_{task}recall_at_{depth}']:.3f}" for depth in DEPTHS)
         for task in ("", "same_album_")
     )
-    random_order = ["random order", "–", "–", own, "–", "–", album, "–", own, "–"]
-    return [random_order, *(_row(one, found[0], seed) for one in found)]
+    random_order = ["random order", "–", "–", own, "–", "–", "–", album, "–", own, "–"]
+    return [random_order, *(_row(one, found, seed) for one in found)]
 
 
 def fit_rows(chosen: RealFit, fits: Sequence[RealFit]) -> list[list[str]]:
@@ -112,7 +119,7 @@ def fit_rows(chosen: RealFit, fits: Sequence[RealFit]) -> list[list[str]]:
     return rows
 
 
-def _row(one: Retrieval, teacher: Retrieval, seed: int) -> list[str]:
+def _row(one: Retrieval, found: Sequence[Retrieval], seed: int) -> list[str]:
     cells: dict[str, list[str]] = {}
     for task in TASKS:
         if task not in one.recalls:
@@ -120,10 +127,27 @@ def _row(one: Retrieval, teacher: Retrieval, seed: int) -> list[str]:
             continue
         means = " / ".join(f"{float(one.recalls[task][depth].nanmean()):.3f}" for depth in DEPTHS)
         cells[task] = [means, _ends(one.interval(task, seed))]
-    gain = one.gain_over(teacher, seed)
-    versus = "–" if one is teacher else f"{gain.mean:+.3f} {_ends(gain)}"
+    baselines = _baselines(one, found)
+    gains = [_gain(one, baselines.get(name), seed) for name in (MUSICNN, RANDOM)]
     names = [one.vectors.name, one.vectors.size or "–", one.vectors.text or "–"]
-    return [*names, *cells[SAME_TRACK], versus, *cells[SAME_ALBUM], *cells[TITLE_TO_AUDIO]]
+    return [*names, *cells[SAME_TRACK], *gains, *cells[SAME_ALBUM], *cells[TITLE_TO_AUDIO]]
+
+
+def _gain(one: Retrieval, other: Retrieval | None, seed: int) -> str:
+    if other is None:
+        return "–"
+    gain = one.gain_over(other, SAME_TRACK, seed)
+    return f"{gain.mean:+.3f} {_ends(gain)}"
+
+
+def _baselines(one: Retrieval, found: Sequence[Retrieval]) -> dict[str, Retrieval]:
+    """MusiCNN, and for what is trained the random tower of its size."""
+    by_name = {(other.vectors.name, other.vectors.size): other for other in found}
+    named = {
+        MUSICNN: by_name.get((MUSICNN_NAME, "")),
+        RANDOM: by_name.get((RANDOM_NAME, one.vectors.size)),
+    }
+    return {name: other for name, other in named.items() if other and other is not one}
 
 
 def _ends(interval: Difference) -> str:

@@ -15,6 +15,8 @@ from training.data.spectrograms import Spectrograms
 from training.engine.loop import eval_mode
 from training.models.encoders.htcl_encoder import HTCLEncoder
 
+MUSICNN_NAME, RANDOM_NAME = "MusiCNN", "random tower"
+
 _BLOCK = 64
 
 
@@ -69,7 +71,7 @@ def untrained_vectors(
     """The vectors of a tower with random weights."""
     prefix = f"{'' if size == 'tiny' else f'{size}_'}random_"
     tower = _of_tower(model, spectrograms, windows)
-    return WindowVectors("random tower", size, "", prefix, centred(tower))
+    return WindowVectors(RANDOM_NAME, size, "", prefix, centred(tower))
 
 
 def _of_tower(model: HTCLEncoder, spectrograms: Spectrograms, windows: Tensor) -> Tensor:
