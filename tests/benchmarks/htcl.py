@@ -1,6 +1,6 @@
 """Measures what HTCL's two stages learn, on sample worlds, on real music, and for new tracks.
 
-    python -m tests.benchmarks.htcl [--seeds 3] [--cold-worlds 10] [--music FOLDER] [--record]
+    python -m tests.benchmarks.htcl [--seeds 3] [--new-worlds 10] [--music FOLDER] [--record]
 
 Synthetic worlds of 2,488 recordings of half a minute: we planted the genres, moods, styles and tastes. The artists of 500 tracks
 are held out, of 250 further ones select the epochs. Text retrieval is the mean of both directions in the pool of 500; taste
@@ -18,6 +18,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -26,8 +27,9 @@ from rich.console import Console
 from torch import Tensor
 
 from feature_store.settings import Settings, load_settings
-from tests.benchmarks.support.htcl_fits import WorldFits, audio_outputs, encode
-from tests.benchmarks.support.htcl_measures import (
+from tests.benchmarks.support.baselines import MM_GNN
+from tests.benchmarks.support.htcl.fits import WorldFits, audio_outputs, encode
+from tests.benchmarks.support.htcl.measures import (
     DEPTHS,
     chance,
     pair_recall,
@@ -35,7 +37,16 @@ from tests.benchmarks.support.htcl_measures import (
     probe_classes,
     probe_tags,
 )
-from tests.benchmarks.support.htcl_worlds import (
+from tests.benchmarks.support.htcl.new_tracks import (
+    HTCL,
+    RANKERS,
+    UPSTREAM,
+    measure_new_tracks,
+)
+from tests.benchmarks.support.htcl.new_tracks import NEIGHBOURS as MUSICNN
+from tests.benchmarks.support.htcl.real.real_music import measure as measure_music
+from tests.benchmarks.support.htcl.speed import measured_alone
+from tests.benchmarks.support.htcl.worlds import (
     POOL,
     ArtistParts,
     genres_of,
@@ -58,13 +69,14 @@ from training.models.encoders.centred_cosine import CentredCosine, CentredCosine
 from training.models.encoders.htcl_encoder import HTCLEncoder
 
 FIRST_SEED = 11
-RANDOM, STAGE_1, STAGE_2, NEIGHBOURS = "random", "stage1", "stage2", "musicnn"
+NEW_HEADER = ["new tracks by", "recall@10", "HTCL's less its [95 %]", "nDCG@10 on validation"]
+RANDOM, STAGE_1, STAGE_2 = "random", "stage1", "stage2"
 VARIANTS: Mapping[str, dict[str, float]] = {
     STAGE_2: {},
     "no_term1": {"weight_audio_text": 0.0},
     "no_term23": {"weight_audio_audio": 0.0, "weight_audio_fused": 0.0},
 }
-MODELS = (RANDOM, STAGE_1, *VARIANTS, NEIGHBOURS)
+MODELS = (RANDOM, STAGE_1, *VARIANTS, MUSICNN)
 METRICS = (
     *(f"recall_at_{depth}" for depth in DEPTHS),
     "genre_probe",
@@ -129,8 +141,8 @@ class _Judge:
         learned, unseen = (
             model.encode(rows).vectors["audio"] for rows in (self._learned, self._test)
         )
-        found = {f"{NEIGHBOURS}.taste_recall_at_10": pair_recall(unseen, self._pairs, 10)}
-        return found | self._probes(NEIGHBOURS, learned, unseen)
+        found = {f"{MUSICNN}.taste_recall_at_10": pair_recall(unseen, self._pairs, 10)}
+        return found | self._probes(MUSICNN, learned, unseen)
 
     def _probes(self, name: str, learned: Tensor, unseen: Tensor) -> dict[str, float]:
         genres, truths = (
@@ -179,19 +191,85 @@ def _gain(runs: Sequence[Mapping[str, float]], model: str, metric: str) -> Diffe
     return student_interval([run[name] - run[f"{STAGE_1}.{metric}"] for run in runs])
 
 
+def new_track_rows(runs: Sequence[Mapping[str, float]]) -> list[list[str]]:
+    """A row of NEW_HEADER for each way to find new tracks."""
+    rows = []
+    for name in (HTCL, MUSICNN, UPSTREAM, *RANKERS):
+        recall = f"cold_{name}.recall_at_10"
+        ndcg = [run[one] for run in runs if (one := f"cold_{name}.validation_ndcg") in run]
+        gain = student_interval([run[f"cold_{HTCL}.recall_at_10"] - run[recall] for run in runs])
+        shown = "–" if name == HTCL else format_interval(gain)
+        rows.append([name, mean_and_sd([run[recall] for run in runs]), shown, mean_and_sd(ndcg)])
+    return rows
+
+
+def new_track_figures(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means over worlds; `cold` is HTCL, by recordings alone."""
+    flat = {name: statistics.fmean(run[name] for run in runs) for name in runs[0]}
+    flat["cold.recall_at_10"] = flat[f"cold_{HTCL}.recall_at_10"]
+    for name, metric in ((MUSICNN, "recall_at_10"), ("popularity", "recall_at_10")):
+        gain = student_interval(
+            [run[f"cold_{HTCL}.{metric}"] - run[f"cold_{name}.{metric}"] for run in runs]
+        )
+        flat |= interval_figures(f"cold_minus_{name}.{metric}", gain)
+    helped = student_interval(
+        [
+            run[f"cold_{UPSTREAM}.validation_ndcg"] - run[f"cold_{MM_GNN}.validation_ndcg"]
+            for run in runs
+        ]
+    )
+    return flat | interval_figures("upstream_gain.validation_ndcg", helped)
+
+
 def main(
     seeds: Annotated[int, typer.Option(min=2, help="Worlds to measure.")] = 3,
-    cold_worlds: Annotated[int, typer.Option(help="Worlds with new tracks; 0 for none.")] = 10,
+    new_worlds: Annotated[
+        int, typer.Option(help="Smaller worlds with new tracks; 0 for none, else at least 2.")
+    ] = 10,
+    music: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with a folder for each package of real music; see real_music.py."
+        ),
+    ] = None,
     record: Annotated[bool, typer.Option(help="Rewrite the sections in README.md.")] = False,
 ) -> None:
     """Measure, print, and record when asked."""
     settings, console = load_settings(), Console(stderr=True)
+    on_music = " --music FOLDER" if music else ""
+    command = (
+        f"python -m tests.benchmarks.htcl --seeds {seeds} --new-worlds {new_worlds}{on_music} "
+        "--record"
+    )
+    tables: list[tuple[str, int | None, list[str], list[list[str]]]] = []
+    figures = measured_alone()
+    tables.append(
+        ("HTCL of size paper on the CPU", None, ["figure", "value"], _figure_rows(figures))
+    )
     runs = [measure(seed, settings, console) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
-    command = f"python -m tests.benchmarks.htcl --seeds {seeds} --record"
+    tables.append(("HTCL (synthetic)", seeds, HEADER, rows_of(runs)))
+    figures |= flat_figures(runs)
+    if music:
+        real = measure_music(music, settings, console)
+        tables.append(("HTCL: fits on real music", None, real.fit_header, real.fit_rows))
+        tables.append(("HTCL: real music", None, real.header, real.rows))
+        figures |= real.figures
+    if new_worlds:
+        new_runs = [
+            measure_new_tracks(seed, settings, console)
+            for seed in range(FIRST_SEED, FIRST_SEED + new_worlds)
+        ]
+        title = "HTCL: new tracks (synthetic)"
+        tables.append((title, new_worlds, NEW_HEADER, new_track_rows(new_runs)))
+        figures |= new_track_figures(new_runs)
     day = datetime.now(tz=UTC).date()
-    section = Section("HTCL (synthetic)", command, day, seeds, HEADER, rows_of(runs))
-    print_section(section, record=record)
-    print(json.dumps({name: round(value, 6) for name, value in flat_figures(runs).items()}))
+    for title, n_seeds, header, rows in tables:
+        print_section(Section(title, command, day, n_seeds, header, rows), record=record)
+    print(json.dumps({name: round(value, 6) for name, value in figures.items()}))
+
+
+def _figure_rows(figures: Mapping[str, float]) -> list[list[str]]:
+    return [[name, f"{value:.4g}"] for name, value in figures.items()]
 
 
 if __name__ == "__main__":

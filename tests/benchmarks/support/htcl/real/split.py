@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from jobs.encoders.audio.musicnn.encoder import TAGS
-from tests.benchmarks.support.htcl_real_music import HELD_OUT
-from tests.benchmarks.support.htcl_real_windows import DecodedTrack
+from tests.benchmarks.support.htcl.real.music import HELD_OUT
+from tests.benchmarks.support.htcl.real.windows import DecodedTrack
 from training.data.spectrograms import Spectrograms
 
 VALIDATION_SHARE = 0.2  # of the tracks that are not held out; at most

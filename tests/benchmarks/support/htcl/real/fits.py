@@ -21,18 +21,19 @@ from torch import Tensor
 from feature_store.lake.storage import sha256_of
 from feature_store.track_text import TextField, TextParts, compose_text
 from jobs.encoders.audio.spectrograms import htcl_mel
-from tests.benchmarks.support.htcl_real_split import Part, RealMusic
+from tests.benchmarks.support.htcl.real.split import Part, RealMusic
 from training.artifacts.code_version import family_code_version
 from training.config import load_recipe
 from training.data.audio_text import AudioTextView
 from training.data.graph import Edges
 from training.data.track_pairs import TrackPairs
-from training.engine.loop import Epoch, deterministic, eval_mode, fit_stage
+from training.engine.loop import Epoch, Pace, deterministic, eval_mode, fit_stage
 from training.engine.recipe import Recipe
 from training.engine.resume import ResumeFile
 from training.engine.stages import Stage
 from training.evaluation.similarity import CUT_OFF, text_recall
 from training.models.encoders.htcl_encoder import HTCLEncoder
+from training.models.encoders.htcl_stages import HTCLStages
 from training.models.protocols import TEXT_METRIC
 from training.tasks.audio_text import AudioText
 
@@ -122,7 +123,7 @@ class RealFits:
         with deterministic(self.seed, N_THREADS):
             model = HTCLEncoder(recipe.model, view)
             generator = torch.Generator().manual_seed(self.seed)
-            [stage] = model.stages(recipe, generator, _CPU)
+            [stage] = HTCLStages(model, recipe, generator, _CPU).in_order()
             if not file.exists():
                 self._fit(stage, view, file)
         with safe_open(file, framework="pt") as stored:
@@ -142,7 +143,7 @@ class RealFits:
         self.folder.mkdir(parents=True, exist_ok=True)
         resume_file = ResumeFile(file.with_suffix(".pt"), lambda: None)
 
-        def on_epoch(epoch: Epoch) -> None:
+        def on_epoch(epoch: Epoch, _pace: Pace) -> None:
             figures = {**epoch.losses, TEXT_METRIC: epoch.validation or 0.0}
             self.console.print(
                 file.stem, epoch.number, {name: round(x, 4) for name, x in figures.items()}

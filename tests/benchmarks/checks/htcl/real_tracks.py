@@ -9,9 +9,9 @@ import pyarrow as pa
 import torch
 
 from jobs.encoders.audio.musicnn.encoder import TAGS
-from tests.benchmarks.support.htcl_real_music import HELD_OUT, LEARNED, MusicFile
-from tests.benchmarks.support.htcl_real_split import RealMusic, real_music
-from tests.benchmarks.support.htcl_real_windows import DecodedTrack, TrackTags
+from tests.benchmarks.support.htcl.real.music import HELD_OUT, LEARNED, MusicFile
+from tests.benchmarks.support.htcl.real.split import RealMusic, real_music
+from tests.benchmarks.support.htcl.real.windows import DecodedTrack, TrackTags
 from training.data.spectrograms import N_FRAMES, N_MELS
 
 

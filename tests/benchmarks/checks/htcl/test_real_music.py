@@ -13,8 +13,8 @@ from mutagen.flac import FLAC
 from rich.console import Console
 
 from tests.benchmarks.support import htcl_real_windows
-from tests.benchmarks.support.htcl_real_music import LEARNED, MissingMusic, MusicFile, find_music
-from tests.benchmarks.support.htcl_real_windows import TrackTags, UnreadableMusic, decoded_tracks
+from tests.benchmarks.support.htcl.real.music import LEARNED, MissingMusic, MusicFile, find_music
+from tests.benchmarks.support.htcl.real.windows import TrackTags, UnreadableMusic, decoded_tracks
 from training.data.spectrograms import N_FRAMES, N_MELS
 
 RATE_HZ = 16_000

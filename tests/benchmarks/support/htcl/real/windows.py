@@ -26,7 +26,7 @@ from jobs.encoders.audio.musicnn.encoder import MusiCNN
 from jobs.encoders.audio.spectrograms import htcl_mel
 from jobs.sources.audio_tags.reading import read_tags
 from tests.benchmarks.support.code_version import code_sha256
-from tests.benchmarks.support.htcl_real_music import MusicFile
+from tests.benchmarks.support.htcl.real.music import MusicFile
 from training.engine.loop import deterministic
 
 WINDOW_S = 30

@@ -8,25 +8,25 @@ import pytest
 import torch
 from rich.console import Console
 
-from tests.benchmarks.checks.htcl_real_tracks import decoded, generator, small_music
-from tests.benchmarks.support.htcl_real import _retrieval
-from tests.benchmarks.support.htcl_real_figures import (
+from tests.benchmarks.checks.htcl.real_tracks import decoded, generator, small_music
+from tests.benchmarks.support.htcl.real.figures import (
     HEADER,
     Retrieval,
     pool_figures,
     retrieval_figures,
     retrieval_rows,
 )
-from tests.benchmarks.support.htcl_real_fits import FitChoice, RealFits, text_view, title_texts
-from tests.benchmarks.support.htcl_real_music import HELD_OUT, LEARNED
-from tests.benchmarks.support.htcl_real_retrieval import (
+from tests.benchmarks.support.htcl.real.fits import FitChoice, RealFits, text_view, title_texts
+from tests.benchmarks.support.htcl.real.music import HELD_OUT, LEARNED
+from tests.benchmarks.support.htcl.real.real_music import _retrieval
+from tests.benchmarks.support.htcl.real.retrieval import (
     draw_windows,
     same_album_recalls,
     same_track_recalls,
     title_recalls,
 )
-from tests.benchmarks.support.htcl_real_split import Part, album_of, parts_of, real_music
-from tests.benchmarks.support.htcl_real_vectors import WindowVectors, fitted_vectors
+from tests.benchmarks.support.htcl.real.split import Part, album_of, parts_of, real_music
+from tests.benchmarks.support.htcl.real.vectors import WindowVectors, fitted_vectors
 
 CONSOLE = Console(file=io.StringIO())
 

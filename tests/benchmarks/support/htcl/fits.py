@@ -13,8 +13,8 @@ from rich.console import Console
 from torch import Tensor
 
 from feature_store.lake.storage import sha256_of
-from tests.benchmarks.support.htcl_measures import pair_recall, pairs_among
-from tests.benchmarks.support.htcl_worlds import ArtistParts
+from tests.benchmarks.support.htcl.measures import pair_recall, pairs_among
+from tests.benchmarks.support.htcl.worlds import ArtistParts
 from training.artifacts.code_version import family_code_version
 from training.data.audio_text import AudioTextData
 from training.engine.loop import Epoch, Pace, deterministic, eval_mode, fit_stage

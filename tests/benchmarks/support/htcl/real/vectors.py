@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.benchmarks.support.htcl_real_fits import RealFit
-from tests.benchmarks.support.htcl_real_retrieval import centred
+from tests.benchmarks.support.htcl.real.fits import RealFit
+from tests.benchmarks.support.htcl.real.retrieval import centred
 from training.data.spectrograms import Spectrograms
 from training.engine.loop import eval_mode
 from training.models.encoders.htcl_encoder import HTCLEncoder

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from tests.benchmarks.htcl import MODELS, flat_figures, rows_of
-from tests.benchmarks.support.htcl_cold import BySound
-from tests.benchmarks.support.htcl_measures import (
+from tests.benchmarks.support.htcl.measures import (
     MIN_OF_TAG,
     pair_recall,
     pairs_among,
     probe_classes,
     probe_tags,
 )
-from tests.benchmarks.support.htcl_worlds import split_by_artist
+from tests.benchmarks.support.htcl.new_tracks import BySound
+from tests.benchmarks.support.htcl.worlds import split_by_artist
 from tests.training.tasks.music import N_TRACKS, TRACKS_OF_ONE, world
 from training.data.batches import UserBatch
 from training.data.interactions import Pairs

@@ -1,6 +1,6 @@
 """How fast HTCL of size `paper` trains, and in how much memory: run as a process of its own.
 
-    python -m tests.benchmarks.support.htcl_speed [--device cuda]
+    python -m tests.benchmarks.support.htcl.speed [--device cuda]
 
 A step is what stage 1 makes of a batch: spectrograms of noise (their content costs nothing), texts of 32 tokens through the
 packaged MiniLM, which learns whole, both projections, the loss, its gradient, and Adam. On a GPU in bfloat16, with torch.compile.
@@ -22,11 +22,13 @@ from feature_store.weight_packages import MINILM, weights_folder
 from tests.benchmarks.support.memory import peak_mib
 from training.data.spectrograms import N_FRAMES, N_MELS
 from training.engine.loop import deterministic
-from training.models.encoders.audio_tower import PAPER
-from training.models.encoders.htcl import HTCL, Tracks
-from training.models.encoders.text_tower import TextTower
+from training.models.encoders.audio_tower import PAPER, AudioTower
+from training.models.encoders.htcl import HTCL, SIZES, Tracks
+from training.models.encoders.text_tower import FrozenTextTower, TextTower
 
 BATCH, WARM_UP, STEPS, TOKENS = 8, 1, 4, 32
+_ENCODED = 32  # tracks
+_TEXT = "The Last Lantern by Amber Foxes, folk, calm, instrumental, in English. Rest with the river"
 GPU_BATCHES = (32, 64, 128, 256)
 PEAK_FLOPS = {"NVIDIA H200": 989e12}  # bfloat16, dense; NVIDIA H200 data sheet
 
@@ -59,6 +61,22 @@ def train_speed(batch: int, device: torch.device, n_threads: int) -> dict[str, f
     per_s = batch / statistics.median(seconds[WARM_UP:])
     memory = torch.cuda.max_memory_allocated() / 2**20 if is_gpu else peak_mib()
     return {"tracks_per_s": per_s, "peak_mib": memory}
+
+
+def core_hours_per_million(size: str, n_threads: int) -> float:
+    """What it takes to encode a million recordings and texts by a new model version, without reading them."""
+    with deterministic(7, n_threads), torch.no_grad():
+        tower = AudioTower(SIZES[size]).eval()
+        texts = FrozenTextTower(weights_folder(MINILM), "mean", TOKENS)
+        log_mel = torch.randn(_ENCODED, N_FRAMES, N_MELS)
+        tower(log_mel)
+        start = time.process_time()
+        tower(log_mel)
+        audio = time.process_time() - start
+        start = time.process_time()
+        texts.tokens([f"{_TEXT} {number}" for number in range(_ENCODED)])
+        text = time.process_time() - start
+    return (audio + text) / _ENCODED * 1e6 / 3_600
 
 
 def audio_flops_per_track() -> float:
@@ -99,6 +117,9 @@ def main(
             figures[f"paper.share_of_peak_flops_batch_{batch}"] = (
                 rate * audio_flops_per_track() / peak
             )
+    if on.type == "cpu":
+        for size in SIZES:
+            figures[f"{size}.core_hours_per_million_tracks"] = core_hours_per_million(size, threads)
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 

@@ -2,10 +2,10 @@
 
     apt-get download hedgewars-data naev-data nexuiz-music supertux-data supertuxkart-data warzone2100-music widelands-data
     for package in *.deb; do dpkg-deb -x $package MUSIC/$(dpkg-deb -f $package Package); done
-    python -m tests.benchmarks.support.htcl_real MUSIC
+    python -m tests.benchmarks.support.htcl.real.real_music MUSIC
 
 `nexuiz-music` and `supertux-data` are held out whole; of the other packages a fifth of the tracks, by albums, is validation, and the
-rest is learned from (htcl_real_split.py). A model sees windows of 30 s with a text (htcl_real_fits.py): title and artist, or MusiCNN's
+rest is learned from (split.py). A model sees windows of 30 s with a text (fits.py): title and artist, or MusiCNN's
 tags of another window of the track, so that MusiCNN is its teacher, or both. The learning rate is the best of RATES on validation for
 the tiny size with both texts; all other fits take it. The held-out packages choose nothing. Artists may be in several packages.
 
@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table as PrintedTable
 
 from feature_store.settings import Settings, load_settings
-from tests.benchmarks.support.htcl_real_figures import (
+from tests.benchmarks.support.htcl.real.figures import (
     FIT_HEADER,
     HEADER,
     SAME_ALBUM,
@@ -41,23 +41,23 @@ from tests.benchmarks.support.htcl_real_figures import (
     retrieval_figures,
     retrieval_rows,
 )
-from tests.benchmarks.support.htcl_real_fits import FitChoice, RealFit, RealFits, title_texts
-from tests.benchmarks.support.htcl_real_music import find_music
-from tests.benchmarks.support.htcl_real_retrieval import (
+from tests.benchmarks.support.htcl.real.fits import FitChoice, RealFit, RealFits, title_texts
+from tests.benchmarks.support.htcl.real.music import find_music
+from tests.benchmarks.support.htcl.real.retrieval import (
     centred,
     draw_windows,
     same_album_recalls,
     same_track_recalls,
     title_recalls,
 )
-from tests.benchmarks.support.htcl_real_split import Part, RealMusic, real_music
-from tests.benchmarks.support.htcl_real_vectors import (
+from tests.benchmarks.support.htcl.real.split import Part, RealMusic, real_music
+from tests.benchmarks.support.htcl.real.vectors import (
     MUSICNN_NAME,
     WindowVectors,
     fitted_vectors,
     untrained_vectors,
 )
-from tests.benchmarks.support.htcl_real_windows import cache_folder, decoded_tracks
+from tests.benchmarks.support.htcl.real.windows import cache_folder, decoded_tracks
 from tests.benchmarks.support.record import FILE_WIDTH
 
 SEED = 11

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tests.benchmarks.support.htcl_real_fits import RealFit
-from tests.benchmarks.support.htcl_real_retrieval import DEPTHS, Recalls
-from tests.benchmarks.support.htcl_real_split import Part, RealMusic
-from tests.benchmarks.support.htcl_real_vectors import MUSICNN_NAME, RANDOM_NAME, WindowVectors
+from tests.benchmarks.support.htcl.real.fits import RealFit
+from tests.benchmarks.support.htcl.real.retrieval import DEPTHS, Recalls
+from tests.benchmarks.support.htcl.real.split import Part, RealMusic
+from tests.benchmarks.support.htcl.real.vectors import MUSICNN_NAME, RANDOM_NAME, WindowVectors
 from tests.benchmarks.support.record import interval_figures
 from training.evaluation.significance import Difference, paired_difference
 
