@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.data.spectrograms import N_FRAMES, N_MELS
-from training.models.encoders.audio_tower import PAPER, AudioTower
+from training.models.encoders.audio_tower import PAPER, AudioTower, band_statistics
 from training.models.encoders.htcl import SIZES
 
 
@@ -69,3 +69,33 @@ def test_layers_that_are_computed_again_give_the_same_gradient():
         gradients.append([parameter.grad for parameter in tower.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_bands_are_standardised_by_the_frames_that_sound():
+    clips = torch.full((2, N_FRAMES, N_MELS), -0.5)  # padding
+    clips[:, :4] = torch.tensor([1.0, 3.0]).repeat(2)[None, :, None]
+    clips[:, :4, 7] = torch.tensor([2.0, 2.0, 6.0, 6.0])
+    mean, deviation = band_statistics(clips.split(1))
+    assert (float(mean[0]), float(deviation[0])) == (2.0, 1.0)
+    assert (float(mean[7]), float(deviation[7])) == (4.0, 2.0)
+
+
+def test_bands_without_a_difference_keep_their_scale():
+    silence = torch.zeros(1, N_FRAMES, N_MELS)
+    mean, deviation = band_statistics([silence])
+    assert bool((mean == 0).all() & (deviation == 1).all())
+    mean, deviation = band_statistics([])
+    assert bool((mean == 0).all() & (deviation == 1).all())
+
+
+def test_a_tower_that_has_learned_its_bands_sees_neither_their_level_nor_their_scale():
+    torch.manual_seed(3)
+    clips = torch.randn(4, N_FRAMES, N_MELS)
+    level, scale = torch.randn(N_MELS), torch.rand(N_MELS) + 0.5
+    of_clips, of_others = AudioTower(SIZES["tiny"]).eval(), AudioTower(SIZES["tiny"]).eval()
+    of_others.load_state_dict(of_clips.state_dict())
+    others = clips * scale + level
+    of_clips.learn_bands([clips])
+    of_others.learn_bands([others])
+    torch.testing.assert_close(of_others(others), of_clips(clips), rtol=1e-3, atol=1e-3)
+    assert set(of_clips.state_dict()) >= {"band_mean", "band_deviation"}
