@@ -5,7 +5,8 @@
 Synthetic worlds of 2,488 recordings of half a minute: we planted the genres, moods, styles and tastes. The artists of 500 tracks
 are held out, of 250 further ones select the epochs. Text retrieval is the mean of both directions in the pool of 500; taste
 retrieval asks, of each pair of tracks of the pool that some listener heard one after the other, whether the second is among the
-ten nearest to the first by sound alone. Probes are logistic regressions on what the audio tower gives, before any projection.
+ten nearest to the first, by sound alone or by sound and text (fused by stage 2, after stage 1 their mean). Probes are logistic
+regressions on what the audio tower gives, before any projection.
 
 Stage 2 begins with the encoders of stage 1; no_term1 leaves out CLIP of audio and text, no_term23 the two terms of taste.
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 import typer
 from rich.console import Console
 from torch import Tensor
@@ -67,6 +69,7 @@ from training.evaluation.significance import Difference
 from training.evaluation.similarity import text_recall
 from training.models.encoders.centred_cosine import CentredCosine, CentredCosineConfig
 from training.models.encoders.htcl_encoder import HTCLEncoder
+from training.models.protocols import EncodedTracks
 
 FIRST_SEED = 11
 NEW_HEADER = ["new tracks by", "recall@10", "HTCL's less its [95 %]", "nDCG@10 on validation"]
@@ -82,9 +85,10 @@ METRICS = (
     "genre_probe",
     "tag_probe",
     "taste_recall_at_10",
+    "taste_of_both_recall_at_10",
 )
 HEADER = [
-    "model", "text R@1", "text R@5", "text R@10", "genre probe", "tag probe", "taste R@10",
+    "model", "text R@1", "text R@5", "text R@10", "genre probe", "tag probe", "taste R@10", "taste R@10, of both",
     "genre probe less stage 1's [95 %]", "taste R@10 less stage 1's [95 %]",
 ]  # fmt: skip
 
@@ -132,6 +136,9 @@ class _Judge:
         recalls = text_recall(encoded, DEPTHS)
         found = {f"{name}.recall_at_{depth}": recall for depth, recall in recalls.items()}
         found[f"{name}.taste_recall_at_10"] = pair_recall(encoded.vectors["audio"], self._pairs, 10)
+        found[f"{name}.taste_of_both_recall_at_10"] = pair_recall(
+            _of_both(encoded), self._pairs, 10
+        )
         outputs = [audio_outputs(model, rows) for rows in (self._learned, self._test)]
         return found | self._probes(name, *outputs)
 
@@ -153,6 +160,13 @@ class _Judge:
             f"{name}.genre_probe": probe_classes(learned, genres, unseen, truths),
             f"{name}.tag_probe": probe_tags(learned, tags, unseen, true_tags),
         }
+
+
+def _of_both(encoded: EncodedTracks) -> Tensor:
+    """Recording and text together: fused by stage 2, before it the mean of both."""
+    vectors = encoded.vectors
+    mean = F.normalize(vectors["audio"] + vectors["text"], dim=1)
+    return vectors.get("fused", mean)
 
 
 def rows_of(runs: Sequence[Mapping[str, float]]) -> list[list[str]]:

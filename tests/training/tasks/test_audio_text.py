@@ -22,7 +22,7 @@ from training.engine.model_selection import Fitting, select_on_validation
 from training.evaluation.similarity import EncodedTracks, SimilarityEvaluator, text_recall
 from training.evaluation.splits import Split, Unsplit
 from training.models.encoders import htcl_encoder
-from training.models.encoders.htcl_encoder import HTCLEncoder
+from training.models.encoders.htcl_encoder import HTCLConfig, HTCLEncoder
 from training.models.encoders.htcl_stages import HTCLStages, learned_pairs
 from training.models.protocols import TEXT_METRIC
 from training.tasks.audio_text import AudioText
@@ -135,7 +135,7 @@ def test_the_published_rates_count_in_each_stage(data, folder):
         for parameter in module.parameters():
             assert rates(meaning).get(id(parameter)) == in_meaning
             assert rates(taste).get(id(parameter)) == in_taste
-    assert load_recipe("audio_text", "htcl").loop.learning_rate == 1e-4
+    assert HTCLConfig().encoder_rate == 0.1
     assert load_recipe("audio_text", "htcl").batching.batch_tracks == 32
 
 

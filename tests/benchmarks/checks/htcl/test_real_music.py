@@ -12,7 +12,7 @@ import soundfile
 from mutagen.flac import FLAC
 from rich.console import Console
 
-from tests.benchmarks.support import htcl_real_windows
+from tests.benchmarks.support.htcl.real import windows as real_windows
 from tests.benchmarks.support.htcl.real.music import LEARNED, MissingMusic, MusicFile, find_music
 from tests.benchmarks.support.htcl.real.windows import TrackTags, UnreadableMusic, decoded_tracks
 from training.data.spectrograms import N_FRAMES, N_MELS
@@ -96,13 +96,13 @@ def test_a_decoded_recording_is_read_from_the_cache(tmp_path, monkeypatch):
     put(tmp_path / "b.flac", flac(61))
     files = [MusicFile("p", name, tmp_path / name) for name in ("a.flac", "b.flac")]
     before = decoded_tracks(files[:1], tmp_path / "cache", CONSOLE)
-    decode, asked = htcl_real_windows._decode, []
+    decode, asked = real_windows._decode, []
 
     def counted(file, content, encoder):
         asked.append(file.name)
         return decode(file, content, encoder)
 
-    monkeypatch.setattr(htcl_real_windows, "_decode", counted)
+    monkeypatch.setattr(real_windows, "_decode", counted)
     after = decoded_tracks(files, tmp_path / "cache", CONSOLE)
 
     assert asked == ["b.flac"]
