@@ -33,11 +33,11 @@ from tests.benchmarks.support.baselines import MM_GNN
 from tests.benchmarks.support.htcl.fits import WorldFits, audio_outputs, encode
 from tests.benchmarks.support.htcl.measures import (
     DEPTHS,
-    chance,
     pair_recall,
     pairs_among,
     probe_classes,
     probe_tags,
+    random_recall,
 )
 from tests.benchmarks.support.htcl.new_tracks import (
     HTCL,
@@ -112,8 +112,8 @@ def measure(seed: int, settings: Settings, console: Console) -> dict[str, float]
     for variant, changes in VARIANTS.items():
         figures |= judge.figures(variant, fits.taste(variant, changes))
     figures |= judge.neighbours()
-    figures |= {f"chance.recall_at_{depth}": chance(depth, POOL) for depth in DEPTHS}
-    figures["chance.taste_recall_at_10"] = chance(10, POOL - 1)
+    figures |= {f"chance.recall_at_{depth}": random_recall(depth, POOL) for depth in DEPTHS}
+    figures["chance.taste_recall_at_10"] = random_recall(10, POOL - 1)
     figures["largest_fit_s"] = max(fits.seconds(name) for name in ("meaning", *VARIANTS))
     return figures
 

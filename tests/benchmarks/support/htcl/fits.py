@@ -87,8 +87,8 @@ class WorldFits:
         return float(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else 0.0
 
     def _path(self, variant: str) -> Path:
-        code = family_code_version(AUDIO_TEXT["htcl"].module, AudioText.__module__)
-        inputs = (self.data.sha256(), code, self.recipe.as_json(), str(self.seed))
+        code_version = family_code_version(AUDIO_TEXT["htcl"].module, AudioText.__module__)
+        inputs = (self.data.sha256(), code_version, self.recipe.as_json(), str(self.seed))
         return self.folder / f"{sha256_of(''.join(inputs).encode())[:12]}-{self.seed}-{variant}"
 
     def _fitted(self, recipe: Recipe, number: int, model: HTCLEncoder, variant: str) -> HTCLEncoder:

@@ -19,7 +19,7 @@ DEPTHS = (1, 5, 10)
 MIN_OF_TAG = 20  # tracks with a tag, in either part, without which it has no probe
 
 
-def chance(depth: int, pool: int) -> float:
+def random_recall(depth: int, pool: int) -> float:
     """Share of right ones among the first `depth` of a pool in random order."""
     return min(1.0, depth / pool)
 

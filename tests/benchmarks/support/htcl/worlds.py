@@ -47,8 +47,8 @@ def read_world(seed: int, settings: Settings) -> AudioTextData:
         settings: of the jobs; `state` holds the cache.
     """
     world = world_of(seed)
-    code = code_sha256(_CODE) + settings.encoders.model_dump_json()
-    key = f"seed-{seed}-{sha256_of((repr(world) + code).encode())[:12]}"
+    code_version = code_sha256(_CODE) + settings.encoders.model_dump_json()
+    key = f"seed-{seed}-{sha256_of((repr(world) + code_version).encode())[:12]}"
     folder = settings.state / "benchmarks" / "htcl" / "worlds" / key
     lake = built_lake(folder, settings, world.last_day, partial(write_sample_world, world))
     own = settings.model_copy(update={"lake": lake, "state": folder / "state"})
