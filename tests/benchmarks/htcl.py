@@ -30,7 +30,7 @@ from torch import Tensor
 
 from feature_store.settings import Settings, load_settings
 from tests.benchmarks.support.baselines import MM_GNN
-from tests.benchmarks.support.htcl.fits import WorldFits, audio_outputs, encode
+from tests.benchmarks.support.htcl.fits import VARIANTS, WorldFits, audio_outputs, encode
 from tests.benchmarks.support.htcl.measures import (
     DEPTHS,
     pair_recall,
@@ -69,16 +69,12 @@ from training.evaluation.significance import Difference
 from training.evaluation.similarity import text_recall
 from training.models.encoders.centred_cosine import CentredCosine, CentredCosineConfig
 from training.models.encoders.htcl_encoder import HTCLEncoder
+from training.models.encoders.htcl_stages import MEANING
 from training.models.protocols import EncodedTracks
 
 FIRST_SEED = 11
 NEW_HEADER = ["new tracks by", "recall@10", "HTCL's less its [95 %]", "nDCG@10 on validation"]
-RANDOM, STAGE_1, STAGE_2 = "random", "stage1", "stage2"
-VARIANTS: Mapping[str, dict[str, float]] = {
-    STAGE_2: {},
-    "no_term1": {"weight_audio_text": 0.0},
-    "no_term23": {"weight_audio_audio": 0.0, "weight_audio_fused": 0.0},
-}
+RANDOM, STAGE_1 = "random", "stage1"
 MODELS = (RANDOM, STAGE_1, *VARIANTS, MUSICNN)
 METRICS = (
     *(f"recall_at_{depth}" for depth in DEPTHS),
@@ -109,12 +105,12 @@ def measure(seed: int, settings: Settings, console: Console) -> dict[str, float]
     judge = _Judge(data, parts, genres_of(data, seed))
     figures = judge.figures(RANDOM, fits.untrained())
     figures |= judge.figures(STAGE_1, fits.meaning())
-    for variant, changes in VARIANTS.items():
-        figures |= judge.figures(variant, fits.taste(variant, changes))
+    for variant in VARIANTS:
+        figures |= judge.figures(variant, fits.taste(variant))
     figures |= judge.neighbours()
     figures |= {f"chance.recall_at_{depth}": random_recall(depth, POOL) for depth in DEPTHS}
     figures["chance.taste_recall_at_10"] = random_recall(10, POOL - 1)
-    figures["largest_fit_s"] = max(fits.seconds(name) for name in ("meaning", *VARIANTS))
+    figures["largest_fit_s"] = max(fits.seconds(name) for name in (MEANING, *VARIANTS))
     return figures
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from io import StringIO
 
 import pytest
 import torch
+from rich.console import Console
 
 from tests.benchmarks.htcl import MODELS, flat_figures, rows_of
+from tests.benchmarks.support.htcl.fits import WorldFits, encode
 from tests.benchmarks.support.htcl.measures import (
     MIN_OF_TAG,
     pair_recall,
@@ -18,6 +22,7 @@ from tests.benchmarks.support.htcl.measures import (
 from tests.benchmarks.support.htcl.new_tracks import BySound
 from tests.benchmarks.support.htcl.worlds import split_by_artist
 from tests.training.tasks.music import N_TRACKS, TRACKS_OF_ONE, world
+from training.config import load_recipe
 from training.data.batches import UserBatch
 from training.data.interactions import Pairs
 from training.data.track_pairs import TrackPairs
@@ -79,6 +84,27 @@ def test_no_artist_is_in_two_parts():
     learned = parts.view.is_learned
     assert len(parts.view.pairs)
     assert bool((learned[parts.view.pairs.triggers] & learned[parts.view.pairs.tracks]).all())
+
+
+def test_a_fit_that_was_made_is_read_and_stage_2_begins_with_the_encoders_of_stage_1(tmp_path):
+    data = world()
+    parts = split_by_artist(data, seed=5, pool=36)
+    recipe = load_recipe("audio_text", "htcl")
+    recipe = replace(
+        recipe,
+        loop=replace(recipe.loop, max_epochs=1),
+        model=replace(recipe.model, min_pairs=1, epoch_pairs=8),
+    )
+    said = StringIO()
+    fits = WorldFits(data, parts, recipe, 5, 1, tmp_path, Console(file=said, width=200))
+    first = fits.taste("no_term23")
+    assert said.getvalue().count("epoch 1") == 2  # one of each stage
+    again = fits.taste("no_term23")
+    assert said.getvalue().count("epoch 1") == 2
+    torch.testing.assert_close(encode(again, parts.test).vectors, encode(first, parts.test).vectors)
+    assert fits.seconds("no_term23") > 0
+    meaning = fits.meaning().network.audio.band_mean
+    torch.testing.assert_close(first.network.audio.band_mean, meaning)
 
 
 def test_a_listener_gets_what_sounds_like_what_was_heard():

@@ -23,12 +23,19 @@ from training.engine.resume import ResumeFile
 from training.engine.stages import Stage
 from training.evaluation.similarity import text_recall
 from training.models.encoders.htcl_encoder import HTCLEncoder
-from training.models.encoders.htcl_stages import HTCLStages
+from training.models.encoders.htcl_stages import MEANING, HTCLStages
 from training.models.protocols import EncodedTracks
 from training.models.registry import AUDIO_TEXT
 from training.tasks.audio_text import AudioText
 
 CUT_OFF = 10
+STAGE_2 = "stage2"
+VARIANTS: Mapping[str, dict[str, float]] = {
+    STAGE_2: {},
+    "no_term1": {"weight_audio_text": 0.0},
+    "no_term23": {"weight_audio_audio": 0.0, "weight_audio_fused": 0.0},
+}
+"""Changes of the model's settings by the name of a fit of stage 2."""
 _MODEL, _SECONDS = "model.pt", "seconds.json"
 
 
@@ -61,16 +68,15 @@ class WorldFits:
 
     def meaning(self) -> HTCLEncoder:
         """The model after stage 1, at the epoch at which texts find recordings best."""
-        return self._fitted(self.recipe, 0, self.untrained(), "meaning")
+        return self._fitted(0, self.untrained(), MEANING)
 
-    def taste(self, variant: str, changes: Mapping[str, float]) -> HTCLEncoder:
+    def taste(self, variant: str) -> HTCLEncoder:
         """The model after stage 2, which begins with the encoders of stage 1 alone.
 
         Args:
-            variant: names it.
-            changes: to the model's settings.
+            variant: a name of VARIANTS.
         """
-        recipe = replace(self.recipe, model=replace(self.recipe.model, **changes))
+        recipe = self._recipe(variant)
         torch.manual_seed(self.seed)
         model = HTCLEncoder(recipe.model, self.parts.view)
         begun = self.meaning().network
@@ -79,7 +85,7 @@ class WorldFits:
             model.network.text.load_state_dict(begun.text.state_dict())
         else:
             model.network.text = begun.text  # it does not learn, and has encoded each text already
-        return self._fitted(recipe, 1, model, variant)
+        return self._fitted(1, model, variant)
 
     def seconds(self, variant: str) -> float:
         """How long a fit took, over all of its tries."""
@@ -88,18 +94,23 @@ class WorldFits:
 
     def _path(self, variant: str) -> Path:
         code_version = family_code_version(AUDIO_TEXT["htcl"].module, AudioText.__module__)
-        inputs = (self.data.sha256(), code_version, self.recipe.as_json(), str(self.seed))
+        recipes = self.recipe.as_json() + self._recipe(variant).as_json()
+        inputs = (self.data.sha256(), code_version, recipes, str(self.seed))
         return self.folder / f"{sha256_of(''.join(inputs).encode())[:12]}-{self.seed}-{variant}"
 
-    def _fitted(self, recipe: Recipe, number: int, model: HTCLEncoder, variant: str) -> HTCLEncoder:
+    def _recipe(self, variant: str) -> Recipe:
+        changes = VARIANTS.get(variant, {})
+        return replace(self.recipe, model=replace(self.recipe.model, **changes))
+
+    def _fitted(self, number: int, model: HTCLEncoder, variant: str) -> HTCLEncoder:
         folder = self._path(variant)
         if not (folder / _MODEL).exists():
-            self._fit(recipe, number, model, variant)
+            self._fit(number, model, variant)
         model.load_state_dict(torch.load(folder / _MODEL, weights_only=True), strict=False)
         return model
 
-    def _fit(self, recipe: Recipe, number: int, model: HTCLEncoder, variant: str) -> None:
-        folder = self._path(variant)
+    def _fit(self, number: int, model: HTCLEncoder, variant: str) -> None:
+        folder, recipe = self._path(variant), self._recipe(variant)
         folder.mkdir(parents=True, exist_ok=True)
         last = time.monotonic()
 
