@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from structlog.testing import capture_logs
 
+from tests.support.log_capture import captured_log
 from training.data.track_batches import MusicBatches
 from training.engine.epoch_log import log_epoch
 from training.engine.loop import Epoch, Pace
@@ -58,11 +58,12 @@ def test_a_reader_that_fails_fails_the_epoch():
         [batch.wait() for batch in batches_of(torch.arange(3), 2, broken)]
 
 
-def test_the_line_of_an_epoch_says_who_waits_for_whom():
+def test_the_line_of_an_epoch_says_who_waits_for_whom(monkeypatch):
     """120 rows in 40 s are 3 a second; the reader took 30 s for them, so it gives 4; the loop waited 2.5 s."""
-    with capture_logs() as lines:
-        log_epoch("htcl final-4 meaning", EPOCH, Pace(40.0, Loading(120, 30.0, 2.5)))
-        log_epoch("mm_gnn final-4", replace(EPOCH, validation=0.5), Pace(2.0, None))
+    lines = captured_log(monkeypatch, "training.engine.epoch_log.LOG")
+
+    log_epoch("htcl final-4 meaning", EPOCH, Pace(40.0, Loading(120, 30.0, 2.5)))
+    log_epoch("mm_gnn final-4", replace(EPOCH, validation=0.5), Pace(2.0, None))
 
     assert lines == [
         {
@@ -77,9 +78,10 @@ def test_the_line_of_an_epoch_says_who_waits_for_whom():
     ]  # fmt: skip
 
 
-def test_an_epoch_of_nothing_has_no_rate():
-    with capture_logs() as lines:
-        log_epoch("htcl final-4 meaning", EPOCH, Pace(0.0, Loading(0, 0.0, 0.0)))
+def test_an_epoch_of_nothing_has_no_rate(monkeypatch):
+    lines = captured_log(monkeypatch, "training.engine.epoch_log.LOG")
+
+    log_epoch("htcl final-4 meaning", EPOCH, Pace(0.0, Loading(0, 0.0, 0.0)))
 
     [line] = lines
     assert (line["rows"], line["rows_per_s"], line["read_rows_per_s"]) == (0, 0.0, 0.0)

@@ -104,7 +104,8 @@ def test_the_checkpoint_holds_a_hundredth_of_the_parameters_and_names_the_backbo
     assert set(state.backbones) == {"words"}
 
 
-def test_each_stage_has_a_history_of_its_own_and_each_epoch_a_line_in_the_log(filled, logged):
+def test_each_stage_has_a_history_of_its_own_and_each_epoch_a_line_in_the_log(filled, monkeypatch):
+    logged = captured_log(monkeypatch, "training.engine.epoch_log.LOG")
     row = train(filled, MOOD)
 
     history = json.loads(Path(filled.settings.lake, row.checkpoint_uri, "history.json").read_text())
@@ -390,7 +391,7 @@ def with_other_audio(night: Night) -> Night:
     encoded = {table: table.name for table in (*sample.EMBEDDINGS, FEAT_TAGS)}
     sample.name_encoders(lake, next_day.as_of, encoded | {FEAT_AUDIO: "other"})
     rows = [
-        sample._vector(FEAT_AUDIO, "audio_embedding", number, 7) | {"encoder_id": "other"}
+        sample.vector(FEAT_AUDIO, "audio_embedding", number, 7) | {"encoder_id": "other"}
         for number in range(len(sample.TRACKS))
     ]
     sample._write(lake, FEAT_AUDIO, next_day.as_of, rows)
