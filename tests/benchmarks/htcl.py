@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.htcl [--seeds 3] [--new-worlds 10] [--music FOLDER] [--record]
 
-Synthetic worlds of 2,488 recordings of half a minute: we planted the genres, moods, styles and tastes. The artists of 500 tracks
+Synthetic worlds of 2,488 recordings of half a minute: we planted the genres, moods, styles and tastes, and listeners who choose by
+style (brightness, density, attack), which no text tells, more than by genre, which texts tell. The artists of 500 tracks
 are held out, of 250 further ones select the epochs. Text retrieval is the mean of both directions in the pool of 500; taste
 retrieval asks, of each pair of tracks of the pool that some listener heard one after the other, whether the second is among the
 ten nearest to the first, by sound alone or by sound and text (fused by stage 2, after stage 1 their mean). Probes are logistic

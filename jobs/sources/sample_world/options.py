@@ -26,6 +26,9 @@ class SampleWorld:
         signup_every_days: a user registers every n days; 0 for never.
         withdrawal_every_days: a track leaves the catalogue every n days; 0 for never.
         listens_per_user_day: mean over users who listen.
+        genre_weight: how much a listener's own genre counts; at 4 its tracks are e^4, 55 times as
+            likely as those of an unrelated one.
+        style_weight: how much a standard deviation of an artist's style counts.
         clip_s: length of each audio file; the catalogue's durations are those of whole tracks.
         cover_px: side of the square covers.
         audio_missing_every: every nth track has no audio; 0 for none.
@@ -50,6 +53,8 @@ class SampleWorld:
     withdrawal_every_days: int = 9
     listens_per_user_day: float = 4.0
     follows_per_user: float = 6.0
+    genre_weight: float = 4.0
+    style_weight: float = 0.55
     clip_s: float = 9.0
     sample_rate_hz: int = 22_050
     cover_px: int = 256
@@ -122,6 +127,8 @@ _MINIMUM = {
     "withdrawal_every_days": 0,
     "listens_per_user_day": 0,
     "follows_per_user": 0,
+    "genre_weight": 0,
+    "style_weight": 0,
     "clip_s": 0.5,
     "sample_rate_hz": 8_000,
     "cover_px": 16,

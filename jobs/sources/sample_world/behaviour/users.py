@@ -17,8 +17,6 @@ from jobs.sources.sample_world.catalogue import N_STYLES, genre_vector
 from jobs.sources.sample_world.options import SampleWorld
 from jobs.sources.sample_world.rng import generator
 
-GENRE_WEIGHT = 4.0  # e^4: a taste's own genre is 55 times as likely as an unrelated one
-STYLE_WEIGHT = 0.55  # per standard deviation of an artist's style
 MOOD_WEIGHT = 1.2
 _TASTE_COUNT_PROBABILITIES = (0.4, 0.4, 0.2)  # of one, two and three tastes
 MEAN_SESSION_LENGTH = 5.0  # listens
@@ -117,8 +115,8 @@ def _sessions_per_day(world: SampleWorld) -> float:
 
 
 def _taste(world: SampleWorld, genre_index: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    genre = GENRE_WEIGHT * genre_vector(genre_index, world.n_genres)
-    style = STYLE_WEIGHT * rng.normal(size=N_STYLES)
+    genre = world.genre_weight * genre_vector(genre_index, world.n_genres)
+    style = world.style_weight * rng.normal(size=N_STYLES)
     mood = MOOD_WEIGHT * rng.normal(size=2)
     return np.concatenate([genre, style, mood])
 
