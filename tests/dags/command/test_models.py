@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 
 import pytest
 
-from dags.command import cli
 from feature_store.lake.arrow_io import read_table
 from feature_store.lake.delta_tables import exists
 from feature_store.tables.runs import RUN_PROMOTIONS
@@ -18,6 +17,7 @@ from tests.feature_store.runs.model_rows import (
     write_evaluation,
     write_models,
 )
+from tests.support.command import run_command
 
 ANN = ("--reason", "too many covers", "--actor", "ann")
 
@@ -26,17 +26,7 @@ ANN = ("--reason", "too many covers", "--actor", "ann")
 def evensong(settings, monkeypatch, capsys):
     """The command in this process; returns exit status, output and errors, white space collapsed."""
     monkeypatch.setenv("EVENSONG_LAKE", settings.lake)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["evensong", *arguments])
-        try:
-            cli.main()
-        except SystemExit as stopped:
-            status = stopped.code
-        printed = capsys.readouterr()
-        return status, printed.out, " ".join(printed.err.split())
-
-    return run
+    return partial(run_command, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dags.command import cli
 from feature_store.lake.arrow_io import read_table
 from feature_store.settings import Night, load_settings
 from feature_store.tables.features import FEAT_HTCL_AUDIO, FEAT_HTCL_TEXT, FEAT_TRACK_HTCL
@@ -20,6 +18,7 @@ from tests.conftest import MARCH_1
 from tests.dags.command import search_lake
 from tests.dags.command.search_lake import sound
 from tests.jobs.report.sample_lake import append_rows
+from tests.support.command import run_command
 from tests.training import lake as sample
 from tests.training.tasks import worlds
 from training.artifacts import stored_models
@@ -45,13 +44,7 @@ def evensong(monkeypatch, capsys, searched):
 
     def run(*arguments, lake=searched.settings.lake):
         monkeypatch.setenv("EVENSONG_LAKE", str(lake))
-        monkeypatch.setattr(sys, "argv", ["evensong", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stopped:
-            status = stopped.code
-        printed = capsys.readouterr()
-        return status, printed.out, " ".join(printed.err.split())
+        return run_command(monkeypatch, capsys, *arguments)
 
     return run
 
