@@ -10,7 +10,7 @@ from feature_store.setting_groups import SplitSettings
 from training.data.dataset import Dataset
 from training.data.interactions import EPOCH
 from training.engine.model_selection import Fitting
-from training.evaluation.splits import Holdout, Split, Unsplit, night_cut
+from training.evaluation.splits import Cut, Holdout, Split, Unsplit, night_cut
 from training.tasks.ranking import Ranking
 
 RANKING_TASK = Ranking()
@@ -24,8 +24,12 @@ def fitting_of(dataset: Dataset, device: torch.device) -> Fitting:
 def split_of(dataset: Dataset, seed: int) -> Split[Holdout] | Unsplit:
     """The split of a night over this dataset; the same for every family."""
     config = SplitSettings()
+    generator = torch.Generator().manual_seed(seed)
+    return RANKING_TASK.split(dataset, cut_of(dataset, config), config, generator)
+
+
+def cut_of(dataset: Dataset, config: SplitSettings) -> Cut | None:
+    """The cut of a night over this dataset, which all tasks share."""
     days = dataset.listens.day[dataset.listens.is_dated]
     first_day = EPOCH + timedelta(days=int(days.min())) if len(days) else None
-    cut = night_cut(first_day, dataset.as_of, config)
-    generator = torch.Generator().manual_seed(seed)
-    return RANKING_TASK.split(dataset, cut, config, generator)
+    return night_cut(first_day, dataset.as_of, config)

@@ -21,14 +21,13 @@ from training.engine.loop import Epoch, Pace, deterministic, eval_mode, fit_stag
 from training.engine.recipe import Recipe
 from training.engine.resume import ResumeFile
 from training.engine.stages import Stage
-from training.evaluation.similarity import text_recall
+from training.evaluation.similarity import CUT_OFF, text_recall
 from training.models.encoders.htcl_encoder import HTCLEncoder
 from training.models.encoders.htcl_stages import MEANING, HTCLStages
 from training.models.protocols import EncodedTracks
 from training.models.registry import AUDIO_TEXT
 from training.tasks.audio_text import AudioText
 
-CUT_OFF = 10
 STAGE_2 = "stage2"
 VARIANTS: Mapping[str, dict[str, float]] = {
     STAGE_2: {},

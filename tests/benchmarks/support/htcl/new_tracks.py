@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import cast
 
 import torch
@@ -19,15 +18,16 @@ from tests.benchmarks.sample_world import open_fit_cache, options_of, sample_lak
 from tests.benchmarks.support.baselines import ALL_HEADS, MM_GNN, get_variant
 from tests.benchmarks.support.fit_cache import make_split, recommended
 from tests.benchmarks.support.modality_dropout import draw_cold_start_tracks, make_cold_start
+from tests.support.ranking_fits import cut_of
 from training.config import load_recipe
 from training.data.audio_text import AudioTextData, read_audio_text
 from training.data.batches import UserBatch
 from training.data.dataset import Dataset
-from training.data.interactions import EPOCH, Pairs
+from training.data.interactions import Pairs
 from training.engine.loop import deterministic, eval_mode
 from training.engine.model_selection import Fitting, select_on_validation
 from training.evaluate import on_test, test_view
-from training.evaluation.splits import Unsplit, night_cut
+from training.evaluation.splits import Unsplit
 from training.models.encoders.centred_cosine import CentredCosine, CentredCosineConfig
 from training.models.encoders.htcl_encoder import HTCLEncoder
 from training.models.protocols import EncodedTracks
@@ -131,10 +131,8 @@ def _encoded(data: AudioTextData, seed: int, settings: Settings) -> Mapping[str,
     """Vectors of HTCL, fitted as a training fits it, and of MusiCNN; by what the test may know."""
     task, config = AudioText(), SplitSettings()
     recipe = load_recipe(task.name, "htcl")
-    listens = data.dataset.listens
-    first_day = EPOCH + timedelta(days=int(listens.day[listens.is_dated].min()))
-    cut = night_cut(first_day, data.dataset.as_of, config)
-    split = task.split(data, cut, config, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    split = task.split(data, cut_of(data.dataset, config), config, generator)
     if isinstance(split, Unsplit):
         raise TypeError(f"world {seed}: {split.reason}; take a larger world")
     with deterministic(seed, settings.training.n_threads):

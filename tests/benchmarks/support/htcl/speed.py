@@ -92,7 +92,7 @@ def audio_flops_per_track() -> float:
 
 def measured_alone() -> dict[str, float]:
     """The figures of `paper` on the CPU, from a process of its own, whose memory is its alone."""
-    command = [sys.executable, "-m", __spec__.name if __spec__ else __name__]
+    command = [sys.executable, "-m", __name__]
     output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode()
     figures: dict[str, float] = json.loads(output.splitlines()[-1])
     return figures
