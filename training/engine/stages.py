@@ -50,6 +50,12 @@ TrainingLoss = Callable[[Any], "dict[str, Tensor]"]
 """Named losses of a batch, whose sum is minimised."""
 
 
+def autocast(device: torch.device, loop: LoopConfig) -> AbstractContextManager[object]:
+    """The precision of forward passes on a device: bfloat16 where the loop asks for it."""
+    is_reduced = loop.precision == "bfloat16"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_reduced)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """One stage of a fit.
@@ -100,9 +106,7 @@ class Stage:
         The loop enters it around `training_loss`; a `backward` enters it around its own forward
         passes, and computes gradients outside.
         """
-        device = self.parameters[0].device.type
-        is_reduced = self.loop.precision == "bfloat16"
-        return torch.autocast(device, dtype=torch.bfloat16, enabled=is_reduced)
+        return autocast(self.parameters[0].device, self.loop)
 
     def state(self) -> dict[str, Tensor]:
         """What the stage changes of its module: its parameters, and all buffers that are saved.

@@ -18,7 +18,7 @@ from torch import Tensor
 from training.data.track_batches import MusicBatches, popularity_weights, shuffled, spread
 from training.engine.in_pieces import backward_in_pieces
 from training.engine.optimisers import ParameterGroup
-from training.engine.stages import Stage
+from training.engine.stages import Stage, autocast
 from training.models.encoders.htcl import Projected, Tracks, meaning_losses, taste_losses
 from training.models.protocols import TEXT_METRIC
 
@@ -154,12 +154,7 @@ class HTCLStages:
     def _in_pieces(self, losses: _Losses, batch: MusicBatch[_Content]) -> dict[str, Tensor]:
         sides = [side.to(self._device) for side in batch.wait()]
         pieces = list(zip(*(side.split(self._config.piece_tracks) for side in sides), strict=True))
-        precision = partial(
-            torch.autocast,
-            self._device.type,
-            dtype=torch.bfloat16,
-            enabled=self._recipe.loop.precision == "bfloat16",
-        )
+        precision = partial(autocast, self._device, self._recipe.loop)
 
         def encode(piece: tuple[Tracks, ...]) -> tuple[Tensor, ...]:
             projected = [self._model.network.projected(side, self._model.heads) for side in piece]
