@@ -7,13 +7,12 @@ Tasks connect with feature_store.spark.gateway.
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
 
 from feature_store.settings import Settings, load_settings
 from feature_store.spark.gateway import GatewayGone, gateway_of, write_address
 from feature_store.spark.session import make_spark
+from feature_store.stop_signals import stop_signals
 
 
 def serve(settings: Settings) -> None:
@@ -22,19 +21,17 @@ def serve(settings: Settings) -> None:
     Raises:
         GatewayGone: Java ended by itself.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     file = Path(settings.spark.gateway)
     own_java = settings.spark.model_copy(update={"gateway": ""})
-    session = make_spark(settings.model_copy(update={"spark": own_java}))
-    write_address(session, file)
-    try:
-        while not stop.wait(1.0):
-            if gateway_of(session).proc.poll() is not None:
-                raise GatewayGone.at(file)
-    finally:
-        file.unlink(missing_ok=True)
+    with stop_signals() as stop:
+        session = make_spark(settings.model_copy(update={"spark": own_java}))
+        write_address(session, file)
+        try:
+            while not stop.wait(1.0):
+                if gateway_of(session).proc.poll() is not None:
+                    raise GatewayGone.at(file)
+        finally:
+            file.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

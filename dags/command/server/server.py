@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import shlex
-import signal
 import socket
 import threading
 import time
@@ -30,6 +29,7 @@ from dags.policy.roles import ADMIN, USERS, create_roles_and_users, load_or_crea
 from feature_store.lake.private_files import close_folder, write_private_file
 from feature_store.runs.lineage import AIRFLOW_FILE, NAMESPACE
 from feature_store.settings import Settings
+from feature_store.stop_signals import stop_signals
 
 LOOPBACK = "127.0.0.1"
 COMPONENTS = {
@@ -96,10 +96,7 @@ def run_server(settings: Settings, port: int, console: Console, *, is_java_share
             healthy.
     """
     home = ServerHome(settings.state / SERVER_HOME, port, is_java_shared)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with _exclusive(home):
+    with stop_signals() as stop, _exclusive(home):
         console.print(f"starting Airflow in {home.folder}", highlight=False, soft_wrap=True)
         os.environ |= _variables(settings, home)
         passwords = _prepare(home)

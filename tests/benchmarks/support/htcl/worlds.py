@@ -37,7 +37,7 @@ def world_of(seed: int) -> SampleWorld:
         style_weight=1.5,
         n_artists=320,
         n_tracks_at_start=2_400,
-        n_users_at_start=600,
+        n_users_at_start=2_400,
         clip_s=30.0,
         sample_rate_hz=16_000,
         cover_missing_every=1,
