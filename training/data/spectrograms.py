@@ -55,16 +55,17 @@ class Spectrograms:
     row_of: Mapping[str, int]
     stored: pa.ChunkedArray
 
-    def read(self, rows: Tensor) -> Tensor:
-        """The spectrograms of some rows, shape (n, 1251, 128), float32.
+    def read(self, rows: Tensor, n_frames: int = N_FRAMES) -> Tensor:
+        """The spectrograms of some rows, shape (n, n_frames, 128), float32.
 
         Args:
             rows: positions, shape (n,).
+            n_frames: the first ones, at most 1,251.
         """
-        frames = np.empty((len(rows), N_FRAMES, N_MELS), np.float16)
+        frames = np.empty((len(rows), n_frames, N_MELS), np.float16)
         for position, row in enumerate(rows.tolist()):
             content = self.stored[row].as_buffer()
-            frames[position] = np.frombuffer(content, "<f2").reshape(N_FRAMES, N_MELS)
+            frames[position] = np.frombuffer(content, "<f2").reshape(N_FRAMES, N_MELS)[:n_frames]
         return torch.from_numpy(frames).float()
 
 

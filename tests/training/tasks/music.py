@@ -30,17 +30,18 @@ def style_of(track: int) -> int:
     return track // TRACKS_OF_ONE % len(STYLES)
 
 
-def frames(track: int) -> np.ndarray:
-    """Sound in the bands of the style, and noise."""
+def frames(track: int, n_sounding: int = N_FRAMES) -> np.ndarray:
+    """Sound in the bands of the style, and noise; then padding."""
     rng = np.random.default_rng(track)
     found = rng.normal(0, 0.3, (N_FRAMES, N_MELS))
     start = 32 * style_of(track)
     found[:, start : start + 32] += 1.0
+    found[n_sounding:] = found.min()
     return found.astype("<f2")
 
 
-def spectrograms(tracks: range) -> Spectrograms:
-    content = [frames(track).tobytes() for track in tracks]
+def spectrograms(tracks: range, n_sounding: int = N_FRAMES) -> Spectrograms:
+    content = [frames(track, n_sounding).tobytes() for track in tracks]
     rows = {f"h{track}": row for row, track in enumerate(tracks)}
     return Spectrograms(rows, pa.chunked_array([pa.array(content, pa.binary())]))
 

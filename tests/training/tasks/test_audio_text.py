@@ -49,6 +49,8 @@ def recipe_of(folder, **changes):
         text_layers=-1,
         encoder_rate=1.0,
         dropout=0.0,
+        masked_bands=0.0,
+        masked_time=0.0,
         epoch_pairs=480,
     )
     model = replace(model, **changes)
@@ -95,6 +97,28 @@ def test_both_stages_learn(data, folder):
     styles = torch.tensor([style_of(track) for track in range(N_TRACKS)])
     of_zero = [float(cosines[styles == 0][:, styles == other].mean()) for other in range(4)]
     assert of_zero[0] > of_zero[1] > 0.2 + max(of_zero[2:])
+
+
+def test_padding_at_the_end_of_all_recordings_is_read_neither_by_a_fit_nor_by_its_model(
+    data, folder
+):
+    """Recordings that sound for 200 frames: 224 are read, after stage 1 as in it."""
+    short = replace(data, spectrograms=music.spectrograms(range(N_TRACKS), n_sounding=200))
+    model, stages = stages_of(short, folder, epoch_pairs=40)
+    for stage in stages:
+        fit_stage(stage, n_epochs=1)
+    tracks = torch.arange(3)
+    assert model.log_mel(tracks).shape == (3, 224, 128)
+
+    recipe = recipe_of(folder, epoch_pairs=40)
+    state = TASK.to_state("htcl", model, short.full_view())
+    again = TASK.from_state(state, recipe, short.full_view(), {}, CPU).eval()
+
+    assert again.log_mel(tracks).shape == (3, 224, 128)
+    whole = TASK.from_state(state, recipe, data.full_view(), {}, CPU).eval()  # they go on to sound
+    vectors, of_longer = (one.encode(tracks).vectors["audio"] for one in (again, whole))
+    assert not torch.allclose(vectors, of_longer)  # frames 200 to 223
+    assert of_longer.shape == vectors.shape
 
 
 def test_each_epoch_says_how_many_spectrograms_were_read(data, folder):

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.checkpoint import checkpoint
 
-from training.data.spectrograms import N_MELS
+from training.data.spectrograms import N_FRAMES, N_MELS
+from training.models.encoders.spectrogram_masks import SpectrogramMasks
 
 KERNELS, STRIDE = (5, 3, 3), 2
 POSITION_KERNEL = 31
 
 _NO_DEVIATION = 1e-3  # of values near 1: what float16 rounds
+_FRAME_STEP, _FEWEST_FRAMES = 32, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +48,43 @@ PAPER = TowerSize(channels=512, width=768, layers=12, heads=12, hidden=3_072, po
 
 
 class AudioTower(nn.Module):
-    """Spectrograms (batch, 1251, 128) to vectors (batch, width).
+    """Spectrograms (batch, frames, 128) to vectors (batch, width).
 
-    The time steps go from 1,251 to 624, 311 and 155; with the class token there are 156 tokens,
-    whose mean is the vector.
+    Of 1,251 frames the time steps go to 624, 311 and 155; with the class token there are 156
+    tokens, whose mean is the vector.
 
-    Each band is standardised by what `learn_bands` was given [ours]: of a clip of half a minute
-    three quarters are padding, whose distance from the sound is nearly all that its standardisation
-    leaves, and convolutions need many epochs to see differences between bands again.
+    Two things are learned from recordings before the first step [ours], see `learn_input`. Each
+    band is standardised: of a clip of half a minute three quarters are padding, whose distance from
+    the sound is nearly all that its standardisation leaves, and convolutions need many epochs to
+    see differences between bands again. And padding that all recordings have at their end is not
+    read: it costs time, and it dilutes the mean.
 
     Args:
         size: widths and numbers of layers.
         dropout: share of values that are dropped.
+        masks: what is hidden of a spectrogram while the tower learns; None hides nothing.
         recomputes_layers: keep a layer's input alone for the backward pass (activation
             checkpointing): less memory, a third more time.
     """
 
     band_mean: Tensor
     band_deviation: Tensor
+    n_frames: Tensor
 
     def __init__(
-        self, size: TowerSize, dropout: float = 0.1, *, recomputes_layers: bool = False
+        self,
+        size: TowerSize,
+        dropout: float = 0.1,
+        masks: SpectrogramMasks | None = None,
+        *,
+        recomputes_layers: bool = False,
     ) -> None:
         super().__init__()
         self._recomputes_layers = recomputes_layers
         self.register_buffer("band_mean", torch.zeros(N_MELS))
         self.register_buffer("band_deviation", torch.ones(N_MELS))
+        self.register_buffer("n_frames", torch.tensor(N_FRAMES))
+        self.masks = masks or nn.Identity()
         sizes = (N_MELS, size.channels, size.channels)
         self.convolutions = nn.ModuleList(
             _StridedConvolution(n_in, size.channels, kernel)
@@ -99,16 +112,27 @@ class AudioTower(nn.Module):
                 tokens = layer(tokens)
         return tokens.mean(dim=1)
 
-    def learn_bands(self, log_mels: Iterable[Tensor]) -> None:
-        """Take each band's mean and deviation from some spectrograms, shape (n, 1251, 128) each."""
-        mean, deviation = band_statistics(log_mels)
-        self.band_mean.copy_(mean)
-        self.band_deviation.copy_(deviation)
+    @property
+    def frames_read(self) -> int:
+        """Frames of a spectrogram that it is to be given: the first ones, 64 to 1,251."""
+        return int(self.n_frames)
+
+    def learn_input(self, log_mels: Iterable[Tensor]) -> None:
+        """Take from some spectrograms the bands' means and deviations, and how many frames sound.
+
+        Args:
+            log_mels: blocks of whole spectrograms, shape (n, 1251, 128) each.
+        """
+        statistics = sound_statistics(log_mels)
+        self.band_mean.copy_(statistics.band_mean)
+        self.band_deviation.copy_(statistics.band_deviation)
+        n_frames = -(-statistics.longest // _FRAME_STEP) * _FRAME_STEP
+        self.n_frames.fill_(min(max(n_frames, _FEWEST_FRAMES), N_FRAMES))
 
     def tokens(self, log_mel: Tensor) -> Tensor:
-        """What the Transformer reads: the class token and the steps, (batch, 156, width)."""
+        """What the Transformer reads: the class token and the steps, (batch, 1 + steps, width)."""
         standardised = (log_mel - self.band_mean) / self.band_deviation
-        steps = standardised.transpose(1, 2)  # (batch, bands, time)
+        steps = self.masks(standardised).transpose(1, 2)  # (batch, bands, time)
         for convolution in self.convolutions:
             steps = convolution(steps)
         tokens = self.into_width(steps.transpose(1, 2))
@@ -117,24 +141,38 @@ class AudioTower(nn.Module):
         return torch.cat([first, tokens], dim=1)
 
 
-def band_statistics(log_mels: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each band over the frames that sound, shape (128,) each.
+@dataclass(frozen=True, slots=True, eq=False)
+class SoundStatistics:
+    """What recordings have in common.
 
-    A frame that is at its clip's floor in every band is padding or silence. Bands without any
-    difference, as those of silence are, keep their scale.
+    Attributes:
+        band_mean, band_deviation: of each band over the frames that sound, shape (128,). Bands
+            without any difference, as those of silence are, have the deviation 1.
+        longest: frames until the last one that sounds, of the recording where they are most.
+    """
+
+    band_mean: Tensor
+    band_deviation: Tensor
+    longest: int
+
+
+def sound_statistics(log_mels: Iterable[Tensor]) -> SoundStatistics:
+    """A frame that is at its clip's floor in every band is padding or silence; all others sound.
 
     Args:
         log_mels: blocks of spectrograms, shape (n, 1251, 128) each.
     """
-    n_frames, total, squares = 0, *torch.zeros(2, N_MELS, dtype=torch.float64)
+    n_sounding, longest, total, squares = 0, 0, *torch.zeros(2, N_MELS, dtype=torch.float64)
     for block in log_mels:
-        floor = block.amin(dim=(1, 2), keepdim=True)
-        sounding = block[(block > floor).any(dim=2)].double()
-        n_frames += len(sounding)
+        is_sounding = (block > block.amin(dim=(1, 2), keepdim=True)).any(dim=2)
+        sounding = block[is_sounding].double()
+        n_sounding += len(sounding)
         total, squares = total + sounding.sum(dim=0), squares + (sounding**2).sum(dim=0)
-    mean = total / max(1, n_frames)
-    deviation = (squares / max(1, n_frames) - mean**2).clamp(min=0).sqrt()
-    return mean.float(), deviation.where(deviation > _NO_DEVIATION, 1.0).float()
+        longest = max([longest, *(is_sounding.any(dim=0).nonzero().squeeze(1) + 1).tolist()])
+    mean = total / max(1, n_sounding)
+    deviation = (squares / max(1, n_sounding) - mean**2).clamp(min=0).sqrt()
+    deviation = deviation.where(deviation > _NO_DEVIATION, 1.0)
+    return SoundStatistics(mean.float(), deviation.float(), longest)
 
 
 class _StridedConvolution(nn.Module):

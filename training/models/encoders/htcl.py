@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from training.layers.contrastive import Temperature, contrastive_loss
 from training.models.encoders.audio_tower import PAPER, AudioTower, TowerSize
+from training.models.encoders.spectrogram_masks import SpectrogramMasks
 from training.models.encoders.text_tower import TextTower
 
 PROJECTED = (384, 192, 100)
@@ -36,7 +37,7 @@ class Tracks:
     """Tracks of a batch.
 
     Attributes:
-        log_mel: standardised spectrograms, shape (n, 1251, 128).
+        log_mel: standardised spectrograms, as far as the audio tower reads, shape (n, frames, 128).
         token_ids: their texts, shape (n, length).
         is_token: False for padding, shape (n, length).
         numbers: an integer a track, the same for copies of one, shape (n,).
@@ -104,7 +105,7 @@ class HTCL(nn.Module):
     Args:
         size: of the audio tower.
         text: the text tower.
-        dropout: of the audio tower.
+        dropout, masks, recomputes_layers: of the audio tower.
     """
 
     def __init__(
@@ -112,11 +113,12 @@ class HTCL(nn.Module):
         size: TowerSize,
         text: TextTower,
         dropout: float = 0.1,
+        masks: SpectrogramMasks | None = None,
         *,
         recomputes_layers: bool = False,
     ) -> None:
         super().__init__()
-        self.audio = AudioTower(size, dropout, recomputes_layers=recomputes_layers)
+        self.audio = AudioTower(size, dropout, masks, recomputes_layers=recomputes_layers)
         self.text = text
         self.meaning = StageHeads(size.width, text.width, 1, is_fusing=False)
         self.taste = StageHeads(size.width, text.width, 3, is_fusing=True)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from feature_store.weight_packages import MINILM, weights_folder
 from training.models.encoders.htcl import HTCL, PROJECTED, SIZES, Projected, StageHeads
+from training.models.encoders.spectrogram_masks import SpectrogramMasks
 from training.models.encoders.text_tower import FrozenTextTower, Pooling, TextTower
 from training.models.protocols import EncodedTracks
 
@@ -43,10 +44,12 @@ class HTCLConfig:
     text_layers: int = 0  # [ours] upper layers that learn; -1: all, as in the paper
     max_tokens: int = 64  # [ours]
     dropout: float = 0.1
+    masked_bands: float = 0.0  # [ours] share that a mask hides at most: spectrogram_masks.py
+    masked_time: float = 0.0  # [ours] likewise
     encoder_rate: float = 0.1  # of both encoders in stage 2, and of the text's in stage 1
     min_pairs: int = 100  # [ours] without which there is no stage 2
     min_liked_pairs: int = 1_000  # [ours] liked pairs from which the others do not count
-    epoch_pairs: int = 0  # [ours] that an epoch draws; 0: as many as stage 1 has tracks
+    epoch_pairs: int = 0  # [ours] that an epoch draws; 0: three for each track of stage 1
     popularity_power: float = 0.5  # [ours] see popularity_weights
     weight_audio_text: float = 1.0  # of the terms of stage 2
     weight_audio_audio: float = 1.0
@@ -94,6 +97,7 @@ class HTCLEncoder(nn.Module):
             SIZES[config.size],
             text,
             config.dropout,
+            SpectrogramMasks(config.masked_bands, config.masked_time),
             recomputes_layers=config.recomputes_layers,
         )
         if config.is_compiled:
@@ -109,8 +113,9 @@ class HTCLEncoder(nn.Module):
         return self.network.taste if int(self.knows_taste) else self.network.meaning
 
     def log_mel(self, tracks: Tensor) -> Tensor:
-        """Spectrograms of tracks that have a recording, shape (n, 1251, 128)."""
-        return self.view.spectrograms.read(self.view.audio_rows[tracks])
+        """Spectrograms of tracks that have a recording, shape (n, frames that are read, 128)."""
+        n_frames = self.network.audio.frames_read
+        return self.view.spectrograms.read(self.view.audio_rows[tracks], n_frames)
 
     def tokens(self, tracks: Tensor) -> tuple[Tensor, Tensor]:
         """What the text tower reads of the tracks' texts, and which of it is no padding."""

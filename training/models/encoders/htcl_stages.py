@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 
 MEANING, TASTE = "meaning", "taste"
 
-_BANDS_OF = 512
-"""Recordings by which the bands are standardised; more change nothing."""
-_READ_AT_ONCE = 64
+_PAIRS_PER_TRACK = 3
+"""That an epoch of stage 2 draws: a pair tells little, and a track has many of them."""
+_HEARD = 512
+"""Recordings from which the audio tower learns its input; more change nothing."""
+_HEARD_AT_ONCE = 64
 
 _Content = tuple[Tracks, ...]
 """The tracks of a batch; of pairs those before, and those that were finished."""
@@ -86,7 +88,7 @@ class HTCLStages:
                 ParameterGroup(list(network.taste.parameters())),
                 ParameterGroup([*audio, *text], rate=slow),
             ),
-            self._pair_draws(pairs, self._config.epoch_pairs or int(both.sum())),
+            self._pair_draws(pairs, self._config.epoch_pairs or _PAIRS_PER_TRACK * int(both.sum())),
             self._taste,
         )
         return (meaning, taste)
@@ -125,12 +127,12 @@ class HTCLStages:
         return _Draws(positions, weights, min(len(pairs), at_most))
 
     def _begin(self, name: str) -> None:
-        """The heads of the stage count from its first epoch on; stage 1 sees how bands differ."""
+        """The stage's heads count from its first epoch on; before stage 1 the tower listens."""
         self._model.knows_taste.fill_(int(name == TASTE))
         if name == MEANING:
-            sample = spread(self._learned().nonzero().squeeze(1), _BANDS_OF)
-            blocks = sample.split(_READ_AT_ONCE)
-            self._model.network.audio.learn_bands(self._model.log_mel(rows) for rows in blocks)
+            sample = self._view.audio_rows[spread(self._learned().nonzero().squeeze(1), _HEARD)]
+            blocks = sample.split(_HEARD_AT_ONCE)
+            self._model.network.audio.learn_input(map(self._view.spectrograms.read, blocks))
 
     def _learned(self) -> Tensor:
         """Tracks that stage 1 learns from, shape (n_tracks,) bool."""
