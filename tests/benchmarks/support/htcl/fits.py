@@ -61,9 +61,11 @@ class WorldFits:
     console: Console
 
     def untrained(self) -> HTCLEncoder:
-        """The model before its first step."""
+        """The model before its first step, with the input that its stage 1 begins with."""
         torch.manual_seed(self.seed)
-        return HTCLEncoder(self.recipe.model, self.parts.view)
+        model = HTCLEncoder(self.recipe.model, self.parts.view)
+        self._stages(model, self.recipe)[0].on_start()
+        return model
 
     def meaning(self) -> HTCLEncoder:
         """The model after stage 1, at the epoch at which texts find recordings best."""
@@ -127,11 +129,9 @@ class WorldFits:
             )
 
         with deterministic(self.seed, self.n_threads):
-            generator = torch.Generator().manual_seed(self.seed)
-            stages = HTCLStages(model, recipe, generator, torch.device("cpu")).in_order()
             # Both stages are made, and the generator has drawn nothing yet.
             fit_stage(
-                stages[number],
+                self._stages(model, recipe)[number],
                 validate=self._validation(model),
                 resume_file=ResumeFile(folder / "fit.pt", lambda: None),
                 on_epoch=tell,
@@ -141,6 +141,10 @@ class WorldFits:
         partial = folder / "model.partial"
         torch.save(state, partial)
         partial.rename(folder / _MODEL)
+
+    def _stages(self, model: HTCLEncoder, recipe: Recipe) -> tuple[Stage, ...]:
+        generator = torch.Generator().manual_seed(self.seed)
+        return HTCLStages(model, recipe, generator, torch.device("cpu")).in_order()
 
     def _validation(self, model: HTCLEncoder) -> Callable[[Stage], Mapping[str, float]]:
         tracks = self.parts.validation

@@ -44,7 +44,7 @@ TEXT_ROWS: Mapping[str, tuple[TextField, ...]] = {
     "both": ("title", "artist", "tags"),
 }
 """Parts of the text by the name of the row."""
-MAX_EPOCHS = {"tiny": 40, "small": 6}
+MAX_EPOCHS = {"tiny": 60, "small": 24}
 """A bound on the time of a fit: 20 minutes of one core, of which other work has a part."""
 PATIENCE = 6  # epochs; one has some thirty steps, so the recipe's 3 would end in noise
 
@@ -122,8 +122,7 @@ class RealFits:
         )
         with deterministic(self.seed, N_THREADS):
             model = HTCLEncoder(recipe.model, view)
-            generator = torch.Generator().manual_seed(self.seed)
-            [stage] = HTCLStages(model, recipe, generator, _CPU).in_order()
+            stage = self._stage(model, recipe)
             if not file.exists():
                 self._fit(stage, view, file)
         with safe_open(file, framework="pt") as stored:
@@ -132,10 +131,17 @@ class RealFits:
         return RealFit(choice, model, **told)
 
     def untrained(self, size: str) -> HTCLEncoder:
-        """A model with random weights of the seed."""
+        """A model with random weights of the seed, and the input that a fit begins with."""
         with deterministic(self.seed, N_THREADS):
             recipe = FitChoice(size, "both", 0.0).recipe()
-            return HTCLEncoder(recipe.model, text_view(self.music, "both"))
+            model = HTCLEncoder(recipe.model, text_view(self.music, "both"))
+            self._stage(model, recipe).on_start()
+            return model
+
+    def _stage(self, model: HTCLEncoder, recipe: Recipe) -> Stage:
+        generator = torch.Generator().manual_seed(self.seed)
+        [stage] = HTCLStages(model, recipe, generator, _CPU).in_order()
+        return stage
 
     def _fit(self, stage: Stage, view: AudioTextView, file: Path) -> None:
         validation = self.music.windows(Part.VALIDATION)
