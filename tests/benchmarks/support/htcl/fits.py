@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from training.engine.stages import Stage
 from training.evaluation.similarity import CUT_OFF, text_recall
 from training.models.encoders.htcl_encoder import HTCLEncoder
 from training.models.encoders.htcl_stages import MEANING, HTCLStages
+from training.models.encoders.text_tower import TextTower
 from training.models.protocols import EncodedTracks
 from training.models.registry import AUDIO_TEXT
 from training.tasks.audio_text import AudioText
@@ -38,7 +40,7 @@ VARIANTS: Mapping[str, dict[str, float]] = {
 _MODEL, _SECONDS = "model.pt", "seconds.json"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class WorldFits:
     """Fits on one world, by one recipe.
 
@@ -62,8 +64,7 @@ class WorldFits:
 
     def untrained(self) -> HTCLEncoder:
         """The model before its first step, with the input that its stage 1 begins with."""
-        torch.manual_seed(self.seed)
-        model = HTCLEncoder(self.recipe.model, self.parts.view)
+        model = self._new_model(self.recipe)
         self._stages(model, self.recipe)[0].on_start()
         return model
 
@@ -78,14 +79,10 @@ class WorldFits:
             variant: a name of VARIANTS.
         """
         recipe = self._recipe(variant)
-        torch.manual_seed(self.seed)
-        model = HTCLEncoder(recipe.model, self.parts.view)
-        begun = self.meaning().network
-        model.network.audio.load_state_dict(begun.audio.state_dict())
-        if self.recipe.model.text_layers:
-            model.network.text.load_state_dict(begun.text.state_dict())
-        else:
-            model.network.text = begun.text  # it does not learn, and has encoded each text already
+        model, begun = self._new_model(recipe), self.meaning()
+        for tower in ("audio", "text"):
+            state = getattr(begun.network, tower).state_dict()
+            getattr(model.network, tower).load_state_dict(state)
         return self._fitted(1, model, variant)
 
     def seconds(self, variant: str) -> float:
@@ -141,6 +138,19 @@ class WorldFits:
         partial = folder / "model.partial"
         torch.save(state, partial)
         partial.rename(folder / _MODEL)
+
+    def _new_model(self, recipe: Recipe) -> HTCLEncoder:
+        frozen = None if recipe.model.text_layers else self._frozen_text
+        torch.manual_seed(self.seed)
+        model = HTCLEncoder(recipe.model, self.parts.view)
+        if frozen is not None:
+            model.network.text = frozen
+        return model
+
+    @cached_property
+    def _frozen_text(self) -> TextTower:
+        """The text tower of all models if it does not learn; it encodes each text once."""
+        return HTCLEncoder(self.recipe.model, self.parts.view).network.text
 
     def _stages(self, model: HTCLEncoder, recipe: Recipe) -> tuple[Stage, ...]:
         generator = torch.Generator().manual_seed(self.seed)
