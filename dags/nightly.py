@@ -53,6 +53,7 @@ RAW_TABLES = (
     "raw_feedback",
     "raw_impressions",
     "raw_lyrics",
+    "raw_emotion_texts",
     "raw_audio",
     "raw_covers",
 )
@@ -124,6 +125,8 @@ def evensong_nightly() -> None:
         chain(raw, tracks, events, daily)
         pairs = spark_job("core_track_pairs")
         chain(events, pairs)
+        labelled_texts = spark_job("core_emotion_texts")
+        chain(raw, labelled_texts)
         chain(tracks, core)
     with TaskGroup("features", prefix_group_id=False):
         encoders = spark_job("feat_encoders")
@@ -150,7 +153,8 @@ def evensong_nightly() -> None:
         model = training_task("ranking")
         scores = predicting_task("score_candidates", "ranking")
         # One after the other: two trainings at once would share the memory of one GPU.
-        chain([*edges, emotion, track_tags, pairs, texts], music, vectors, model, scores)
+        learned_from = [*edges, emotion, track_tags, pairs, texts, labelled_texts]
+        chain(learned_from, music, vectors, model, scores)
     with TaskGroup("recommendations", prefix_group_id=False):
         topk, similar = spark_job("rec_topk"), spark_job("rec_similar_tracks")
         changes, quality = spark_job("rec_changes"), spark_job("run_quality")
