@@ -65,6 +65,7 @@ def whole_world() -> Rows:
         "tags": [{"track_id": track, "tag": ("slow", "loud")[number % 2]} for number, track in enumerate(TRACKS)],
         "lyrics": [{"track_id": track, "lyrics_bytes": f"la la {track}".encode()} for track in TRACKS],
         "audio": [{"track_id": track} for track in TRACKS[:4]],
+        "emotion_texts": [{"text_id": f"s{number}", "perspective": "combined", "emotion_text": f"Line {number}.", "valence": number / 9, "arousal": 0.0} for number in range(9)],
     }  # fmt: skip
 
 
@@ -105,6 +106,7 @@ SLOW = {
     "tracks alone": {"tracks": whole_world()["tracks"]},
     "counts without times": counts_alone(),
     "no listens": without("listens"),
+    "no labelled texts": without("emotion_texts"),
     **{f"no {name}": without(name) for name in OPTIONAL},
     **{f"no {one} and no {other}": without(one, other) for one, other in combinations(OPTIONAL, 2)},
 }
