@@ -26,8 +26,8 @@ VALENCE_ERROR = 0.52
 AROUSAL_ERROR = 0.49
 """Standard deviations of a rater's error, on the scale of 1 to 5, before the whole number."""
 
-WRITER_STRENGTH = 1.1
-"""A writer feels more than a reader does, who feels as much less."""
+READER_STRENGTH = 1.1
+"""Readers' labels are spread wider than writers', as in EmoBank; a writer feels as much less."""
 
 _SPLITS = (*("train",) * 8, "dev", "test")
 """Split of a text by its position: eight in ten train a model."""
@@ -49,7 +49,7 @@ def make_labelled_texts(world: SampleWorld) -> list[LabelledText]:
 def _labelled_text(world: SampleWorld, position: int) -> LabelledText:
     rng = generator(world.seed, "emotion text", position)
     sentence = write_sentence(rng)
-    strengths = {"reader": 2 - WRITER_STRENGTH, "writer": WRITER_STRENGTH}
+    strengths = {"reader": READER_STRENGTH, "writer": 2 - READER_STRENGTH}
     ratings = {name: _ratings(rng, sentence, strength) for name, strength in strengths.items()}
     everybody = np.concatenate(list(ratings.values()))
     rows = (

@@ -124,6 +124,13 @@ def test_each_text_has_a_row_for_each_perspective(labelled):
             assert 0 <= (row.valence_rating_sd or 0) <= 1
 
 
+def test_readers_labels_are_spread_wider_than_writers(labelled):
+    """EmoBank's standard deviations of valence are .427 and .343 on its scale."""
+    spread = {name: labels(labelled, name)[:, 0].std() for name in ("reader", "writer")}
+
+    assert spread["reader"] > 1.05 * spread["writer"]
+
+
 def test_eight_of_ten_texts_train(labelled):
     splits = Counter(text.rows[0].source_split for text in labelled)
 
