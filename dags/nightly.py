@@ -131,8 +131,13 @@ def evensong_nightly() -> None:
     with TaskGroup("features", prefix_group_id=False):
         encoders = spark_job("feat_encoders")
         content = [spark_job(name) for name in ("feat_audio", "feat_lyrics", "feat_cover")]
+        # Training, although it stands here: the emotion of tracks reads what its model has read.
+        reader = training_task("text_emotion")
+        of_lyrics = predicting_task("feat_lyrics_emotion", "text_emotion")
+        chain([encoders, content[1], labelled_texts, daily], reader, of_lyrics)
         emotion = spark_job("feat_track_emotion")
         chain(tracks, [encoders, *content], emotion)
+        chain(of_lyrics, emotion)
         answers = spark_job("feat_semantics")
         chain(tracks, answers)
         # Publication does not wait for a language model: no published table reads its answers.
@@ -153,7 +158,7 @@ def evensong_nightly() -> None:
         model = training_task("ranking")
         scores = predicting_task("score_candidates", "ranking")
         # One after the other: two trainings at once would share the memory of one GPU.
-        learned_from = [*edges, emotion, track_tags, pairs, texts, labelled_texts]
+        learned_from = [*edges, emotion, track_tags, pairs, texts]
         chain(learned_from, music, vectors, model, scores)
     with TaskGroup("recommendations", prefix_group_id=False):
         topk, similar = spark_job("rec_topk"), spark_job("rec_similar_tracks")

@@ -35,6 +35,7 @@ NOON = datetime.combine(NIGHT_DAY + timedelta(days=1), time(12), UTC)
 TRACKS = [f"t{number:02}" for number in range(12)]
 LISTENERS = [f"u{number}" for number in range(6)]
 RATE_HZ = 16_000
+READS_LYRICS = "text_emotion"
 
 Rows = dict[str, list[dict[str, object]]]
 
@@ -138,18 +139,23 @@ def land(night: Night, world: Rows) -> None:
 
 
 def run_small_night(spark, night: Night) -> None:
-    """Every task of the night in order; the lists come after the model."""
+    """Every task of the night in order; the lists come after the model, emotion after its reader."""
     close_landing(night, now=NOON)
     names = job_names()
     first_list = next(at for at, name in enumerate(names) if name.startswith("rec_"))
+    is_on = {name: name in night.settings.training.tasks for name in TASKS}
+    for name in TASKS:
+        if not is_on[name]:
+            predict_nothing(night, name)
     for name in names[:first_list]:
+        if name == "feat_track_emotion" and is_on[READS_LYRICS]:
+            train(night, READS_LYRICS)
+            predict(night, READS_LYRICS)
         run_job(name, night, spark)
     for name in TASKS:
-        if name in night.settings.training.tasks:
+        if is_on[name] and name != READS_LYRICS:
             train(night, name)
             predict(night, name)
-        else:
-            predict_nothing(night, name)
     for name in names[first_list:]:
         run_job(name, night, spark)
 

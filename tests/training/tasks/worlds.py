@@ -95,7 +95,7 @@ def _configs(lake: str) -> Path:
 
 
 def _write_recipe(folder: Path) -> None:
-    """HTCL with a text model of a few kB, for two epochs of small batches."""
+    """HTCL and text emotion with a text model of a few kB, for few epochs of small batches."""
     if folder.exists():
         return
     (folder / "audio_text").mkdir(parents=True)
@@ -105,6 +105,12 @@ def _write_recipe(folder: Path) -> None:
         "[batching]\nbatch_tracks = 8\n"
         "[loop]\nlearning_rate = 1e-3\nvalidate_every = 1\nmax_epochs = 2\n"
     )
+    (folder / "text_emotion").mkdir()
+    for family in ("words_to_waves", "ridge"):
+        (folder / "text_emotion" / f"{family}.toml").write_text(
+            f'[model]\ntext_folder = "{text_model}"\nmax_tokens = 32\n'
+            "[loop]\nlearning_rate = 1e-2\nvalidate_every = 1\nmax_epochs = 3\n"
+        )
 
 
 def sentence_rows(as_of: date) -> list[dict[str, Any]]:
