@@ -131,13 +131,14 @@ def evensong_nightly() -> None:
     with TaskGroup("features", prefix_group_id=False):
         encoders = spark_job("feat_encoders")
         content = [spark_job(name) for name in ("feat_audio", "feat_lyrics", "feat_cover")]
-        # Training, although it stands here: the emotion of tracks reads what its model has read.
-        reader = training_task("text_emotion")
-        of_lyrics = predicting_task("feat_lyrics_emotion", "text_emotion")
-        chain([encoders, content[1], labelled_texts, daily], reader, of_lyrics)
         emotion = spark_job("feat_track_emotion")
         chain(tracks, [encoders, *content], emotion)
-        chain(of_lyrics, emotion)
+        # Training, although it stands here: the emotion of tracks takes what its model has read.
+        reader, read = (
+            training_task("text_emotion"),
+            predicting_task("feat_lyrics_emotion", "text_emotion"),
+        )
+        chain([encoders, content[1], labelled_texts, daily], reader, read, emotion)
         answers = spark_job("feat_semantics")
         chain(tracks, answers)
         # Publication does not wait for a language model: no published table reads its answers.

@@ -67,10 +67,11 @@ def figure_of(leak: worlds.PlantedLeak) -> float:
     """The chosen metric on validation of a model that was fitted before it."""
     data = leak.data()
     dataset = getattr(data, "dataset", data)
-    days = dataset.listens.day if hasattr(dataset, "listens") else data.day
-    first_day = EPOCH.fromordinal(EPOCH.toordinal() + int(days.min()))
-    config = SplitSettings()
-    cut = night_cut(first_day, dataset.as_of, config)
+    days = dataset.listens.day if hasattr(dataset, "listens") else getattr(data, "day", None)
+    config, cut = SplitSettings(), None
+    if days is not None:
+        first_day = EPOCH.fromordinal(EPOCH.toordinal() + int(days.min()))
+        cut = night_cut(first_day, dataset.as_of, config)
     with deterministic(seed=5, n_threads=1):
         generator = torch.Generator().manual_seed(5)
         split = leak.task.split(data, cut, config, generator)

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from feature_store.contract import Table, Time
 from feature_store.lake.arrow_io import append, write_slice
-from feature_store.settings import Night
 from feature_store.lake.storage import sha256_of
+from feature_store.settings import Night
 from feature_store.tables import core, features, graph, raw
 from feature_store.track_text import text_sha256
 from training.data.spectrograms import N_FRAMES, N_MELS
