@@ -191,7 +191,7 @@ def chunks_of(text: str) -> list[str]:
     """
     chunks: list[str] = []
     for line in text.splitlines():
-        for piece in textwrap.wrap(line, CHUNK_CHARACTERS):
+        for piece in textwrap.wrap(line.strip(), CHUNK_CHARACTERS):
             joined = f"{chunks[-1]} {piece}" if chunks else piece
             if chunks and len(joined) <= CHUNK_CHARACTERS:
                 chunks[-1] = joined
