@@ -16,9 +16,11 @@ import pyarrow as pa
 import pytest
 import soundfile
 
+from feature_store.lake.arrow_io import read_table
 from feature_store.lake.storage import open_storage
 from feature_store.publishing.snapshot import open_snapshot
 from feature_store.settings import Night
+from feature_store.tables.features import FEAT_TRACK_EMOTION
 from jobs.landing.closing import close_landing
 from jobs.landing.writer import LandingWriter
 from jobs.publishing.publication import publish_night
@@ -189,6 +191,23 @@ def test_a_small_world_is_published(spark, small_night, name):
 @pytest.mark.parametrize("name", SLOW)
 def test_a_world_that_lacks_something_is_published(spark, small_night, name):
     check_published(spark, small_night, SLOW[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [whole_world(), without("emotion_texts"), without("lyrics")])
+def test_a_night_that_reads_emotion_in_lyrics_is_published(spark, small_night, world):
+    """Nine labelled texts are too few to hold any out, and enough for a model; without one the rules estimate."""
+    training = small_night.settings.training.model_copy(update={"tasks": (READS_LYRICS, "ranking")})
+    settings = small_night.settings.model_copy(update={"training": training})
+    night = replace(small_night, settings=settings)
+
+    check_published(spark, night, world)
+
+    rows = read_table(settings.lake, FEAT_TRACK_EMOTION, as_of=NIGHT_DAY).to_pylist()
+    of_lyrics = [row for row in rows if row["emotion_source"] == "lyrics"]
+    expected = "words_to_waves" if "emotion_texts" in world else None
+    assert len(of_lyrics) == (len(TRACKS) if "lyrics" in world else 0)
+    assert {row["family"] for row in of_lyrics} <= {expected}
 
 
 @pytest.mark.slow
