@@ -160,8 +160,12 @@ def test_labels_that_do_not_differ_cannot_be_evaluated():
 
 
 def test_a_killed_fit_over_kept_outputs_ends_as_one_that_was_not(folder, tmp_path):
-    """The lower layer's outputs are computed again before the fit resumes: equal losses and bits."""
+    """The lower layer's outputs are computed again before the fit resumes: equal losses, figures and bits.
+
+    Validation leaves the mode of training as it was, dropout included.
+    """
     data = data_of()
+    evaluator = TASK.evaluator(data, split_of(data).validation, CPU)
 
     class Killed(BaseException):
         """Nothing catches it."""
@@ -177,7 +181,13 @@ def test_a_killed_fit_over_kept_outputs_ends_as_one_that_was_not(folder, tmp_pat
             generator = torch.Generator().manual_seed(4)
             [stage] = TASK.stages(model, TASK.full_view(data), recipe, generator, CPU)
             file = ResumeFile(tmp_path / name, lambda: None)
-            history = fit_stage(stage, n_epochs=4, resume_file=file, on_epoch=on_epoch).history
+            history = fit_stage(
+                stage,
+                n_epochs=4,
+                validate=lambda _: {"validation": evaluator.evaluate(model).values["r2_mean"]},
+                resume_file=file,
+                on_epoch=on_epoch,
+            ).history
         return history, stage.state()
 
     expected, parameters = fitted("whole")

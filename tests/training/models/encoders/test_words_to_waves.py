@@ -152,7 +152,7 @@ def test_a_process_without_a_text_of_the_batch_has_a_loss_of_nothing(folder):
     torch.stack(list(losses.values())).sum().backward()
 
     assert len(batch.positions) == 0
-    assert [float(one) for one in losses.values()] == [0.0, 0.0, 0.0]
+    assert [float(one.detach()) for one in losses.values()] == [0.0, 0.0, 0.0]
 
 
 def test_calibration_makes_squared_errors_as_large_as_variances(folder):
@@ -205,6 +205,18 @@ def test_the_same_seed_gives_the_same_fit_with_kept_and_with_computed_outputs(fo
     assert kept == again
     for one, other in zip(kept.epochs, anew.epochs, strict=True):
         assert one.losses == pytest.approx(other.losses, rel=1e-2)
+
+
+def test_dropout_counts_from_the_first_epoch_on(folder):
+    """The text model is loaded in evaluation mode; its own dropout, of .1, makes two passes differ."""
+    model = model_of(folder)
+    for parameter in model.encoder.adapters():
+        torch.nn.init.normal_(parameter.data)
+
+    first, second = (model.encoder(["a dark night"]).detach() for _ in range(2))
+
+    assert not torch.equal(first, second)
+    assert torch.equal(model.eval().encoder(["a"]), model.encoder(["a"]))
 
 
 def test_a_head_without_perspectives_has_four_outputs():
