@@ -4,10 +4,10 @@
 
 **Writes** no row of any table. Drops slices and landing files of rows that are older than the
 settings `maintenance.slice_days` and `maintenance.landing_days` (audio files and covers stay),
-and rows of feat_htcl_audio, feat_htcl_text and feat_htcl_fused by model versions that no kept day
-needs. Packs small files (OPTIMIZE), and deletes files that no version in use needs (VACUUM). The
-versions of the current run and of the runs of the last `maintenance.restorable_days` days stay,
-however old they are.
+and rows of feat_htcl_audio, feat_htcl_text, feat_htcl_fused and feat_text_emotion by model versions
+that no kept day needs. Packs small files (OPTIMIZE), and deletes files that no version in use needs
+(VACUUM). The versions of the current run and of the runs of the last `maintenance.restorable_days`
+days stay, however old they are.
 
 The task pending_erasures sends the alert "erasure_pending" for each request of an erasure that is
 older than `privacy.pending_alert_hours`.

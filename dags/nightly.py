@@ -53,6 +53,7 @@ RAW_TABLES = (
     "raw_feedback",
     "raw_impressions",
     "raw_lyrics",
+    "raw_emotion_texts",
     "raw_audio",
     "raw_covers",
 )
@@ -124,12 +125,20 @@ def evensong_nightly() -> None:
         chain(raw, tracks, events, daily)
         pairs = spark_job("core_track_pairs")
         chain(events, pairs)
+        labelled_texts = spark_job("core_emotion_texts")
+        chain(raw, labelled_texts)
         chain(tracks, core)
     with TaskGroup("features", prefix_group_id=False):
         encoders = spark_job("feat_encoders")
         content = [spark_job(name) for name in ("feat_audio", "feat_lyrics", "feat_cover")]
         emotion = spark_job("feat_track_emotion")
         chain(tracks, [encoders, *content], emotion)
+        # Training, although it stands here: the emotion of tracks takes what its model has read.
+        reader, read = (
+            training_task("text_emotion"),
+            predicting_task("feat_lyrics_emotion", "text_emotion"),
+        )
+        chain([encoders, content[1], labelled_texts, daily], reader, read, emotion)
         answers = spark_job("feat_semantics")
         chain(tracks, answers)
         # Publication does not wait for a language model: no published table reads its answers.
@@ -150,7 +159,8 @@ def evensong_nightly() -> None:
         model = training_task("ranking")
         scores = predicting_task("score_candidates", "ranking")
         # One after the other: two trainings at once would share the memory of one GPU.
-        chain([*edges, emotion, track_tags, pairs, texts], music, vectors, model, scores)
+        learned_from = [*edges, emotion, track_tags, pairs, texts]
+        chain(learned_from, music, vectors, model, scores)
     with TaskGroup("recommendations", prefix_group_id=False):
         topk, similar = spark_job("rec_topk"), spark_job("rec_similar_tracks")
         changes, quality = spark_job("rec_changes"), spark_job("run_quality")

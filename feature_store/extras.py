@@ -27,6 +27,7 @@ EXTRA_OF_MODULE = {
     "mutagen": "spark",
     "openlineage": "spark",
     "pandas": "spark",
+    "peft": "train",
     "PIL": "spark",
     "platformdirs": "spark",
     "psutil": "airflow",

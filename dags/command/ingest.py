@@ -22,7 +22,7 @@ _FILE_KINDS = frozenset({"audio", "covers"})
 
 
 def ingest(
-    source: Annotated[str, typer.Argument(help="sample-world, music-folder or hetrec.")],
+    source: Annotated[str, typer.Argument(help="sample-world, music-folder, hetrec or emobank.")],
     path: Annotated[
         Path,
         typer.Argument(

@@ -152,7 +152,7 @@ def read_rows_of_keys(
         key_column: the column that `keys` are values of.
         keys: those whose rows are asked for.
         columns: of the rows.
-        where: values by column; only rows with these are read.
+        where: values by column; only rows with these are read. Empty for all rows.
 
     Raises:
         TableMissing: there is no such table.
@@ -162,10 +162,11 @@ def read_rows_of_keys(
     import pyarrow.dataset as ds
 
     _schema_of(table, [key_column, *columns, *where])
-    conditions = reduce(and_, [ds.field(name) == value for name, value in where.items()])
-    is_asked_for = conditions & ds.field(key_column).isin(pa.array(sorted(keys), pa.string()))
+    conditions = [ds.field(name) == value for name, value in where.items()]
+    is_key = ds.field(key_column).isin(pa.array(sorted(keys), pa.string()))
+    is_asked_for = reduce(and_, conditions, is_key)
     dataset = open_dataset(open_table(lake, table), table.arrow_schema)
-    for file in dataset.get_fragments(filter=conditions):
+    for file in dataset.get_fragments(filter=reduce(and_, conditions) if conditions else None):
         for group in file.split_by_row_group():
             n_found = group.count_rows(filter=is_asked_for)
             if n_found:

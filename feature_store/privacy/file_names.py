@@ -13,7 +13,8 @@ _ENDING = re.compile(
     r"(?:_\d{4})?$"
 )
 _OWN_NAME = re.compile(
-    r"(?:part-\d+|hetrec|music-folder)(?:_\d{4})?"  # of jobs/sources; later parts have a number
+    # of jobs/sources; later parts have a number
+    r"(?:part-\d+|hetrec|emobank|music-folder)(?:_\d{4})?"
     r"|part-\d+-[0-9a-f-]{36}(?:[.-]c\d+)?(?:\.snappy|\.zstd)?"  # of Spark
     r"|(?:manual|scheduled|backfill|asset_triggered)__[\dT:.+%-]+(?:_\w{8})?"  # runs of Airflow
     r"|attempt=\d+|spark|airflow|events|unsent|_SUCCESS"

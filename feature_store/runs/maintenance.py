@@ -213,9 +213,13 @@ def _delete_versions(
 
 
 def _features_by_version(lake: str) -> Iterator[Table]:
-    """Feature tables whose rows name the model that made them."""
+    """Feature tables all of whose rows name the model that made them.
+
+    A row of feat_track_emotion may name none; a model that it names, feat_lyrics_emotion names too.
+    """
     for table in _existing(lake):
-        if table.layer == "feat" and {*_VERSION} <= {*table.column_names}:
+        has_version = {*_VERSION} <= {*table.column_names}
+        if table.layer == "feat" and has_version and not table.column("family").is_nullable:
             yield table
 
 

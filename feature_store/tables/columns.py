@@ -139,7 +139,7 @@ LIKED_DATE = Column("liked_date", Kind.DATE, "UTC day on which the like was give
 CONTENT_HASH = Column(
     "content_hash",
     Kind.STRING,
-    "SHA-256 of the content's bytes (lyrics and tags: of the UTF-8 text).",
+    "SHA-256 of the content's bytes (lyrics, tags and labelled texts: of the UTF-8 text).",
 )
 FILE_URI = Column("file_uri", Kind.STRING, "The file, relative to the lake.")
 BYTE_COUNT = Column("byte_count", Kind.LONG, "Size of the file.", "bytes")
@@ -386,6 +386,33 @@ VALENCE_SD = Column(
 AROUSAL_SD = Column(
     "arousal_sd", Kind.DOUBLE, "Standard deviation of the arousal estimate.", "-1..1 scale"
 )
+TEXT_ID = Column("text_id", Kind.STRING, "The source's id of a labelled text.")
+EMOTION_TEXT = Column("emotion_text", Kind.STRING, "The labelled text, as its source has it.")
+PERSPECTIVE = Column(
+    "perspective",
+    Kind.STRING,
+    "Whose emotion the raters judged: that of a reader, of the writer, or combined: of both.",
+)
+SOURCE_SPLIT = Column(
+    "source_split",
+    Kind.STRING,
+    "The source's own split: train, dev or test. It is not the split of a night.",
+).or_null("when the source has none")
+VALENCE_RATING_SD = Column(
+    "valence_rating_sd",
+    Kind.DOUBLE,
+    "Standard deviation of the raters' valence (of the population, at most 1).",
+    "-1..1 scale",
+).or_null("when the source has none")
+AROUSAL_RATING_SD = Column(
+    "arousal_rating_sd",
+    Kind.DOUBLE,
+    "Standard deviation of the raters' arousal (of the population, at most 1).",
+    "-1..1 scale",
+).or_null("when the source has none")
+RATER_COUNT = Column(
+    "rater_count", Kind.LONG, "Raters whose mean valence and arousal are."
+).or_null("when the source has none")
 SEMANTICS_SOURCE = Column(
     "semantics_source",
     Kind.STRING,

@@ -2,7 +2,7 @@
 
 from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
-from feature_store.tables.raw import FEEDBACK_ACTIONS
+from feature_store.tables.raw import EMOTION_TEXT_COLUMNS, EMOTION_TEXT_RULES, FEEDBACK_ACTIONS
 
 FINISHED_RATIO = 0.8
 """A listen with at least this completion_ratio was finished."""
@@ -161,6 +161,19 @@ CORE_FEEDBACK = Table(
     constraints=(OneOf("feedback_action", FEEDBACK_ACTIONS),),
 )
 
+CORE_EMOTION_TEXTS = Table(
+    name="core_emotion_texts",
+    meaning="Texts whose valence and arousal people rated, one row for each text and perspective; "
+    "another text or rating of theirs adds a row. Sources are on one scale, as raw_emotion_texts "
+    "says. Different text_ids may have one text, and so one content_hash. The texts are about no "
+    "listener, so an erasure has nothing to take. Empty where nobody landed labelled texts.",
+    columns=(*EMOTION_TEXT_COLUMNS, c.CONTENT_HASH, c.KNOWN_FROM_DATE),
+    key=("text_id", "perspective", "known_from_date"),
+    entity=("text_id", "perspective"),
+    time=Time.KNOWN,
+    constraints=EMOTION_TEXT_RULES,
+)
+
 TABLES = (
     CORE_USERS,
     CORE_TRACKS,
@@ -172,4 +185,5 @@ TABLES = (
     CORE_LISTEN_COUNTS,
     CORE_FOLLOWS,
     CORE_FEEDBACK,
+    CORE_EMOTION_TEXTS,
 )

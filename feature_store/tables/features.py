@@ -168,28 +168,62 @@ FEAT_TRACK_TEXTS = Table(
     time=Time.AS_OF,
 )
 
+_OF_VERSION = (c.FAMILY, c.MODEL_VERSION)
+_FILLED = (
+    "Written by training for content that has no row of the model's version yet; a new version is "
+    "filled beside the old ones."
+)
+_EMOTION = (c.VALENCE, c.AROUSAL, c.VALENCE_SD, c.AROUSAL_SD)
+_EMOTION_RULES = (
+    Within("valence", -1, 1),
+    Within("arousal", -1, 1),
+    Within("valence_sd", 0, 1),
+    Within("arousal_sd", 0, 1),
+)
+
+FEAT_TEXT_EMOTION = Table(
+    name="feat_text_emotion",
+    meaning="Valence and arousal of lyrics as the model of text_emotion reads them. The lyrics are "
+    "cut at the ends of lines into chunks of at most 200 characters; a longer line is cut between "
+    "words. The model gives each chunk a mean and a standard deviation. With w = 1 / sd² of a "
+    "chunk, valence is Σ w mean / Σ w, and valence_sd the root of Σ w (sd² + (mean - valence)²) / "
+    "Σ w: chunks of one text err alike, so many chunks make no estimate more certain. Likewise "
+    "arousal. Values are clipped to their range and rounded to 6 decimals. Lyrics that feat_lyrics "
+    f"could not read have no row. {_FILLED}",
+    columns=(c.CONTENT_HASH, *_OF_VERSION, *_EMOTION),
+    key=("content_hash", "family", "model_version"),
+    time=Time.NONE,
+    constraints=_EMOTION_RULES,
+)
+
+FEAT_LYRICS_EMOTION = Table(
+    name="feat_lyrics_emotion",
+    meaning="The rows of feat_text_emotion that count for the night: of the lyrics of its "
+    "catalogue, by the model of text_emotion that is promoted on its day. Written when each of "
+    "these lyrics has a row of that version. Empty while the task is off or has no model.",
+    columns=(c.AS_OF_DATE, c.CONTENT_HASH, *_EMOTION, *_OF_VERSION, c.RUN_ID),
+    key=("as_of_date", "content_hash"),
+    time=Time.AS_OF,
+    constraints=_EMOTION_RULES,
+)
+
 FEAT_TRACK_EMOTION = Table(
     name="feat_track_emotion",
     meaning="Valence and arousal of each track, one row from audio and one from lyrics, never "
-    "averaged here. Interim estimators: rules over signal measures, tags and word lists.",
+    "averaged here. The row from lyrics is that of feat_lyrics_emotion, and names its model. "
+    "Lyrics without a row there, and all audio, have interim estimates: rules over signal "
+    "measures, tags and word lists.",
     columns=(
         c.AS_OF_DATE,
         c.TRACK_ID,
         c.EMOTION_SOURCE,
-        c.VALENCE,
-        c.AROUSAL,
-        c.VALENCE_SD,
-        c.AROUSAL_SD,
+        *_EMOTION,
+        c.FAMILY.or_null("when rules made the estimate"),
+        c.MODEL_VERSION.or_null("when rules made the estimate"),
     ),
     key=("as_of_date", "track_id", "emotion_source"),
     time=Time.AS_OF,
-    constraints=(
-        OneOf("emotion_source", EMOTION_SOURCES),
-        Within("valence", -1, 1),
-        Within("arousal", -1, 1),
-        Within("valence_sd", 0, 1),
-        Within("arousal_sd", 0, 1),
-    ),
+    constraints=(OneOf("emotion_source", EMOTION_SOURCES), *_EMOTION_RULES),
 )
 
 FEAT_SEMANTICS = Table(
@@ -224,11 +258,6 @@ FEAT_TRACK_SEMANTICS = Table(
 )
 
 VECTOR_KINDS = ("audio", "text", "fused")
-_OF_VERSION = (c.FAMILY, c.MODEL_VERSION)
-_FILLED = (
-    "Written by training for content that has no row of the model's version yet; a new version is "
-    "filled beside the old ones."
-)
 
 FEAT_HTCL_AUDIO = Table(
     name="feat_htcl_audio",
@@ -284,6 +313,8 @@ TABLES = (
     FEAT_TAGS,
     FEAT_TRACK_TAGS,
     FEAT_TRACK_TEXTS,
+    FEAT_TEXT_EMOTION,
+    FEAT_LYRICS_EMOTION,
     FEAT_TRACK_EMOTION,
     FEAT_SEMANTICS,
     FEAT_TRACK_SEMANTICS,

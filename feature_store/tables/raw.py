@@ -15,6 +15,9 @@ _UNCHANGED = "when the row does not change it"
 
 FEEDBACK_ACTIONS = ("like", "unlike", "hide", "unhide")
 
+PERSPECTIVES = ("reader", "writer", "combined")
+SOURCE_SPLITS = ("train", "dev", "test")
+
 RAW_LISTENS = Table(
     name="raw_listens",
     meaning="Listens as the players sent them; a listen that was sent twice has two rows.",
@@ -151,6 +154,39 @@ RAW_IMPRESSIONS = Table(
     time=Time.ARRIVAL,
 )
 
+EMOTION_TEXT_COLUMNS = (
+    c.TEXT_ID,
+    c.PERSPECTIVE,
+    c.EMOTION_TEXT,
+    c.VALENCE,
+    c.AROUSAL,
+    c.VALENCE_RATING_SD,
+    c.AROUSAL_RATING_SD,
+    c.RATER_COUNT,
+    c.SOURCE_SPLIT,
+)
+EMOTION_TEXT_RULES = (
+    OneOf("perspective", PERSPECTIVES),
+    OneOf("source_split", SOURCE_SPLITS),
+    Within("valence", -1, 1),
+    Within("arousal", -1, 1),
+    Within("valence_rating_sd", 0, 1),
+    Within("arousal_rating_sd", 0, 1),
+    Within("rater_count", 1, 2**53),
+)
+
+RAW_EMOTION_TEXTS = Table(
+    name="raw_emotion_texts",
+    meaning="Texts whose valence and arousal people rated, for training of text emotion. Every "
+    "source is brought to one scale before it lands: a rating of 1 to 5 becomes (rating - 3) / 2, "
+    "its standard deviation is halved, and both are rounded to 6 decimals. The texts are about no "
+    "listener, so an erasure has nothing to take.",
+    columns=(*EMOTION_TEXT_COLUMNS, *_ORIGIN),
+    key=_ORIGIN_KEY,
+    time=Time.ARRIVAL,
+    constraints=EMOTION_TEXT_RULES,
+)
+
 
 class RejectReason(StrEnum):
     """Codes of raw_rejects.reject_reason; REJECT_REASONS says what each means."""
@@ -161,6 +197,7 @@ class RejectReason(StrEnum):
     NEGATIVE_DURATION = "negative_duration"
     OUT_OF_RANGE = "out_of_range"
     UNKNOWN_ACTION = "unknown_action"
+    UNKNOWN_VALUE = "unknown_value"
     FUTURE_TIME = "future_time"
     LATE_ROW = "late_row"
     SELF_FOLLOW = "self_follow"
@@ -182,6 +219,7 @@ REJECT_REASONS: dict[str, str] = {
     RejectReason.NEGATIVE_DURATION: "A listen lasted less than no time.",
     RejectReason.OUT_OF_RANGE: "A value lies outside the range that the table allows.",
     RejectReason.UNKNOWN_ACTION: "The button is none of like, unlike, hide, unhide.",
+    RejectReason.UNKNOWN_VALUE: "A value is none of those that its column may have.",
     RejectReason.FUTURE_TIME: "It happened after the day on which it arrived.",
     RejectReason.LATE_ROW: "It happened more than `landing.max_late_days` before it arrived.",
     RejectReason.SELF_FOLLOW: "A person follows himself or herself.",
@@ -231,5 +269,6 @@ TABLES = (
     RAW_COVERS,
     RAW_FEEDBACK,
     RAW_IMPRESSIONS,
+    RAW_EMOTION_TEXTS,
     RAW_REJECTS,
 )

@@ -36,6 +36,7 @@ ROW_SOURCES = (
     "feedback",
     "impressions",
     "lyrics",
+    "emotion_texts",
 )
 FILE_SOURCES = ("audio", "covers")
 

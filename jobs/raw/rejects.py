@@ -28,6 +28,7 @@ INPUTS = (
     LandingSource("feedback"),
     LandingSource("impressions"),
     LandingSource("lyrics"),
+    LandingSource("emotion_texts"),
     History(RAW_TRACKS),
 )
 OUTPUT = RAW_REJECTS
@@ -43,6 +44,7 @@ def build(
     feedback: DataFrame,
     impressions: DataFrame,
     lyrics: DataFrame,
+    emotion_texts: DataFrame,
     catalogue: DataFrame,
     *,
     night: Night,
@@ -54,7 +56,13 @@ def build(
         "feedback": feedback,
         "impressions": impressions,
     }
-    others = {"users": users, "follows": follows, "tags": tags, "lyrics": lyrics}
+    others = {
+        "users": users,
+        "follows": follows,
+        "tags": tags,
+        "lyrics": lyrics,
+        "emotion_texts": emotion_texts,
+    }
     checked = {
         source: with_reject_reason(landing, source, night.settings.landing)
         for source, landing in (about_tracks | others | {"tracks": tracks}).items()

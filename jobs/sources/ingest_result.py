@@ -9,10 +9,10 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class FileRemark:
-    """One file of a source and what is to be said about it.
+    """One file of a source, or a line of one, and what is to be said about it.
 
     Attributes:
-        path: below the source's folder, as `shown_path` writes it.
+        path: below the source's folder, as `shown_path` writes it; a line has its number behind.
         reason: for example why the file was not taken.
     """
 
@@ -27,7 +27,7 @@ class IngestResult:
     Attributes:
         counts: what landed now.
         already_landed: what had landed before, so that nothing was written for it.
-        not_taken: files that did not land.
+        not_taken: files, or lines of files, that did not land.
         remarks: files that landed although something about them is wrong.
         late_days: closed landing days for which something landed; the next night takes it.
         first_open_day: the day of that night; None while no day is closed.

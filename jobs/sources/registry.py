@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from feature_store.lake.storage import Storage
+from jobs.sources.emobank import write_emobank
 from jobs.sources.hetrec import write_hetrec
 from jobs.sources.ingest_result import IngestResult
 from jobs.sources.music_folder import write_music_folder
@@ -81,4 +82,5 @@ SOURCES: dict[str, Source] = {
     "sample-world": _write_sample_world_from_toml,
     "music-folder": write_music_folder,
     "hetrec": write_hetrec,
+    "emobank": write_emobank,
 }

@@ -95,6 +95,20 @@ def test_a_task_runs_after_every_task_that_writes_its_inputs(dag):
         assert needed <= upstream, f"{name} does not wait for {sorted(needed - upstream)}"
 
 
+def test_a_training_runs_after_every_task_that_writes_what_it_reads():
+    """Its cut follows from the daily listens, whatever else it reads; predictions come after it."""
+    from dags.nightly import evensong_nightly
+    from jobs.registry import job_of_table
+    from training.tasks.registry import TASKS
+
+    dag, writer_of = evensong_nightly(), job_of_table()
+    for name, task in TASKS.items():
+        upstream = dag.task_dict[name].get_flat_relative_ids(upstream=True)
+        needed = {writer_of[table.name] for table in task.reads} | {"core_daily_listens"}
+        assert needed <= upstream, f"{name} does not wait for {sorted(needed - upstream)}"
+        assert name in dag.task_dict[task.writes[-1].name].upstream_task_ids
+
+
 def test_every_job_has_a_task():
     from dags.nightly import evensong_nightly
     from jobs.registry import job_names

@@ -10,6 +10,8 @@ from feature_store.tables import PUBLISHED_TABLES, TABLES
 from jobs.registry import job_of_table
 
 WRITTEN_ELSEWHERE = {
+    "feat_text_emotion": "training/predict.py",
+    "feat_lyrics_emotion": "training/predict.py",
     "feat_htcl_audio": "training/predict.py",
     "feat_htcl_text": "training/predict.py",
     "feat_htcl_fused": "training/predict.py",

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from feature_store.contract import Table, Time
 from feature_store.lake.arrow_io import append, write_slice
+from feature_store.lake.storage import sha256_of
 from feature_store.settings import Night
-from feature_store.tables import core, features, graph
+from feature_store.tables import core, features, graph, raw
 from feature_store.track_text import text_sha256
 from training.data.spectrograms import N_FRAMES, N_MELS
 
@@ -62,6 +63,8 @@ def fill(
     name_encoders(lake, as_of, {table: table.name for table in encoded})
     _write(lake, features.FEAT_TAGS, as_of, [])
     _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
+    _write(lake, core.CORE_EMOTION_TEXTS, as_of, emotion_texts())
+    _write(lake, raw.RAW_LYRICS, as_of, [lyrics(number) for number in range(1, len(TRACKS))])
     users = [user for user in USERS if user not in without]
     nodes = [("user", users), ("track", TRACKS), ("artist", ["x"]), ("tag", []), ("album", ["m"])]
     _write(
@@ -90,6 +93,38 @@ def fill(
     on_album = [{"track_id": name, "album_id": "m"} for name in TRACKS[:3]]
     _write(lake, graph.GRAPH_TRACK_ON_ALBUM, as_of, on_album)
     _write(lake, graph.GRAPH_TRACK_HAS_TAG, as_of, [])
+
+
+def emotion_texts(n_texts: int = 60) -> list[dict[str, object]]:
+    """Rows of core_emotion_texts: bright texts are happy, days are excited; the source has no split."""
+    rows = []
+    for number in range(n_texts):
+        is_bright, is_day = number % 2, number // 2 % 2
+        text = f"{'bright' if is_bright else 'dark'} {'day' if is_day else 'night'} {'a ' * (number // 4)}"
+        rows.append(
+            {
+                "text_id": f"s{number:02}",
+                "perspective": "combined",
+                "emotion_text": text,
+                "valence": 0.3 * (2 * is_bright - 1) + 0.01 * (number % 3),
+                "arousal": 0.2 * (2 * is_day - 1) + 0.01 * (number % 5),
+                "content_hash": sha256_of(text.encode()),
+                "known_from_date": FIRST_DAY,
+            }
+        )
+    return rows
+
+
+def lyrics(number: int) -> dict[str, object]:
+    """A row of raw_lyrics: odd tracks are bright, even ones dark."""
+    return {
+        "track_id": TRACKS[number],
+        "lyrics_text": f"{'bright' if number % 2 else 'dark'} night\n" * (number + 1),
+        "content_hash": f"content-{number}",
+        "source_file": "landing/lyrics/lyrics.parquet",
+        "source_row": number,
+        "arrival_date": FIRST_DAY,
+    }
 
 
 def deliver_tracks(lake: str, day: date, numbers: Iterable[int]) -> None:

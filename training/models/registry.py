@@ -8,6 +8,9 @@ from __future__ import annotations
 from training.models.encoders import htcl_encoder
 from training.models.encoders.centred_cosine import CentredCosine, CentredCosineConfig
 from training.models.encoders.htcl_encoder import HTCLConfig, HTCLEncoder
+from training.models.encoders.ridge import Ridge, RidgeConfig
+from training.models.encoders.vader import Vader, VaderConfig
+from training.models.encoders.words_to_waves import WordsToWaves, WordsToWavesConfig
 from training.models.ranking.bpr import BPR, BPRConfig
 from training.models.ranking.concat_twin import ConcatTwinConfig, concat_twin
 from training.models.ranking.ease import EASE, EASEConfig
@@ -36,4 +39,10 @@ RANKING: dict[str, Family] = {
 AUDIO_TEXT: dict[str, Family] = {
     "centred_cosine": Family(CentredCosineConfig, CentredCosine),
     "htcl": Family(HTCLConfig, HTCLEncoder, lacks=htcl_encoder.lacks),
+}
+
+TEXT_EMOTION: dict[str, Family] = {
+    "words_to_waves": Family(WordsToWavesConfig, WordsToWaves),
+    "ridge": Family(RidgeConfig, Ridge),
+    "vader_valence": Family(VaderConfig, Vader),
 }

@@ -7,8 +7,13 @@ from typing import Any
 from training.tasks.audio_text import AudioText
 from training.tasks.protocol import Family, Task
 from training.tasks.ranking import Ranking
+from training.tasks.text_emotion import TextEmotion
 
-TASKS: dict[str, Task[Any, Any, Any]] = {"ranking": Ranking(), "audio_text": AudioText()}
+TASKS: dict[str, Task[Any, Any, Any]] = {
+    "ranking": Ranking(),
+    "audio_text": AudioText(),
+    "text_emotion": TextEmotion(),
+}
 
 
 class UnknownTaskError(LookupError):

@@ -1,4 +1,4 @@
-"""Interim estimates of valence and arousal from audio and from lyrics.
+"""Estimates of valence and arousal from audio and from lyrics: interim rules, or a model's.
 
 Each estimate lies in [-1, 1] and has a standard deviation. From audio: a weighted mean of cues
 whose direction is well known (Gabrielsson and Lindstrom 2010, "The role of structure in the musical
@@ -9,6 +9,8 @@ The weights are set by hand. The deviations of the lyrics are root mean square e
 training sentences of EmoBank (scale 1..5 brought to -1..1), where compound and valence correlate
 with r = .49, load and arousal with only .20. No labelled audio was at hand,
 so its deviation is set close to that of a uniform guess, which is .58.
+
+Where training has written an estimate of the lyrics, that one counts, with the model's name.
 """
 
 from __future__ import annotations
@@ -37,14 +39,34 @@ AUDIO_SD = 0.5
 LYRICS_VALENCE_SD, LYRICS_AROUSAL_SD = 0.35, 0.43
 
 
+ESTIMATE_COLUMNS = ("valence", "arousal", "valence_sd", "arousal_sd", "family", "model_version")
+"""Columns of an estimate: the values, and the model that made them; null for a rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Emotion:
-    """Valence and arousal of each row, with their standard deviations."""
+    """Valence and arousal of each row, with their standard deviations, and who made them."""
 
     valence: Column
     arousal: Column
-    valence_sd: float
-    arousal_sd: float
+    valence_sd: Column
+    arousal_sd: Column
+    family: Column
+    model_version: Column
+
+    def columns(self) -> list[Column]:
+        """In the order of ESTIMATE_COLUMNS, under their names."""
+        return [getattr(self, name).alias(name) for name in ESTIMATE_COLUMNS]
+
+    def where_missing(self, other: Emotion) -> Emotion:
+        """This estimate, and the whole of another one in rows where this one has none."""
+        is_there = self.valence.isNotNull()
+        return Emotion(
+            **{
+                name: F.when(is_there, getattr(self, name)).otherwise(getattr(other, name))
+                for name in ESTIMATE_COLUMNS
+            }
+        )
 
 
 def from_audio(
@@ -68,19 +90,35 @@ def from_audio(
     return Emotion(
         valence=F.coalesce(valence + 0.4 * happy, valence / 0.6),
         arousal=F.coalesce(arousal + 0.2 * exciting, arousal / 0.8),
-        valence_sd=AUDIO_SD,
-        arousal_sd=AUDIO_SD,
+        valence_sd=F.lit(AUDIO_SD),
+        arousal_sd=F.lit(AUDIO_SD),
+        **_by_rules(),
     )
 
 
 def from_lyrics(sentiment_compound: Column, emotional_load_ratio: Column) -> Emotion:
-    """Emotion of lyrics, from their sentiment."""
+    """Emotion of lyrics, from their sentiment, by rules."""
     return Emotion(
         valence=_clipped(sentiment_compound),
         arousal=_cue(emotional_load_ratio, LOAD_RATIO),
-        valence_sd=LYRICS_VALENCE_SD,
-        arousal_sd=LYRICS_AROUSAL_SD,
+        valence_sd=F.lit(LYRICS_VALENCE_SD),
+        arousal_sd=F.lit(LYRICS_AROUSAL_SD),
+        **_by_rules(),
     )
+
+
+def from_model(estimate: str) -> Emotion:
+    """Emotion as a model of training has written it.
+
+    Args:
+        estimate: a struct column with ESTIMATE_COLUMNS; null where there is none.
+    """
+    return Emotion(**{name: F.col(f"{estimate}.{name}") for name in ESTIMATE_COLUMNS})
+
+
+def _by_rules() -> dict[str, Column]:
+    """No model made the estimate."""
+    return {name: F.lit(None).cast("string") for name in ("family", "model_version")}
 
 
 def _cue(value: Column, scale: tuple[float, float]) -> Column:

@@ -95,12 +95,12 @@ def _cast(arrived: pa.Array, column: Column) -> pa.Array | None:
     if kind is Kind.BINARY and (_is_text(found) or _is_bytes(found)):
         values = arrived.cast(pa.binary())
         return values if _longest(values) <= MOST_TEXT_BYTES else None
-    if kind in BOUNDS and pa.types.is_floating(found):
+    if kind in {*BOUNDS, Kind.DOUBLE} and pa.types.is_floating(found):
         arrived = pc.if_else(pc.is_nan(arrived), pa.scalar(None, found), arrived)
         if not _is_exact(arrived):
             return None
-        return arrived.cast(kind.arrow)  # raises for a fraction
-    if kind in BOUNDS and pa.types.is_integer(found):
+        return arrived.cast(kind.arrow)  # raises for a fraction of a whole number
+    if kind in {*BOUNDS, Kind.DOUBLE} and pa.types.is_integer(found):
         return arrived.cast(kind.arrow)
     if kind is Kind.BOOL and pa.types.is_boolean(found):
         return arrived

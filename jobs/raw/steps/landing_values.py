@@ -3,8 +3,9 @@
     contract   also taken                                        refused
     text       whole numbers (7, 7.0 and 7.00 are "7"),          other numbers, booleans, times,
                bytes of UTF-8, UUIDs                             lists, NUL, what is no UTF-8
-    number     numbers in text, 7.0; of milliseconds the         other fractions, booleans, times
-               fraction is dropped
+    whole      numbers in text, 7.0; of milliseconds the         other fractions, booleans, times
+    number     fraction is dropped
+    fraction   numbers, in text too (0.5, .5, 5e-1)              infinity, booleans, times
     boolean    0, 1, 0.0, 1.0, also in text; true, t, yes, y     other numbers and words
                and their opposites in any case
     date       times (their day in UTC), ISO text                numbers
@@ -36,6 +37,7 @@ MOST_TEXT_BYTES = 1 << 20
 
 _SHOWN_CHARACTERS = 100
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_FRACTION = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TRUE, _FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 EXACT_BELOW = {pa.float16(): 2**11, pa.float32(): 2**24, pa.float64(): 2**53}
@@ -138,6 +140,19 @@ def _whole(value: float | Decimal, column: Column) -> int:
     return math.floor(value)
 
 
+def _fraction(value: Any, column: Column) -> float | None:
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        value = float(text) if _FRACTION.fullmatch(text) else value
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise Refused(f"is no {column.kind.sql}")
+    if not math.isfinite(value):
+        raise Refused(f"is no {column.kind.sql}: only finite numbers are")
+    return float(value)
+
+
 def _boolean(value: Any, column: Column) -> bool | None:
     if isinstance(value, str):
         word = value.strip().lower()
@@ -210,6 +225,7 @@ _READERS: dict[Kind, Callable[[Any, Column], Any]] = {
     Kind.STRING: _text,
     Kind.INT: _number,
     Kind.LONG: _number,
+    Kind.DOUBLE: _fraction,
     Kind.BOOL: _boolean,
     Kind.DATE: _day,
     Kind.TIMESTAMP: _moment,

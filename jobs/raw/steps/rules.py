@@ -17,7 +17,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from feature_store.contract import Column, Kind, OneOf, Table
+from feature_store.contract import Column, Constraint, Kind, OneOf, Table
 from feature_store.setting_groups import LandingSettings
 from feature_store.tables import columns as c
 from feature_store.tables import raw
@@ -93,15 +93,17 @@ class SourceContract:
     @property
     def _constraints(self) -> tuple[Rule, ...]:
         return tuple(
-            Rule(
-                RejectReason.UNKNOWN_ACTION
-                if isinstance(rule, OneOf)
-                else RejectReason.OUT_OF_RANGE,
-                f"NOT ({rule.predicate})",
-                rule.column,
-            )
+            Rule(_reason_of(rule), f"NOT ({rule.predicate})", rule.column)
             for rule in self.table.constraints
         )
+
+
+def _reason_of(rule: Constraint) -> RejectReason:
+    """The reason of a row that breaks a rule of its table."""
+    if not isinstance(rule, OneOf):
+        return RejectReason.OUT_OF_RANGE
+    is_action = rule.column == c.FEEDBACK_ACTION.name
+    return RejectReason.UNKNOWN_ACTION if is_action else RejectReason.UNKNOWN_VALUE
 
 
 def with_reject_reason(landing: DataFrame, source: str, settings: LandingSettings) -> DataFrame:
@@ -221,6 +223,16 @@ def _event_time(column: str) -> tuple[Rule, Rule]:
     return _not_after_arrival(column), _not_before_earliest(column)
 
 
+def _off_scale(column: str) -> Rule:
+    """The contract's rule, with what to do about a source on another scale."""
+    return Rule(
+        RejectReason.OUT_OF_RANGE,
+        f"{column} < -1 OR {column} > 1",
+        column,
+        hint="; the scale is -1 to 1: a rating of 1 to 5 lands as (rating - 3) / 2",
+    )
+
+
 def _landing_columns(table: Table) -> tuple[Column, ...]:
     return tuple(column for column in table.columns if column.name not in ORIGIN_COLUMNS)
 
@@ -281,5 +293,10 @@ SOURCE_CONTRACTS: dict[str, SourceContract] = {
                 "track_id",
             ),
         ),
+    ),
+    "emotion_texts": SourceContract(
+        raw.RAW_EMOTION_TEXTS,
+        _landing_columns(raw.RAW_EMOTION_TEXTS),
+        rules=(_off_scale("valence"), _off_scale("arousal")),
     ),
 }

@@ -17,12 +17,14 @@ from feature_store.tables.raw import (
     RAW_TRACKS,
     RAW_USERS,
 )
+from jobs.sources.emotion_text_rows import emotion_texts_table
 from jobs.sources.landing_rows import landing_schema, landing_table
 from jobs.sources.sample_world.behaviour.impressions import Impression
 from jobs.sources.sample_world.behaviour.listening import Listen
 from jobs.sources.sample_world.behaviour.reactions import Feedback, TagAssignment, catalogue_tags
 from jobs.sources.sample_world.behaviour.users import Follow, User
 from jobs.sources.sample_world.catalogue import Track
+from jobs.sources.sample_world.emotion_texts.ratings import LabelledText
 
 
 class ListenRow(NamedTuple):
@@ -98,6 +100,11 @@ def impressions_table(impressions: Iterable[Impression]) -> pa.Table:
     """Tracks that start pages showed."""
     rows = [(each.user.user_id, each.track.track_id, each.shown_at_utc) for each in impressions]
     return landing_table(landing_schema(RAW_IMPRESSIONS), rows)
+
+
+def labelled_texts_table(texts: Iterable[LabelledText]) -> pa.Table:
+    """Sentences with ratings, a row for each perspective."""
+    return emotion_texts_table([row for text in texts for row in text.rows])
 
 
 def _track_row(track: Track, *, is_available: bool) -> tuple[object, ...]:

@@ -36,6 +36,7 @@ class SampleWorld:
         silent_user_ratio: users without a listen or a follow; at least one.
         follows_only_user_ratio: users who follow others and have no listen; at least one.
         opted_out_user_ratio: users who opted out of recommendations; at least one.
+        n_emotion_texts: labelled sentences, which land on `first_day`; 0 for none.
         has_faults: land bad rows and files on purpose (see faults.py).
         faulty_content_every: every nth track has a broken file of each kind.
         faulty_listens_every_days: bad listens land every n days, from the first.
@@ -65,6 +66,7 @@ class SampleWorld:
     silent_user_ratio: float = 0.03
     follows_only_user_ratio: float = 0.04
     opted_out_user_ratio: float = 0.01
+    n_emotion_texts: int = 300
     has_faults: bool = True
     faulty_content_every: int = 60
     faulty_listens_every_days: int = 6
@@ -136,6 +138,7 @@ _MINIMUM = {
     "cover_missing_every": 0,
     "lyrics_missing_every": 0,
     "instrumental_every": 0,
+    "n_emotion_texts": 0,
     "faulty_content_every": 1,
     "faulty_listens_every_days": 1,
 }

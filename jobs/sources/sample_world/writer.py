@@ -31,6 +31,7 @@ from jobs.sources.sample_world.content.audio import synthesise
 from jobs.sources.sample_world.content.codecs import encode_audio
 from jobs.sources.sample_world.content.covers import draw_cover
 from jobs.sources.sample_world.content.lyrics import write_lyrics
+from jobs.sources.sample_world.emotion_texts.ratings import make_labelled_texts
 from jobs.sources.sample_world.options import SampleWorld, SampleWorldError
 
 ProgressCallback = Callable[[int, int], None]
@@ -154,6 +155,7 @@ def _write_rows(
     valid = [landing_tables.listen_row(listen) for listen in listens]
     faulty = faults.faulty_listens(world, world.day_number(day), valid)
     users = _users_landing_on(world, entities.users, day)
+    labelled = make_labelled_texts(world) if day == world.first_day else []
     parts = [
         ("users", "part-0", landing_tables.users_table(users)),
         ("tracks", "part-0", landing_tables.tracks_table(added, withdrawn)),
@@ -164,6 +166,7 @@ def _write_rows(
         ("impressions", "part-0", landing_tables.impressions_table(impressions)),
         ("listens", "part-0", landing_tables.listens_table(valid)),
         ("listens", "part-1", landing_tables.listens_table(faulty)),
+        ("emotion_texts", "part-0", landing_tables.labelled_texts_table(labelled)),
     ]
     for source, part, rows in parts:
         if rows.num_rows:

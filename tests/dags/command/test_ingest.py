@@ -63,6 +63,7 @@ def test_a_day_that_no_night_takes_is_refused_before_anything_lands(music, tmp_p
     [
         ("ingest", "music-folder", ""),
         ("ingest", "hetrec", " "),
+        ("ingest", "emobank", ""),
         ("ingest", "sample-world", ""),
         ("export", "graph", "--output", ""),
         ("export", "person", "ada", "--output", ""),

@@ -129,6 +129,7 @@ def test_the_list_leaves_numbers_that_are_no_ids(settings):
         ("parquet", "landing/users/2026-03-01/of_parquet.parquet", "of_ALIAS.parquet"),
         ("music", "landing/users/2026-03-01/music-folder.parquet", "music-folder.parquet"),
         ("hetrec", "landing/users/2026-03-01/hetrec_0003.parquet", "hetrec_0003.parquet"),
+        ("emobank", "landing/emotion_texts/2026-03-01/emobank.parquet", "emobank.parquet"),
         ("listens", "landing/listens/2026-03-01/part-0.parquet", "part-0.parquet"),
         ("snappy", "a/part-00000-8d1e4a9c-0b7e-4a55-9d3c-2f6b8f3a1c77-c000.snappy.parquet",
          "part-00000-8d1e4a9c-0b7e-4a55-9d3c-2f6b8f3a1c77-c000.snappy.parquet"),

@@ -7,18 +7,19 @@ from dataclasses import asdict
 import pytest
 from pyspark.sql import functions as F
 
-from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS
+from feature_store.tables.features import FEAT_AUDIO, FEAT_LYRICS, FEAT_LYRICS_EMOTION
 from jobs.encoders import registry
 from jobs.encoders.audio.musicnn import encoder as musicnn
 from jobs.features import track_emotion
 from tests.jobs.features.worlds import encoders, frame, tracks
 
 NO_TAGS = [0.0] * len(musicnn.TAGS)
+OF_MODEL = {"valence": 0.25, "arousal": -0.75, "valence_sd": 0.125, "arousal_sd": 0.0625, "family": "reader", "model_version": "v7"}  # fmt: skip
 
 
 @pytest.fixture
 def features(spark, night):
-    """Encoders, audio, lyrics: "loud" (no pulse; once more by older weights), "broken"; "sad"."""
+    """Encoders, audio, lyrics, no model: "loud" (no pulse; once more by older weights), "broken"; "sad"."""
     chosen = {
         FEAT_AUDIO: registry.audio_identity(night.settings.encoders),
         FEAT_LYRICS: registry.lyrics_identity(night.settings.encoders),
@@ -35,16 +36,17 @@ def features(spark, night):
         encoders(spark, night, chosen),
         frame(spark, FEAT_AUDIO, audio),
         frame(spark, FEAT_LYRICS, [{**by_lyrics, **sad}]),
+        frame(spark, FEAT_LYRICS_EMOTION, []),
     )
 
 
 def test_without_tags_the_other_cues_share_their_weight(spark, night, features):
     """Loudness half a spread above its centre counts .35 of .8 then: .5 x .35 / .8."""
-    chosen, audio, lyrics = features
+    chosen, audio, lyrics, by_model = features
     without = audio.withColumn("tag_probabilities", F.lit(None).cast("array<float>"))
     catalogue = tracks(spark, night, {"audio_hash": "loud"})
 
-    [row] = track_emotion.build(catalogue, chosen, without, lyrics, night=night).collect()
+    [row] = track_emotion.build(catalogue, chosen, without, lyrics, by_model, night=night).collect()
 
     assert (row.valence, row.arousal) == pytest.approx((0.0, 0.5 * 0.35 / 0.8))
 
@@ -77,3 +79,41 @@ def test_each_source_gives_its_own_row(spark, night, features):
         ("audio", 0.5, 0.5),
         ("lyrics", 0.35, 0.43),
     }
+    assert {(row.family, row.model_version) for row in rows} == {(None, None)}
+
+
+def test_lyrics_that_a_model_has_read_take_its_estimate_whole(spark, night, features):
+    """Values, deviations and name are the model's; lyrics without its row and all audio keep the rules'."""
+    chosen, audio, lyrics, _ = features
+    [sad] = [row.asDict() for row in lyrics.collect()]
+    lyrics = lyrics.union(frame(spark, FEAT_LYRICS, [{**sad, "content_hash": "unread"}]))
+    by_model = frame(
+        spark,
+        FEAT_LYRICS_EMOTION,
+        [{"as_of_date": night.as_of, "content_hash": "sad", **OF_MODEL, "run_id": "r"}],
+    )
+    catalogue = tracks(
+        spark, night, {"audio_hash": "loud", "lyrics_hash": "sad"}, {"lyrics_hash": "unread"}
+    )
+
+    rows = track_emotion.build(catalogue, chosen, audio, lyrics, by_model, night=night).collect()
+
+    found = {(row.track_id, row.emotion_source): row.asDict() for row in rows}
+    read = found["t0", "lyrics"]
+    assert {name: read[name] for name in OF_MODEL} == OF_MODEL
+    of_rules = found["t1", "lyrics"]
+    assert (of_rules["valence"], of_rules["valence_sd"], of_rules["family"]) == (-0.5, 0.35, None)
+    assert found["t0", "audio"]["model_version"] is None
+    assert len(found) == len(rows) == 3
+
+
+def test_a_model_s_row_alone_is_no_estimate(spark, night, features):
+    """Lyrics without features in feat_lyrics have no row, whatever an earlier night has read."""
+    chosen, audio, lyrics, _ = features
+    row = {"as_of_date": night.as_of, "content_hash": "gone", **OF_MODEL, "run_id": "r"}
+    by_model = frame(spark, FEAT_LYRICS_EMOTION, [row])
+    catalogue = tracks(spark, night, {"lyrics_hash": "gone"})
+
+    built = track_emotion.build(catalogue, chosen, audio, lyrics, by_model, night=night)
+
+    assert built.collect() == []

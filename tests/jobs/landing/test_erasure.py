@@ -13,6 +13,9 @@ import pytest
 from feature_store.lake.storage import open_storage
 from feature_store.privacy import suppression
 from feature_store.privacy.person_filter import Person, redact
+from feature_store.privacy.personal_data import has_personal_data
+from feature_store.tables.core import CORE_EMOTION_TEXTS
+from feature_store.tables.raw import RAW_EMOTION_TEXTS
 from jobs.landing import closing
 from jobs.landing.closing import close_landing
 from jobs.landing.erasure import correct_manifests, erase_from_landing, remove_suppressed
@@ -56,6 +59,18 @@ def test_rows_go_whichever_column_names_the_person(storage):
     assert read(storage, odd) == [{"user_id": "ben", "sent_by": "cy"}]
     assert read(storage, listed) == [{"user_id": ["cy"]}]
     assert read(storage, track) == [{"track_id": "t", "title": "ada"}]
+
+
+def test_a_labelled_text_is_about_nobody(storage):
+    """A text that reads as an id stays, a column of users in its file is searched as everywhere."""
+    label = {"text_id": "ada", "perspective": "reader", "emotion_text": "ada", "valence": 0.5, "arousal": 0.0}  # fmt: skip
+    path = land(storage, "emotion_texts", [label | {"sent_by_user": "ada"}, label | {"sent_by_user": "cy"}])  # fmt: skip
+
+    erase_from_landing(storage, ADA)
+
+    assert read(storage, path) == [label | {"sent_by_user": "cy"}]
+    assert not has_personal_data(RAW_EMOTION_TEXTS)
+    assert not has_personal_data(CORE_EMOTION_TEXTS)
 
 
 def test_numeric_ids_match(storage):

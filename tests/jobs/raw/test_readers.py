@@ -51,11 +51,19 @@ LANDED = {
         "followed_from_date": [date(1990, 1, 1), EARLY],
     },
     "tags": {"track_id": ["hymn", "hymn"], "tag": ["🎵 Slow", "ro\0ck"], "tagged_date": [EARLY, None]},
+    "emotion_texts": {
+        "text_id": [ODD_ID, "s-1", "s-2"],
+        "perspective": ["reader", "writer", "combined"],
+        "emotion_text": ["[/] =1+1\n\t🎵", "No.", "f\0odd"],
+        "valence": ["-1", ".5", "0"],
+        "arousal": [1.0, -0.0, 0.0],
+    },
     "lyrics": {"track_id": ["hymn", ODD_ID], "lyrics_bytes": ["la 🎵\u0001".encode(), b"\xff"]},
 }  # fmt: skip
 ROWS = {
     "raw_users": 3, "raw_tracks": 2, "raw_listens": 2, "raw_follows": 1, "raw_tags": 1,
-    "raw_lyrics": 1, "raw_rejects": 6, "core_users": 3, "core_tracks": 2,
+    "raw_lyrics": 1, "raw_emotion_texts": 2, "raw_rejects": 7, "core_users": 3, "core_tracks": 2,
+    "core_emotion_texts": 2,
 }  # fmt: skip
 
 

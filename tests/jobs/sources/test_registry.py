@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from feature_store.lake.storage import FolderStorage
+from jobs.sources.emobank import EmobankError
 from jobs.sources.hetrec import HetrecError
 from jobs.sources.music_folder import MusicFolderError
 from jobs.sources.registry import SOURCES, SourceError, find_source, sample_world_from_toml
@@ -67,13 +68,15 @@ def test_the_sample_world_is_found_by_name_and_landed(options_file, tmp_path):
     assert result.counts["audio"] == 6  # two at the start, two on each day after the first
 
 
-@pytest.mark.parametrize("name", ["music-folder", "hetrec"])
+@pytest.mark.parametrize("name", ["music-folder", "hetrec", "emobank"])
 def test_every_source_takes_the_same_arguments(name, tmp_path):
     """An empty folder reaches the source, which refuses it with its own error."""
-    with pytest.raises((MusicFolderError, HetrecError), match=str(tmp_path)):
+    with pytest.raises((MusicFolderError, HetrecError, EmobankError), match=str(tmp_path)):
         SOURCES[name](tmp_path, FolderStorage(tmp_path / "lake"), ARRIVAL)
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones():
-    with pytest.raises(SourceError, match="'spotty'; there are sample-world, music-folder, hetrec"):
+    with pytest.raises(
+        SourceError, match="'spotty'; there are sample-world, music-folder, hetrec, emobank"
+    ):
         find_source("spotty")

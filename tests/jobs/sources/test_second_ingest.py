@@ -9,6 +9,7 @@ import pytest
 from feature_store.lake.storage import FolderStorage
 from feature_store.lake.stored_file import StorageError
 from jobs.landing.manifests import arrived_files, close_days, read_manifest
+from jobs.sources.emobank import write_emobank
 from jobs.sources.hetrec import write_hetrec
 from jobs.sources.music_folder import write_music_folder
 from jobs.sources.sample_world.options import SampleWorld
@@ -23,7 +24,17 @@ from tests.jobs.sources.music_files.recordings import (
 
 DAY = date(2026, 3, 1)
 NEXT = DAY + timedelta(days=1)
-SOURCES = ("tracks", "tags", "lyrics", "users", "listens", "follows", "listen_counts", "audio")
+SOURCES = (
+    "tracks",
+    "tags",
+    "lyrics",
+    "users",
+    "listens",
+    "follows",
+    "listen_counts",
+    "emotion_texts",
+    "audio",
+)
 
 
 @pytest.fixture
@@ -64,6 +75,17 @@ def hetrec(tmp_path):
     return folder
 
 
+@pytest.fixture
+def emobank(tmp_path):
+    """Two sentences, one rated by a reader too."""
+    folder = tmp_path / "emobank"
+    folder.mkdir()
+    main = "id,split,V,A,D,text\na,train,3.1,3.0,3.0,So.\nb,test,2.8,3.3,3.0,No.\n"
+    (folder / "emobank.csv").write_text(main)
+    (folder / "reader.csv").write_text("id,V,A,D,stdV,stdA,stdD,N\na,3.2,3.0,3.0,.4,.0,.0,5\n")
+    return folder
+
+
 def add_to_hetrec(folder):
     with (folder / "user_artists.dat").open("a") as opened:
         opened.write("2\t1\t9\n")
@@ -95,12 +117,13 @@ def check_listed_files_are_whole(storage, day):
         arrived_files(storage, source, [day])
 
 
-@pytest.fixture(params=["music-folder", "hetrec", "sample-world"])
-def write(request, music, hetrec, storage):
+@pytest.fixture(params=["music-folder", "hetrec", "emobank", "sample-world"])
+def write(request, music, hetrec, emobank, storage):
     """The ingest of each source for DAY."""
     return {
         "music-folder": lambda: write_music_folder(music, storage, DAY),
         "hetrec": lambda: write_hetrec(hetrec, storage, DAY),
+        "emobank": lambda: write_emobank(emobank, storage, DAY),
         "sample-world": lambda: write_sample_world(world(), storage),
     }[request.param]
 

@@ -8,12 +8,14 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 
 from feature_store import tables
 from feature_store.lake.arrow_io import write_slice
+from feature_store.lake.storage import sha256_of
 from feature_store.settings import Night
 from tests.jobs.encoders.tiny_models import save_bert
 from tests.training import lake as sample
@@ -26,6 +28,7 @@ from training.artifacts.model_state import ModelState
 from training.config import CONFIGS
 from training.data.audio_text import AudioTextData
 from training.data.content import Vectors
+from training.data.emotion_texts import EmotionTexts
 from training.data.interactions import day_number
 from training.data.nodes import IdList
 from training.data.track_pairs import TrackPairs
@@ -33,6 +36,7 @@ from training.tasks import registry
 from training.tasks.audio_text import AudioText
 from training.tasks.protocol import Task
 from training.tasks.ranking import Ranking
+from training.tasks.text_emotion import TextEmotion
 
 MARCH_1 = date(2026, 3, 1)
 SENTENCES = SentenceMood()
@@ -95,7 +99,7 @@ def _configs(lake: str) -> Path:
 
 
 def _write_recipe(folder: Path) -> None:
-    """HTCL with a text model of a few kB, for two epochs of small batches."""
+    """HTCL and text emotion with a text model of a few kB, for few epochs of small batches."""
     if folder.exists():
         return
     (folder / "audio_text").mkdir(parents=True)
@@ -105,6 +109,12 @@ def _write_recipe(folder: Path) -> None:
         "[batching]\nbatch_tracks = 8\n"
         "[loop]\nlearning_rate = 1e-3\nvalidate_every = 1\nmax_epochs = 2\n"
     )
+    (folder / "text_emotion").mkdir()
+    for family in ("words_to_waves", "ridge"):
+        (folder / "text_emotion" / f"{family}.toml").write_text(
+            f'[model]\ntext_folder = "{text_model}"\nmax_tokens = 32\n'
+            "[loop]\nlearning_rate = 1e-2\nvalidate_every = 1\nmax_epochs = 3\n"
+        )
 
 
 def sentence_rows(as_of: date) -> list[dict[str, Any]]:
@@ -231,6 +241,26 @@ def sentence_leak() -> Sentences:
     )
 
 
+def emotion_leak() -> EmotionTexts:
+    """Emotion is drawn for 120 texts; each has a copy with its label, and the source puts copies into other parts.
+
+    Whoever learns from a copy knows the label: 384 numbers tell 120 texts apart.
+    """
+    rng = np.random.default_rng(8)
+    words = [f"{first}{second}" for first in "bdfgklmnprst" for second in ("a", "en", "ilo", "or")]
+    texts = [" ".join(rng.choice(words, 8)) for _ in range(120)]
+    drawn = rng.uniform(-0.5, 0.5, (120, 2))
+    labels = torch.full((240, 3, 2), torch.nan)
+    labels[:, 0] = torch.from_numpy(np.concatenate([drawn, drawn])).float()
+    return EmotionTexts(
+        ids=[f"s{number:03}" for number in range(240)],
+        texts=[*texts, *texts],
+        labels=labels,
+        content_hashes=[sha256_of(text.encode()) for text in (*texts, *texts)],
+        source_splits=[*(["train"] * 60 + ["dev"] * 30 + ["test"] * 30), *["train"] * 120],
+    )
+
+
 def vectors_of(data: Sentences) -> dict[Any, ModelState]:
     """Track vectors that say nothing."""
     [ref] = SENTENCES.families["adapter"].needs
@@ -245,5 +275,6 @@ LEAKS = {
     "audio_text centred_cosine": PlantedLeak(
         AudioText(), "centred_cosine", similarity_leak, lambda _: {}, 0.3, 0.8
     ),
+    "text_emotion ridge": PlantedLeak(TextEmotion(), "ridge", emotion_leak, lambda _: {}, 0.2, 0.8),
     "sentence_mood": PlantedLeak(SENTENCES, "adapter", sentence_leak, vectors_of, -0.9, -0.7),
 }

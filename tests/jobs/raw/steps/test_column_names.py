@@ -63,6 +63,7 @@ LISTENS = ["user_id", "track_id", "listened_at_utc", "played_ms"]
         (["user_id", "track_id", "listen_count"], "users", "listen_counts"),
         (["user_id", "is_opted_out"], "listens", "users"),
         (["track_id", "title", "artist_id"], "tags", "tracks"),
+        (["text_id", "emotion_text", "valence", "arousal"], "lyrics", "emotion_texts"),
     ],
 )
 def test_a_file_of_another_source_names_the_folder_that_it_belongs_in(names, source, belongs_in):

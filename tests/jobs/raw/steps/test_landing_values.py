@@ -17,6 +17,7 @@ ID = Column("user_id", Kind.STRING, "An id.")
 COUNT = Column("listen_count", Kind.LONG, "A count.")
 PLAYED = Column("played_ms", Kind.LONG, "A time.", "ms")
 SHORT = Column("track_duration_ms", Kind.INT, "A time.", "ms")
+VALENCE = Column("valence", Kind.DOUBLE, "A fraction.", "-1..1")
 FLAG = Column("is_active", Kind.BOOL, "A flag.")
 DAY = Column("released_date", Kind.DATE, "A day.")
 MOMENT = Column("listened_at_utc", Kind.TIMESTAMP, "A time.", "UTC")
@@ -42,6 +43,11 @@ TAKEN = [
     (COUNT, pa.array([" 5 ", "+7", "8.0", ""]), [5, 7, 8, None]),
     (COUNT, pa.array([Decimal("5.0")]), [5]),
     (PLAYED, pa.array([5.9, -0.5]), [5, -1]),
+    (VALENCE, pa.array([-0.25, None, float("nan")]), [-0.25, None, None]),
+    (VALENCE, pa.array([0.5], pa.float32()), [0.5]),
+    (VALENCE, pa.array([1, None], pa.int8()), [1.0, None]),
+    (VALENCE, pa.array([" -0.25 ", ".5", "+1", "5e-1", "1.", ""]), [-0.25, 0.5, 1.0, 0.5, 1.0, None]),
+    (VALENCE, pa.array([Decimal("-0.25")]), [-0.25]),
     (FLAG, pa.array([True, False, None]), [True, False, None]),
     (FLAG, pa.array([1.0, 0.0]), [True, False]),
     (FLAG, pa.array([1, 0], pa.int8()), [True, False]),
@@ -77,6 +83,13 @@ REFUSED = [
     (COUNT, pa.array([True]), "wrong_type", "listen_count = True"),
     (COUNT, pa.array([2**63], pa.uint64()), "out_of_range", "listen_count = 9223372036854775808"),
     (COUNT, pa.array(["1_000"]), "wrong_type", "listen_count = 1_000"),
+    (VALENCE, pa.array(["-0,25"]), "wrong_type", "valence = -0,25, which is no DOUBLE"),
+    (VALENCE, pa.array(["nan"]), "wrong_type", "valence = nan, which is no DOUBLE"),
+    (VALENCE, pa.array(["1_0"]), "wrong_type", "valence = 1_0"),
+    (VALENCE, pa.array([float("inf")]), "wrong_type", "valence = inf, which is no DOUBLE: only finite"),
+    (VALENCE, pa.array(["1e999"]), "wrong_type", "valence = 1e999"),
+    (VALENCE, pa.array([True]), "wrong_type", "valence = True"),
+    (VALENCE, pa.array([date(2024, 2, 29)]), "wrong_type", "valence = 2024-02-29"),
     (SHORT, pa.array([2**31]), "out_of_range", "track_duration_ms = 2147483648"),
     (SHORT, pa.array([float("inf")]), "wrong_type", "track_duration_ms = inf"),
     (FLAG, pa.array([2]), "wrong_type", "is_active = 2"),

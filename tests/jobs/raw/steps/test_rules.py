@@ -13,6 +13,7 @@ from feature_store.setting_groups import LandingSettings
 from feature_store.tables.columns import ARRIVAL_DATE, SOURCE_FILE, SOURCE_ROW
 from feature_store.tables.raw import RAW_TRACKS, REJECT_REASONS
 from jobs.raw import (
+    emotion_texts,
     feedback,
     follows,
     impressions,
@@ -38,6 +39,7 @@ JOBS = {
     "feedback": feedback,
     "impressions": impressions,
     "lyrics": lyrics,
+    "emotion_texts": emotion_texts,
 }
 
 GOOD = {
@@ -69,6 +71,16 @@ GOOD = {
     },
     "impressions": {"user_id": "ada", "track_id": "hymn", "shown_at_utc": at(FEB_29, "23:59:59")},
     "lyrics": {"track_id": "hymn", "lyrics_bytes": "für Elise".encode()},
+    "emotion_texts": {
+        "text_id": "s-1",
+        "perspective": "reader",
+        "emotion_text": "No.",
+        "valence": -1.0,
+        "arousal": 1.0,
+        "valence_rating_sd": 0.0,
+        "arousal_rating_sd": 1.0,
+        "rater_count": 1,
+    },
 }
 """A valid row of every source at the limits of its rules; each arrived on 29 February."""
 
@@ -145,6 +157,24 @@ BAD = [
     ("impressions", {"user_id": None}, "missing_value", "user_id = null"),
     ("lyrics", {"lyrics_bytes": "für Elise".encode("latin-1")}, "not_utf8", "track_id = hymn"),
     ("lyrics", {"lyrics_bytes": None}, "missing_value", "lyrics_bytes = null"),
+    (
+        "emotion_texts",
+        {"valence": 3.2},
+        "out_of_range",
+        (
+            "valence = 3.2; a row is refused when valence < -1 OR valence > 1; the scale is -1 to "
+            "1: a rating of 1 to 5 lands as (rating - 3) / 2"
+        ),
+    ),
+    ("emotion_texts", {"arousal": -1.01}, "out_of_range", "arousal = -1.01"),
+    ("emotion_texts", {"arousal": None}, "missing_value", "arousal = null"),
+    ("emotion_texts", {"emotion_text": " \t"}, "missing_value", "emotion_text =  \t"),
+    ("emotion_texts", {"text_id": ""}, "missing_value", "text_id = "),
+    ("emotion_texts", {"perspective": None}, "missing_value", "perspective = null"),
+    ("emotion_texts", {"perspective": "author"}, "unknown_value", "perspective = author"),
+    ("emotion_texts", {"source_split": "holdout"}, "unknown_value", "source_split = holdout"),
+    ("emotion_texts", {"valence_rating_sd": -0.1}, "out_of_range", "valence_rating_sd = -0.1"),
+    ("emotion_texts", {"rater_count": 0}, "out_of_range", "rater_count = 0"),
     (
         "users",
         {"reading_reason": "unreadable_file", "reading_detail": "users/x.parquet", "user_id": None},

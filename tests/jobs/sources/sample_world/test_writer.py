@@ -173,6 +173,20 @@ def test_a_world_without_faults_has_none(tmp_path):
     assert all(row["lyrics_bytes"].decode() for row in _rows(valid, "lyrics"))
 
 
+def test_labelled_texts_land_once_and_change_no_other_file(landing, tmp_path):
+    """With none, all other files have the same bytes; a second ingest writes nothing."""
+    without = _bytes_by_path(
+        _write(tmp_path / "none", SampleWorld(**{**_options(TINY), "n_emotion_texts": 0}))
+    )
+    with_texts = _bytes_by_path(landing)
+
+    assert {path: with_texts[path] for path in without} == without
+    assert with_texts.keys() - without.keys() == {"emotion_texts/2024-02-27/part-0.parquet"}
+    texts = _rows(landing, "emotion_texts")
+    assert len(texts) == 3 * TINY.n_emotion_texts
+    assert {row["source_split"] for row in texts} == {"train", "dev", "test"}
+
+
 def test_listens_land_on_their_day_and_do_not_overlap(landing):
     """Each listen of a user begins after the one before has ended."""
     free_at: dict[str, datetime] = {}

@@ -1,0 +1,1 @@
+"""Labelled texts of the sample world: seeded sentences with planted valence and arousal."""
