@@ -29,7 +29,7 @@ _ENTRIES = "jobs.search.page:entries_of"
 _PAGE = "jobs.search.page:SearchPage"
 _RENDER_PAGE = "jobs.search.page:render_page"
 _OPEN_VECTORS = "training.tasks.vector_search:open_vectors"
-_AUDIO_VECTOR = "training.tasks.query_encoding:audio_vector"
+_RECORDING_VECTOR = "training.tasks.query_encoding:recording_vector"
 _CHECKED_SENTENCE = "training.tasks.vector_search:checked_sentence"
 _SENTENCE_VECTOR = "training.tasks.query_encoding:sentence_vector"
 
@@ -154,17 +154,18 @@ def _like_recording(
     settings = night.settings
     vectors = resolve_name(_OPEN_VECTORS)(settings.lake, night.as_of)
     recording = resolve_name(_READ_RECORDING)(settings, path)
-    vector = resolve_name(_AUDIO_VECTOR)(
+    encoded = resolve_name(_RECORDING_VECTOR)(
         settings, vectors, recording.log_mel, recording.mel_version
     )
     available = catalogue.available_ids
-    matches = vectors.nearest_to_recording(vector, among=available, n_matches=n_matches)
+    matches = vectors.nearest_to_recording(encoded.vector, among=available, n_matches=n_matches)
     n_left_out = vectors.n_without_recording(available)
     notes = (f"without a usable recording, so not compared: {_tracks(n_left_out)}",)
     traits = resolve_name(_TRAITS)(audio_hash=recording.content_hash, tempo_bpm=recording.tempo_bpm)
     why = partial(resolve_name(_REASONS), traits)
-    heard = "its first" if recording.is_longer else "all of its"
-    detail = f"by {heard} {recording.heard_s:,.1f} s"
+    is_cut = recording.is_longer or encoded.read_s < recording.heard_s
+    read = "its first" if is_cut else "all of its"
+    detail = f"by {read} {min(recording.heard_s, encoded.read_s):,.1f} s"
     query = _Query("similar to", path.name, detail, recording, notes if n_left_out else ())
     return _entries(catalogue, matches, why), query, vectors
 

@@ -265,6 +265,8 @@ def read_audio_text(night: Night, features: Mapping[str, str] | None = None) -> 
 def _spectrograms(night: Night, version: str, hashes: Sequence[str]) -> Spectrograms:
     """Those of a version; none where the night writes none (encoders.audio_mel)."""
     if not version or not exists(night.settings.lake, FEAT_MEL):
-        return Spectrograms({}, pa.chunked_array([], pa.binary()))
+        return Spectrograms(
+            {}, pa.chunked_array([], pa.binary()), torch.zeros(0, dtype=torch.int32)
+        )
     folder = night.settings.state / _FOLDER
     return open_spectrograms(night.settings.lake, EncoderIdentity.parse(version), hashes, folder)

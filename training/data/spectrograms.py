@@ -32,10 +32,14 @@ if TYPE_CHECKING:
     from feature_store.lake.encoder_rows import EncoderIdentity
 
 N_FRAMES, N_MELS = 1_251, 128
+FRAME_S = 0.096
+"""From one frame to the next; the middle of the first is the beginning."""
 
 LOG = structlog.get_logger()
 
-_SCHEMA = pa.schema([("content_hash", pa.string()), ("log_mel", pa.binary())])
+_SCHEMA = pa.schema(
+    [("content_hash", pa.string()), ("log_mel", pa.binary()), ("mel_frame_count", pa.int32())]
+)
 _FRAME_BYTES = 2 * N_MELS
 
 
@@ -50,10 +54,12 @@ class Spectrograms:
     Attributes:
         row_of: row of each content hash; hashes of recordings without a spectrogram are not in it.
         stored: the rows' bytes.
+        frame_counts: frames of each row that hold audio, shape (n,); the others are padding.
     """
 
     row_of: Mapping[str, int]
     stored: pa.ChunkedArray
+    frame_counts: Tensor
 
     def read(self, rows: Tensor, n_frames: int = N_FRAMES) -> Tensor:
         """The spectrograms of some rows, shape (n, n_frames, 128), float32.
@@ -83,7 +89,7 @@ def open_spectrograms(
     Raises:
         SpectrogramShapeError: a row has another size.
     """
-    own = folder / hashlib.sha256(str(identity).encode()).hexdigest()[:16]
+    own = folder / hashlib.sha256(f"{identity} {_SCHEMA}".encode()).hexdigest()[:16]
     own.mkdir(parents=True, exist_ok=True)
     with FileLock(own / "copying.lock"):
         stored = _stored(own)
@@ -93,8 +99,11 @@ def open_spectrograms(
     has_spectrogram = stored["log_mel"].is_valid().to_pylist()
     rows = enumerate(zip(stored["content_hash"].to_pylist(), has_spectrogram, strict=True))
     asked_for = set(hashes)
+    frame_counts = torch.tensor(stored["mel_frame_count"].fill_null(0).to_numpy())
     return Spectrograms(
-        {name: row for row, (name, has) in rows if has and name in asked_for}, stored["log_mel"]
+        {name: row for row, (name, has) in rows if has and name in asked_for},
+        stored["log_mel"],
+        frame_counts,
     )
 
 

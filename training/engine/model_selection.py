@@ -205,8 +205,8 @@ def select_on_validation(
     evaluators = _evaluators(fitting, split.validation, cross_fit_seed)
     # A fit with other selectors has other states, so it does not resume from this one's file.
     purpose = "selection-halves" if FIRST in evaluators else "selection"
-    validate = _validation(task, model, evaluators)
-    fitted = _fit_stages(fitting, model, view, recipe, seed, purpose, validate=validate)
+    validation = _Validation(task, model, evaluators)
+    fitted = _fit_stages(fitting, model, view, recipe, seed, purpose, validation=validation)
     cross_fitted = _cross_fit(task, model, evaluators, fitted) if FIRST in evaluators else None
     _calibrate(task, model, evaluators[WHOLE])
     state = task.to_state(recipe.family, model, view)
@@ -283,30 +283,33 @@ def _fit_stages(
     seed: int,
     purpose: str,
     *,
-    validate: Callable[[Stage], Mapping[str, float]] | None = None,
+    validation: _Validation | None = None,
     n_epochs_of: Callable[[str], int] | None = None,
 ) -> list[tuple[Stage, FittedStage]]:
-    """Fit the stages in order: selected by `validate`, or for `n_epochs_of` each."""
+    """Fit the stages in order: selected by `validation`, or for `n_epochs_of` each.
+
+    A stage whose figure the validation cannot give runs its `epochs_without_validation`.
+    """
     generator = torch.Generator().manual_seed(seed)
     stages = fitting.task.stages(model, view, recipe, generator, fitting.device)
     policy = fitting.resume_policy_of(recipe)
     purpose = f"{purpose}-{seed}"
     fit = f"{recipe.family} {purpose}"
-    return [
-        (
+    fitted = []
+    for stage in stages:
+        n_epochs = None if n_epochs_of is None else n_epochs_of(stage.name)
+        validate = validation
+        if validation is not None and not validation.measures(stage):
+            n_epochs, validate = stage.loop.epochs_without_validation, None
+        history = fit_stage(
             stage,
-            fit_stage(
-                stage,
-                n_epochs=None if n_epochs_of is None else n_epochs_of(stage.name),
-                validate=validate,
-                resume_file=policy.file_of(purpose, stage.name) if policy else None,
-                on_epoch=partial(
-                    fitting.on_epoch, fit if len(stages) == 1 else f"{fit} {stage.name}"
-                ),
-            ),
+            n_epochs=n_epochs,
+            validate=validate,
+            resume_file=policy.file_of(purpose, stage.name) if policy else None,
+            on_epoch=partial(fitting.on_epoch, fit if len(stages) == 1 else f"{fit} {stage.name}"),
         )
-        for stage in stages
-    ]
+        fitted.append((stage, history))
+    return fitted
 
 
 def _seeds_of(fitting: Fitting, split: Split[Any], recipe: Recipe, n_seeds: int) -> int:
@@ -331,16 +334,27 @@ def _evaluators(fitting: Fitting, part: Any, cross_fit_seed: int | None) -> dict
     }
 
 
-def _validation(
-    task: Task[Any, Any, Any], model: nn.Module, evaluators: Mapping[str, Evaluator]
-) -> Callable[[Stage], Mapping[str, float]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Validation:
     """The figures of an epoch by selector; that of the whole is the same without halves."""
 
-    def validate(stage: Stage) -> Mapping[str, float]:
-        metric = stage.metric or task.metric
-        return {name: one.evaluate(model).values[metric] for name, one in evaluators.items()}
+    task: Task[Any, Any, Any]
+    model: nn.Module
+    evaluators: Mapping[str, Evaluator]
 
-    return validate
+    def __call__(self, stage: Stage) -> Mapping[str, float]:
+        metric = stage.metric or self.task.metric
+        return {
+            name: one.evaluate(self.model).values[metric] for name, one in self.evaluators.items()
+        }
+
+    def measures(self, stage: Stage) -> bool:
+        """Whether what is held out is enough for the stage's figure; the task's own always is."""
+        if not stage.metric:
+            return True
+        return broadcast_from_rank0(
+            lambda: stage.metric in self.evaluators[WHOLE].evaluate(self.model).values
+        )
 
 
 def _cross_fit(
@@ -361,7 +375,7 @@ def _cross_fit(
 @contextmanager
 def _selected_by(selector: str, fitted: Sequence[tuple[Stage, FittedStage]]) -> Iterator[None]:
     """The last stage as the selector chose it; puts the whole's choice back."""
-    if not fitted:
+    if not fitted or not fitted[-1][1].states:  # nothing was fitted, or nothing selected it
         yield
         return
     stage, of_stage = fitted[-1]

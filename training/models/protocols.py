@@ -53,7 +53,7 @@ class EnsembleRecommender(Protocol):
         """Scores and coverage of each head."""
 
 
-TEXT_METRIC = "text_recall_at_10"
+TEXT_METRIC = "text_mrr"
 """How well texts find recordings, among the figures of a family whose tracks have both."""
 
 

@@ -21,7 +21,7 @@ from training.config import recipe_from_json
 from training.data.audio_text import AudioTextView
 from training.data.content import EncoderChangedError
 from training.data.graph import Edges
-from training.data.spectrograms import Spectrograms
+from training.data.spectrograms import FRAME_S, N_FRAMES, Spectrograms
 from training.data.track_pairs import TrackPairs
 from training.engine.loop import eval_mode
 from training.models.encoders.htcl_encoder import HTCLEncoder
@@ -42,6 +42,20 @@ _RUN_ID = "search"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class EncodedRecording:
+    """A recording's vector.
+
+    Attributes:
+        vector: shape (dim,).
+        read_s: seconds that the model reads of a recording, from its beginning; 120 at most, and
+            fewer where it learned from shorter ones alone.
+    """
+
+    vector: NDArray[np.float32]
+    read_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EncodedSentence:
     """A sentence's vector.
 
@@ -56,10 +70,10 @@ class EncodedSentence:
     is_cut: bool
 
 
-def audio_vector(
+def recording_vector(
     settings: Settings, vectors: NightVectors, log_mel: bytes, mel_version: str
-) -> NDArray[np.float32]:
-    """The vector of a recording, shape (dim,).
+) -> EncodedRecording:
+    """The vector of a recording.
 
     Args:
         settings: name the lake with the model.
@@ -82,7 +96,7 @@ def audio_vector(
     model = _model(night, row, log_mel, mel_version, "")
     with eval_mode(model):
         vector: NDArray[np.float32] = model.audio_vectors(_QUERY)[0].numpy()
-    return vector
+    return EncodedRecording(vector, (model.network.audio.frames_read - 1) * FRAME_S)
 
 
 def sentence_vector(settings: Settings, vectors: NightVectors, sentence: str) -> EncodedSentence:
@@ -137,9 +151,14 @@ def _model(
 def _view(log_mel: bytes | None, mel_version: str, text: str) -> AudioTextView:
     nothing = torch.zeros(0, dtype=torch.int64)
     stored = [] if log_mel is None else [log_mel]
+    spectrograms = Spectrograms(
+        row_of={},
+        stored=pa.chunked_array([pa.array(stored, pa.binary())]),
+        frame_counts=torch.full((len(stored),), N_FRAMES),
+    )
     return AudioTextView(
         content={},
-        spectrograms=Spectrograms({}, pa.chunked_array([pa.array(stored, pa.binary())])),
+        spectrograms=spectrograms,
         mel_version=mel_version,
         audio_rows=torch.tensor([-1 if log_mel is None else 0]),
         texts=(text,),

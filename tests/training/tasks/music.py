@@ -43,7 +43,8 @@ def frames(track: int, n_sounding: int = N_FRAMES) -> np.ndarray:
 def spectrograms(tracks: range, n_sounding: int = N_FRAMES) -> Spectrograms:
     content = [frames(track, n_sounding).tobytes() for track in tracks]
     rows = {f"h{track}": row for row, track in enumerate(tracks)}
-    return Spectrograms(rows, pa.chunked_array([pa.array(content, pa.binary())]))
+    counts = torch.full((len(tracks),), n_sounding)
+    return Spectrograms(rows, pa.chunked_array([pa.array(content, pa.binary())]), counts)
 
 
 def nodes() -> Nodes:

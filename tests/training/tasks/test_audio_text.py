@@ -19,7 +19,7 @@ from training.data.content import EncoderChangedError
 from training.data.interactions import Pairs, day_number
 from training.engine.loop import deterministic, fit_stage
 from training.engine.model_selection import Fitting, select_on_validation
-from training.evaluation.similarity import EncodedTracks, SimilarityEvaluator, text_recall
+from training.evaluation.similarity import EncodedTracks, SimilarityEvaluator, text_mrr, text_recall
 from training.evaluation.splits import Split, Unsplit
 from training.models.encoders import htcl_encoder
 from training.models.encoders.htcl_encoder import HTCLConfig, HTCLEncoder
@@ -75,10 +75,15 @@ def stages_of(data, folder, **changes):
     return model, HTCLStages(model, recipe_of(folder, **changes), generator, CPU).in_order()
 
 
-def test_both_stages_learn(data, folder):
-    """Stage 1: a text finds recordings of its style. Stage 2: a track finds those that listeners go on to."""
+def test_both_stages_learn(folder):
+    """Stage 1: a text finds recordings of its style. Stage 2: a track finds those that listeners go on to.
+
+    Of 27 unseen tracks 6 or 7 have a style, and one text: a model that knows styles finds the right one of
+    them first, second, ... equally often, which is an MRR of .37 to .41; a random order's is .14.
+    """
+    data = music.world(music.pairs(n_a_day=40))
     with deterministic(seed=4, n_threads=1):
-        split = split_of(data)
+        split = split_of(data, held_out_tenths=3)
         recipe = recipe_of(folder)
         fitting = Fitting(TASK, data, CPU)
         selected = select_on_validation(fitting, split, recipe, seed=4)
@@ -88,8 +93,8 @@ def test_both_stages_learn(data, folder):
 
     assert meaning.epochs[0].losses.keys() == {"audio_text"}
     assert taste.epochs[0].losses.keys() == {"audio_text", "audio_audio", "audio_fused"}
-    assert max(epoch.validation for epoch in meaning.epochs) > 0.95  # a style has a quarter of them
-    assert values[TEXT_METRIC] > 0.95
+    assert max(epoch.validation for epoch in meaning.epochs) > 0.35
+    assert values[TEXT_METRIC] > 0.2  # two styles that listeners go between are near now: .24
     assert state.parameters["knows_taste"] == 1
     model = TASK.from_state(state, recipe, data.full_view(), {}, CPU).eval()
     vectors = model.encode(torch.arange(N_TRACKS))
@@ -119,6 +124,36 @@ def test_padding_at_the_end_of_all_recordings_is_read_neither_by_a_fit_nor_by_it
     vectors, of_longer = (one.encode(tracks).vectors["audio"] for one in (again, whole))
     assert not torch.allclose(vectors, of_longer)  # frames 200 to 223
     assert of_longer.shape == vectors.shape
+
+
+def test_too_few_unseen_texts_select_nothing_and_the_stage_runs_its_epochs(data, folder):
+    """9 unseen tracks: whatever is learned, their right ones are among the first ten."""
+    recipe = recipe_of(folder, epoch_pairs=40)
+    loop = replace(recipe.loop, max_epochs=3, epochs_without_validation=2)
+    recipe = replace(recipe, loop=loop)
+
+    selected = select_on_validation(Fitting(TASK, data, CPU), split_of(data), recipe, seed=4)
+
+    meaning, taste = selected.fits["meaning"], selected.fits["taste"]
+    assert (len(meaning.epochs), meaning.best_epoch) == (2, 2)
+    assert all(epoch.validation is None for epoch in meaning.epochs)
+    assert all(epoch.validation is not None for epoch in taste.epochs)
+    assert TEXT_METRIC not in selected.validation.result.values
+
+
+def test_a_last_stage_that_nothing_selects_is_the_same_for_both_halves(folder):
+    """Without pairs stage 1 is the last one."""
+    data = music.world(music.without_pairs())
+    recipe = recipe_of(folder)
+    recipe = replace(recipe, loop=replace(recipe.loop, epochs_without_validation=1))
+    split = split_of(data, min_held_out_users=2)
+
+    selected = select_on_validation(
+        Fitting(TASK, data, CPU), split, recipe, seed=4, cross_fit_seed=5
+    )
+
+    assert selected.fits["meaning"].best_epoch == 1
+    assert len(selected.cross_fitted.per_unit) == len(selected.validation.result.per_unit)
 
 
 def test_each_epoch_says_how_many_spectrograms_were_read(data, folder):
@@ -407,6 +442,7 @@ def test_a_text_finds_its_recording_among_others():
 
     # Texts: ranks 1, 1, 2. Recordings: 1, 1, 1, as of the texts the last is nearest to the last.
     assert found == {1: pytest.approx(5 / 6), 2: 1.0, 3: 1.0}
+    assert text_mrr(both) == pytest.approx(5.5 / 6)
 
 
 def test_equal_vectors_of_all_tracks_find_nothing_by_chance():

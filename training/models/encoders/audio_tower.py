@@ -2,6 +2,11 @@
 
 Pan et al. 2025, "Hierarchical two-stage contrastive learning" (arXiv:2505.23298), and the sizes of
 their public code. Choices that neither tells are marked [ours].
+
+Differs from the paper: frames that are padding in all recordings are not read; a clip is
+standardised again by what sounds in it, and then each band; while it learns, parts of the
+spectrogram may be hidden (spectrogram_masks.py). Of whole tracks and without masks that is the
+paper's input but for a map of each band, which the first convolution could hold.
 """
 
 from __future__ import annotations
@@ -53,11 +58,11 @@ class AudioTower(nn.Module):
     Of 1,251 frames the time steps go to 624, 311 and 155; with the class token there are 156
     tokens, whose mean is the vector.
 
-    Two things are learned from recordings before the first step [ours], see `learn_input`. Each
-    band is standardised: of a clip of half a minute three quarters are padding, whose distance from
-    the sound is nearly all that its standardisation leaves, and convolutions need many epochs to
-    see differences between bands again. And padding that all recordings have at their end is not
-    read: it costs time, and it dilutes the mean.
+    What it reads is fitted to the recordings from which it learns [ours]. Padding that all of them
+    have at their end is not read (`limit_frames`): it costs time, and it dilutes the mean. A clip
+    is standardised by its frames that sound, and then each band (`learn_bands`): of half a minute
+    three quarters are padding, whose distance from the sound is nearly all that is left by the
+    standardisation of feat_mel, and it would tell a preview from the beginning of its whole track.
 
     Args:
         size: widths and numbers of layers.
@@ -117,21 +122,29 @@ class AudioTower(nn.Module):
         """Frames of a spectrogram that it is to be given: the first ones, 64 to 1,251."""
         return int(self.n_frames)
 
-    def learn_input(self, log_mels: Iterable[Tensor]) -> None:
-        """Take from some spectrograms the bands' means and deviations, and how many frames sound.
+    def limit_frames(self, longest: int) -> None:
+        """Read as many frames as the longest recording has, in steps of 32.
 
         Args:
-            log_mels: blocks of whole spectrograms, shape (n, 1251, 128) each.
+            longest: frames of that recording without padding.
         """
-        statistics = sound_statistics(log_mels)
-        self.band_mean.copy_(statistics.band_mean)
-        self.band_deviation.copy_(statistics.band_deviation)
-        n_frames = -(-statistics.longest // _FRAME_STEP) * _FRAME_STEP
+        n_frames = -(-longest // _FRAME_STEP) * _FRAME_STEP
         self.n_frames.fill_(min(max(n_frames, _FEWEST_FRAMES), N_FRAMES))
+
+    def learn_bands(self, log_mels: Iterable[Tensor]) -> None:
+        """Take each band's mean and deviation from some spectrograms.
+
+        Args:
+            log_mels: blocks of them, shape (n, frames_read, 128) each.
+        """
+        mean, deviation = band_statistics(log_mels)
+        self.band_mean.copy_(mean)
+        self.band_deviation.copy_(deviation)
 
     def tokens(self, log_mel: Tensor) -> Tensor:
         """What the Transformer reads: the class token and the steps, (batch, 1 + steps, width)."""
-        standardised = (log_mel - self.band_mean) / self.band_deviation
+        clips, _ = _standardised_clips(log_mel)
+        standardised = (clips - self.band_mean) / self.band_deviation
         steps = self.masks(standardised).transpose(1, 2)  # (batch, bands, time)
         for convolution in self.convolutions:
             steps = convolution(steps)
@@ -141,38 +154,44 @@ class AudioTower(nn.Module):
         return torch.cat([first, tokens], dim=1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SoundStatistics:
-    """What recordings have in common.
+def band_statistics(log_mels: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each band over the frames that sound, shape (128,) each.
 
-    Attributes:
-        band_mean, band_deviation: of each band over the frames that sound, shape (128,). Bands
-            without any difference, as those of silence are, have the deviation 1.
-        longest: frames until the last one that sounds, of the recording where they are most.
-    """
-
-    band_mean: Tensor
-    band_deviation: Tensor
-    longest: int
-
-
-def sound_statistics(log_mels: Iterable[Tensor]) -> SoundStatistics:
-    """A frame that is at its clip's floor in every band is padding or silence; all others sound.
+    Each clip is standardised by itself before. Bands without any difference, as those of silence
+    are, have the deviation 1.
 
     Args:
-        log_mels: blocks of spectrograms, shape (n, 1251, 128) each.
+        log_mels: blocks of spectrograms, shape (n, frames, 128) each.
     """
-    n_sounding, longest, total, squares = 0, 0, *torch.zeros(2, N_MELS, dtype=torch.float64)
+    n_sounding, total, squares = 0, *torch.zeros(2, N_MELS, dtype=torch.float64)
     for block in log_mels:
-        is_sounding = (block > block.amin(dim=(1, 2), keepdim=True)).any(dim=2)
-        sounding = block[is_sounding].double()
+        clips, is_sounding = _standardised_clips(block)
+        sounding = clips[is_sounding].double()
         n_sounding += len(sounding)
         total, squares = total + sounding.sum(dim=0), squares + (sounding**2).sum(dim=0)
-        longest = max([longest, *(is_sounding.any(dim=0).nonzero().squeeze(1) + 1).tolist()])
     mean = total / max(1, n_sounding)
     deviation = (squares / max(1, n_sounding) - mean**2).clamp(min=0).sqrt()
-    deviation = deviation.where(deviation > _NO_DEVIATION, 1.0)
-    return SoundStatistics(mean.float(), deviation.float(), longest)
+    return mean.float(), _usable(deviation).float()
+
+
+def _standardised_clips(log_mel: Tensor) -> tuple[Tensor, Tensor]:
+    """Each clip by the mean and the deviation of its frames that sound, and which frames these are.
+
+    A frame that is at its clip's floor in every band is padding or silence.
+
+    Args:
+        log_mel: shape (n, frames, 128); the second result has the shape (n, frames).
+    """
+    is_sounding = (log_mel > log_mel.amin(dim=(1, 2), keepdim=True)).any(dim=2, keepdim=True)
+    n_values = (N_MELS * is_sounding.sum(dim=(1, 2), keepdim=True)).clamp(min=1)
+    mean = (log_mel * is_sounding).sum(dim=(1, 2), keepdim=True) / n_values
+    squares = ((log_mel - mean) * is_sounding).square().sum(dim=(1, 2), keepdim=True)
+    return (log_mel - mean) / _usable((squares / n_values).sqrt()), is_sounding.squeeze(2)
+
+
+def _usable(deviation: Tensor) -> Tensor:
+    """1 where there is none to divide by."""
+    return deviation.where(deviation > _NO_DEVIATION, 1.0)
 
 
 class _StridedConvolution(nn.Module):

@@ -31,7 +31,7 @@ ORDERS = (("fused", "audio", "text"), ("audio", "fused", "text"), ("text", "fuse
 """Which vector of a track counts: the first that it has, in the order that validation chooses."""
 
 _ENCODED_AT_ONCE = 64
-_MIN_TRACKS = 2
+_MIN_CONTENTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +194,16 @@ class HTCLEncoder(nn.Module):
 
 
 def lacks(data: AudioTextData) -> str:
-    """HTCL tells the recordings and texts of tracks apart, so two tracks need both."""
+    """HTCL tells the recordings and texts of tracks apart, so there must be two of each."""
     contents = zip(data.audio_rows.tolist(), data.texts, strict=True)
-    n_both = sum(row >= 0 and bool(text) for row, text in contents)
-    if n_both >= _MIN_TRACKS:
+    both = [(row, text) for row, text in contents if row >= 0 and text]
+    n_recordings, n_texts = (len(set(side)) for side in zip(*both, strict=True)) if both else (0, 0)
+    if min(n_recordings, n_texts) >= _MIN_CONTENTS:
         return ""
     return (
-        f"{n_both} tracks have a spectrogram (feat_mel) and a text (feat_track_texts); it learns "
-        f"from {_MIN_TRACKS} or more"
+        f"{len(both)} tracks have a spectrogram (feat_mel) and a text (feat_track_texts), "
+        f"{n_recordings} different recordings and {n_texts} different texts; it learns from "
+        f"{_MIN_CONTENTS} or more of each"
     )
 
 

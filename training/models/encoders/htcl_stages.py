@@ -2,7 +2,10 @@
 
 The task asks for them, so that the encoder, which predicts, does not know how it learns.
 
-Choices that neither the paper nor its public code tells are marked [ours].
+Differs from the paper, whose rule for pairs is not public: pairs are drawn with repetition, so that
+second tracks of few listeners are not drowned, three for each track of stage 1 an epoch; liked pairs
+count alone where there are a thousand; the size of a batch is that of all processes together, not of
+each GPU. Choices that neither the paper nor its public code tells are marked [ours].
 """
 
 from __future__ import annotations
@@ -33,9 +36,9 @@ MEANING, TASTE = "meaning", "taste"
 
 _PAIRS_PER_TRACK = 3
 """That an epoch of stage 2 draws: a pair tells little, and a track has many of them."""
-_HEARD = 512
-"""Recordings from which the audio tower learns its input; more change nothing."""
-_HEARD_AT_ONCE = 64
+_BANDS_OF = 512
+"""Recordings by which bands are standardised; a mean over more hardly differs."""
+_READ_AT_ONCE = 64
 
 _Content = tuple[Tracks, ...]
 """The tracks of a batch; of pairs those before, and those that were finished."""
@@ -127,12 +130,14 @@ class HTCLStages:
         return _Draws(positions, weights, min(len(pairs), at_most))
 
     def _begin(self, name: str) -> None:
-        """The stage's heads count from its first epoch on; before stage 1 the tower listens."""
+        """The stage's heads count from now on; before stage 1 the audio tower fits its input."""
         self._model.knows_taste.fill_(int(name == TASTE))
         if name == MEANING:
-            sample = self._view.audio_rows[spread(self._learned().nonzero().squeeze(1), _HEARD)]
-            blocks = sample.split(_HEARD_AT_ONCE)
-            self._model.network.audio.learn_input(map(self._view.spectrograms.read, blocks))
+            learned = self._learned().nonzero().squeeze(1)
+            tower, rows = self._model.network.audio, self._view.audio_rows[learned]
+            tower.limit_frames(int(self._view.spectrograms.frame_counts[rows].max()))
+            blocks = spread(learned, _BANDS_OF).split(_READ_AT_ONCE)
+            tower.learn_bands(map(self._model.log_mel, blocks))
 
     def _learned(self) -> Tensor:
         """Tracks that stage 1 learns from, shape (n_tracks,) bool."""

@@ -1,7 +1,9 @@
 """HTCL's text tower: any text model of transformers in a local folder, one vector a text.
 
-The paper takes bert-base-multilingual-uncased and its pooler's output. Sentence models, whose
-pooler nobody trained, are pooled by the mean over their tokens, as they were trained [ours].
+Differs from the paper, which trains bert-base-multilingual-uncased whole and takes its pooler's
+output: the default is MiniLM, frozen, pooled by the mean over its tokens, as sentence models are
+trained, whose pooler nobody trained [ours]. `text_folder`, `text_layers` and `text_pooling` give the
+paper's.
 
 A text in another language is read as far as the model knows its signs. MiniLM knows those of Latin,
 Greek, Cyrillic, Hebrew and Arabic, and some of Chinese and Japanese; words of other scripts (Khmer,

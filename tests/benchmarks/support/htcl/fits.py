@@ -22,7 +22,7 @@ from training.engine.loop import Epoch, Pace, deterministic, eval_mode, fit_stag
 from training.engine.recipe import Recipe
 from training.engine.resume import ResumeFile
 from training.engine.stages import Stage
-from training.evaluation.similarity import CUT_OFF, text_recall
+from training.evaluation.similarity import CUT_OFF, text_mrr
 from training.models.encoders.htcl_encoder import HTCLEncoder
 from training.models.encoders.htcl_stages import MEANING, HTCLStages
 from training.models.encoders.text_tower import TextTower
@@ -163,7 +163,7 @@ class WorldFits:
         def validate(stage: Stage) -> Mapping[str, float]:
             encoded = encode(model, tracks)
             if stage.metric:
-                return {"all": text_recall(encoded, (CUT_OFF,))[CUT_OFF]}
+                return {"all": text_mrr(encoded)}
             return {"all": pair_recall(encoded.vectors["audio"], pairs, CUT_OFF)}
 
         return validate

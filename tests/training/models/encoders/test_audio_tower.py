@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.data.spectrograms import N_FRAMES, N_MELS
-from training.models.encoders.audio_tower import PAPER, AudioTower, sound_statistics
+from training.models.encoders.audio_tower import PAPER, AudioTower, band_statistics
 from training.models.encoders.htcl import SIZES
 
 
@@ -72,46 +72,67 @@ def test_layers_that_are_computed_again_give_the_same_gradient():
 
 
 def test_bands_are_standardised_by_the_frames_that_sound():
+    """Values 1 and 3 in turn: each clip's own standardisation makes -1 and 1 of them, padding counts for nothing."""
     clips = torch.full((2, N_FRAMES, N_MELS), -0.5)  # padding
     clips[:, :4] = torch.tensor([1.0, 3.0]).repeat(2)[None, :, None]
-    clips[:, :4, 7] = torch.tensor([2.0, 2.0, 6.0, 6.0])
-    found = sound_statistics(clips.split(1))
-    assert (float(found.band_mean[0]), float(found.band_deviation[0])) == (2.0, 1.0)
-    assert (float(found.band_mean[7]), float(found.band_deviation[7])) == (4.0, 2.0)
-    assert found.longest == 4
+    clips[1] = 10 * clips[1] + 7  # another level and scale
+    mean, deviation = band_statistics(clips.split(1))
+    assert mean.abs().max() < 1e-6
+    assert (deviation - 1).abs().max() < 1e-6
+
+    clips[:, :4, 7] += torch.tensor([0.0, 0.0, 8.0, 8.0])
+    mean, deviation = band_statistics(clips[:1].split(1))
+    of_clip = clips[0, :4].std(correction=0)
+    expected = clips[0, :4, 7].std(correction=0) / of_clip
+    assert float(deviation[7]) == pytest.approx(float(expected), rel=1e-5)
+    assert float(mean[7]) > 1
+    assert float(mean[0]) < 0
 
 
 def test_bands_without_a_difference_keep_their_scale():
     silence = torch.zeros(1, N_FRAMES, N_MELS)
     for clips in ([silence], []):
-        found = sound_statistics(clips)
-        assert bool((found.band_mean == 0).all() & (found.band_deviation == 1).all())
-        assert found.longest == 0
+        mean, deviation = band_statistics(clips)
+        assert bool((mean == 0).all() & (deviation == 1).all())
 
 
-def test_a_tower_that_has_learned_its_input_sees_neither_their_level_nor_their_scale():
+def test_a_tower_sees_neither_the_level_nor_the_scale_of_a_clip_and_of_a_band():
     torch.manual_seed(3)
     clips = torch.randn(4, N_FRAMES, N_MELS)
     level, scale = torch.randn(N_MELS), torch.rand(N_MELS) + 0.5
     of_clips, of_others = AudioTower(SIZES["tiny"]).eval(), AudioTower(SIZES["tiny"]).eval()
     of_others.load_state_dict(of_clips.state_dict())
     others = clips * scale + level
-    of_clips.learn_input([clips])
-    of_others.learn_input([others])
-    torch.testing.assert_close(of_others(others), of_clips(clips), rtol=1e-3, atol=1e-3)
+    of_clips.learn_bands([clips])
+    of_others.learn_bands([others])
+    torch.testing.assert_close(of_others(others), of_clips(clips), rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(of_clips(5 * clips - 2), of_clips(clips), rtol=1e-3, atol=1e-3)
     assert set(of_clips.state_dict()) >= {"band_mean", "band_deviation", "n_frames"}
 
 
+def test_a_preview_and_the_beginning_of_its_whole_track_have_one_vector():
+    """Padded or not, a clip is first standardised over 120 s; the tower undoes it."""
+    torch.manual_seed(3)
+    level_db = 10 * torch.randn(1, N_FRAMES, N_MELS)
+    preview = level_db.clone()
+    preview[:, 300:] = level_db.min()
+    tower = AudioTower(SIZES["tiny"]).eval()
+    tower.limit_frames(300)
+    tower.learn_bands([level_db[:, :300]])
+    vectors = []
+    for clip in (level_db, preview):
+        standardised = (clip - clip.mean()) / clip.std()
+        vectors.append(tower(standardised[:, :300]))
+    torch.testing.assert_close(*vectors, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize(
-    ("longest", "frames_read"), [(0, 64), (63, 64), (64, 64), (65, 96), (313, 320), (1_251, 1_251)]
+    ("longest", "frames_read"),
+    [(0, 64), (63, 64), (64, 64), (65, 96), (313, 320), (1_250, 1_251), (1_251, 1_251)],
 )
 def test_padding_that_all_recordings_have_is_not_read(longest, frames_read):
-    clips = torch.full((3, N_FRAMES, N_MELS), -0.5)
-    clips[0, : longest // 2] = 1.0
-    if longest:
-        clips[1, longest - 1, 5] = 1.0
     tower = AudioTower(SIZES["tiny"]).eval()
     assert tower.frames_read == N_FRAMES
-    tower.learn_input(clips.split(2))
+    tower.limit_frames(longest)
     assert tower.frames_read == frames_read
-    assert tower(clips[:, : tower.frames_read]).shape == (3, 64)
+    assert tower(torch.randn(3, tower.frames_read, N_MELS)).shape == (3, 64)

@@ -14,6 +14,7 @@ from tests.benchmarks.support.htcl.real.split import Part, RealMusic
 from tests.benchmarks.support.htcl.real.vectors import MUSICNN_NAME, RANDOM_NAME, WindowVectors
 from tests.benchmarks.support.record import interval_figures
 from training.evaluation.significance import Difference, paired_difference
+from training.models.protocols import TEXT_METRIC
 
 HEADER = [
     "vectors", "size", "learned from", "same track @1 / @5 / @10", "@10 [95 %]", "less MusiCNN's [95 %]",
@@ -90,7 +91,7 @@ def fit_figures(chosen: RealFit, fits: Sequence[RealFit]) -> dict[str, float]:
     for fit in fits:
         choice = fit.choice
         name = f"real.validation_{choice.size}_{choice.text}_{choice.learning_rate:g}"
-        figures[f"{name}_text_recall_at_10"] = fit.validation
+        figures[f"{name}_{TEXT_METRIC}"] = fit.validation
     return figures
 
 
@@ -107,7 +108,7 @@ def retrieval_rows(
 
 
 def fit_rows(chosen: RealFit, fits: Sequence[RealFit]) -> list[list[str]]:
-    """Every fit with recall@10 between windows and texts of the validation."""
+    """Every fit with the MRR between windows and texts of the validation."""
     rows = []
     for fit in fits:
         choice = fit.choice

@@ -31,7 +31,7 @@ from training.engine.loop import Epoch, Pace, deterministic, eval_mode, fit_stag
 from training.engine.recipe import Recipe
 from training.engine.resume import ResumeFile
 from training.engine.stages import Stage
-from training.evaluation.similarity import CUT_OFF, text_recall
+from training.evaluation.similarity import text_mrr
 from training.models.encoders.htcl_encoder import HTCLEncoder
 from training.models.encoders.htcl_stages import HTCLStages
 from training.models.protocols import TEXT_METRIC
@@ -83,7 +83,7 @@ class RealFit:
 
     Attributes:
         model: with the parameters of the best epoch.
-        validation: recall@10 between texts and windows of the validation, at that epoch.
+        validation: MRR between texts and windows of the validation, at that epoch.
         n_epochs: that were run.
         is_bounded: whether the fit ended while validation still rose.
     """
@@ -157,7 +157,7 @@ class RealFits:
 
         history = fit_stage(
             stage,
-            validate=lambda running: {TEXT_METRIC: validation_recall(running.module, tested)},
+            validate=lambda running: {TEXT_METRIC: validation_mrr(running.module, tested)},
             resume_file=resume_file,
             on_epoch=on_epoch,
         ).history
@@ -213,10 +213,10 @@ def title_texts(music: RealMusic) -> list[str]:
     ]
 
 
-def validation_recall(model: HTCLEncoder, windows: Tensor) -> float:
-    """The product's recall@10 between windows and their texts, of windows that have one."""
+def validation_mrr(model: HTCLEncoder, windows: Tensor) -> float:
+    """The product's figure of windows and their texts, of windows that have one."""
     with eval_mode(model):
-        return text_recall(model.encode(windows), (CUT_OFF,))[CUT_OFF]
+        return text_mrr(model.encode(windows))
 
 
 def _texts(music: RealMusic, fields: tuple[TextField, ...]) -> list[str]:

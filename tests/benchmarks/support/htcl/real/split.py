@@ -74,7 +74,11 @@ def real_music(tracks: Sequence[DecodedTrack], generator: torch.Generator) -> Re
         albums=[album_of(one) for one in tracks],
         parts=parts_of(tracks, generator),
         track_of=torch.repeat_interleave(torch.arange(len(tracks)), n_windows),
-        spectrograms=Spectrograms({name: row for row, name in enumerate(names)}, rows["log_mel"]),
+        spectrograms=Spectrograms(
+            {name: row for row, name in enumerate(names)},
+            rows["log_mel"],
+            torch.tensor(rows["mel_frame_count"].to_numpy()),
+        ),
         musicnn=torch.tensor(rows["musicnn"].to_pylist()),
         top_tags=[_top_tags(one) for one in probabilities],
     )

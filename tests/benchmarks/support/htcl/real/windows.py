@@ -36,6 +36,7 @@ _DECODING_CODE = ("jobs/decoding", "jobs/encoders/audio", "jobs/sources/audio_ta
 _SCHEMA = pa.schema(
     [
         ("log_mel", pa.binary()),
+        ("mel_frame_count", pa.int32()),
         ("musicnn", pa.list_(pa.float32())),
         ("tag_probabilities", pa.list_(pa.float32())),
     ]
@@ -116,9 +117,11 @@ def _decode(file: MusicFile, content: bytes, encoder: MusiCNN) -> bytes:
         encoding = encoder.encode([window])
         if encoding.tag_probabilities is None:
             raise AssertionError  # MusiCNN gives them
+        log_mel, frame_count = htcl_mel.clip_features(window)
         rows.append(
             {
-                "log_mel": htcl_mel.clip_features(window)[0],
+                "log_mel": log_mel,
+                "mel_frame_count": frame_count,
                 "musicnn": encoding.embedding.tolist(),
                 "tag_probabilities": encoding.tag_probabilities.tolist(),
             }
