@@ -6,9 +6,9 @@ the one that the listener went on to like: both their texts and recordings, the 
 each recording with what both modalities of the other say together. The first of its three terms is
 what keeps the meaning. Only the encoders pass from one stage to the next.
 
-Differs from the paper: copies of a track in a batch are no negatives. What the audio tower reads is
-in audio_tower.py, the text tower in text_tower.py, pairs and batches in htcl_stages.py. Choices that
-neither the paper nor its public code tells are marked [ours].
+Differs from the paper: copies of a track in a batch are no negatives. audio_tower.py, text_tower.py
+and htcl_stages.py (pairs, batches) tell their own differences. Choices that neither the paper nor
+its public code tells are marked [ours].
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 The task asks for them, so that the encoder, which predicts, does not know how it learns.
 
 Differs from the paper, whose rule for pairs is not public: pairs are drawn with repetition, so that
-second tracks of few listeners are not drowned, three for each track of stage 1 an epoch; liked pairs
-count alone where there are a thousand; the size of a batch is that of all processes together, not of
-each GPU. Choices that neither the paper nor its public code tells are marked [ours].
+second tracks of few listeners are not drowned, three for each track of stage 1 an epoch; where
+there are a thousand liked pairs, these count alone; a batch is that of all processes together, not
+of each GPU. Choices that neither the paper nor its public code tells are marked [ours].
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Differs from the paper, which trains bert-base-multilingual-uncased whole and takes its pooler's
 output: the default is MiniLM, frozen, pooled by the mean over its tokens, as sentence models are
-trained, whose pooler nobody trained [ours]. `text_folder`, `text_layers` and `text_pooling` give the
-paper's.
+trained, whose pooler nobody trained [ours]. `text_folder`, `text_layers` and `text_pooling` give
+the paper's.
 
 A text in another language is read as far as the model knows its signs. MiniLM knows those of Latin,
 Greek, Cyrillic, Hebrew and Arabic, and some of Chinese and Japanese; words of other scripts (Khmer,
