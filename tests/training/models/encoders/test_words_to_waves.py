@@ -76,12 +76,21 @@ def test_the_loss_is_that_of_a_gaussian_times_a_power_of_its_variance():
 
 @pytest.mark.parametrize(("beta", "expected"), [(0.0, -0.5), (0.5, -1.0), (1.0, -2.0)])
 def test_a_large_spread_takes_less_of_the_mean_s_gradient_the_larger_beta_is(beta, expected):
-    """Error 2, variance 4: the gradient is -error / variance ** (1 - beta); the spread's does not depend on the factor's."""
+    """Error 2, variance 4: the gradient is -error / variance ** (1 - beta)."""
     mean, log_sd = torch.tensor(1.0, requires_grad=True), torch.tensor(math.log(2.0))
 
     beta_nll(mean, log_sd, torch.tensor(3.0), beta).backward()
 
     assert float(mean.grad) == pytest.approx(expected)
+
+
+def test_the_power_of_the_variance_has_no_gradient():
+    """Error 1, variance 4: the spread's gradient is (1 - 1 / 4) times 4 ** .5; the factor itself would add .5 x 2 x loss."""
+    log_sd = torch.tensor(math.log(2.0), requires_grad=True)
+
+    beta_nll(torch.tensor(0.0), log_sd, torch.tensor(1.0), 0.5).backward()
+
+    assert float(log_sd.grad) == pytest.approx(0.75 * 2)
 
 
 def test_it_learns_means_and_where_it_is_uncertain(folder):
