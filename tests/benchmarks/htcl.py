@@ -237,7 +237,8 @@ def new_track_figures(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def main(
     seeds: Annotated[int, typer.Option(min=2, help="Worlds to measure.")] = 3,
     new_worlds: Annotated[
-        int, typer.Option(help="Smaller worlds with new tracks; 0 for none, else at least 2.")
+        int,
+        typer.Option(min=0, help="Smaller worlds with new tracks; 0 for none, else at least 2."),
     ] = 10,
     music: Annotated[
         Path | None,
@@ -248,6 +249,10 @@ def main(
     record: Annotated[bool, typer.Option(help="Rewrite the sections in README.md.")] = False,
 ) -> None:
     """Measure, print, and record when asked."""
+    if new_worlds == 1:  # known before the hours that the other measurements take
+        raise typer.BadParameter(
+            "1 world gives no interval; use 0 for none, or at least 2", param_hint="--new-worlds"
+        )
     settings, console = load_settings(), Console(stderr=True)
     on_music = " --music FOLDER" if music else ""
     command = (

@@ -8,9 +8,10 @@ from io import StringIO
 
 import pytest
 import torch
+import typer
 from rich.console import Console
 
-from tests.benchmarks.htcl import MODELS, flat_figures, rows_of
+from tests.benchmarks.htcl import MODELS, flat_figures, main, rows_of
 from tests.benchmarks.support.htcl.fits import WorldFits, encode
 from tests.benchmarks.support.htcl.measures import (
     MIN_OF_TAG,
@@ -129,3 +130,11 @@ def test_every_model_has_a_row_and_gains_have_intervals():
     assert flat["stage2_minus_stage1.taste_recall_at_10"] == pytest.approx(0.1)
     assert flat["stage2_minus_stage1.taste_recall_at_10_low"] < 0
     assert [row[0] for row in rows_of(runs)] == [*MODELS, "chance"]
+
+
+def test_one_world_of_new_tracks_is_refused_before_anything_is_measured(monkeypatch):
+    """One world gives no interval; the other measurements take hours."""
+    monkeypatch.setattr("tests.benchmarks.htcl.measured_alone", lambda: pytest.fail("measured"))
+
+    with pytest.raises(typer.BadParameter, match="1 world gives no interval; use 0 for none"):
+        main(new_worlds=1)
