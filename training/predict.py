@@ -41,6 +41,7 @@ from training.engine.distributed import (
     process_group,
 )
 from training.engine.loop import deterministic
+from training.progress_bars import disable_progress_bars
 from training.tasks.protocol import Output, ScoringModel, Task
 from training.tasks.registry import get_family, get_task
 from training.train import device_of
@@ -74,6 +75,7 @@ def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple
         ErasedDuringRun: a person was erased while it predicted.
     """
     started_at_s = time.monotonic()
+    disable_progress_bars()
     task = get_task(task_name)
     if family is not None:
         get_family(task_name, family)

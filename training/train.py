@@ -75,6 +75,7 @@ from training.engine.model_selection import (
 )
 from training.engine.resume import ResumePolicy
 from training.evaluation.splits import Unsplit
+from training.progress_bars import disable_progress_bars
 from training.tasks.protocol import ModelRef, Task
 from training.tasks.registry import get_family, get_task
 
@@ -119,6 +120,7 @@ def train(
             f"retrain: {retrain} does not go with a family: a family that is named ({family}) is "
             "always trained; leave one of the two out"
         )
+    disable_progress_bars()
     task = get_task(task_name)
     if family is not None:
         get_family(task_name, family)
