@@ -219,7 +219,7 @@ def doctor() -> None:
 
     results = list(run_checks(load_settings()))
     for check in results:
-        print_line(ticked(f"{check.name:<18} {check.found}", is_passed=check.is_passed))
+        print_line(ticked(f"{check.name:<20} {check.found}", is_passed=check.is_passed))
         if not check.is_passed:
             print_line(f"  → {check.next_step}")
     if not all(check.is_passed for check in results):

@@ -1,11 +1,11 @@
-"""The checks of `evensong doctor`: Python, Java, lake, disk and the encoders in the settings."""
+"""The checks of `evensong doctor`: Python, Java, lake, disk, encoders and training tasks."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pkgutil import resolve_name
 
 from feature_store.extras import missing_extra
@@ -19,16 +19,19 @@ from feature_store.spark.java import java_home
 
 _MIN_FREE_GB = 5
 _MODALITIES = ("audio", "lyrics", "cover", "semantics")
+_GET_TASK = "training.tasks.registry:get_task"
+_GET_FAMILY = "training.tasks.registry:get_family"
 
 
 def run_checks(settings: Settings) -> Iterator[Check]:
-    """Run every check in order; each is cheap."""
+    """Run every check in order; the last ones import Torch, which takes seconds."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     yield Check("Python", version == "3.11", version, "install Python 3.11")
     yield _java(settings)
     yield from _lake(settings)
     yield _disk(settings)
     yield from _encoders(settings)
+    yield from _training(settings)
 
 
 def _java(settings: Settings) -> Check:
@@ -101,3 +104,35 @@ def _encoder(settings: Settings, modality: str) -> Check:
     if not what:  # no fault, or one of the operating system, which knows no next step
         what, next_step = fault or encoder_id, f"correct EVENSONG_ENCODERS__{modality.upper()}"
     return Check(name, not fault, what, next_step)
+
+
+def _training(settings: Settings) -> Iterator[Check]:
+    """Check that training has the tasks and the families that the settings name."""
+    training = settings.training
+    tasks, families, challengers = training.tasks, training.families, training.challengers
+    competing = [(task, family) for task, names in challengers.items() for family in names]
+    yield _registered("tasks", tasks, ())
+    yield _registered("families", families, families.items())
+    yield _registered("challengers", challengers, competing)
+
+
+def _registered(field: str, tasks: Iterable[str], families: Iterable[tuple[str, str]]) -> Check:
+    """A machine that lacks a package passes: one that trains nothing needs no family."""
+    name, tasks, families = f"training.{field}", list(tasks), list(families)
+    found = ", ".join(f"{task}: {family}" for task, family in families) or ", ".join(tasks)
+    try:
+        get_task, get_family = resolve_name(_GET_TASK), resolve_name(_GET_FAMILY)
+        for task in tasks:
+            get_task(task)
+        for task, family in families:
+            get_family(task, family)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        return Check(name, is_passed=True, found=f"{found}, not checked: {missing}", next_step="")
+    except LookupError as error:  # an unknown name; the message lists those that are known
+        fault, _, known = str(error).partition("; ")
+        next_step = f"correct {name} (EVENSONG_TRAINING__{field.upper()}); {known}"
+        return Check(name, is_passed=False, found=f"settings: {name}: {fault}", next_step=next_step)
+    return Check(name, is_passed=True, found=found or "none is named", next_step="")

@@ -1,4 +1,4 @@
-"""What `evensong doctor` says of the encoders in the settings."""
+"""What `evensong doctor` says of the encoders, training tasks and families in the settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dags.command.doctor import run_checks
-from feature_store.setting_groups import EncoderSettings
+from feature_store.setting_groups import EncoderSettings, TrainingSettings
 from feature_store.settings import Settings
 from tests.jobs.encoders.openl3_file import write_openl3
 
@@ -17,11 +17,12 @@ from tests.jobs.encoders.openl3_file import write_openl3
 def checks(tmp_path):
     """Results by name, under these settings of encoders."""
 
-    def run(**encoders):
+    def run(training=None, **encoders):
         settings = Settings(
             lake=str(tmp_path / "lake"),
             state=str(tmp_path / "state"),
             encoders=EncoderSettings(**encoders),
+            training=TrainingSettings(**training or {}),
         )
         return {check.name: check for check in run_checks(settings)}
 
@@ -116,3 +117,55 @@ def test_torch_is_not_imported_for_the_checks():
     )
 
     assert done.stdout == "set()\n"
+
+
+def test_registered_tasks_and_families_pass(checks):
+    found = checks(
+        training={
+            "tasks": ("audio_text", "ranking"),
+            "families": {"ranking": "ease"},
+            "challengers": {"audio_text": ("htcl",), "ranking": ("mm_gnn", "bpr")},
+        }
+    )
+
+    assert {name: one.found for name, one in found.items() if name.startswith("training.")} == {
+        "training.tasks": "audio_text, ranking",
+        "training.families": "ranking: ease",
+        "training.challengers": "audio_text: htcl, ranking: mm_gnn, ranking: bpr",
+    }
+    assert all(found[name].is_passed for name in found if name.startswith("training."))
+    assert checks()["training.families"].found == "none is named"
+
+
+@pytest.mark.parametrize(
+    ("field", "named", "fault", "known"),
+    [
+        ("tasks", ("audio_txt", "ranking"), "training task 'audio_txt' is unknown", "text_emotion"),
+        ("families", {"rankings": "ease"}, "training task 'rankings' is unknown", "ranking"),
+        ("families", {"ranking": "eese"}, "task ranking has no family 'eese'", "ease"),
+        ("challengers", {"audio_text": ("htlc",)}, "task audio_text has no family 'htlc'", "htcl"),
+        ("challengers", {"audio": ()}, "training task 'audio' is unknown", "audio_text"),
+    ],
+)
+def test_a_misspelt_task_or_family_is_a_failed_check(checks, field, named, fault, known):
+    """The night would end with it only when it comes to train; the other fields pass."""
+    found = checks(training={field: named})
+
+    failed = [one for one in found.values() if not one.is_passed]
+    assert [one.name for one in failed] == [f"training.{field}"]
+    assert failed[0].found == f"settings: training.{field}: {fault}"
+    assert failed[0].next_step.startswith(
+        f"correct training.{field} (EVENSONG_TRAINING__{field.upper()}); registered: "
+    )
+    assert known in failed[0].next_step
+
+
+def test_families_are_not_checked_where_torch_is_missing(checks, monkeypatch):
+    def lacking(_name):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("dags.command.doctor.resolve_name", lacking)
+    check = checks(training={"tasks": ("audio_txt",)})["training.tasks"]
+
+    assert check.is_passed
+    assert check.found.startswith("audio_txt, not checked: this needs ")
