@@ -62,7 +62,10 @@ def promote(
 def demote(
     version: Version, reason: Reason, as_of: FirstNight = None, actor: Actor = "command line"
 ) -> None:
-    """Let nights no longer use a model; they take the one promoted before it, or train one."""
+    """Let nights no longer use a model; they take the one promoted before it, or train one.
+
+    Without another one a night ends with an error if its training would give the same model again.
+    """
     _decide(version, "demote", reason, as_of, actor)
 
 
@@ -102,8 +105,23 @@ def _decide(
         )
     for difference in recorded.losing_segments:
         print_line(f"  accepted: worse for {difference}")
+    if not_affected := _why_no_night_is_affected(settings, recorded.as_of):
+        print_line(f"  {not_affected}")
     for day in sorted({recorded.as_of, max(recorded.as_of, now.date())}):
         print_line(f"  {_what_a_night_does(settings, recorded.training_task, day)}")
+
+
+def _why_no_night_is_affected(settings: Settings, as_of: date) -> str:
+    """Text for a decision that counts from after the lake's newest night on; empty otherwise."""
+    from feature_store.publishing.snapshot import events
+
+    newest = max((event.as_of for event in events(settings.lake)), default=None)
+    if newest is None or as_of <= newest:
+        return ""
+    return (
+        f"no night of the lake is affected yet: the newest is that of {newest}; to decide for it "
+        f"too, give --as-of {newest} and run that night again"
+    )
 
 
 def _what_a_night_does(settings: Settings, task: str, day: date) -> str:
@@ -114,7 +132,12 @@ def _what_a_night_does(settings: Settings, task: str, day: date) -> str:
     rows = read_if_exists(settings.lake, RUN_MODELS)
     promoted = standing(rows, read_if_exists(settings.lake, RUN_PROMOTIONS), day).get(task)
     if not promoted:
-        return f"no model of {task} is promoted: the night of {day} trains one"
+        return (
+            f"no model of {task} is promoted: the night of {day} trains one, or ends with "
+            "NoModelError if its inputs give a demoted model again (--retrain always does not help "
+            "then); promote a model (evensong promote VERSION), or set another family in "
+            "training.families"
+        )
     champion = promoted[0]
     name = f"{champion.family} {champion.model_version}"
     checked = max(

@@ -8,18 +8,26 @@ import pytest
 
 from feature_store.lake.arrow_io import read_table
 from feature_store.lake.delta_tables import exists
+from feature_store.publishing.publish import append_event, contract_version
+from feature_store.publishing.snapshot import Event
 from feature_store.tables.runs import RUN_PROMOTIONS
 from tests.feature_store.runs.model_rows import (
     ahead,
     evaluated,
     march,
     model,
+    noon,
     write_evaluation,
     write_models,
 )
 from tests.support.command import run_command
 
 ANN = ("--reason", "too many covers", "--actor", "ann")
+NONE_IS_PROMOTED = (
+    "no model of ranking is promoted: the night of {day} trains one, or ends with NoModelError if "
+    "its inputs give a demoted model again (--retrain always does not help then); promote a model "
+    "(evensong promote VERSION), or set another family in training.families"
+)
 
 
 @pytest.fixture
@@ -49,6 +57,27 @@ def trained(settings):
         ],
     )  # fmt: skip
     return settings.lake
+
+
+def write_event(lake, day):
+    """A staged run of a day of March."""
+    event = Event(
+        event_number=0,
+        replaces_event=None,
+        action="stage_only",
+        run_id=f"run-{day}",
+        as_of=march(day),
+        actor="test",
+        reason=None,
+        tables=(),
+        gates=(),
+        inputs=(),
+        model_versions=(),
+        code_version="1",
+        contract_version=contract_version(),
+        recorded_at_utc=noon(day),
+    )
+    append_event(lake, event)
 
 
 def lines_with(text, *words):
@@ -283,10 +312,30 @@ def test_a_demotion_prints_the_model_that_follows(evensong, trained):
     ]
 
 
-def test_a_demotion_of_the_only_model_says_that_the_night_trains_one(evensong, trained):
+def test_a_demotion_of_the_only_model_says_what_the_night_does_and_what_helps(evensong, trained):
+    """Trained from unchanged inputs it would be the demoted model again, which the night refuses."""
     _, text, _ = evensong("demote", "aaaa1111", *ANN, "--as-of", "2026-03-05")
 
-    assert "  no model of ranking is promoted: the night of 2026-03-05 trains one\n" in text
+    assert f"  {NONE_IS_PROMOTED.format(day='2026-03-05')}\n" in text
+
+
+@pytest.mark.parametrize(("as_of", "is_affected"), [("05", True), ("06", False), (None, False)])
+def test_a_decision_from_after_the_newest_night_says_that_none_is_affected(
+    evensong, trained, as_of, is_affected
+):
+    """The lake's nights are those of 4 and 5 March; without --as-of a decision counts from today."""
+    for day in (5, 4):  # a backfill ran last
+        write_event(trained, day)
+    night = ("--as-of", f"2026-03-{as_of}") if as_of else ()
+
+    status, text, _ = evensong("demote", "aaaa1111", *ANN, *night)
+
+    assert status == 0
+    assert (
+        "  no night of the lake is affected yet: the newest is that of 2026-03-05; to decide for "
+        "it too, give --as-of 2026-03-05 and run that night again\n" in text
+    ) != is_affected
+    assert ("no night of the lake" in text) != is_affected
 
 
 def test_without_a_date_a_decision_holds_from_today_on(evensong, trained):
@@ -302,9 +351,7 @@ def test_without_a_date_a_decision_holds_from_today_on(evensong, trained):
 def test_a_decision_for_a_coming_date_tells_of_that_night_only(evensong, trained):
     _, text, _ = evensong("demote", "aaaa1111", *ANN, "--as-of", "2999-01-01")
 
-    assert text.splitlines()[1:] == [
-        "  no model of ranking is promoted: the night of 2999-01-01 trains one"
-    ]
+    assert text.splitlines()[1:] == [f"  {NONE_IS_PROMOTED.format(day='2999-01-01')}"]
 
 
 @pytest.mark.parametrize(

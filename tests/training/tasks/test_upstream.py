@@ -472,6 +472,8 @@ def test_a_demoted_model_is_not_used_and_cannot_come_back_by_a_training_of_the_s
         train(filled, "ranking")
     with pytest.raises(NoModelError, match="was demoted"):
         train(later(filled, 1), "ranking")  # nothing has changed: it would be the same model
+    with pytest.raises(NoModelError, match="was demoted"):
+        train(later(filled, 1), "ranking", retrain="always")
 
     assert row_of(filled).model_version == row.model_version
 
