@@ -76,6 +76,7 @@ from training.engine.model_selection import (
 from training.engine.resume import ResumePolicy
 from training.evaluation.splits import Unsplit
 from training.progress_bars import disable_progress_bars
+from training.recipe_changes import TAKE_IT, changed_keys
 from training.tasks.protocol import ModelRef, Task
 from training.tasks.registry import get_family, get_task
 
@@ -134,6 +135,7 @@ def train(
             return _train_new(night, task, plan_by_hand(task, champion, family), started_at_s)
         found = broadcast_from_rank0(lambda: _find_model(night, task, champion, retrain))
         if found is not None:
+            _warn_of_changed_recipe(night, found)
             return broadcast_from_rank0(lambda: _reuse(night, found, "model_reused", started_at_s))
         plan = plan_for(night, task, champion)
         return _train_new(night, task, plan, started_at_s, may_renew=retrain == "auto")
@@ -183,6 +185,20 @@ def _reuse(night: Night, found: ModelRow, event: str, started_at_s: float) -> Mo
     _record(night, found, written, {}, started_at_s)
     _log(event, night, found)
     return found
+
+
+def _warn_of_changed_recipe(night: Night, found: ModelRow) -> None:
+    """Log in rank 0 that a model is reused although today's recipe is another one."""
+    if is_main() and found.has_model and (changed := changed_keys(found)):
+        LOG.warning(
+            "the recipe has changed since the model was trained",
+            training_task=found.training_task,
+            family=found.family,
+            version=found.model_version,
+            as_of=str(night.as_of),
+            changed=changed,
+            next_step=TAKE_IT,
+        )
 
 
 def _end(

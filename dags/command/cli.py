@@ -36,6 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+RECIPE_REMARKS = "training.recipe_changes:recipe_remarks"
 WARM_SPARK = "feature_store.spark.session:warm_spark"
 
 Day = Annotated[
@@ -266,6 +267,8 @@ def _run_night(as_of: date, conf: dict[str, str], console: Console, *, as_json: 
     report_uri = open_storage(settings.lake).uri(run.report)
     summary = summarise_night(Night(as_of, run.run_id, settings), report_uri)
     print_summary(summary, console)
+    for remark in resolve_name(RECIPE_REMARKS)(summary.night):
+        print_line(remark, console)
     console.print(shown("report", "bold"), shown(summary.report), soft_wrap=True)
     if as_json:
         sys.stdout.write(json.dumps(summary.as_json()) + "\n")
