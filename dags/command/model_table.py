@@ -106,6 +106,8 @@ def _task_table(task: str, known: _Known, as_of: date) -> RichTable:
         cells = _model_cells(row, promoted.get(row["model_version"]), known, metric)
         is_champion = row["model_version"] == next(iter(promoted), None)
         table.add_row(Text("champion" if is_champion else "", "green"), *map(_cell, cells))
+    for cells in _compared_cells(of_task, known, metric):
+        table.add_row("", *map(_cell, cells))
     newest = of_task[-1]
     if newest["model_role"] == "none":
         days = [str(newest[name]) for name in ("trained_as_of_date", "checked_as_of_date")]
@@ -156,7 +158,10 @@ def _by_check(row: Row) -> tuple[date, datetime]:
 
 def _chosen_metric(models: Sequence[Row], known: _Known) -> str | None:
     """The metric that the task's champion-challenger tests compare; None before the first test."""
-    tested = [newest_test(known.evaluation, row["model_version"]) for row in models]
+    task = models[-1]["training_task"]
+    evaluated = [row for row in known.evaluation if row["training_task"] == task]  # losers too
+    versions = dict.fromkeys(row["model_version"] for row in (*models, *evaluated))
+    tested = [newest_test(known.evaluation, version) for version in versions]
     return next((differences[0].metric for differences in tested if differences), None)
 
 
@@ -176,6 +181,36 @@ def _model_cells(
         next((_ahead(one) for one in differences if not one.segment), ""),
         _note(row, differences, known),
     )
+
+
+def _compared_cells(
+    models: Sequence[Row], known: _Known, metric: str | None
+) -> list[tuple[str, ...]]:
+    """Families that the newest evaluation compared with the models, without a row of run_models.
+
+    A training stores its winner alone: of its baselines and losing challengers there are figures.
+    """
+    task, stored = models[-1]["training_task"], {row["model_version"] for row in models}
+    tested = [
+        each
+        for each in known.evaluation
+        if each["training_task"] == task and each["split"] == "test"
+    ]
+    newest = max((each["as_of_date"] for each in tested), default=None)
+    compared = {
+        each["model_version"]: each
+        for each in sorted(tested, key=lambda each: each["subject"])
+        if each["as_of_date"] == newest and each["model_version"] not in stored
+    }
+    cells: list[tuple[str, ...]] = []
+    no_dates = ("",) * 4  # trained, checked, promoted, by
+    for version, row in compared.items():
+        differences = newest_test(known.evaluation, version)
+        role = "challenger" if differences else "baseline"
+        metrics = _test_metrics(row, known.evaluation, metric)
+        ahead = next((_ahead(one) for one in differences if not one.segment), "")
+        cells.append((version, row["subject"], role, *no_dates, metrics, ahead, "not stored"))
+    return cells
 
 
 def _test_metrics(row: Row, evaluation: Sequence[Row], metric: str | None) -> str:

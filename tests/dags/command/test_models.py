@@ -134,6 +134,41 @@ def test_without_a_test_every_metric_is_shown(evensong, settings):
     assert "ndcg_at_10 0.2000" in text
 
 
+def test_baselines_and_losing_challengers_are_shown_with_their_test_metric(evensong, settings):
+    """Below the models, of the newest evaluation alone, and only for their own task."""
+    write_models(
+        settings.lake,
+        model("aaaa1111", promoted=1),
+        model("eeee5555", task="next_track", family="sasrec", promoted=1),
+    )
+    test = partial(evaluated, split="test", day=2)
+    write_evaluation(
+        settings.lake,
+        evaluated("ffff0000", {"ndcg_at_10": 0.05}, split="test", family="popularity"),
+    )
+    write_evaluation(
+        settings.lake,
+        [
+            *test("aaaa1111", {"ndcg_at_10": 0.2105, "mrr": 0.4}),
+            *test("ffff6666", {"ndcg_at_10": 0.0654, "mrr": 0.1}, family="popularity"),
+            *test("dddd4444", {"ndcg_at_10": 0.1903, "mrr": 0.3}, family="ease"),
+            *evaluated("dddd4444", ahead(-0.02, -0.03, -0.01), day=2, family="ease"),
+        ],
+    )  # fmt: skip
+
+    _, text, _ = evensong("models", "--as-of", "2026-03-05")
+
+    of_next_track, _, of_ranking = text.partition("ranking on 2026-03-05")
+    assert lines_with(of_ranking, "not stored") == [
+        "dddd4444 ease challenger ndcg_at_10 0.1903 -0.0200 (-0.0300 to -0.0100) not stored",
+        "ffff6666 popularity baseline ndcg_at_10 0.0654 not stored",
+    ]
+    assert of_ranking.index("aaaa1111") < of_ranking.index("dddd4444")
+    assert "eeee5555" in of_next_track
+    assert "not stored" not in of_next_track
+    assert "0.0500" not in text
+
+
 def test_models_of_a_past_date_are_what_its_night_knows(evensong, trained):
     """On 1 March neither the models of 2 March nor a later demotion are known."""
     evensong("demote", "aaaa1111", *ANN, "--as-of", "2026-03-02")
