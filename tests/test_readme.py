@@ -1,4 +1,4 @@
-"""The README's code snippets run and return the published lists."""
+"""The README's code snippets run and return the published lists, and its settings are read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from feature_store import open_snapshot
+from feature_store.settings import load_settings
 from tests.support import toy_dataset
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -33,6 +34,25 @@ def test_a_snippet_returns_the_first_track_of_each_list(engine, nights, monkeypa
     }
     assert _pairs(namespace["best"]) == expected
     assert len(expected) == len(toy_dataset.LISTENERS) + 3 - 1
+
+
+@pytest.mark.parametrize("way", ["toml", "variables"])
+def test_both_ways_to_switch_tasks_on_give_the_same_settings(way, tmp_path, monkeypatch):
+    """The file and the variables of the README, each with its commented choice taken too."""
+    text = re.search(rf"<!-- settings: {way} -->\n```\w+\n(.*?)```", README, re.DOTALL)[1]
+    text = text.replace("# families", "families").replace("# instead of challengers: exp", "exp")
+    if way == "toml":
+        (tmp_path / "evensong.toml").write_text(text)
+        monkeypatch.setenv("EVENSONG_CONFIG", str(tmp_path / "evensong.toml"))
+    else:
+        for name, value in re.findall(r"export (\w+)='(.*)'", text):
+            monkeypatch.setenv(name, value)
+
+    training = load_settings().training
+
+    assert training.tasks == ("audio_text", "text_emotion", "ranking")
+    assert training.challengers == {"audio_text": ("htcl",)}
+    assert training.families == {"audio_text": "htcl"}
 
 
 def _pairs(best):
