@@ -31,6 +31,7 @@ def decoded(
             {
                 "log_mel": frames.tobytes(),
                 "musicnn": [float(number)] * 200,
+                "mel_frame_count": N_FRAMES,
                 "tag_probabilities": probabilities,
             }
         )
