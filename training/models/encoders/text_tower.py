@@ -112,15 +112,20 @@ class TextTower(nn.Module):
             n_layers: upper layers that learn; -1 for the whole model, as in the paper.
 
         Raises:
-            TextModelError: the model is not built of layers that can be counted.
+            TextModelError: the model is not built of layers that can be counted, or has fewer.
         """
-        if n_layers < 0:
+        if n_layers == -1:
             return list(self.model.parameters())
         layers = getattr(getattr(self.model, "encoder", None), "layer", None)
         if layers is None:
             raise TextModelError(
                 f"HTCL's text tower: the model in {self._folder} has no encoder.layer, so its "
                 f"upper {n_layers} layers are unknown; set text_layers = -1"
+            )
+        if not 0 <= n_layers <= len(layers):
+            raise TextModelError(
+                f"HTCL's text tower: text_layers = {n_layers}: the model in {self._folder} has "
+                f"{len(layers)} layers; set 0 to {len(layers)}, or -1 for the whole model"
             )
         upper = [
             parameter

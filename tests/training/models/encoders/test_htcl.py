@@ -197,3 +197,13 @@ def test_minilm_reads_another_language_as_far_as_it_knows_its_signs():
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(TextModelError, match="holds no text model of transformers"):
         TextTower(tmp_path, "mean")
+
+
+@pytest.mark.parametrize("n_layers", [-2, 3, 4])
+def test_layers_that_the_text_model_lacks_are_refused(folder, n_layers):
+    """It has two: three would have meant the upper one alone, and -2 the whole model."""
+    text = TextTower(folder, "mean")
+
+    with pytest.raises(TextModelError, match=rf"text_layers = {n_layers}: .* has 2 layers; set 0"):
+        text.trained_parameters(n_layers)
+    assert len(text.trained_parameters(2)) == 2 * len(text.trained_parameters(1)) > 0
