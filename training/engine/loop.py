@@ -150,7 +150,7 @@ def fit_stage(
     the module gets the parameters of the first selector's best epoch. Without it `n_epochs` are
     run. With `resume_file` a fit that was killed resumes after its last whole epoch, with the
     result of a fit that was not killed; a finished fit is not run again. `on_epoch` is told of
-    each epoch that is run.
+    each epoch that is run. The module is in training mode from the first step on, and stays so.
 
     Raises:
         NonFiniteLossError: a loss is NaN or infinite; names the loss, the step and the examples.
@@ -159,6 +159,9 @@ def fit_stage(
     """
     bound = stage.loop.max_epochs if n_epochs is None else n_epochs
     with _only_trainable(stage):
+        # transformers loads models in evaluation mode: without this the first epoch would have no
+        # dropout of theirs, and a fit that resumes none until its first validation.
+        stage.module.train()
         if stage.on_start is not None:
             stage.on_start()
         run = FitRun(stage, bound)

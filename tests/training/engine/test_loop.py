@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from tests.training.datasets import CPU, three_modalities, two_taste_view
-from tests.training.fitting import fit
+from tests.training.fitting import fit, stage_of
 from training.data.batches import TrainingBatches
-from training.engine.loop import NonFiniteLossError, deterministic
+from training.engine.loop import NonFiniteLossError, deterministic, fit_stage
 from training.engine.loop_config import LoopConfig
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
 
@@ -74,6 +74,26 @@ def test_fitting_lowers_the_ranking_loss():
     epochs = fit(model, batches(), LoopConfig(learning_rate=0.05), n_epochs=8).epochs
 
     assert epochs[-1].losses["ranking.collaborative"] < epochs[0].losses["ranking.collaborative"]
+
+
+def test_a_module_in_evaluation_mode_is_trained_with_all_of_its_dropout():
+    """As transformers loads text models: a part alone, or the whole module, was in evaluation mode."""
+    model = MMGNN(MMGNNConfig(dim=8), two_taste_view())
+    for part in (model.heads["collaborative"], model):
+        part.eval()
+        modes: list[bool] = []
+        stage = stage_of(model, batches(), LOOP)
+        stage = replace(
+            stage,
+            training_loss=lambda batch, modes=modes: (
+                modes.extend(one.training for one in model.modules()) or model.training_loss(batch)
+            ),
+        )
+
+        fit_stage(stage, n_epochs=1)
+
+        assert modes
+        assert all(modes)
 
 
 def test_deterministic_restores_the_random_state():

@@ -82,9 +82,6 @@ class WordsToWaves(nn.Module):
         self.register_buffer("centre", centre)
         self.register_buffer("scale", scale)
         self.register_buffer("spread_factor", torch.ones(len(DIMENSIONS)))
-        # transformers loads models in evaluation mode: the first epoch would have no dropout, and a
-        # fit that resumes none until its first validation.
-        self.train()
 
     @property
     def trainable_ratio(self) -> float:

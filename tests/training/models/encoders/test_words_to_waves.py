@@ -216,18 +216,6 @@ def test_the_same_seed_gives_the_same_fit_with_kept_and_with_computed_outputs(fo
         assert one.losses == pytest.approx(other.losses, rel=1e-2)
 
 
-def test_dropout_counts_from_the_first_epoch_on(folder):
-    """The text model is loaded in evaluation mode; its own dropout, of .1, makes two passes differ."""
-    model = model_of(folder)
-    for parameter in model.encoder.adapters():
-        torch.nn.init.normal_(parameter.data)
-
-    first, second = (model.encoder(["a dark night"]).detach() for _ in range(2))
-
-    assert not torch.equal(first, second)
-    assert torch.equal(model.eval().encoder(["a"]), model.encoder(["a"]))
-
-
 def test_a_head_without_perspectives_has_four_outputs():
     head = EmotionHead(8, 0.0, has_perspectives=False)
 
