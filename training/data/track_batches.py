@@ -85,11 +85,16 @@ class MusicBatches(Generic[Content]):
         return math.ceil(self.n_positions / self.size)
 
     def __iter__(self) -> Iterator[MusicBatch[Content]]:
-        """One epoch; what is read ahead is given up when its reader stops."""
+        """One epoch; what is read ahead is given up when the epoch is left early.
+
+        The last batches may be waited for after the iteration has ended, by a loop that takes
+        several at a time.
+        """
         rank, n_shards = process_rank(), n_processes()
         self._meter.reset()
         pool = ThreadPoolExecutor(1)
         ahead: deque[MusicBatch[Content]] = deque()
+        is_left_early = True
         try:
             for positions in self.draw().split(self.size):
                 content = pool.submit(self._timed, positions[rank::n_shards])
@@ -97,8 +102,9 @@ class MusicBatches(Generic[Content]):
                 if len(ahead) > _BATCHES_AHEAD:
                     yield ahead.popleft()
             yield from ahead
+            is_left_early = False
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=is_left_early, cancel_futures=is_left_early)
 
     def loading(self) -> Loading:
         """What the newest epoch read in this process; a pair is two rows."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from tests.support.log_capture import captured_log
 from training.data.track_batches import MusicBatches
 from training.engine.epoch_log import log_epoch
-from training.engine.loop import Epoch, Pace
-from training.engine.stages import Loading
+from training.engine.loop import Epoch, Pace, fit_stage
+from training.engine.loop_config import LoopConfig
+from training.engine.optimisers import ParameterGroup
+from training.engine.stages import Loading, Stage
 
 EPOCH = Epoch(3, {"audio_text": 0.25}, None)
 
@@ -56,6 +60,46 @@ def test_a_reader_that_fails_fails_the_epoch():
 
     with pytest.raises(OSError, match="a disk is gone"):
         [batch.wait() for batch in batches_of(torch.arange(3), 2, broken)]
+
+
+def slow(positions):
+    time.sleep(0.05)
+    return positions
+
+
+@pytest.mark.parametrize("accumulate", [1, 3, 5])
+def test_a_fit_that_accumulates_waits_for_batches_of_an_epoch_that_has_ended(accumulate):
+    """Four batches of a slow reader: the last group is taken while its batches are still to be read."""
+    model = nn.Linear(1, 1)
+    batches = batches_of(torch.arange(7), 2, slow)
+    stage = Stage(
+        name="fit",
+        module=model,
+        groups=(ParameterGroup(list(model.parameters())),),
+        batches=batches,
+        loop=LoopConfig(accumulate=accumulate),
+        generator=torch.Generator(),
+        training_loss=lambda batch: {"sum": model(batch.wait().float()[:, None]).square().sum()},
+        loading=batches.loading,
+    )
+    rows = []
+
+    fit_stage(stage, n_epochs=2, on_epoch=lambda _, pace: rows.append(pace.loading.rows))
+
+    assert rows == [7, 7]
+
+
+def test_an_epoch_that_is_left_early_reads_no_further():
+    """Three batches are ahead at most, and of those none is begun once the epoch is left."""
+    read = []
+    batches = iter(batches_of(torch.arange(100), 1, lambda one: read.append(int(one)) or slow(one)))
+    next(batches).wait()
+
+    batches.close()
+    n_read = len(read)
+
+    assert 1 <= n_read <= 3
+    assert read == list(range(n_read))
 
 
 def test_the_line_of_an_epoch_says_who_waits_for_whom(monkeypatch):
