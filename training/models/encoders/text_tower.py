@@ -73,6 +73,11 @@ class TextTower(nn.Module):
             token_ids: shape (batch, length).
             is_token: False for padding, shape (batch, length).
         """
+        if not len(token_ids):
+            # A process without a text of the batch: transformers cannot reshape it, and backward()
+            # needs a graph. Parameters have no gradient of it, as in a process alone.
+            zeros = next(self.parameters()).new_zeros(0, self.width)
+            return zeros.requires_grad_(torch.is_grad_enabled())
         given = self.model(input_ids=token_ids, attention_mask=is_token.long())
         if self._pooling == "pooler":
             pooled: Tensor = given.pooler_output
