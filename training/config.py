@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from training.engine.loop_config import LoopConfig
+from training.engine.ranges import OutOfRangeError
 from training.engine.recipe import Recipe
 from training.tasks.registry import get_family, get_task
 
@@ -25,7 +26,7 @@ Section = TypeVar("Section", bound="DataclassInstance")
 
 
 class RecipeError(ValueError):
-    """A recipe names an unknown section or key, or has a value of the wrong type."""
+    """A recipe has an unknown section or key, or a value of the wrong type or out of range."""
 
 
 def load_recipe(task: str, family: str, folder: Path | None = None) -> Recipe:
@@ -38,7 +39,7 @@ def load_recipe(task: str, family: str, folder: Path | None = None) -> Recipe:
 
     Raises:
         UnknownTaskError, UnknownFamilyError: there is no such task, or it has no such family.
-        RecipeError: an unknown section or key, or a value of the wrong type.
+        RecipeError: an unknown section or key, or a value of the wrong type or out of range.
     """
     get_family(task, family)
     path = (folder or CONFIGS) / task / f"{family}.toml"
@@ -51,7 +52,7 @@ def recipe_from_json(text: str) -> Recipe:
 
     Raises:
         UnknownTaskError, UnknownFamilyError: the task or the family no longer exists.
-        RecipeError: it names a key that no longer exists.
+        RecipeError: it names a key that no longer exists, or a value that is no longer in range.
     """
     values = json.loads(text)
     task, family = values.pop("task"), values.pop("family")
@@ -86,4 +87,7 @@ def _section(file: str, kind: type[Section], values: dict[str, Any]) -> Section:
             raise RecipeError(
                 f"{file}: {key} = {value!r} is no {expected[-1].__name__}; correct the value"
             )
-    return kind(**values)
+    try:
+        return kind(**values)
+    except OutOfRangeError as error:
+        raise RecipeError(f"{file}: {error}") from error

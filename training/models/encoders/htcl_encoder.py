@@ -10,13 +10,24 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from feature_store.weight_packages import MINILM, weights_folder
+from training.engine.ranges import (
+    AT_LEAST_ONE,
+    AT_LEAST_TWO,
+    NOT_NEGATIVE,
+    SHARE,
+    UNIT,
+    Between,
+    OneOf,
+    OutOfRangeError,
+    check_ranges,
+)
 from training.models.encoders.htcl import HTCL, PROJECTED, SIZES, Projected, StageHeads
 from training.models.encoders.spectrogram_masks import SpectrogramMasks
 from training.models.encoders.text_tower import FrozenTextTower, Pooling, TextTower
@@ -40,23 +51,47 @@ class HTCLConfig:
 
     size: str = "tiny"  # small, or paper
     text_folder: str = ""  # of a text model of transformers; empty: the packaged MiniLM
-    text_pooling: str = "mean"  # or pooler, as the paper's BERT
-    text_layers: int = 0  # [ours] upper layers that learn; -1: all, as in the paper
-    max_tokens: int = 64  # [ours]
-    dropout: float = 0.1
-    masked_bands: float = 0.0  # [ours] share that a mask hides at most: spectrogram_masks.py
-    masked_time: float = 0.0  # [ours] likewise
-    encoder_rate: float = 0.1  # of both encoders in stage 2, and of the text's in stage 1
-    min_pairs: int = 100  # [ours] without which there is no stage 2
-    min_liked_pairs: int = 1_000  # [ours] liked pairs from which the others do not count
-    epoch_pairs: int = 0  # [ours] that an epoch draws; 0: three for each track of stage 1
-    popularity_power: float = 0.5  # [ours] see popularity_weights
-    weight_audio_text: float = 1.0  # of the terms of stage 2
-    weight_audio_audio: float = 1.0
-    weight_audio_fused: float = 1.0
-    piece_tracks: int = 0  # of a batch whose activations are in memory at once; 0: all
+    text_pooling: Annotated[str, OneOf(get_args(Pooling))] = (
+        "mean"  # or pooler, as the paper's BERT
+    )
+    text_layers: Annotated[int, Between(-1)] = (
+        0  # [ours] upper layers that learn; -1: all, as in the paper
+    )
+    max_tokens: Annotated[int, AT_LEAST_TWO] = 64  # [ours]
+    dropout: Annotated[float, SHARE] = 0.1
+    masked_bands: Annotated[float, SHARE] = (
+        0.0  # [ours] share that a mask hides at most: spectrogram_masks.py
+    )
+    masked_time: Annotated[float, SHARE] = 0.0  # [ours] likewise
+    encoder_rate: Annotated[float, NOT_NEGATIVE] = (
+        0.1  # of both encoders in stage 2, and of the text's in stage 1
+    )
+    min_pairs: Annotated[int, AT_LEAST_ONE] = 100  # [ours] without which there is no stage 2
+    min_liked_pairs: Annotated[int, AT_LEAST_ONE] = (
+        1_000  # [ours] liked pairs from which the others do not count
+    )
+    epoch_pairs: Annotated[int, NOT_NEGATIVE] = (
+        0  # [ours] that an epoch draws; 0: three for each track of stage 1
+    )
+    popularity_power: Annotated[float, UNIT] = 0.5  # [ours] see popularity_weights
+    weight_audio_text: Annotated[float, NOT_NEGATIVE] = 1.0  # of the terms of stage 2
+    weight_audio_audio: Annotated[float, NOT_NEGATIVE] = 1.0
+    weight_audio_fused: Annotated[float, NOT_NEGATIVE] = 1.0
+    piece_tracks: Annotated[int, NOT_NEGATIVE] = (
+        0  # of a batch whose activations are in memory at once; 0: all
+    )
     recomputes_layers: bool = False  # activation checkpointing
     is_compiled: bool = False  # torch.compile of the audio tower
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        check_ranges(self)
+        if not any(self.term_weights.values()):
+            raise OutOfRangeError(
+                f"{type(self).__name__}: all weights of stage 2 are 0 "
+                f"({', '.join(f'weight_{name}' for name in self.term_weights)}), so it would learn "
+                "nothing; set one above 0"
+            )
 
     @property
     def term_weights(self) -> dict[str, float]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,15 @@ from training.data.label_density import label_weights
 from training.data.text_batches import TextBatch, TextBatches
 from training.engine.distributed import mean_over_batch
 from training.engine.optimisers import ParameterGroup
+from training.engine.ranges import (
+    AT_LEAST_ONE,
+    AT_LEAST_TWO,
+    NOT_NEGATIVE,
+    SHARE,
+    UNIT,
+    Between,
+    check_ranges,
+)
 from training.engine.stages import Stage
 from training.models.emotion_protocol import Estimates
 from training.models.encoders.lora_encoder import AdapterSizes, LoraEncoder
@@ -42,17 +51,29 @@ class WordsToWavesConfig:
     """Sizes and weights."""
 
     text_folder: str = ""  # of a text model of transformers; empty: the packaged MiniLM
-    max_tokens: int = 128
-    upper_layers: int = -1  # [ours] that have adapters; -1: all
-    rank: int = 8
-    alpha: int = 16
-    adapter_dropout: float = 0.0  # [ours]
-    head_dropout: float = 0.1  # [ours]
-    head_rate: float = 1.0  # [ours] of the head, relative to the adapters'
-    beta: float = 0.5  # [ours] 0: Gaussian likelihood; 1: the mean learns as by squared errors
-    smoothing: float = 0.5  # [ours] strength of label-distribution smoothing; 0: none
-    perspective_weight: float = 0.0  # [ours] of readers' and writers' labels; 0: not learned
-    cache_mib: int = 1_024  # [ours] outputs of lower layers that are kept in memory
+    max_tokens: Annotated[int, AT_LEAST_TWO] = 128
+    upper_layers: Annotated[int, Between(-1)] = -1  # [ours] that have adapters; -1: all
+    rank: Annotated[int, AT_LEAST_ONE] = 8
+    alpha: Annotated[int, AT_LEAST_ONE] = 16
+    adapter_dropout: Annotated[float, SHARE] = 0.0  # [ours]
+    head_dropout: Annotated[float, SHARE] = 0.1  # [ours]
+    head_rate: Annotated[float, NOT_NEGATIVE] = 1.0  # [ours] of the head, relative to the adapters'
+    beta: Annotated[float, UNIT] = (
+        0.5  # [ours] 0: Gaussian likelihood; 1: the mean learns as by squared errors
+    )
+    smoothing: Annotated[float, UNIT] = (
+        0.5  # [ours] strength of label-distribution smoothing; 0: none
+    )
+    perspective_weight: Annotated[float, NOT_NEGATIVE] = (
+        0.0  # [ours] of readers' and writers' labels; 0: not learned
+    )
+    cache_mib: Annotated[int, NOT_NEGATIVE] = (
+        1_024  # [ours] outputs of lower layers that are kept in memory
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        check_ranges(self)
 
 
 class WordsToWaves(nn.Module):

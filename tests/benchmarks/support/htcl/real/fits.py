@@ -133,7 +133,7 @@ class RealFits:
     def untrained(self, size: str) -> HTCLEncoder:
         """A model with random weights of the seed, and the input that a fit begins with."""
         with deterministic(self.seed, N_THREADS):
-            recipe = FitChoice(size, "both", 0.0).recipe()
+            recipe = FitChoice(size, "both", 1.0).recipe()  # with any rate: nothing is learned
             model = HTCLEncoder(recipe.model, text_view(self.music, "both"))
             self._stage(model, recipe).on_start()
             return model
