@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,11 @@ import torch
 from torch import Tensor, nn
 
 Pooling = Literal["pooler", "mean"]
+
+_MAX_KEPT = 1_000_000
+"""Vectors that a frozen model keeps, 1.5 kB each of MiniLM; of further texts none is kept."""
+_MAX_KEPT_MODELS = 2
+"""Of which the vectors are kept: a champion's, and another one's of a challenger."""
 
 
 class TextModelError(ValueError):
@@ -140,6 +146,27 @@ class TextTower(nn.Module):
         return upper + (list(self.model.pooler.parameters()) if self._pooling == "pooler" else [])
 
 
+_Files = tuple[tuple[str, int, int], ...]
+"""Path, bytes and time of change of each file."""
+
+
+def _files_of(folder: Path) -> _Files:
+    """Tells apart what a folder has held; hashes of the weights would take longer than loading."""
+    stats = [(path, path.stat()) for path in sorted(folder.resolve().rglob("*"))]
+    return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+
+
+@lru_cache(_MAX_KEPT_MODELS)
+def _kept_vectors(
+    files: _Files,  # noqa: ARG001  with the others the key of the cache
+    pooling: Pooling,  # noqa: ARG001
+    max_tokens: int,  # noqa: ARG001
+    device: str,  # noqa: ARG001  another device gives other last bits
+) -> dict[str, Tensor]:
+    """The vectors that all frozen towers of a model share, by text; those who ask fill it."""
+    return {}
+
+
 def _positions(model: Any) -> int:
     """How many tokens the model reads; RoBERTa counts its positions from that of padding on."""
     n_positions: int = getattr(model.config, "max_position_embeddings", sys.maxsize)
@@ -151,12 +178,13 @@ def _positions(model: Any) -> int:
 class FrozenTextTower(TextTower):
     """A text tower that does not learn, so each text goes through it once and without dropout.
 
-    What it calls tokens are the vectors; 1.5 kB a text stays in memory.
+    What it calls tokens are the vectors. All towers of a process over the same files share them: a
+    night makes a model for selection, for evaluation, for the final fit and to predict.
     """
 
     def __init__(self, folder: Path, pooling: Pooling, max_tokens: int = 64) -> None:
         super().__init__(folder, pooling, max_tokens)
-        self._vector_of: dict[str, Tensor] = {}
+        self._files = _files_of(folder)
 
     def forward(self, token_ids: Tensor, is_token: Tensor) -> Tensor:  # noqa: ARG002  as a tower that learns
         """The vectors that `tokens` gave."""
@@ -164,10 +192,15 @@ class FrozenTextTower(TextTower):
 
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Vectors of texts, shape (n, width), and a mask of no meaning, shape (n, 1)."""
+        device = next(self.model.parameters()).device
+        kept = _kept_vectors(self._files, self._pooling, self.max_tokens, str(device))
+        found: dict[str, Tensor] = {}  # of these texts, whether they can be kept or not
         for text in texts:
-            if text not in self._vector_of:
-                self._vector_of[text] = self._encoded(text)
-        vectors = [self._vector_of[text] for text in texts]
+            if text not in found:
+                found[text] = kept[text] if text in kept else self._encoded(text)
+                if len(kept) < _MAX_KEPT:
+                    kept[text] = found[text]
+        vectors = [found[text] for text in texts]
         none = torch.zeros(0, self.width)
         return torch.stack(vectors) if vectors else none, torch.ones(len(texts), 1).bool()
 

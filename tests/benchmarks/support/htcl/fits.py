@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -25,7 +24,6 @@ from training.engine.stages import Stage
 from training.evaluation.similarity import CUT_OFF, text_mrr
 from training.models.encoders.htcl_encoder import HTCLEncoder
 from training.models.encoders.htcl_stages import MEANING, HTCLStages
-from training.models.encoders.text_tower import TextTower
 from training.models.protocols import EncodedTracks
 from training.models.registry import AUDIO_TEXT
 from training.tasks.audio_text import AudioText
@@ -140,17 +138,8 @@ class WorldFits:
         partial.rename(folder / _MODEL)
 
     def _new_model(self, recipe: Recipe) -> HTCLEncoder:
-        frozen = None if recipe.model.text_layers else self._frozen_text
         torch.manual_seed(self.seed)
-        model = HTCLEncoder(recipe.model, self.parts.view)
-        if frozen is not None:
-            model.network.text = frozen
-        return model
-
-    @cached_property
-    def _frozen_text(self) -> TextTower:
-        """The text tower of all models if it does not learn; it encodes each text once."""
-        return HTCLEncoder(self.recipe.model, self.parts.view).network.text
+        return HTCLEncoder(recipe.model, self.parts.view)
 
     def _stages(self, model: HTCLEncoder, recipe: Recipe) -> tuple[Stage, ...]:
         generator = torch.Generator().manual_seed(self.seed)

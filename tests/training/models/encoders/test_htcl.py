@@ -158,6 +158,52 @@ def test_a_frozen_tower_encodes_each_text_once_and_without_dropout(folder, monke
     assert frozen.trained_parameters(0) == []
 
 
+@pytest.fixture
+def encoded(monkeypatch):
+    """What frozen towers encode from now on."""
+    texts, encode = [], FrozenTextTower._encoded
+    monkeypatch.setattr(
+        FrozenTextTower, "_encoded", lambda tower, text: texts.append(text) or encode(tower, text)
+    )
+    return texts
+
+
+def test_frozen_towers_of_a_model_share_the_vectors_of_texts(encoded, tmp_path):
+    """Another pooling, another length or another model has vectors of its own."""
+    folder = save_bert(tmp_path)
+    [expected], _ = FrozenTextTower(folder, "mean").tokens(["a dark night"])
+    again, _ = FrozenTextTower(folder, "mean").tokens(["a dark night", "day", "day"])
+
+    assert encoded == ["a dark night", "day"]
+    assert torch.equal(again[0], expected)
+    encoded.clear()
+    for other in (FrozenTextTower(folder, "pooler"), FrozenTextTower(folder, "mean", 3)):
+        assert not torch.equal(other.tokens(["a dark night"])[0][0], expected)
+    assert encoded == ["a dark night"] * 2
+
+
+def test_another_model_in_the_same_folder_gives_its_own_vectors(tmp_path):
+    tower = FrozenTextTower(save_bert(tmp_path), "mean")
+    before, _ = tower.tokens(["day"])
+    with torch.no_grad():
+        tower.model.embeddings.word_embeddings.weight.mul_(-1)
+    tower.model.save_pretrained(tmp_path)
+
+    after, _ = FrozenTextTower(tmp_path, "mean").tokens(["day"])
+
+    assert not torch.equal(before, after)
+
+
+def test_texts_beyond_those_that_are_kept_are_encoded_each_time(encoded, monkeypatch, tmp_path):
+    monkeypatch.setattr("training.models.encoders.text_tower._MAX_KEPT", 2)
+    tower = FrozenTextTower(save_bert(tmp_path), "mean")
+
+    first, second = (tower.tokens(["a", "day", "night", "night"])[0] for _ in range(2))
+
+    assert torch.equal(first, second)
+    assert encoded == ["a", "day", "night", "night"]
+
+
 @pytest.mark.parametrize(
     ("save", "n_positions"), [(save_bert, 32), (save_roberta, 30)], ids=["BERT", "RoBERTa"]
 )
