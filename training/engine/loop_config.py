@@ -18,22 +18,17 @@ class LoopConfig:
     schedule: str = "constant"  # or linear, cosine: to 0 at the last step of max_epochs
     warm_up_epochs: Annotated[float, NOT_NEGATIVE] = 0.0  # in which the rate rises linearly
     clip_norm: Annotated[float, NOT_NEGATIVE] = 0.0  # longest gradient; 0 clips none
-    accumulate: Annotated[int, AT_LEAST_ONE] = (
-        1  # batches whose gradients are averaged for one step
-    )
-    precision: Annotated[str, OneOf(("float32", "bfloat16"))] = (
-        "float32"  # bfloat16: autocast of the forward pass
-    )
+    # batches whose gradients are averaged for one step
+    accumulate: Annotated[int, AT_LEAST_ONE] = 1
+    # bfloat16: autocast of the forward pass
+    precision: Annotated[str, OneOf(("float32", "bfloat16"))] = "float32"
     validate_every: Annotated[int, AT_LEAST_ONE] = 4  # epochs
-    patience: Annotated[int, AT_LEAST_ONE] = (
-        3  # validations without a better one until the fit stops
-    )
-    max_epochs: Annotated[int, AT_LEAST_ONE] = (
-        1_000  # a bound against a fit without end; validation stops long before
-    )
-    epochs_without_validation: Annotated[int, AT_LEAST_ONE] = (
-        10  # of data too small to hold anything out
-    )
+    # validations without a better one until the fit stops
+    patience: Annotated[int, AT_LEAST_ONE] = 3
+    # a bound against a fit without end; validation stops long before
+    max_epochs: Annotated[int, AT_LEAST_ONE] = 1_000
+    # of data too small to hold anything out
+    epochs_without_validation: Annotated[int, AT_LEAST_ONE] = 10
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""

@@ -51,35 +51,28 @@ class HTCLConfig:
 
     size: str = "tiny"  # small, or paper
     text_folder: str = ""  # of a text model of transformers; empty: the packaged MiniLM
-    text_pooling: Annotated[str, OneOf(get_args(Pooling))] = (
-        "mean"  # or pooler, as the paper's BERT
-    )
-    text_layers: Annotated[int, Between(-1)] = (
-        0  # [ours] upper layers that learn; -1: all, as in the paper
-    )
+    # or pooler, as the paper's BERT
+    text_pooling: Annotated[str, OneOf(get_args(Pooling))] = "mean"
+    # [ours] upper layers that learn; -1: all, as in the paper
+    text_layers: Annotated[int, Between(-1)] = 0
     max_tokens: Annotated[int, AT_LEAST_TWO] = 64  # [ours]
     dropout: Annotated[float, SHARE] = 0.1
-    masked_bands: Annotated[float, SHARE] = (
-        0.0  # [ours] share that a mask hides at most: spectrogram_masks.py
-    )
+    # [ours] share that a mask hides at most: spectrogram_masks.py
+    masked_bands: Annotated[float, SHARE] = 0.0
     masked_time: Annotated[float, SHARE] = 0.0  # [ours] likewise
-    encoder_rate: Annotated[float, NOT_NEGATIVE] = (
-        0.1  # of both encoders in stage 2, and of the text's in stage 1
-    )
+    # of both encoders in stage 2, and of the text's in stage 1
+    encoder_rate: Annotated[float, NOT_NEGATIVE] = 0.1
     min_pairs: Annotated[int, AT_LEAST_ONE] = 100  # [ours] without which there is no stage 2
-    min_liked_pairs: Annotated[int, AT_LEAST_ONE] = (
-        1_000  # [ours] liked pairs from which the others do not count
-    )
-    epoch_pairs: Annotated[int, NOT_NEGATIVE] = (
-        0  # [ours] that an epoch draws; 0: three for each track of stage 1
-    )
+    # [ours] liked pairs from which the others do not count
+    min_liked_pairs: Annotated[int, AT_LEAST_ONE] = 1_000
+    # [ours] that an epoch draws; 0: three for each track of stage 1
+    epoch_pairs: Annotated[int, NOT_NEGATIVE] = 0
     popularity_power: Annotated[float, UNIT] = 0.5  # [ours] see popularity_weights
     weight_audio_text: Annotated[float, NOT_NEGATIVE] = 1.0  # of the terms of stage 2
     weight_audio_audio: Annotated[float, NOT_NEGATIVE] = 1.0
     weight_audio_fused: Annotated[float, NOT_NEGATIVE] = 1.0
-    piece_tracks: Annotated[int, NOT_NEGATIVE] = (
-        0  # of a batch whose activations are in memory at once; 0: all
-    )
+    # of a batch whose activations are in memory at once; 0: all
+    piece_tracks: Annotated[int, NOT_NEGATIVE] = 0
     recomputes_layers: bool = False  # activation checkpointing
     is_compiled: bool = False  # torch.compile of the audio tower
 

@@ -58,18 +58,14 @@ class WordsToWavesConfig:
     adapter_dropout: Annotated[float, SHARE] = 0.0  # [ours]
     head_dropout: Annotated[float, SHARE] = 0.1  # [ours]
     head_rate: Annotated[float, NOT_NEGATIVE] = 1.0  # [ours] of the head, relative to the adapters'
-    beta: Annotated[float, UNIT] = (
-        0.5  # [ours] 0: Gaussian likelihood; 1: the mean learns as by squared errors
-    )
-    smoothing: Annotated[float, UNIT] = (
-        0.5  # [ours] strength of label-distribution smoothing; 0: none
-    )
-    perspective_weight: Annotated[float, NOT_NEGATIVE] = (
-        0.0  # [ours] of readers' and writers' labels; 0: not learned
-    )
-    cache_mib: Annotated[int, NOT_NEGATIVE] = (
-        1_024  # [ours] outputs of lower layers that are kept in memory
-    )
+    # [ours] 0: Gaussian likelihood; 1: the mean learns as by squared errors
+    beta: Annotated[float, UNIT] = 0.5
+    # [ours] strength of label-distribution smoothing; 0: none
+    smoothing: Annotated[float, UNIT] = 0.5
+    # [ours] of readers' and writers' labels; 0: not learned
+    perspective_weight: Annotated[float, NOT_NEGATIVE] = 0.0
+    # [ours] outputs of lower layers that are kept in memory
+    cache_mib: Annotated[int, NOT_NEGATIVE] = 1_024
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
