@@ -83,15 +83,10 @@ def check_ranges(config: DataclassInstance) -> None:
         hint = hints[field.name]
         if get_origin(hint) is not Annotated:
             continue
+        value = getattr(config, field.name)
         for allowed in get_args(hint)[1:]:
-            check_value(type(config).__name__, field.name, getattr(config, field.name), allowed)
-
-
-def check_value(config: str, key: str, value: float | str, allowed: Between | OneOf) -> None:
-    """Check one value.
-
-    Raises:
-        OutOfRangeError: it lies outside.
-    """
-    if not allowed.allows(value):
-        raise OutOfRangeError(f"{config}: {key} = {value!r} is out of range; set {allowed}")
+            if not allowed.allows(value):
+                raise OutOfRangeError(
+                    f"{type(config).__name__}: {field.name} = {value!r} is out of range; set "
+                    f"{allowed}"
+                )

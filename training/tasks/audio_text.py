@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 
@@ -24,6 +24,7 @@ from training.data.audio_text import (
 )
 from training.data.content import TABLE_OF, EncoderChangedError, shapes_of
 from training.data.interactions import Pairs, exclude_pairs
+from training.engine.ranges import AT_LEAST_TWO, check_ranges
 from training.evaluation.similarity import (
     SELECTION_METRIC,
     SimilarityEvaluator,
@@ -68,7 +69,12 @@ _TEXT = "text"
 class MusicBatching:
     """Batches of tracks, or of pairs of tracks."""
 
-    batch_tracks: int = 32  # of all processes together
+    # of all processes together; a batch of one has no negative
+    batch_tracks: Annotated[int, AT_LEAST_TWO] = 32
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        check_ranges(self)
 
 
 class AudioText:

@@ -21,7 +21,6 @@ from torch import Tensor
 from training.data.track_batches import MusicBatches, popularity_weights, shuffled, spread
 from training.engine.in_pieces import backward_in_pieces
 from training.engine.optimisers import ParameterGroup
-from training.engine.ranges import AT_LEAST_TWO, check_value
 from training.engine.stages import Stage, autocast
 from training.models.encoders.htcl import Projected, Tracks, meaning_losses, taste_losses
 from training.models.protocols import TEXT_METRIC
@@ -56,9 +55,6 @@ class HTCLStages:
         recipe: sizes of batches, and the loop.
         generator: draws the batches.
         device: of the model.
-
-    Raises:
-        OutOfRangeError: a batch has one track, which has no negative.
     """
 
     def __init__(
@@ -68,8 +64,6 @@ class HTCLStages:
         generator: torch.Generator,
         device: torch.device,
     ) -> None:
-        size = recipe.batching.batch_tracks
-        check_value(type(recipe.batching).__name__, "batch_tracks", size, AT_LEAST_TWO)
         self._model, self._config, self._view = model, model.config, model.view
         self._recipe, self._generator, self._device = recipe, generator, device
 
