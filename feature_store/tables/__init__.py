@@ -16,11 +16,15 @@ OUTPUT_COLUMNS = ("family", "model_version")
 
 
 def output_tables() -> tuple[Table, ...]:
-    """Tables of what models predict: their rows name the family and the version of the model."""
+    """Tables of what models predict: every row names the family and the version of its model.
+
+    A table of other rows, too, has them from one of these.
+    """
     return tuple(
         table
         for table in TABLES.values()
-        if table.time is Time.AS_OF and set(OUTPUT_COLUMNS) <= set(table.column_names)
+        if table.time is Time.AS_OF
+        and set(OUTPUT_COLUMNS) <= {one.name for one in table.columns if not one.is_nullable}
     )
 
 

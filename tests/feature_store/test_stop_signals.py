@@ -21,12 +21,16 @@ def test_a_signal_sets_the_event_and_afterwards_means_what_it_meant_before(numbe
 
 
 def test_a_child_that_is_forked_after_a_server_ends_by_sigterm():
-    with stop_signals():
-        pass
-    child = os.fork()
-    if child == 0:
-        signal.pause()
-        os._exit(0)
-    os.kill(child, signal.SIGTERM)
-    _, status = os.waitpid(child, 0)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with stop_signals():
+            pass
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+        os.kill(child, signal.SIGTERM)
+        _, status = os.waitpid(child, 0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM

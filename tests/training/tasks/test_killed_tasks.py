@@ -16,6 +16,7 @@ from tests.training.tasks import worlds
 from training import predict, train
 from training.artifacts import stored_models
 from training.engine import loop
+from training.engine.loop_config import LoopConfig
 from training.models.encoders.htcl_stages import HTCLStages
 
 registered = worlds.registered
@@ -68,22 +69,25 @@ def test_a_killed_training_of_two_stages_gives_the_model_of_one_that_was_not(
 ):
     """Killed in the second epoch of either stage, and in stage 2 of the final fit: equal bytes each time.
 
-    A fit of selection has two epochs of each stage; whole epochs before the kill are not run again.
+    A fit of selection has the epochs of stage 1 that no validation selects, as too few texts are unseen,
+    and two of stage 2; whole epochs before the kill are not run again.
     """
     expected, in_full = epochs_of(monkeypatch, htcl_night)
     fits = htcl_night.settings.state / "fits"
-    of_selection = [("meaning", 1), ("meaning", 2), ("taste", 1), ("taste", 2)]
-    assert in_full[:4] == of_selection
-    n_final = sum(stage == "meaning" for stage, _ in in_full[4:])
+    n_meaning = LoopConfig().epochs_without_validation
+    of_meaning = [("meaning", number) for number in range(1, n_meaning + 1)]
+    n_selection = n_meaning + 2
+    assert in_full[:n_selection] == [*of_meaning, ("taste", 1), ("taste", 2)]
+    assert in_full[n_selection:][:n_meaning] == of_meaning
 
     for losses, call, files, n_left_out in (
         ("_meaning", MEANING_STEPS + 1, {"selection.meaning"}, 1),
-        ("_taste", TASTE_STEPS + 2, {"selection.meaning", "selection.taste"}, 3),
+        ("_taste", TASTE_STEPS + 2, {"selection.meaning", "selection.taste"}, n_meaning + 1),
         (
             "_taste",
             2 * TASTE_STEPS + 1,
             {"selection.meaning", "selection.taste", "final.meaning"},
-            4 + n_final,
+            n_selection + n_meaning,
         ),
     ):
         exit_code = exit_code_of(train_until_killed, htcl_night, losses, call)

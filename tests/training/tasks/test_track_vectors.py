@@ -219,8 +219,8 @@ def test_without_two_recordings_htcl_has_no_model_and_no_vectors(without_spectro
     written = counts(predict(night, TASK))
 
     reason = (
-        "0 tracks have a spectrogram (feat_mel) and a text (feat_track_texts); it learns from 2 or "
-        "more"
+        "0 tracks have a spectrogram (feat_mel) and a text (feat_track_texts), 0 different "
+        "recordings and 0 different texts; it learns from 2 or more of each"
     )
     assert (row.family, row.model_role, row.no_data_reason) == ("htcl", "none", reason)
     assert never.no_data_reason == reason
