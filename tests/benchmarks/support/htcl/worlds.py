@@ -41,6 +41,7 @@ def world_of(seed: int) -> SampleWorld:
         clip_s=30.0,
         sample_rate_hz=16_000,
         cover_missing_every=1,
+        n_emotion_texts=0,
         has_faults=False,
     )
 
