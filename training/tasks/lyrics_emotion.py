@@ -8,15 +8,14 @@ else.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import torch
 
-from feature_store.lake.arrow_io import exists, read_rows_of_keys, read_table
+from feature_store.lake.arrow_io import read_rows_of_keys, read_table
 from feature_store.lake.encoder_rows import identity_of
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import (
@@ -29,6 +28,7 @@ from feature_store.tables.raw import RAW_LYRICS
 from training.data.emotion_texts import DIMENSIONS
 from training.engine.distributed import is_main, n_processes, process_rank
 from training.engine.loop import eval_mode
+from training.tasks.model_rows import in_lists, stored_keys
 from training.tasks.protocol import Output
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ ROWS_AT_ONCE = 65_536
 _DECIMALS = 6
 _MIN_SD = 10**-_DECIMALS
 _VALUES = tuple(f"{name}{suffix}" for suffix in ("", "_sd") for name in DIMENSIONS)
-
-_Value = TypeVar("_Value")
 
 
 class LyricsMissingError(LookupError):
@@ -80,10 +78,10 @@ class LyricsEmotion:
 
         What is new is asked when the first row is: its writer holds the table's lease by then.
         """
-        known = self._known()
+        known = stored_keys(self._night.settings.lake, FEAT_TEXT_EMOTION, self._scoring)
         mine = self._hashes[process_rank() :: n_processes()]
-        new = [name for name in mine if name not in known]
-        for some in _blocks(new, self._night.settings.encoders.contents_per_commit):
+        new = [name for name in mine if (name,) not in known]
+        for some in in_lists(new, self._night.settings.encoders.contents_per_commit):
             texts = self._texts(some)
             rows = [
                 {"content_hash": name, **asdict(self._scoring), **self._emotion(texts[name])}
@@ -95,11 +93,11 @@ class LyricsEmotion:
         """The night's rows, by rank 0, which has written what was new."""
         if not is_main():
             return
-        for some in _blocks(self._hashes, ROWS_AT_ONCE):
+        for some in in_lists(self._hashes, ROWS_AT_ONCE):
             stored = self._stored(some)
             of_night = {"as_of_date": self._night.as_of, "run_id": self._night.run_id}
             rows = [{**stored[name], **asdict(self._scoring), **of_night} for name in some]
-            for block in _blocks(rows, self._night.settings.encoders.contents_per_commit):
+            for block in in_lists(rows, self._night.settings.encoders.contents_per_commit):
                 yield pa.RecordBatch.from_pylist(block, FEAT_LYRICS_EMOTION.arrow_schema)
 
     def _emotion(self, text: str) -> dict[str, float]:
@@ -107,19 +105,6 @@ class LyricsEmotion:
         with eval_mode(self._model):
             estimates: Estimates = self._model.estimate(chunks_of(text))
         return emotion_of(estimates)
-
-    def _known(self) -> set[str]:
-        """Lyrics that have a row of the model's version."""
-        if not exists(self._night.settings.lake, FEAT_TEXT_EMOTION):
-            return set()
-        rows = read_table(
-            self._night.settings.lake,
-            FEAT_TEXT_EMOTION,
-            columns=["content_hash"],
-            where=asdict(self._scoring),
-            in_key_order=False,
-        )
-        return set(rows["content_hash"].to_pylist())
 
     def _texts(self, hashes: Collection[str]) -> dict[str, str]:
         """The words of lyrics; of equal ones that arrived twice, either.
@@ -217,10 +202,3 @@ def emotion_of(chunks: Estimates) -> dict[str, float]:
     spread = (weights * (variance + (mean - centre).square())).sum(dim=0).sqrt()
     values = torch.cat([centre.clamp(-1, 1), spread.clamp(_MIN_SD, 1)])
     return dict(zip(_VALUES, (round(one, _DECIMALS) for one in values.tolist()), strict=True))
-
-
-def _blocks(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:
-    """The values in lists of at most `size`."""
-    remaining = iter(values)
-    while some := list(islice(remaining, size)):
-        yield some

@@ -6,18 +6,17 @@ nights have them. Of several processes each encodes its own shard of the recordi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
 
-from feature_store.lake.arrow_io import exists, read_rows_of_keys, read_table
+from feature_store.lake.arrow_io import read_rows_of_keys
 from feature_store.tables.features import (
     FEAT_HTCL_AUDIO,
     FEAT_HTCL_FUSED,
@@ -27,6 +26,7 @@ from feature_store.tables.features import (
 from feature_store.track_text import text_sha256
 from training.engine.distributed import is_main, n_processes, process_rank
 from training.engine.loop import eval_mode
+from training.tasks.model_rows import Key, in_lists, key_columns, keys_of, stored_keys
 from training.tasks.protocol import Output
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ For each such block the key columns of a vectors' table are read once.
 
 _TABLE_OF_KIND = {"audio": FEAT_HTCL_AUDIO, "text": FEAT_HTCL_TEXT, "fused": FEAT_HTCL_FUSED}
 
-_Key = tuple[str, ...]
-_Vectors = Mapping[_Key, "Tensor"]
-_Value = TypeVar("_Value")
+_Vectors = Mapping[Key, "Tensor"]
 
 
 class VectorMissingError(LookupError):
@@ -87,13 +85,13 @@ class TrackVectors:
         )
 
     def _audio(self) -> Iterator[pa.RecordBatch]:
-        keys: dict[_Key, int] = {
+        keys: dict[Key, int] = {
             (name,): track for track, name in enumerate(self._audio_hashes) if name
         }
         return self._encoded(FEAT_HTCL_AUDIO, keys, self._model.audio_vectors)
 
     def _text(self) -> Iterator[pa.RecordBatch]:
-        keys: dict[_Key, int] = {
+        keys: dict[Key, int] = {
             (name,): track for track, name in enumerate(self._text_hashes) if name
         }
         return self._encoded(FEAT_HTCL_TEXT, keys, self._model.text_vectors)
@@ -103,8 +101,8 @@ class TrackVectors:
         if not is_main() or not self._model.is_fusing:
             return
         pairs = zip(self._audio_hashes, self._text_hashes, strict=True)
-        keys: dict[_Key, int] = {(a, t): track for track, (a, t) in enumerate(pairs) if a and t}
-        for some in _blocks(self._new(FEAT_HTCL_FUSED, keys), KEYS_AT_ONCE):
+        keys: dict[Key, int] = {(a, t): track for track, (a, t) in enumerate(pairs) if a and t}
+        for some in in_lists(self._new(FEAT_HTCL_FUSED, keys), KEYS_AT_ONCE):
             audio = self._stored(FEAT_HTCL_AUDIO, {(name,) for (name, _), _ in some})
             text = self._stored(FEAT_HTCL_TEXT, {(name,) for (_, name), _ in some})
             yield from self._commits(FEAT_HTCL_FUSED, some, partial(self._fuse, audio, text))
@@ -126,19 +124,19 @@ class TrackVectors:
             for track in range(self._data.n_tracks)
             if (found := self._counting(track)) is not None
         )
-        for some in _blocks(counting, KEYS_AT_ONCE):
+        for some in in_lists(counting, KEYS_AT_ONCE):
             stored = {
                 kind: self._stored(table, {key for _, one, key in some if one == kind})
                 for kind, table in _TABLE_OF_KIND.items()
             }
             rows = (self._row(track, kind, stored[kind][key]) for track, kind, key in some)
-            for block in _blocks(rows, self._night.settings.encoders.contents_per_commit):
+            for block in in_lists(rows, self._night.settings.encoders.contents_per_commit):
                 yield pa.RecordBatch.from_pylist(block, FEAT_TRACK_HTCL.arrow_schema)
 
-    def _counting(self, track: int) -> tuple[str, _Key] | None:
+    def _counting(self, track: int) -> tuple[str, Key] | None:
         """Kind and key of the vector that counts for a track; None for one without content."""
         audio, text = self._audio_hashes[track], self._text_hashes[track]
-        keys: dict[str, _Key | None] = {
+        keys: dict[str, Key | None] = {
             "audio": (audio,) if audio else None,
             "text": (text,) if text else None,
             "fused": (audio, text) if audio and text else None,
@@ -159,7 +157,7 @@ class TrackVectors:
         }
 
     def _encoded(
-        self, table: Table, keys: Mapping[_Key, int], encode: Callable[[Tensor], Tensor]
+        self, table: Table, keys: Mapping[Key, int], encode: Callable[[Tensor], Tensor]
     ) -> Iterator[pa.RecordBatch]:
         """Rows of this process's shard of the new keys.
 
@@ -168,13 +166,13 @@ class TrackVectors:
         mine = dict(sorted(keys.items())[process_rank() :: n_processes()])
         yield from self._commits(table, self._new(table, mine), encode)
 
-    def _new(self, table: Table, keys: Mapping[_Key, int]) -> list[tuple[_Key, int]]:
+    def _new(self, table: Table, keys: Mapping[Key, int]) -> list[tuple[Key, int]]:
         """Keys that the table lacks, and a track of each, in their order."""
-        known = self._stored_keys(table)
+        known = stored_keys(self._night.settings.lake, table, self._scoring)
         return [(key, track) for key, track in sorted(keys.items()) if key not in known]
 
     def _commits(
-        self, table: Table, new: Sequence[tuple[_Key, int]], encode: Callable[[Tensor], Tensor]
+        self, table: Table, new: Sequence[tuple[Key, int]], encode: Callable[[Tensor], Tensor]
     ) -> Iterator[pa.RecordBatch]:
         """Rows of new content, a batch for each commit.
 
@@ -183,8 +181,8 @@ class TrackVectors:
             new: keys, and for each a track that has this content.
             encode: vectors of tracks.
         """
-        names, vector = _key_columns(table), table.columns[-1].name
-        for some in _blocks(new, self._night.settings.encoders.contents_per_commit):
+        names, vector = key_columns(table), table.columns[-1].name
+        for some in in_lists(new, self._night.settings.encoders.contents_per_commit):
             with eval_mode(self._model):
                 vectors = encode(torch.tensor([track for _, track in some]))
             rows = [
@@ -193,21 +191,7 @@ class TrackVectors:
             ]
             yield pa.RecordBatch.from_pylist(rows, table.arrow_schema)
 
-    def _stored_keys(self, table: Table) -> set[_Key]:
-        """Keys of the model's version."""
-        if not exists(self._night.settings.lake, table):
-            return set()
-        names = _key_columns(table)
-        rows = read_table(
-            self._night.settings.lake,
-            table,
-            columns=names,
-            where=asdict(self._scoring),
-            in_key_order=False,
-        )
-        return set(_keys_of(rows, names))
-
-    def _stored(self, table: Table, keys: AbstractSet[_Key]) -> _Vectors:
+    def _stored(self, table: Table, keys: AbstractSet[Key]) -> _Vectors:
         """The model's vectors of some keys.
 
         Raises:
@@ -215,8 +199,8 @@ class TrackVectors:
         """
         if not keys:
             return {}
-        names, vector = _key_columns(table), table.columns[-1].name
-        found: dict[_Key, Tensor] = {}
+        names, vector = key_columns(table), table.columns[-1].name
+        found: dict[Key, Tensor] = {}
         for batch in read_rows_of_keys(
             self._night.settings.lake,
             table,
@@ -226,7 +210,7 @@ class TrackVectors:
             where=asdict(self._scoring),
         ):
             rows = pa.Table.from_batches([batch])
-            for key, one in zip(_keys_of(rows, names), rows[vector].to_numpy(), strict=True):
+            for key, one in zip(keys_of(rows, names), rows[vector].to_numpy(), strict=True):
                 if key in keys:
                     found[key] = torch.from_numpy(one.copy())
         if lost := sorted(keys - found.keys()):
@@ -237,19 +221,3 @@ class TrackVectors:
                 "missing"
             )
         return found
-
-
-def _key_columns(table: Table) -> list[str]:
-    """The columns of the content, without those of the model."""
-    return [name for name in table.key if name not in {"family", "model_version"}]
-
-
-def _keys_of(rows: pa.Table, names: Sequence[str]) -> Iterator[_Key]:
-    return zip(*(rows[name].to_pylist() for name in names), strict=True)
-
-
-def _blocks(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:
-    """The values in lists of at most `size`."""
-    remaining = iter(values)
-    while some := list(islice(remaining, size)):
-        yield some
