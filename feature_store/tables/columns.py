@@ -374,7 +374,10 @@ FUSED_VECTOR = Column(
     "fused_vector", Kind.FLOATS, "Recording and text together in the same space, 100 numbers."
 )
 TRACK_VECTOR = Column(
-    "track_vector", Kind.FLOATS, "The vector that counts for the track, of length 1; 100 numbers."
+    "track_vector",
+    Kind.FLOATS,
+    "The vector that counts for the track, of length 1; 100 numbers. One of another kind than most "
+    "tracks have is moved by the mean difference between both kinds, so that all can be compared.",
 )
 VECTOR_KIND = Column("vector_kind", Kind.STRING, "Which one that is: audio, text or fused.")
 EMOTION_SOURCE = Column("emotion_source", Kind.STRING, "Source of the estimate: audio or lyrics.")

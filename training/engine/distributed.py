@@ -65,6 +65,12 @@ def is_main() -> bool:
     return process_rank() == 0
 
 
+def draw_apart() -> None:
+    """From now on torch draws other numbers in each process; in rank 0 those that it would have."""
+    if process_rank():
+        torch.manual_seed(int(torch.randint(2**62, ())) + process_rank())
+
+
 def mean_denominator(count: Tensor) -> Tensor:
     """What a sum over this process's shard is divided by to give its part of the batch's mean.
 

@@ -21,6 +21,7 @@ from training.engine.data_parallel import gradients
 from training.engine.distributed import (
     all_gather,
     broadcast_from_rank0,
+    draw_apart,
     is_main,
     mean_over_processes,
     n_processes,
@@ -164,6 +165,8 @@ def fit_stage(
         stage.module.train()
         if stage.on_start is not None:
             stage.on_start()
+        if stage.draws_by_row:
+            draw_apart()
         run = FitRun(stage, bound)
         if resume_file is not None:
             run.resume(resume_file)

@@ -74,6 +74,9 @@ class Stage:
         on_start: called before the first epoch and again when a killed fit resumes, for example to
             compute what the stage before passes on.
         loading: what was read for the newest epoch; None for batches that nobody reads ahead.
+        draws_by_row: whether the module draws for each row of its batch (dropout, masks): each
+            process then draws numbers of its own. A propagation over the whole graph, which every
+            process computes, has to drop the same in all of them.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Stage:
     metric: str = ""
     on_start: Callable[[], None] | None = None
     loading: Callable[[], Loading] | None = None
+    draws_by_row: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a stage with two losses, or none, or nothing to train."""

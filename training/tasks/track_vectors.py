@@ -24,8 +24,12 @@ from feature_store.tables.features import (
     FEAT_TRACK_HTCL,
 )
 from feature_store.track_text import text_sha256
+from training.data.track_batches import spread
 from training.engine.distributed import is_main, n_processes, process_rank
 from training.engine.loop import eval_mode
+from training.models.encoders.counting_vectors import kind_shifts
+from training.models.encoders.htcl import PROJECTED
+from training.models.protocols import EncodedTracks
 from training.tasks.model_rows import Key, in_lists, key_columns, keys_of, stored_keys
 from training.tasks.protocol import Output
 
@@ -47,6 +51,9 @@ For each such block the key columns of a vectors' table are read once.
 """
 
 _TABLE_OF_KIND = {"audio": FEAT_HTCL_AUDIO, "text": FEAT_HTCL_TEXT, "fused": FEAT_HTCL_FUSED}
+
+_SHIFTS_OF = 4_096
+"""Tracks by which kinds of vectors are brought together; a mean over more hardly differs."""
 
 _Vectors = Mapping[Key, "Tensor"]
 
@@ -124,25 +131,50 @@ class TrackVectors:
             for track in range(self._data.n_tracks)
             if (found := self._counting(track)) is not None
         )
+        shifts = self._shifts()
         for some in in_lists(counting, KEYS_AT_ONCE):
             stored = {
                 kind: self._stored(table, {key for _, one, key in some if one == kind})
                 for kind, table in _TABLE_OF_KIND.items()
             }
-            rows = (self._row(track, kind, stored[kind][key]) for track, kind, key in some)
+            rows = (
+                self._row(track, kind, F.normalize(stored[kind][key], dim=0) + shifts[kind])
+                for track, kind, key in some
+            )
             for block in in_lists(rows, self._night.settings.encoders.contents_per_commit):
                 yield pa.RecordBatch.from_pylist(block, FEAT_TRACK_HTCL.arrow_schema)
 
     def _counting(self, track: int) -> tuple[str, Key] | None:
         """Kind and key of the vector that counts for a track; None for one without content."""
+        keys = self._keys(track)
+        present = ((kind, key) for kind in self._model.counting_order if (key := keys[kind]))
+        return next(present, None)
+
+    def _keys(self, track: int) -> dict[str, Key | None]:
+        """Key of each kind of vector that a track has."""
         audio, text = self._audio_hashes[track], self._text_hashes[track]
-        keys: dict[str, Key | None] = {
+        return {
             "audio": (audio,) if audio else None,
             "text": (text,) if text else None,
             "fused": (audio, text) if audio and text else None,
         }
-        present = ((kind, key) for kind in self._model.counting_order if (key := keys[kind]))
-        return next(present, None)
+
+    def _shifts(self) -> dict[str, Tensor]:
+        """See kind_shifts; of evenly spread tracks that have a recording and a text."""
+        order = self._model.counting_order
+        every = [self._keys(track) for track in range(self._data.n_tracks)]
+        nothing = torch.zeros(PROJECTED[-1])
+        if all(one[order[0]] or not any(one.values()) for one in every):
+            return dict.fromkeys(order, nothing)
+        both = torch.tensor([track for track, one in enumerate(every) if one["fused"]])
+        keys = [every[track] for track in spread(both.long(), _SHIFTS_OF).tolist()]
+        vectors, has = {}, torch.ones(len(keys), dtype=torch.bool)
+        for kind in order:
+            mine = [key for one in keys if (key := one[kind])]
+            stored = self._stored(_TABLE_OF_KIND[kind], set(mine))
+            rows = torch.stack([nothing, *(stored[key] for key in mine)])[1:]
+            vectors[kind] = F.normalize(rows, dim=1)
+        return kind_shifts(EncodedTracks(vectors, dict.fromkeys(order, has)), order)
 
     def _row(self, track: int, kind: str, vector: Tensor) -> dict[str, object]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -31,7 +32,7 @@ from training.engine.distributed import (
     n_processes,
     process_rank,
 )
-from training.engine.loop import deterministic
+from training.engine.loop import deterministic, fit_stage
 from training.engine.loop_config import LoopConfig
 from training.models.protocols import Recommender
 from training.models.registry import RANKING
@@ -214,6 +215,43 @@ def test_the_validation_of_rank_0_stops_all_processes_at_the_same_epoch(tmp_path
     assert first["losses"] == second["losses"]
     for name, value in first["parameters"].items():
         assert torch.equal(value, second["parameters"][name]), name
+
+
+class DrawsByRow(nn.Module):
+    """Keeps the numbers that it drew: what dropout and masks are made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.drawn: list[list[float]] = []
+
+    def training_loss(self, _batch: TrainingBatch) -> dict[str, torch.Tensor]:
+        self.drawn.append(torch.rand(3).tolist())
+        return {"loss": self.weight.square()}
+
+
+def drawn_in_two_stages(rank: int, how: dict[str, bool]) -> list[list[float]]:
+    model = DrawsByRow()
+    with deterministic(seed=5, n_threads=1):
+        for _ in range(2):
+            stage = stage_of(model, [first_batch(7)], LoopConfig(), torch.Generator())
+            fit_stage(replace(stage, **how), n_epochs=2)
+    return model.drawn
+
+
+def test_a_stage_that_draws_by_row_draws_other_numbers_in_each_process(tmp_path):
+    """Rank 0 draws what one process draws; a propagation over the whole graph is the same in both."""
+    alone = drawn_in_two_stages(0, {"draws_by_row": True})
+    for folder in ("apart", "as one"):
+        (tmp_path / folder).mkdir()
+
+    first, second = in_two_processes(
+        drawn_in_two_stages, tmp_path / "apart", {"draws_by_row": True}
+    )
+    same = in_two_processes(drawn_in_two_stages, tmp_path / "as one", {"draws_by_row": False})
+
+    assert first == same[0] == same[1] == alone
+    assert len({number for epoch in (*first, *second) for number in epoch}) == 2 * 2 * 2 * 3
 
 
 def trained(rank: int, night: Night) -> str:

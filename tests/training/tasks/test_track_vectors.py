@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from feature_store.lake.arrow_io import append, read_rows_of_keys, read_table, write_slice
@@ -96,6 +97,34 @@ def test_each_content_has_a_vector_and_each_track_the_one_that_counts(trained):
         }[row["vector_kind"]]
         expected = np.array(stored) / np.linalg.norm(stored)
         np.testing.assert_allclose(row["track_vector"], expected, rtol=1e-5)
+
+
+def test_a_track_without_a_recording_lies_where_the_others_do(trained, tmp_path):
+    """Its text's vector, moved by the mean difference between fused vectors and those of texts."""
+    lacking = sample.TRACKS[3]
+    predict(trained, TASK)
+    [gone] = [
+        row["audio_hash"] for row in rows(trained, FEAT_TRACK_HTCL) if row["track_id"] == lacking
+    ]
+    spectrograms = read_table(trained.settings.lake, FEAT_MEL)
+    shutil.rmtree(f"{trained.settings.lake}/tables/feat_mel")
+    append(trained.settings.lake, FEAT_MEL, spectrograms.filter(pc.field("content_hash") != gone))
+    elsewhere = trained.settings.model_copy(update={"state": tmp_path / "without copies"})
+
+    predict(replace(trained, settings=elsewhere), TASK)
+
+    by_track = {row["track_id"]: row for row in rows(trained, FEAT_TRACK_HTCL)}
+    text = {row["text_sha256"]: unit(row["text_vector"]) for row in rows(trained, FEAT_HTCL_TEXT)}
+    others = [row for track, row in by_track.items() if track != lacking]
+    assert {row["vector_kind"] for row in others} == {"fused"}
+    assert by_track[lacking]["vector_kind"] == "text"
+    shift = np.mean([row["track_vector"] - text[row["text_sha256"]] for row in others], axis=0)
+    expected = unit(text[by_track[lacking]["text_sha256"]] + shift)
+    np.testing.assert_allclose(by_track[lacking]["track_vector"], expected, atol=1e-5)
+
+
+def unit(vector):
+    return np.array(vector) / np.linalg.norm(vector)
 
 
 def test_a_second_night_encodes_new_content_alone(trained):

@@ -7,7 +7,7 @@ paper nor its public code tells are marked [ours].
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -28,6 +28,7 @@ from training.engine.ranges import (
     OutOfRangeError,
     check_ranges,
 )
+from training.models.encoders.counting_vectors import counting_vectors, kind_shifts
 from training.models.encoders.htcl import HTCL, PROJECTED, SIZES, Projected, StageHeads
 from training.models.encoders.spectrogram_masks import SpectrogramMasks
 from training.models.encoders.text_tower import FrozenTextTower, Pooling, TextTower
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 KNOWS_TASTE = "knows_taste"
 """The tensor of a state that says whether stage 2 was trained."""
 ORDERS = (("fused", "audio", "text"), ("audio", "fused", "text"), ("text", "fused", "audio"))
-"""Which vector of a track counts: the first that it has, in the order that validation chooses."""
+"""Which vector of a track counts: the first that it has, in the order that validation chooses.
+
+See counting_vectors.py.
+"""
 
 _ENCODED_AT_ONCE = 64
 _MIN_CONTENTS = 2
@@ -202,7 +206,8 @@ class HTCLEncoder(nn.Module):
     ) -> Tensor:
         """Cosines of the vectors that count, see ORDERS."""
         order = ("audio",) if by_audio else self.counting_order
-        (x, has_x), (y, has_y) = (_first_vectors(one, order) for one in (queries, tracks))
+        shifts = kind_shifts(tracks, order)
+        (x, has_x), (y, has_y) = (counting_vectors(one, order, shifts) for one in (queries, tracks))
         return (x @ y.T).where(has_x[:, None] & has_y[None], -torch.inf)
 
     def frozen(self) -> dict[str, Tensor]:
@@ -241,15 +246,6 @@ def text_weights_sha256(frozen: Mapping[str, Tensor]) -> str:
     for name in sorted(frozen):
         digest.update(name.encode() + frozen[name].cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _first_vectors(tracks: EncodedTracks, order: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """The first vector of each track that it has, and whether it has any."""
-    vectors, has = tracks.vectors[order[0]], tracks.has[order[0]]
-    for name in order[1:]:
-        vectors = torch.where(has[:, None], vectors, tracks.vectors[name])
-        has = has | tracks.has[name]
-    return vectors, has
 
 
 def _spread_rows(rows: Tensor, has: Tensor) -> Tensor:

@@ -121,6 +121,7 @@ class HTCLStages:
             metric=TEXT_METRIC if name == MEANING else "",
             on_start=partial(self._begin, name),
             loading=batches.loading,
+            draws_by_row=True,
             **how,
         )
 

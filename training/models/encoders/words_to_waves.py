@@ -126,6 +126,7 @@ class WordsToWaves(nn.Module):
             generator=generator,
             training_loss=partial(self._losses, texts, labels, weights),
             on_start=partial(self.encoder.keep_lower, texts),
+            draws_by_row=True,
         )
         return (stage,)
 
