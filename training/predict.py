@@ -11,6 +11,7 @@ grow with them; of several processes each predicts its own shard, and rank 0 wri
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import chain
@@ -23,6 +24,8 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from feature_store.contract import Table, Time
 from feature_store.lake.arrow_io import Written, append, write_slice
+from feature_store.lake.arrow_rows import batches_of
+from feature_store.lake.batch_stream import kept_on_disk
 from feature_store.lake.lease import writer_lease
 from feature_store.privacy.suppression import erasure_guard
 from feature_store.runs.lineage import run_events, versions_of
@@ -167,14 +170,21 @@ def _write(night: Night, output: Output, check_no_erasure: Callable[[], None]) -
         return None
     if output.table.time is Time.NONE:
         return _append(night, output.table, batches, check_no_erasure)
-    return write_slice(
-        night.settings.lake,
-        output.table,
-        batches,
-        as_of=night.as_of,
-        commit_note=night.run_id,
-        before_commit=check_no_erasure,
+    table = output.table
+    kept = (
+        kept_on_disk(table.arrow_schema, batches_of(table, batches), night.settings.state)
+        if output.reads_tables
+        else nullcontext(batches)
     )
+    with kept as rows:
+        return write_slice(
+            night.settings.lake,
+            table,
+            rows,
+            as_of=night.as_of,
+            commit_note=night.run_id,
+            before_commit=check_no_erasure,
+        )
 
 
 def _append(

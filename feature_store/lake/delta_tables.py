@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from feature_store.contract import ContractError
+from feature_store.lake.batch_stream import refuse_in_stream
 from feature_store.lake.commits import USER_METADATA, marked
 from feature_store.lake.lease import writer_lease
 from feature_store.lake.storage import open_storage
@@ -46,6 +47,7 @@ def exists(lake: str, table: Table) -> bool:
     """Whether the table has been created."""
     from deltalake import DeltaTable
 
+    refuse_in_stream(table.name)
     return DeltaTable.is_deltatable(table_uri(lake, table))
 
 
@@ -54,9 +56,12 @@ def open_table(lake: str, table: Table, version: int | None = None) -> DeltaTabl
 
     Raises:
         TableMissing: the table or that version of it does not exist.
+        OpenedInStreamError: this thread is making batches of a write.
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    refuse_in_stream(table.name)
 
     address = table_uri(lake, table)
     try:

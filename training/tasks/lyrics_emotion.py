@@ -70,7 +70,7 @@ class LyricsEmotion:
         """A stream for each table, in the order in which they are to be written."""
         return (
             Output(FEAT_TEXT_EMOTION, self._new_rows()),
-            Output(FEAT_LYRICS_EMOTION, self._counting_rows()),
+            Output(FEAT_LYRICS_EMOTION, self._counting_rows(), reads_tables=True),
         )
 
     def _new_rows(self) -> Iterator[pa.RecordBatch]:

@@ -85,10 +85,13 @@ class Output:
 
     Attributes:
         batches: record batches in the table's columns; the whole result is never in memory.
+        reads_tables: whether batches are made from Delta tables while they are asked for. Those of
+            a slice then wait in a file until all are made (feature_store/lake/batch_stream.py).
     """
 
     table: Table
     batches: Iterator[pa.RecordBatch]
+    reads_tables: bool = False
 
 
 class Evaluator(Protocol):

@@ -88,7 +88,7 @@ class TrackVectors:
             Output(FEAT_HTCL_AUDIO, self._audio()),
             Output(FEAT_HTCL_TEXT, self._text()),
             Output(FEAT_HTCL_FUSED, self._fused()),
-            Output(FEAT_TRACK_HTCL, self._tracks()),
+            Output(FEAT_TRACK_HTCL, self._tracks(), reads_tables=True),
         )
 
     def _audio(self) -> Iterator[pa.RecordBatch]:

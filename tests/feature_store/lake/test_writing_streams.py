@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from feature_store.contract import Column, ContractError, Kind, OneOf, RuleBroken, Table, Time
 from feature_store.lake import arrow_io
 from feature_store.lake.arrow_io import ROWS_A_BATCH, read_table, write_slice
+from feature_store.lake.batch_stream import OpenedInStreamError, kept_on_disk, write_stream
 from feature_store.lake.content_hash import arrow_content_sha256
 from feature_store.lake.delta_tables import open_table
 from feature_store.lake.lease import LeaseLost
@@ -143,6 +144,73 @@ def test_a_table_without_rows_must_have_the_columns_of_the_contract(tmp_path):
 def test_a_part_by_a_column_that_may_be_null_is_refused(tmp_path):
     with pytest.raises(ContractError, match=r"\['mood'\] may be null"):
         write_slice(str(tmp_path), PLAYS, [plays(1)], as_of=MARCH_1, part={"mood": "calm"})
+
+
+def test_batches_that_open_a_table_are_refused_before_anything_waits(tmp_path):
+    """delta-rs could need the thread in which it waits for the batch; once in some runs nobody would go on."""
+    lake = str(tmp_path)
+    write_slice(lake, PLAYS, [plays(7)], as_of=MARCH_1)
+
+    def reading():
+        yield plays(1)
+        read_table(lake, PLAYS)
+        yield plays(2)
+
+    with pytest.raises(OpenedInStreamError, match=r"^feat_plays: opened by what makes the batches"):
+        write_slice(lake, PLAYS, reading(), as_of=MARCH_1)
+
+    assert stored(lake) == [(MARCH_1, "rank", 7)]
+
+
+def test_batches_that_read_tables_are_written_from_a_file(tmp_path):
+    """All of them are made before the write begins, and the file is gone afterwards."""
+    lake, state = str(tmp_path / "lake"), tmp_path / "state"
+    write_slice(lake, PLAYS, [plays(7, day=MARCH_2)], as_of=MARCH_2)
+    made = []
+
+    def reading():
+        for number in range(3):
+            made.append(number)
+            [_, _, seen] = stored(lake)[0]
+            yield plays(seen + number)
+
+    with kept_on_disk(PLAYS.arrow_schema, reading(), state) as kept:
+        assert made == [0, 1, 2]
+        assert not list(state.iterdir())
+        write_slice(lake, PLAYS, kept, as_of=MARCH_1)
+
+    assert stored(lake) == [
+        (MARCH_1, "rank", 7),
+        (MARCH_1, "rank", 8),
+        (MARCH_1, "rank", 9),
+        (MARCH_2, "rank", 7),
+    ]
+
+
+def test_a_reader_that_a_failed_write_has_abandoned_is_let_go(tmp_path):
+    """delta-rs reads in threads of which it has as many as the machine has cores; two such writes took both."""
+    readers = []
+
+    def write(reader):
+        readers.append(threading.Thread(target=_read_on, args=[reader], daemon=True))
+        readers[-1].start()
+        raise OSError("no space left on device")
+
+    def endless():
+        while True:
+            yield plays(1)
+
+    with pytest.raises(OSError, match="no space"):
+        write_stream(write, PLAYS.arrow_schema, endless())
+
+    readers[0].join(timeout=20)
+    assert not readers[0].is_alive()
+
+
+def _read_on(reader):
+    with suppress(RuntimeError):  # the producer failed
+        for _ in reader:
+            pass
 
 
 def test_an_error_of_the_producer_arrives_as_it_was_raised(tmp_path):
