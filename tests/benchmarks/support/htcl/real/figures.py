@@ -85,9 +85,9 @@ def retrieval_figures(found: Sequence[Retrieval], seed: int) -> dict[str, float]
     return figures
 
 
-def fit_figures(chosen: RealFit, fits: Sequence[RealFit]) -> dict[str, float]:
-    """The chosen learning rate, and every fit's figure on validation."""
-    figures = {"real.learning_rate": chosen.choice.learning_rate}
+def fit_figures(chosen: Sequence[RealFit], fits: Sequence[RealFit]) -> dict[str, float]:
+    """The learning rate chosen for each size, and every fit's figure on validation."""
+    figures = {f"real.{fit.choice.size}_learning_rate": fit.choice.learning_rate for fit in chosen}
     for fit in fits:
         choice = fit.choice
         name = f"real.validation_{choice.size}_{choice.text}_{choice.learning_rate:g}"
@@ -107,12 +107,12 @@ def retrieval_rows(
     return [random_order, *(_row(one, found, seed) for one in found)]
 
 
-def fit_rows(chosen: RealFit, fits: Sequence[RealFit]) -> list[list[str]]:
+def fit_rows(chosen: Sequence[RealFit], fits: Sequence[RealFit]) -> list[list[str]]:
     """Every fit with the MRR between windows and texts of the validation."""
     rows = []
     for fit in fits:
         choice = fit.choice
-        notes = ["chosen rate"] if choice == chosen.choice else []
+        notes = ["chosen rate"] if fit in chosen else []
         notes += ["stopped before validation did"] if fit.is_bounded else []
         figures = [f"{choice.learning_rate:g}", f"{fit.validation:.3f}"]
         epochs = [str(fit.best_epoch), str(fit.n_epochs)]
