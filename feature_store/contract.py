@@ -32,6 +32,7 @@ class Kind(Enum):
     TIMESTAMP = ("TIMESTAMP", pa.timestamp("us", tz="UTC"))
     BINARY = ("BINARY", pa.binary())
     FLOATS = ("ARRAY<FLOAT>", pa.list_(pa.float32()))
+    DOUBLES = ("ARRAY<DOUBLE>", pa.list_(pa.float64()))
     STRINGS = ("ARRAY<STRING>", pa.list_(pa.string()))
     COUNTS = (
         "ARRAY<STRUCT<name: STRING, row_count: BIGINT>>",

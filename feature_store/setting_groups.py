@@ -110,6 +110,33 @@ class ListSettings(BaseModel):
     )
 
 
+class MoodSettings(BaseModel):
+    """Lists for moods: the plane of valence and arousal is cut into 5 x 5 cells."""
+
+    model_config = _FROZEN
+
+    context_days: int = Field(
+        90,
+        ge=0,
+        description="Listens of the last so many days tell in which mood a listener played a "
+        "track; 0 writes none to feat_listen_mood.",
+    )
+    listeners: Literal["active", "all"] = Field(
+        "active",
+        description="Who gets lists for moods: listeners with a listen in the last "
+        "mood.active_days, or all.",
+    )
+    active_days: int = Field(
+        30, ge=1, description="Days after the last listen in which a listener is active."
+    )
+    candidates_per_cell: int = Field(
+        40, ge=1, description="Scored tracks kept per listener and cell, before filters."
+    )
+    list_length: int = Field(
+        10, ge=1, le=1000, description="Tracks in a listener's list for a cell."
+    )
+
+
 class GraphSettings(BaseModel):
     """Which edges the graph has; the graph_ tables and training apply the same rules.
 

@@ -31,6 +31,7 @@ from feature_store.setting_groups import (
     LandingSettings,
     ListSettings,
     MaintenanceSettings,
+    MoodSettings,
     PrivacySettings,
     SparkSettings,
     TrainingSettings,
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     spark: SparkSettings = SparkSettings()
     landing: LandingSettings = LandingSettings()
     lists: ListSettings = ListSettings()
+    mood: MoodSettings = MoodSettings()
     graph: GraphSettings = GraphSettings()
     gates: GateSettings = GateSettings()
     training: TrainingSettings = TrainingSettings()

@@ -380,7 +380,16 @@ TRACK_VECTOR = Column(
     "tracks have is moved by the mean difference between both kinds, so that all can be compared.",
 )
 VECTOR_KIND = Column("vector_kind", Kind.STRING, "Which one that is: audio, text or fused.")
-EMOTION_SOURCE = Column("emotion_source", Kind.STRING, "Source of the estimate: audio or lyrics.")
+EMOTION_SOURCE = Column(
+    "emotion_source",
+    Kind.STRING,
+    "Source of the estimate: audio or lyrics; in feat_mood_plane also both.",
+)
+EMOTION_SOURCES = Column(
+    "emotion_sources",
+    Kind.STRING,
+    "Sources of the track's estimates: audio, lyrics, or audio+lyrics.",
+)
 VALENCE = Column("valence", Kind.DOUBLE, "From sad (-1) to happy (1).", "-1..1")
 AROUSAL = Column("arousal", Kind.DOUBLE, "From calm (-1) to excited (1).", "-1..1")
 VALENCE_SD = Column(
@@ -388,6 +397,54 @@ VALENCE_SD = Column(
 )
 AROUSAL_SD = Column(
     "arousal_sd", Kind.DOUBLE, "Standard deviation of the arousal estimate.", "-1..1 scale"
+)
+DIMENSION = Column("dimension", Kind.STRING, "valence or arousal.")
+KNOTS = Column(
+    "knots",
+    Kind.DOUBLES,
+    "101 quantiles of the values, those at 0 %, 1 %, ... 100 %, rounded to 6 decimals.",
+)
+IS_FITTED = Column(
+    "is_fitted",
+    Kind.BOOL,
+    "The knots are quantiles of tracks; false where there are too few: the map is a straight line.",
+)
+TRACK_COUNT = Column("track_count", Kind.LONG, "Available tracks that have a value.")
+VALENCE_POSITION = Column(
+    "valence_position",
+    Kind.DOUBLE,
+    "Share of the night's tracks that are sadder, rounded to 6 decimals: saddest 0, happiest 1.",
+    "0..1",
+)
+AROUSAL_POSITION = Column(
+    "arousal_position",
+    Kind.DOUBLE,
+    "Share of the night's tracks that are calmer, rounded to 6 decimals: calmest 0, most excited "
+    "1.",
+    "0..1",
+)
+VALENCE_CELL = Column(
+    "valence_cell", Kind.INT, "Fifth of the plane by valence_position: saddest 0, happiest 4."
+)
+AROUSAL_CELL = Column(
+    "arousal_cell", Kind.INT, "Fifth of the plane by arousal_position: calmest 0, most excited 4."
+)
+CONTEXT_VALENCE = Column(
+    "context_valence",
+    Kind.DOUBLE,
+    "Mean valence_position of the other tracks of the sessions, rounded to 6 decimals.",
+    "0..1",
+)
+CONTEXT_AROUSAL = Column(
+    "context_arousal",
+    Kind.DOUBLE,
+    "Mean arousal_position of the other tracks of the sessions, rounded to 6 decimals.",
+    "0..1",
+)
+CONTEXT_TRACK_COUNT = Column(
+    "context_track_count",
+    Kind.LONG,
+    "Tracks that these means are over; one that is in two of the sessions counts twice.",
 )
 TEXT_ID = Column("text_id", Kind.STRING, "The source's id of a labelled text.")
 EMOTION_TEXT = Column("emotion_text", Kind.STRING, "The labelled text, as its source has it.")

@@ -4,11 +4,18 @@ The key means that no content is encoded twice.
 """
 
 from feature_store.contract import OneOf, Table, Time, Within
+from feature_store.mood_plane import (
+    BOTH_SOURCES,
+    CELLS_PER_SIDE,
+    DIMENSIONS,
+    EMOTION_SOURCES,
+    MIN_FITTED_TRACKS,
+)
 from feature_store.tables import columns as c
 from feature_store.tables.attributes import ATTRIBUTE_COLUMNS, ATTRIBUTE_RULES
+from feature_store.tables.core import FINISHED_RATIO
 from feature_store.track_text import MAX_TAGS, TEXT_FIELDS
 
-EMOTION_SOURCES = ("audio", "lyrics")
 SEMANTICS_SOURCES = ("probe", "llm")
 
 _ENCODED = (c.CONTENT_HASH, c.ENCODER_ID, c.WEIGHTS_SHA256, c.PREPROCESSING_ID)
@@ -226,6 +233,92 @@ FEAT_TRACK_EMOTION = Table(
     constraints=(OneOf("emotion_source", EMOTION_SOURCES), *_EMOTION_RULES),
 )
 
+FEAT_MOOD_PLANE = Table(
+    name="feat_mood_plane",
+    meaning="How the night maps values of valence and arousal to positions on the plane, in "
+    "[0, 1]. A value's position is its share in the knots, interpolated between two of them; equal "
+    "values get the middle of their range. The rows audio and lyrics map the values of "
+    "feat_track_emotion, of available tracks. The row both maps what a track's sources give "
+    f"together, so that each fifth holds about as many tracks. Fewer than {MIN_FITTED_TRACKS} "
+    "tracks give no quantiles: their row maps the scale of the values to [0, 1] by a straight "
+    "line. Empty while no available track has an emotion "
+    "(feature_store/mood_plane.py).",
+    columns=(
+        c.AS_OF_DATE,
+        c.EMOTION_SOURCE,
+        c.DIMENSION,
+        c.KNOTS,
+        c.IS_FITTED,
+        c.TRACK_COUNT,
+    ),
+    key=("as_of_date", "emotion_source", "dimension"),
+    time=Time.AS_OF,
+    constraints=(
+        OneOf("emotion_source", (*EMOTION_SOURCES, BOTH_SOURCES)),
+        OneOf("dimension", DIMENSIONS),
+    ),
+)
+
+CELL_RULES = (
+    Within("valence_cell", 0, CELLS_PER_SIDE - 1),
+    Within("arousal_cell", 0, CELLS_PER_SIDE - 1),
+)
+
+FEAT_TRACK_MOOD = Table(
+    name="feat_track_mood",
+    meaning="Where each track lies on the plane of valence and arousal, by the night's map "
+    "(feat_mood_plane). Of a track with both sources: the mean of their positions, each weighted "
+    "by 1 / sd² (sd: of the source's estimate, as half the distance between the positions of value "
+    "- sd and value + sd), then mapped by the row both. Also of tracks that are not available; a "
+    "track without emotion has no row.",
+    columns=(
+        c.AS_OF_DATE,
+        c.TRACK_ID,
+        c.VALENCE_POSITION,
+        c.AROUSAL_POSITION,
+        c.VALENCE_CELL,
+        c.AROUSAL_CELL,
+        c.EMOTION_SOURCES,
+    ),
+    key=("as_of_date", "track_id"),
+    time=Time.AS_OF,
+    constraints=(
+        Within("valence_position", 0, 1),
+        Within("arousal_position", 0, 1),
+        *CELL_RULES,
+        OneOf("emotion_sources", (*EMOTION_SOURCES, "+".join(EMOTION_SOURCES))),
+    ),
+)
+
+FEAT_LISTEN_MOOD = Table(
+    name="feat_listen_mood",
+    meaning="The emotion in whose context a listener played a track on a day: the mean position "
+    "of the other tracks that the listener played on this day, by own choice (organic as in "
+    f"core_daily_listens) and not skipped (completion_ratio >= {FINISHED_RATIO}, or unknown), in "
+    "the sessions in which the listener played the track. Listens of another day of a session "
+    "count for that day alone, so a row says nothing about later days. Only the last "
+    "mood.context_days days; no row without such another track that has a mood.",
+    columns=(
+        c.AS_OF_DATE,
+        c.USER_ID,
+        c.TRACK_ID,
+        c.LISTENED_DATE,
+        c.CONTEXT_VALENCE,
+        c.CONTEXT_AROUSAL,
+        c.CONTEXT_TRACK_COUNT,
+        c.LISTEN_COUNT,
+        c.ORGANIC_COUNT,
+    ),
+    key=("as_of_date", "user_id", "track_id", "listened_date"),
+    time=Time.AS_OF,
+    constraints=(
+        Within("context_valence", 0, 1),
+        Within("context_arousal", 0, 1),
+        Within("context_track_count", 1, 2**53),
+        Within("listen_count", 1, 2**53),
+    ),
+)
+
 FEAT_SEMANTICS = Table(
     name="feat_semantics",
     meaning="What a language model answered when it was asked for the 58 attributes of a track, by "
@@ -316,6 +409,9 @@ TABLES = (
     FEAT_TEXT_EMOTION,
     FEAT_LYRICS_EMOTION,
     FEAT_TRACK_EMOTION,
+    FEAT_MOOD_PLANE,
+    FEAT_TRACK_MOOD,
+    FEAT_LISTEN_MOOD,
     FEAT_SEMANTICS,
     FEAT_TRACK_SEMANTICS,
     FEAT_HTCL_AUDIO,

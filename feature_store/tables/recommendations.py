@@ -2,6 +2,7 @@
 
 from feature_store.contract import OneOf, Table, Time, Within
 from feature_store.tables import columns as c
+from feature_store.tables.features import CELL_RULES
 
 TIERS = ("personal", "warm", "social", "popular")
 REASON_KINDS = (
@@ -95,4 +96,34 @@ REC_CHANGES = Table(
     constraints=(OneOf("change", CHANGES),),
 )
 
-TABLES = (REC_TOPK, REC_SIMILAR_TRACKS, REC_CHANGES)
+REC_MOOD = Table(
+    name="rec_mood",
+    meaning="Recommended tracks of each listener for each cell of the plane of valence and "
+    "arousal, best first, with the reason: what to play to somebody who feels like that. The "
+    "filters of rec_topk apply to each list. Empty while the training task of moods is off or has "
+    "no model.",
+    columns=(
+        c.AS_OF_DATE,
+        c.USER_ID,
+        c.VALENCE_CELL,
+        c.AROUSAL_CELL,
+        c.RANK,
+        c.TRACK_ID,
+        c.TITLE,
+        c.ARTIST_ID,
+        c.ARTIST_NAME,
+        c.ARTIST_MATCH_KEY,
+        c.TITLE_MATCH_KEY,
+        c.ISRC,
+        c.RECORDING_MBID,
+        c.SCORE,
+        c.REASON_TEXT,
+        c.MODEL_VERSION,
+        c.RUN_ID,
+    ),
+    key=("as_of_date", "user_id", "valence_cell", "arousal_cell", "rank"),
+    time=Time.AS_OF,
+    constraints=(*CELL_RULES, Within("rank", 1, 1000)),
+)
+
+TABLES = (REC_TOPK, REC_SIMILAR_TRACKS, REC_CHANGES, REC_MOOD)

@@ -2,6 +2,7 @@
 
 from feature_store.contract import Table, Time, Within
 from feature_store.tables import columns as c
+from feature_store.tables.features import CELL_RULES
 
 SCORE_CANDIDATES = Table(
     name="score_candidates",
@@ -21,6 +22,27 @@ SCORE_CANDIDATES = Table(
     key=("as_of_date", "user_id", "rank"),
     time=Time.AS_OF,
     constraints=(Within("rank", 1, 100_000),),
+)
+
+SCORE_MOOD = Table(
+    name="score_mood",
+    meaning="The best tracks of each listener for each cell of the plane, by the promoted model, "
+    "before filters. Only available tracks; listeners as mood.listeners says.",
+    columns=(
+        c.AS_OF_DATE,
+        c.USER_ID,
+        c.VALENCE_CELL,
+        c.AROUSAL_CELL,
+        c.RANK,
+        c.TRACK_ID,
+        c.SCORE,
+        c.FAMILY,
+        c.MODEL_VERSION,
+        c.RUN_ID,
+    ),
+    key=("as_of_date", "user_id", "valence_cell", "arousal_cell", "rank"),
+    time=Time.AS_OF,
+    constraints=(*CELL_RULES, Within("rank", 1, 100_000)),
 )
 
 QUALITY_COLUMNS = (
@@ -44,4 +66,4 @@ SCORE_EVALUATION = Table(
     time=Time.AS_OF,
 )
 
-TABLES = (SCORE_CANDIDATES, SCORE_EVALUATION)
+TABLES = (SCORE_CANDIDATES, SCORE_MOOD, SCORE_EVALUATION)

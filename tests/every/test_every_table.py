@@ -17,6 +17,7 @@ WRITTEN_ELSEWHERE = {
     "feat_htcl_fused": "training/predict.py",
     "feat_track_htcl": "training/predict.py",
     "score_candidates": "training/predict.py",
+    "score_mood": "training/predict.py",
     "score_evaluation": "training/train.py",
     "run_metrics": "feature_store/runs/run_log.py",
     "run_models": "training/artifacts/model_registry.py",

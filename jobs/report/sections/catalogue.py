@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import polars as pl
 
+from feature_store.mood_plane import EMOTION_SOURCES
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.features import (
-    EMOTION_SOURCES,
     FEAT_AUDIO,
     FEAT_COVER,
     FEAT_LYRICS,

@@ -27,6 +27,7 @@ VALUES = {
     Kind.TIMESTAMP: [datetime(2026, 3, 1, 0, 0, 0, us, tzinfo=UTC) for us in (0, 1)],
     Kind.BINARY: [b"", b"\0", b"\0\0", b"a"],
     Kind.FLOATS: [[], [0.0], [0.0, 0.0], [None], [nan], [1.0, 2.0], [2.0, 1.0]],
+    Kind.DOUBLES: [[], [0.0], [0.0, 0.0], [None], [nan], [1.0, 2.0], [2.0, 1.0]],
     Kind.STRINGS: [[], [""], [None], ["a", "b"], ["ab"], ["b", "a"]],
     Kind.COUNTS: [
         [],
