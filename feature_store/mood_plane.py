@@ -23,9 +23,9 @@ BOTH_SOURCES = "both"
 
 N_KNOTS = 101
 MIN_FITTED_TRACKS = 25
-VALUE_DECIMALS = 5
-"""Values are rounded before they are compared: at most 200,001 lie in -1..1, so exact quantiles
-need little memory, whatever the number of tracks."""
+VALUE_STEPS = 100_000
+"""Values are rounded to whole steps of 1 / VALUE_STEPS before they are compared. At most 200,001
+lie in -1..1, so exact quantiles need little memory, whatever the number of tracks."""
 POSITION_DECIMALS = 6
 
 _MIN_SD = 0.005  # half the distance between two knots: no estimate of a position is surer than that
@@ -142,7 +142,7 @@ def positions_among(values: ArrayLike, knots: NDArray[np.float64]) -> NDArray[np
     middle of their shares; one outside all knots 0 or 1; NaN stays NaN. Example: among the knots
     0, 1, 1, 3 (shares 0, 1/3, 2/3, 1) the value 1 has position 1/2 and the value 2 has 5/6.
     """
-    rounded = np.round(np.asarray(values, dtype=np.float64), VALUE_DECIMALS)
+    rounded = np.rint(np.asarray(values, dtype=np.float64) * VALUE_STEPS) / VALUE_STEPS
     below = np.searchsorted(knots, rounded, side="left")  # knots below the value
     up_to = np.searchsorted(knots, rounded, side="right")
     lower = knots[np.clip(below - 1, 0, len(knots) - 1)]
