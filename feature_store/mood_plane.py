@@ -21,6 +21,11 @@ DIMENSIONS = ("valence", "arousal")
 EMOTION_SOURCES = ("audio", "lyrics")
 BOTH_SOURCES = "both"
 
+VALENCE_WORDS = ("very sad", "sad", "", "happy", "very happy")
+AROUSAL_WORDS = ("very calm", "calm", "", "lively", "very lively")
+"""Words for the cells of a dimension, 0 to 4; the middle one needs none."""
+MIDDLE_WORDS = "neither sad nor happy, neither calm nor lively"
+
 N_KNOTS = 101
 MIN_FITTED_TRACKS = 25
 VALUE_STEPS = 100_000
@@ -97,7 +102,9 @@ class MoodPlane:
         weights = np.where(is_there, np.where(is_known, position_sds, 1.0) ** -2, 0.0)
         totals = weights.sum(axis=0)
         sums = (weights * np.nan_to_num(positions)).sum(axis=0)
-        return np.divide(sums, totals, out=np.full_like(sums, np.nan), where=totals > 0)
+        combined = np.full(sums.shape, np.nan)
+        np.divide(sums, totals, out=combined, where=totals > 0)
+        return combined
 
     def positions_of_combined(self, dimension: str, combined: ArrayLike) -> NDArray[np.float64]:
         """Positions on the plane of what the sources give together, shape of `combined`."""
@@ -169,6 +176,12 @@ def cells_of(positions: ArrayLike) -> NDArray[np.int32]:
     """Fifth of the plane that each position lies in, 0 to 4, shape of `positions`."""
     fifths = np.floor(np.asarray(positions, dtype=np.float64) * CELLS_PER_SIDE)
     return np.clip(fifths, 0, CELLS_PER_SIDE - 1).astype(np.int32)
+
+
+def mood_words(valence_cell: int, arousal_cell: int) -> str:
+    """A cell in plain English, for example "calm and very happy": compared with the catalogue."""
+    words = (AROUSAL_WORDS[arousal_cell], VALENCE_WORDS[valence_cell])
+    return " and ".join(word for word in words if word) or MIDDLE_WORDS
 
 
 def _checked_knots(row: Mapping[str, Any]) -> NDArray[np.float64]:

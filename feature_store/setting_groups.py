@@ -192,6 +192,13 @@ class GateSettings(BaseModel):
     min_catalogue_coverage_ratio: float = Field(
         0.01, ge=0, le=1, description="Share of tracks that appear in any list."
     )
+    min_mood_cell_ratio: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of the tracks with an emotion in each row and column of the plane's "
+        "cells; judged from 100 such tracks on, when there are lists for moods.",
+    )
     min_modality_coverage_ratio: float = Field(
         0.5,
         ge=0,

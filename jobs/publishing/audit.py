@@ -18,12 +18,20 @@ from feature_store.tables.core import (
     CORE_TRACKS,
     CORE_USERS,
 )
+from feature_store.tables.features import FEAT_TRACK_MOOD
 from feature_store.tables.graph import GRAPH_USER_LISTENED_TRACK
-from feature_store.tables.recommendations import REC_CHANGES, REC_SIMILAR_TRACKS, REC_TOPK
+from feature_store.tables.recommendations import (
+    REC_CHANGES,
+    REC_MOOD,
+    REC_SIMILAR_TRACKS,
+    REC_TOPK,
+)
+from feature_store.tables.scores import SCORE_MOOD
 from jobs.publishing.compared_run import check_compared_run
 from jobs.publishing.coverage import coverage_metrics
 from jobs.publishing.feed_rules import feed_metrics
 from jobs.publishing.graph_rules import graph_metrics
+from jobs.publishing.mood_rules import mood_cell_ratio
 from jobs.publishing.population_rules import churn, list_metrics, tier_shift
 from jobs.publishing.possible_lists import possible_lengths
 from jobs.publishing.row_rules import erased_people, row_metrics, row_violations
@@ -55,6 +63,7 @@ def audit_metrics(
     lake = night.settings.lake
     lists = _staged(spark, night, REC_TOPK, pins)
     similar = _staged(spark, night, REC_SIMILAR_TRACKS, pins)
+    of_moods = _staged(spark, night, REC_MOOD, pins)
     tracks = spark_io.read(spark, lake, CORE_TRACKS, as_of=night.as_of)
     users = spark_io.read(spark, lake, CORE_USERS, as_of=night.as_of)
     feedback = spark_io.read_history(spark, lake, CORE_FEEDBACK, until=night.as_of)
@@ -62,8 +71,9 @@ def audit_metrics(
     published = _published_lists(spark, baseline)
     check_compared_run(changes, lists, published, baseline)
     return [
-        *row_metrics(row_violations(lists, similar, tracks, users, feedback, night)),
-        erased_people(lists, night),
+        *row_metrics(row_violations(lists, similar, of_moods, tracks, users, feedback, night)),
+        erased_people("erased_people_topk", REC_TOPK, lists, night),
+        erased_people("erased_people_mood", REC_MOOD, of_moods, night),
         *_list_metrics(spark, night, lists, eligible_users(users), tracks, feedback),
         tier_shift(lists, published, night),
         *coverage_metrics(spark, tracks, night),
@@ -71,7 +81,8 @@ def audit_metrics(
         churn(changes, lists, night),
         days_without_arrivals(night),
         *feed_metrics(spark, night),
-        *row_count_ratios(pins, baseline, night),
+        mood_cell_ratio(_moods(spark, night), tracks, of_moods, night),
+        *row_count_ratios(pins, baseline, night, _without_candidates(spark, night)),
         columns_lost(pins, baseline, lake),
     ]
 
@@ -93,6 +104,16 @@ def _list_metrics(
     )
     possible = possible_lengths(eligible, tracks, listened, feedback, recent, night.settings.lists)
     return list_metrics(lists, possible, listened, tracks, night)
+
+
+def _moods(spark: SparkSession, night: Night) -> DataFrame:
+    return spark_io.read(spark, night.settings.lake, FEAT_TRACK_MOOD, as_of=night.as_of)
+
+
+def _without_candidates(spark: SparkSession, night: Night) -> frozenset[str]:
+    """rec_mood, when its training task is off or has no model: nothing else can fill its lists."""
+    candidates = spark_io.read(spark, night.settings.lake, SCORE_MOOD, as_of=night.as_of)
+    return frozenset({REC_MOOD.name}) if candidates.isEmpty() else frozenset()
 
 
 def _staged(spark: SparkSession, night: Night, table: Table, pins: Sequence[Pin]) -> DataFrame:

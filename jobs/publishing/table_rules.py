@@ -17,7 +17,7 @@ from jobs.publishing.population_rules import ratio
 from jobs.publishing.row_rules import EXAMPLES_PER_RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from feature_store.contract import Table
     from feature_store.publishing.validation import Validation
@@ -57,13 +57,27 @@ def days_without_arrivals(night: Night) -> GateMetric:
 
 
 def row_count_ratios(
-    pins: Sequence[Pin], baseline: Snapshot | None, night: Night
+    pins: Sequence[Pin],
+    baseline: Snapshot | None,
+    night: Night,
+    without_candidates: Collection[str] = (),
 ) -> list[GateMetric]:
     """Rows of each staged table / rows of the baseline's; 1 without a baseline.
 
     rec_changes is left out, because unchanged lists leave it empty.
+
+    Args:
+        pins: the staged tables.
+        baseline: what readers saw before the night's day.
+        night: gives the threshold.
+        without_candidates: tables that had to stay empty, because a training task is off or has no
+            model; their ratio is 1.
     """
-    published = {pin.table_name: pin.row_count for pin in baseline.event.tables} if baseline else {}
+    published = {
+        pin.table_name: pin.row_count
+        for pin in (baseline.event.tables if baseline else ())
+        if pin.table_name not in without_candidates
+    }
     lowest = 1 - night.settings.gates.max_row_drop_ratio
     return [
         GateMetric(

@@ -122,10 +122,13 @@ def test_gates_about_rows_are_absolute_and_gates_about_the_population_are_not(ni
         "duplicate_keys_topk", "duplicate_keys_similar", "rank_holes_topk", "rank_holes_similar",
         "unavailable_tracks_topk", "unavailable_tracks_similar", "hidden_tracks_topk",
         "opted_out_or_unknown_people", "erased_people_topk", "tracks_over_artist_limit",
+        "duplicate_keys_mood", "rank_holes_mood", "unavailable_tracks_mood", "hidden_tracks_mood",
+        "opted_out_or_unknown_people_mood", "erased_people_mood", "tracks_over_artist_limit_mood",
         "columns_lost", "dangling_edges",
         "contract_rec_topk", "contract_rec_similar_tracks", "contract_rec_changes",
+        "contract_rec_mood",
     }  # fmt: skip
-    assert len(newest.gates) - len(absolute) == 15
+    assert len(newest.gates) - len(absolute) == 17
 
 
 def test_a_night_without_lists_breaks_gates_and_does_not_raise(nights, spark):

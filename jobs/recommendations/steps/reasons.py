@@ -38,7 +38,7 @@ def with_reasons(
     """`lists` with reason_kind, reason_subject and reason_text."""
     pair = ["user_id", "track_id"]
     facts = (
-        lists.join(_played_artists(listened, tracks), on=["user_id", "artist_id"], how="left")
+        lists.join(played_artists(listened, tracks), on=["user_id", "artist_id"], how="left")
         .join(_followed_listeners(listened, follows, users), on=pair, how="left")
         .join(_played_tag(lists, listened, tags), on=pair, how="left")
     )
@@ -103,7 +103,8 @@ def _sentence(opening: str, column: str) -> Column:
     return F.concat(F.lit(f"{opening} "), F.col(column))
 
 
-def _played_artists(listened: DataFrame, tracks: DataFrame) -> DataFrame:
+def played_artists(listened: DataFrame, tracks: DataFrame) -> DataFrame:
+    """Pairs (user_id, artist_id) of the graph's edges, each with plays_artist = true."""
     artists = tracks.select("track_id", "artist_id")
     played = listened.join(artists, on="track_id", how="inner")
     return played.groupBy("user_id", "artist_id").agg(F.lit(True).alias("plays_artist"))  # noqa: FBT003  a value, not a flag
