@@ -27,7 +27,7 @@ promoted by the run's date.
 
 from __future__ import annotations
 
-from airflow.sdk import Param, TaskGroup, dag
+from airflow.sdk import BaseOperator, Param, TaskGroup, dag
 from airflow.sdk.bases.operator import chain
 
 from dags.operators.nightly_tasks import (
@@ -139,6 +139,9 @@ def evensong_nightly() -> None:
             predicting_task("feat_lyrics_emotion", "text_emotion"),
         )
         chain([encoders, content[1], labelled_texts, daily], reader, read, emotion)
+        contexts = spark_job("feat_listen_mood")
+        chain(emotion, spark_job("feat_mood_plane"), spark_job("feat_track_mood"), contexts)
+        chain(events, contexts)
         answers = spark_job("feat_semantics")
         chain(tracks, answers)
         # Publication does not wait for a language model: no published table reads its answers.
@@ -158,17 +161,30 @@ def evensong_nightly() -> None:
         )
         model = training_task("ranking")
         scores = predicting_task("score_candidates", "ranking")
+        moods, scores_of_moods = training_task("mood"), predicting_task("score_mood", "mood")
         # One after the other: two trainings at once would share the memory of one GPU.
-        learned_from = [*edges, emotion, track_tags, pairs, texts]
-        chain(learned_from, music, vectors, model, scores)
+        learned_from = [*edges, emotion, contexts, track_tags, pairs, texts]
+        chain(learned_from, music, vectors, model, scores, moods, scores_of_moods)
+    publish([*write_lists(scores, scores_of_moods), rejects])
+
+
+def write_lists(scores: BaseOperator, scores_of_moods: BaseOperator) -> list[BaseOperator]:
+    """Wire the tasks between the models' scores and publication; gives the last ones."""
     with TaskGroup("recommendations", prefix_group_id=False):
         topk, similar = spark_job("rec_topk"), spark_job("rec_similar_tracks")
         changes, quality = spark_job("rec_changes"), spark_job("run_quality")
+        lists_of_moods = spark_job("rec_mood")
         chain(scores, topk, changes)
         chain(scores, [similar, quality])
+        chain(scores_of_moods, lists_of_moods)
+    return [changes, similar, lists_of_moods, quality]
+
+
+def publish(written: list[BaseOperator]) -> None:
+    """Wire the tasks that switch readers to what the night has written, and report it."""
     with TaskGroup("publish", prefix_group_id=False):
         published = publishing_task()
-        chain([changes, similar, quality, rejects], published, report_task())
+        chain(written, published, report_task())
         announcing_task(published)
 
 

@@ -190,7 +190,7 @@ def test_only_published_runs_emit_asset_events(pages, made_current):
 
     assert len(published) == 2
     assert sorted(event["name"] for event in asset_events) == sorted(
-        ["rec_topk", "rec_similar_tracks", "rec_changes"] * len(published)
+        ["rec_topk", "rec_similar_tracks", "rec_changes", "rec_mood"] * len(published)
     )
 
 

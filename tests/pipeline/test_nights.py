@@ -23,7 +23,7 @@ from training.train import train
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
-REC_TABLES = ("rec_topk", "rec_similar_tracks", "rec_changes")
+REC_TABLES = ("rec_topk", "rec_similar_tracks", "rec_changes", "rec_mood")
 
 
 def rows(nights, name, as_of=toy_dataset.LAST_DAY):
