@@ -14,6 +14,7 @@ from jobs.report.sections.coverage import Coverage, read_coverage
 from jobs.report.sections.graph import Graph, read_graph
 from jobs.report.sections.ingest import Ingest, read_ingest
 from jobs.report.sections.lists import Lists, main_tier_by_user, read_lists, read_topk
+from jobs.report.sections.moods import Moods, read_moods
 from jobs.report.sections.quality import QualitySection, read_quality
 from jobs.report.sections.run_status import (
     ContractRow,
@@ -48,6 +49,7 @@ class ReportContent:
     gates: tuple[GateRow, ...]
     contracts: tuple[ContractRow, ...]
     lists: Lists
+    moods: Moods
     similar: SimilarTracks
     changes: Changes | None
     trends: Trends
@@ -68,6 +70,7 @@ def collect(night: Night) -> ReportContent:
     stages = read_stages(view)
     catalogue, similar = read_catalogue(view), read_similar_tracks(view)
     lists, changes = read_lists(view, topk), read_changes(view)
+    moods = read_moods(view, [user.user_id for user in lists.sample_users])
     with_cover = [track.track_id for track in _tracks_with_cover(lists, similar, changes)]
     return ReportContent(
         header=read_header(view, gates),
@@ -80,13 +83,22 @@ def collect(night: Night) -> ReportContent:
         gates=gates,
         contracts=read_contracts(view),
         lists=lists,
+        moods=moods,
         similar=similar,
         changes=changes,
         trends=read_trends(view),
         media=read_media(
             view,
-            covers=[*with_cover, *(track.track_id for track in catalogue.cover_wall)],
-            excerpts=[track.track_id for track in _tracks_with_excerpt(lists, similar)],
+            covers=[
+                *with_cover,
+                *_by_rank(moods, ranks=1),
+                *(track.track_id for track in catalogue.cover_wall),
+                *_by_rank(moods),
+            ],
+            excerpts=[
+                *(track.track_id for track in _tracks_with_excerpt(lists, similar)),
+                *_by_rank(moods),
+            ],
         ),
     )
 
@@ -103,6 +115,12 @@ def _tracks_with_cover(
         yield from (neighbour.track for neighbour in shown.neighbours)
     if changes is not None:
         yield from (change.track for change in (*changes.gained, *changes.lost))
+
+
+def _by_rank(moods: Moods, ranks: int | None = None) -> list[str]:
+    """Track ids of the lists of all cells: rank 1 of each, rank 2 and so on, up to `ranks`."""
+    entries = [entry for cell in moods.cells for entry in cell.entries[:ranks]]
+    return [entry.track.track_id for entry in sorted(entries, key=lambda entry: entry.rank)]
 
 
 def _tracks_with_excerpt(lists: Lists, similar: SimilarTracks) -> Iterator[TrackRef]:

@@ -66,13 +66,13 @@ class RunView:
         return pl.DataFrame(read_table(self.lake, table, columns=columns))
 
     def rows_where(self, table: Table, condition: ds.Expression) -> pl.DataFrame:
-        """Rows up to the run's day that meet a condition, in key order; for tables of events.
+        """Rows as of the run's day that meet a condition, in key order; of events all up to it.
 
         The filter is pushed down into the files, so the size of the table does not matter.
         """
         if not exists(self.lake, table):
             return _no_rows(table, None)
-        dataset = open_dataset(open_table(self.lake, table))
+        dataset = open_dataset(open_table(self.lake, table, self.versions.get(table.name)))
         found = dataset.to_table(filter=condition & self._until(table))
         return pl.DataFrame(found).select(table.column_names).sort(list(table.key))
 
@@ -80,7 +80,7 @@ class RunView:
         """Number of rows up to the run's day, from the files' footers where possible."""
         if not exists(self.lake, table):
             return 0
-        dataset = open_dataset(open_table(self.lake, table))
+        dataset = open_dataset(open_table(self.lake, table, self.versions.get(table.name)))
         return int(dataset.count_rows(filter=self._until(table)))
 
     def _until(self, table: Table) -> ds.Expression:

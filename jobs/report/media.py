@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from feature_store.lake.storage import Storage
     from jobs.report.lake import RunView
 
-MAX_COVERS = 160  # of about 6 kB each
-MAX_EXCERPTS = 36  # of about 60 kB each: together with the covers well under 5 MB
+MAX_COVERS = 200  # of about 6 kB each
+MAX_EXCERPTS = 56  # of about 60 kB each: together with the covers under 5 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def test_every_section_is_on_the_page(content):
 
     sections = re.findall(r'<section id="(\w+)">', page)
     assert sections == [
-        "lists", "similar", "changes", "quality", "training", "catalogue", "coverage", "graph",
+        "lists", "moods", "similar", "changes", "quality", "training", "catalogue", "coverage", "graph",
         "ingest", "gates", "stages", "trends",
     ]  # fmt: skip
     assert "Published: readers see these lists; all 2 gates passed." in page
