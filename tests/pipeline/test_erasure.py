@@ -96,6 +96,7 @@ def test_the_export_has_a_section_for_every_table_that_names_the_person(erasure)
         "raw_listens", "raw_users", "raw_follows", "raw_feedback", "raw_tags", "raw_rejects",
         "raw_impressions", "core_impressions",
         "core_users", "core_listens", "core_daily_listens", "core_track_pairs", "core_follows", "core_feedback", "core_tags",
+        "feat_listen_mood",
         "graph_nodes", "graph_user_listened_track", "graph_user_follows_user", "score_candidates", "rec_topk",
     } <= set(erasure.exported)  # fmt: skip
 
