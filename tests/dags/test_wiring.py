@@ -112,7 +112,7 @@ def test_an_erasure_tells_the_assets_readers_that_an_erasure_made_the_event(
     announcing.python_callable(event_number, **context)
 
     told = [context["outlet_events"][asset].extra for asset in announcing.outlets]
-    assert told == [{"action": "erase", "event_number": 3, "request_id": "ab" * 8}] * 3
+    assert told == [{"action": "erase", "event_number": 3, "request_id": "ab" * 8}] * 4
 
 
 @pytest.mark.parametrize(("chosen", "expected"), [("ab" * 8, ["ab" * 8]), ("", None)])
