@@ -96,7 +96,7 @@ def collect(night: Night) -> ReportContent:
                 *_by_rank(moods),
             ],
             excerpts=[
-                *(track.track_id for track in _tracks_with_excerpt(lists, similar)),
+                *(track.track_id for track in _tracks_with_excerpt(lists, similar, moods)),
                 *_by_rank(moods),
             ],
         ),
@@ -123,11 +123,13 @@ def _by_rank(moods: Moods, ranks: int | None = None) -> list[str]:
     return [entry.track.track_id for entry in sorted(entries, key=lambda entry: entry.rank)]
 
 
-def _tracks_with_excerpt(lists: Lists, similar: SimilarTracks) -> Iterator[TrackRef]:
-    """Tracks by priority: similar tracks first, then rank 1 of each list, rank 2 and so on."""
+def _tracks_with_excerpt(lists: Lists, similar: SimilarTracks, moods: Moods) -> Iterator[TrackRef]:
+    """By priority: similar tracks, the opened list of a mood, rank 1 of each list, rank 2, ..."""
     for shown in similar.samples:
         yield shown.track
         yield from (neighbour.track for neighbour in shown.neighbours[:_EXCERPT_NEIGHBOURS])
+    if moods.opened is not None:
+        yield from (entry.track for entry in moods.opened.entries)
     longest = max((len(user.entries) for user in lists.sample_users), default=0)
     for index in range(longest):
         for user in lists.sample_users:

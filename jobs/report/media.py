@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.report.lake import RunView
 
 MAX_COVERS = 200  # of about 6 kB each
-MAX_EXCERPTS = 56  # of about 60 kB each: together with the covers under 5 MB
+MAX_EXCERPTS = 72  # of about 60 kB each: together with the covers under 5 MB
 
 
 @dataclass(frozen=True, slots=True)
