@@ -183,7 +183,7 @@ class FitRun:
     def __init__(self, stage: Stage, max_epochs: int) -> None:
         self._stage = stage
         self._max_epochs = max_epochs
-        self._optimiser, self._schedule = build_optimiser(stage.groups, stage.loop, stage.batches)
+        self._optimiser = build_optimiser(stage.groups, stage.loop, stage.batches)
         self._gradients = gradients(stage)
         self._epochs: list[Epoch] = []
         self._selectors: dict[str, _Selector] = {}
@@ -256,7 +256,6 @@ class FitRun:
             {
                 "module": self._stage.state(),
                 "optimiser": self._optimiser.state_dict(),
-                "schedule": self._schedule.last_epoch,
                 "epochs": [asdict(epoch) for epoch in self._epochs],
                 "selectors": {name: one.as_dict() for name, one in self._selectors.items()},
                 "generators": generators,
@@ -270,7 +269,6 @@ class FitRun:
             return
         self._stage.load(state["module"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.last_epoch = state["schedule"]
         self._epochs = [Epoch(**epoch) for epoch in state["epochs"]]
         self._selectors = {name: _Selector(**one) for name, one in state["selectors"].items()}
         mine = state["generators"][process_rank()]
@@ -300,7 +298,6 @@ class FitRun:
             if self._stage.loop.clip_norm:
                 torch.nn.utils.clip_grad_norm_(self._stage.parameters, self._stage.loop.clip_norm)
             self._optimiser.step()
-            self._schedule.step()
         return mean_over_processes({name: total / n_batches for name, total in totals.items()})
 
 

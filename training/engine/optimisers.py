@@ -1,13 +1,15 @@
-"""Builds a stage's optimiser and the schedule of its learning rate."""
+"""Builds a stage's optimisers and the schedule of their learning rates."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from training.engine.ftrl import FTRL, Proximal
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,17 +28,53 @@ class ParameterGroup:
     Attributes:
         rate: the group's learning rate, relative to the stage's.
         weight_decay: the group's own; None takes the stage's.
+        proximal: the group learns by FTRL-proximal with these settings; None takes the stage's
+            optimiser.
     """
 
     parameters: Sequence[nn.Parameter]
     rate: float = 1.0
     weight_decay: float | None = None
+    proximal: Proximal | None = None
+
+
+class StageOptimiser:
+    """The optimisers of a stage, one for each kind among its groups, each with its schedule."""
+
+    def __init__(self, optimisers: Sequence[torch.optim.Optimizer], rate: _RateFactor) -> None:
+        self._optimisers = list(optimisers)
+        self._schedules = [torch.optim.lr_scheduler.LambdaLR(one, rate) for one in self._optimisers]
+
+    def zero_grad(self) -> None:
+        """Clear all gradients."""
+        for one in self._optimisers:
+            one.zero_grad()
+
+    def step(self) -> None:
+        """One step of each optimiser, then of its schedule."""
+        for one, schedule in zip(self._optimisers, self._schedules, strict=True):
+            one.step()
+            schedule.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` takes, for a fit that resumes."""
+        return {
+            "optimisers": [one.state_dict() for one in self._optimisers],
+            "steps": [schedule.last_epoch for schedule in self._schedules],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        for one, of_one in zip(self._optimisers, state["optimisers"], strict=True):
+            one.load_state_dict(of_one)
+        for schedule, steps in zip(self._schedules, state["steps"], strict=True):
+            schedule.last_epoch = steps
 
 
 def build_optimiser(
     groups: Sequence[ParameterGroup], config: LoopConfig, batches: object
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
-    """An optimiser over these groups, and the schedule that is stepped after each of its steps.
+) -> StageOptimiser:
+    """The optimisers over these groups, with the schedule of their rates.
 
     Args:
         groups: at least one, each with a parameter.
@@ -52,19 +90,21 @@ def build_optimiser(
         raise OptimiserConfigError(
             f"loop.optimiser = {config.optimiser!r}: must be one of {', '.join(kinds)}"
         )
-    settings = [
-        {
-            "params": list(group.parameters),
-            "lr": config.learning_rate * group.rate,
-            "weight_decay": config.weight_decay
-            if group.weight_decay is None
-            else group.weight_decay,
-        }
-        for group in groups
-    ]
-    optimiser = kinds[config.optimiser](settings, lr=config.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _RateFactor(config, batches))
-    return optimiser, schedule
+    rate, optimisers = _RateFactor(config, batches), []
+    if of_stage := [_settings(group, config) for group in groups if group.proximal is None]:
+        optimisers.append(kinds[config.optimiser](of_stage, lr=config.learning_rate, fused=True))
+    if proximal := [_settings(group, config) for group in groups if group.proximal is not None]:
+        optimisers.append(FTRL(proximal, lr=config.learning_rate))
+    return StageOptimiser(optimisers, rate)
+
+
+def _settings(group: ParameterGroup, config: LoopConfig) -> dict[str, Any]:
+    """A group as torch's optimisers take it."""
+    settings = {"params": list(group.parameters), "lr": config.learning_rate * group.rate}
+    if group.proximal is not None:
+        return settings | asdict(group.proximal)
+    decay = config.weight_decay if group.weight_decay is None else group.weight_decay
+    return settings | {"weight_decay": decay}
 
 
 class _RateFactor:
