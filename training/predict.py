@@ -63,7 +63,8 @@ def predict(night: Night, task_name: str, *, family: str | None = None) -> tuple
     """Write what a task predicts for the night; returns what rank 0 has written.
 
     The night's slice is replaced; tables of content, which have no slices, get the rows that they
-    lack. A task without data, or whose champion cannot learn from it, writes empty slices.
+    lack. A task without data, or whose champion cannot learn from it or from what it needs, writes
+    empty slices.
 
     Args:
         night: the day and the settings.
@@ -140,7 +141,9 @@ def _outputs(
     if n_processes() > 1:
         check_same_in_all_processes("data", task.data_sha256(data))
     name = family or broadcast_from_rank0(lambda: model_registry.champion_of(night, task.name))
-    if lacks(task, name, data):
+    if lacks(task, name, data) or broadcast_from_rank0(
+        lambda: model_registry.reason_without_model(night, task.name, name)
+    ):
         return tuple(Output(table, iter(())) for table in task.writes), None
     row = broadcast_from_rank0(lambda: _model_of(night, task, name))
     features = upstream.learned_features(row)

@@ -228,11 +228,11 @@ def _train_new(
     reason = lacks(task, plan.stored_family, data)
     plan = plan if reason else without_lacking(task, plan, data)
     needed = {} if reason else _needed_models(night, task, plan, started_at_s)
-    reason = reason or missing_need(plan, needed)
+    reason = reason or missing_need(night, task, plan, needed)
     if reason:
         row = broadcast_from_rank0(lambda: store_no_data(night, task, plan, data_sha256, reason))
         return broadcast_from_rank0(lambda: _end(night, plan, row, "no_data", started_at_s))
-    plan = without_unusable(plan, needed)
+    plan = without_unusable(night, task, plan, needed)
     inputs = training_inputs(
         night, task, plan, data, data_sha256, needed, table_versions, check_no_erasure, device
     )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from feature_store.contract import Table, Time
 from feature_store.lake.arrow_io import append, write_slice
 from feature_store.lake.storage import sha256_of
+from feature_store.mood_plane import cells_of
 from feature_store.settings import Night
 from feature_store.tables import core, features, graph, raw
 from feature_store.track_text import text_sha256
@@ -21,6 +22,7 @@ FIRST_DAY = date(2026, 2, 10)
 TRACKS = [f"t{number:02}" for number in range(16)]
 USERS = [f"u{number:02}" for number in range(14)]
 WITHDRAWN = "t15"
+WITHOUT_MOOD = 7  # number of a track
 EMBEDDINGS = {
     features.FEAT_AUDIO: ("audio_embedding", 4),
     features.FEAT_LYRICS: ("lyrics_embedding", 3),
@@ -64,6 +66,9 @@ def fill(
     _write(lake, features.FEAT_TAGS, as_of, [])
     _write(lake, features.FEAT_TRACK_EMOTION, as_of, [])
     _write(lake, core.CORE_EMOTION_TEXTS, as_of, emotion_texts())
+    moods = [track_mood(number) for number in range(len(TRACKS)) if number != WITHOUT_MOOD]
+    _write(lake, features.FEAT_TRACK_MOOD, as_of, moods)
+    _write(lake, features.FEAT_LISTEN_MOOD, as_of, [listen_mood(row) for row in listens])
     _write(lake, raw.RAW_LYRICS, as_of, [lyrics(number) for number in range(1, len(TRACKS))])
     users = [user for user in USERS if user not in without]
     nodes = [("user", users), ("track", TRACKS), ("artist", ["x"]), ("tag", []), ("album", ["m"])]
@@ -113,6 +118,35 @@ def emotion_texts(n_texts: int = 60) -> list[dict[str, object]]:
             }
         )
     return rows
+
+
+def track_mood(number: int) -> dict[str, object]:
+    """A row of feat_track_mood: later tracks are happier; even ones are calm, odd ones excited."""
+    positions = [(number + 0.5) / len(TRACKS), 0.25 + 0.5 * (number % 2)]
+    valence, arousal = cells_of(positions).tolist()
+    return {
+        "track_id": TRACKS[number],
+        "valence_position": positions[0],
+        "arousal_position": positions[1],
+        "valence_cell": valence,
+        "arousal_cell": arousal,
+        "emotion_sources": "audio",
+    }
+
+
+def listen_mood(listen: dict[str, object]) -> dict[str, object]:
+    """A row of feat_listen_mood: each track was heard after one that is nearly as happy."""
+    mood = track_mood(TRACKS.index(str(listen["track_id"])))
+    return {
+        "user_id": listen["user_id"],
+        "track_id": listen["track_id"],
+        "listened_date": listen["listened_date"],
+        "context_valence": max(0.0, float(str(mood["valence_position"])) - 0.1),
+        "context_arousal": mood["arousal_position"],
+        "context_track_count": 1,
+        "listen_count": 1,
+        "organic_count": 1,
+    }
 
 
 def lyrics(number: int) -> dict[str, object]:

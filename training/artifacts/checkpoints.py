@@ -89,6 +89,7 @@ def read(storage: Storage, folder: str, sha256: str) -> ModelState:
         features=metadata["features"],
         backbones=metadata["backbones"],
         details=metadata["details"],
+        recipe=metadata["recipe"],
     )
 
 

@@ -197,6 +197,17 @@ def usable_model(night: Night, task: str, family: str, upstream: Mapping[str, st
     return found
 
 
+def reason_without_model(night: Night, task: str, family: str) -> str:
+    """Why tonight's training of a family gave no model; empty when it gave one, or none ran."""
+    rows = [
+        row
+        for row in rows_of(night, task)
+        if row.family == family and row.checked_as_of_date == night.as_of
+    ]
+    newest = max(rows, key=lambda row: row.recorded_at_utc, default=None)
+    return (newest.no_data_reason or "") if newest is not None else ""
+
+
 def newest_component(
     night: Night, task: str, family: str, upstream: Mapping[str, str]
 ) -> ModelRow | None:

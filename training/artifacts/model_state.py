@@ -31,6 +31,7 @@ class ModelState:
         features: version of each feature table that the model learned from.
         backbones: hash of the weights of each frozen backbone, by name.
         details: the task's own, as JSON values.
+        recipe: with which it was trained, as JSON values; a checkpoint that was read has it.
     """
 
     family: str
@@ -41,6 +42,7 @@ class ModelState:
     features: Mapping[str, str] = field(default_factory=dict)
     backbones: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 def rows_by_id(rows: Tensor, known: IdList, ids: IdList) -> Tensor:

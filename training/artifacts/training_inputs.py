@@ -190,23 +190,32 @@ def training_inputs(
     )
 
 
-def missing_need(plan: TrainingPlan, needed: Needed) -> str:
-    """Why the family that is stored cannot learn: what it needs had no data; empty when it can."""
+def missing_need(
+    night: Night, task: Task[Any, Any, Any], plan: TrainingPlan, needed: Needed
+) -> str:
+    """Why the family that is stored cannot learn from what it needs; empty when it can.
+
+    What it needs had no data, or is no model that the family can read.
+    """
     for ref, row in needed[plan.stored_family].items():
         if not row.has_model:
             return f"{ref}, which it needs, has no model: {row.no_data_reason}"
-    return ""
+    return _lacks_needed(night, task, plan.stored_recipe, needed)
 
 
-def without_unusable(plan: TrainingPlan, needed: Needed) -> TrainingPlan:
-    """The plan without families whose needed models have no data, or no copy to evaluate with.
+def without_unusable(
+    night: Night, task: Task[Any, Any, Any], plan: TrainingPlan, needed: Needed
+) -> TrainingPlan:
+    """The plan without families whose needed models do not serve them.
 
-    The family that is stored whatever happens stays: without such a copy it has no metrics.
+    These have no data, no copy to evaluate with, or are no models that the family can read. The
+    family that is stored whatever happens stays: without such a copy it has no metrics.
     """
 
     def is_usable(recipe: Recipe) -> bool:
-        return recipe.family == plan.stored_family or all(
-            row.has_model and row.before_cut_sha256 for row in needed[recipe.family].values()
+        return recipe.family == plan.stored_family or (
+            all(row.has_model and row.before_cut_sha256 for row in needed[recipe.family].values())
+            and not _lacks_needed(night, task, recipe, needed)
         )
 
     dropped = [one.family for one in (*plan.competing, *plan.baselines) if not is_usable(one)]
@@ -217,6 +226,13 @@ def without_unusable(plan: TrainingPlan, needed: Needed) -> TrainingPlan:
         competing=tuple(one for one in plan.competing if is_usable(one)),
         baselines=tuple(one for one in plan.baselines if is_usable(one)),
     )
+
+
+def _lacks_needed(night: Night, task: Task[Any, Any, Any], recipe: Recipe, needed: Needed) -> str:
+    """Why a family cannot read the models that it needs; empty when it can, or needs none."""
+    rows = needed[recipe.family]
+    states = [model_registry.read_state(night, row) for row in rows.values()]
+    return task.families[recipe.family].lacks_needed(recipe.model, *states) if rows else ""
 
 
 def _split(split: Split[Any] | Unsplit, rows: Mapping[ModelRef, ModelRow]) -> Split[Any] | Unsplit:

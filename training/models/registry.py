@@ -20,8 +20,11 @@ from training.models.ranking.light_gcn import LightGCN, LightGCNConfig
 from training.models.ranking.light_gcn_ease import LightGCNEASE, LightGCNEASEConfig
 from training.models.ranking.mhcn import MHCN, MHCNConfig
 from training.models.ranking.mm_gnn import MMGNN, MMGNNConfig
+from training.models.ranking.mood_popularity import MoodPopularity, MoodPopularityConfig
+from training.models.ranking.nearest_mood import NearestMood, NearestMoodConfig
 from training.models.ranking.popularity import Popularity, PopularityConfig
-from training.tasks.protocol import Family
+from training.models.ranking.wide_deep import WideDeep, WideDeepConfig, lacks_needed
+from training.tasks.protocol import Family, ModelRef
 
 RANKING: dict[str, Family] = {
     "popularity": Family(PopularityConfig, Popularity),
@@ -45,4 +48,15 @@ TEXT_EMOTION: dict[str, Family] = {
     "words_to_waves": Family(WordsToWavesConfig, WordsToWaves),
     "ridge": Family(RidgeConfig, Ridge),
     "vader_valence": Family(VaderConfig, Vader),
+}
+
+MOOD: dict[str, Family] = {
+    "wide_deep": Family(
+        WideDeepConfig,
+        WideDeep,
+        needs=(ModelRef("ranking", "mm_gnn"),),
+        lacks_needed=lacks_needed,
+    ),
+    "nearest": Family(NearestMoodConfig, NearestMood),
+    "popularity": Family(MoodPopularityConfig, MoodPopularity),
 }

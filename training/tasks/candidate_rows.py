@@ -49,8 +49,8 @@ def candidate_batches(
         dataset: whose available tracks are listed.
         listeners: positions of all listeners to score, shape (n,).
     """
-    device = _device_of(model)
-    mine = listeners[_shard(dataset.nodes.users, listeners) == process_rank()]
+    device = device_of(model)
+    mine = listeners[shard_of(dataset.nodes.users, listeners) == process_rank()]
     unavailable = ~dataset.is_available.to(device)
     with eval_mode(model):
         for block in blocks(mine, BLOCK_USERS):
@@ -61,14 +61,14 @@ def candidate_batches(
             yield _rows(night, scoring, dataset, block.users, ranked, heads)
 
 
-def _device_of(model: torch.nn.Module) -> torch.device:
+def device_of(model: torch.nn.Module) -> torch.device:
     """Where the model's tensors are; a model without any computes on the CPU."""
     for tensor in chain(model.parameters(), model.buffers()):
         return tensor.device
     return torch.device("cpu")
 
 
-def _shard(users: IdList, positions: Tensor) -> Tensor:
+def shard_of(users: IdList, positions: Tensor) -> Tensor:
     """Shard of each listener by a hash of the id, shape (n,): it changes for nobody over nights."""
     if n_processes() == 1:
         return torch.zeros(len(positions), dtype=torch.int64)

@@ -54,12 +54,15 @@ class Family:
             nothing.
         lacks: why it cannot learn from its task's data although another family can, such as "no
             track has a recording"; empty when it can.
+        lacks_needed: why it cannot learn from the models in `needs`, by its configuration and
+            their states; empty when it can.
     """
 
     config: type[Any]
     model: Callable[..., Any]
     needs: tuple[ModelRef, ...] = ()
     lacks: Callable[[Any], str] = lambda _: ""
+    lacks_needed: Callable[..., str] = lambda *_: ""
 
     @property
     def module(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from training.tasks.audio_text import AudioText
+from training.tasks.mood import Mood
 from training.tasks.protocol import Family, Task
 from training.tasks.ranking import Ranking
 from training.tasks.text_emotion import TextEmotion
@@ -13,6 +14,7 @@ TASKS: dict[str, Task[Any, Any, Any]] = {
     "ranking": Ranking(),
     "audio_text": AudioText(),
     "text_emotion": TextEmotion(),
+    "mood": Mood(),
 }
 
 

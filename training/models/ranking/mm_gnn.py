@@ -120,7 +120,7 @@ class MMGNN(nn.Module):
     ) -> None:
         super().__init__()
         if not config.emotion_weight:
-            view = _without_emotion(view)
+            view = view_without_emotion(view)
         graph = view.graph
         self.config = config
         self._encoders = {COLLABORATIVE: GraphEncoder(config.encoder, graph, None)} | {
@@ -235,7 +235,7 @@ class MMGNN(nn.Module):
         return scores
 
 
-def _without_emotion(view: DataView) -> DataView:
+def view_without_emotion(view: DataView) -> DataView:
     """The same view without valence and arousal."""
     return DataView(
         view.graph,
