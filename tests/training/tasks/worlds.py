@@ -21,6 +21,7 @@ from tests.jobs.encoders.tiny_models import save_bert
 from tests.training import lake as sample
 from tests.training.datasets import dataset_of, dated_edges, edges, ids, listens_on, nodes_of
 from tests.training.tasks import music
+from tests.training.tasks.mood_worlds import mood_leak, ranking_state
 from tests.training.tasks.sentences import CORE_SENTENCES, TABLES, SentenceMood, Sentences
 from training import config
 from training.artifacts import stored_models
@@ -34,7 +35,8 @@ from training.data.nodes import IdList
 from training.data.track_pairs import TrackPairs
 from training.tasks import registry
 from training.tasks.audio_text import AudioText
-from training.tasks.protocol import Task
+from training.tasks.mood import Mood
+from training.tasks.protocol import ModelRef, Task
 from training.tasks.ranking import Ranking
 from training.tasks.text_emotion import TextEmotion
 
@@ -99,7 +101,7 @@ def _configs(lake: str) -> Path:
 
 
 def _write_recipe(folder: Path) -> None:
-    """HTCL and text emotion with a text model of a few kB, for few epochs of small batches."""
+    """Few epochs of small batches, for HTCL and text emotion with a text model of a few kB."""
     if folder.exists():
         return
     (folder / "audio_text").mkdir(parents=True)
@@ -108,6 +110,10 @@ def _write_recipe(folder: Path) -> None:
         f'[model]\ntext_folder = "{text_model}"\nmin_pairs = 20\nepoch_pairs = 24\n'
         "[batching]\nbatch_tracks = 8\n"
         "[loop]\nlearning_rate = 1e-3\nvalidate_every = 1\nmax_epochs = 2\n"
+    )
+    (folder / "mood").mkdir()
+    (folder / "mood" / "wide_deep.toml").write_text(
+        "[loop]\nlearning_rate = 5e-3\nvalidate_every = 1\nmax_epochs = 4\n"
     )
     (folder / "text_emotion").mkdir()
     for family in ("words_to_waves", "ridge"):
@@ -261,6 +267,11 @@ def emotion_leak() -> EmotionTexts:
     )
 
 
+def ranking_model_of(data: Any) -> dict[Any, ModelState]:
+    """Vectors of listeners and tracks that say nothing."""
+    return {ModelRef("ranking", "mm_gnn"): ranking_state(data.dataset)}
+
+
 def vectors_of(data: Sentences) -> dict[Any, ModelState]:
     """Track vectors that say nothing."""
     [ref] = SENTENCES.families["adapter"].needs
@@ -276,5 +287,6 @@ LEAKS = {
         AudioText(), "centred_cosine", similarity_leak, lambda _: {}, 0.3, 0.8
     ),
     "text_emotion ridge": PlantedLeak(TextEmotion(), "ridge", emotion_leak, lambda _: {}, 0.2, 0.8),
+    "mood wide_deep": PlantedLeak(Mood(), "wide_deep", mood_leak, ranking_model_of, 0.3, 0.6),
     "sentence_mood": PlantedLeak(SENTENCES, "adapter", sentence_leak, vectors_of, -0.9, -0.7),
 }

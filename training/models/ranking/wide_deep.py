@@ -61,12 +61,12 @@ class WideDeepConfig:
 
     head: str = COLLABORATIVE  # of the ranking model, whose vectors the deep part reads
     parts: Annotated[str, OneOf(("both", "wide", "deep"))] = "both"
-    first_width: Annotated[int, AT_LEAST_ONE] = 128
-    second_width: Annotated[int, AT_LEAST_ONE] = 64
+    first_width: Annotated[int, AT_LEAST_ONE] = 64
+    second_width: Annotated[int, AT_LEAST_ONE] = 32
     cosine_scale: Annotated[float, NOT_NEGATIVE] = 5.0  # before it is trained
     # of the listens, that learn without the text of their mood
     text_dropout: Annotated[float, UNIT] = 0.5
-    n_negatives: Annotated[int, AT_LEAST_ONE] = 128  # drawn for each batch
+    n_negatives: Annotated[int, AT_LEAST_ONE] = 64  # drawn for each batch
     popularity_power: Annotated[float, NOT_NEGATIVE] = 0.5
     genre_buckets: Annotated[int, AT_LEAST_ONE] = 20_000
     wide_rate: Annotated[float, POSITIVE] = 0.1  # of FTRL
