@@ -86,16 +86,19 @@ class MoodCrosses(nn.Module):
             queries: batch of them.
             tracks: positions, shape (1, n) for the same ones or (batch, n) for each query's own.
         """
-        moods, users = cell_numbers(queries.contexts), queries.users
-        cells = self.track_cells[tracks]  # (1 or batch, n)
-        columns = moods[:, None] * N_STEPS + self.steps[moods[:, None], cells]  # (batch, n)
-        return (
-            self.listener_context[users].gather(1, columns)
-            + self.listener_cell[users].gather(1, cells.expand(len(users), -1))
-            + self._genre_scores()[moods[:, None], tracks]
-            + self.context_cell[moods[:, None], cells]
-            + self.popularity * self.track_popularity[tracks]
-        )
+        moods = cell_numbers(queries.contexts)
+        by_cell = self._by_cell(queries.users, moods)  # (batch, N_CELLS + 1)
+        cells, genres = self.track_cells[tracks], self._genre_scores()
+        popularity = self.popularity * self.track_popularity[tracks]
+        if len(tracks) == 1:  # the same ones: columns are taken once for all queries
+            return by_cell[:, cells[0]] + (genres[:, tracks[0]] + popularity)[moods]
+        return by_cell.gather(1, cells) + genres[moods[:, None], tracks] + popularity
+
+    def _by_cell(self, users: Tensor, moods: Tensor) -> Tensor:
+        """What the cell of a track adds for each query, shape (batch, N_CELLS + 1)."""
+        columns = moods[:, None] * N_STEPS + self.steps[moods]
+        of_listener = self.listener_context[users].gather(1, columns) + self.listener_cell[users]
+        return of_listener + self.context_cell[moods]
 
     def _genre_scores(self) -> Tensor:
         """Mean weight of each track's tags in each mood, shape (N_CELLS, n_tracks)."""

@@ -51,9 +51,6 @@ if TYPE_CHECKING:
     from training.data.mood import MoodView
     from training.engine.recipe import Recipe
 
-_CHUNK = 2**21
-"""Numbers of the first hidden layer that are computed at once: 8 MiB, near the size of a cache."""
-
 
 @dataclass(frozen=True, slots=True)
 class WideDeepConfig:
@@ -161,8 +158,12 @@ class WideDeep(nn.Module):
         tracks, so its logit is lowered by log(expected).
         """
         queries = MoodQueries(batch.users, batch.contexts)
-        positive = self._logits(queries, batch.positives[:, None], batch.has_text)  # (batch, 1)
-        negative = self._logits(queries, batch.negatives[None], batch.has_text)
+        texts, has_text = self._texts(queries)
+        has_text = has_text & batch.has_text
+        positive, negative = (
+            self._logits(queries, tracks, texts, has_text)
+            for tracks in (batch.positives[:, None], batch.negatives[None])
+        )  # (batch, 1) and (batch, negatives)
         is_positive = batch.positives[:, None] == batch.negatives
         negative = (negative - batch.log_expected).masked_fill(is_positive, -torch.inf)
         log_total = torch.cat([positive, negative], dim=1).logsumexp(dim=1)
@@ -171,44 +172,48 @@ class WideDeep(nn.Module):
     def score(self, queries: MoodQueries, tracks: Tensor) -> Tensor:
         """Score of some tracks for each query, shape (batch, n).
 
-        The hidden layers of _CHUNK numbers are computed at once, so memory grows with batch x n
-        alone.
+        Queries of one mood share what the mood and the tracks bring to the network.
         """
-        has_text = torch.ones(len(queries.users), dtype=torch.bool, device=queries.users.device)
-        return self._logits(queries, tracks[None], has_text, _CHUNK)
+        scores = torch.zeros(len(queries.users), len(tracks), device=tracks.device)
+        if self.wide is not None:
+            scores += self.wide(queries, tracks[None])
+        if self.deep is None:
+            return scores
+        texts, has_text = self._texts(queries)
+        track_part = self.deep.track_part(tracks[None])
+        keys = torch.cat([queries.contexts, texts.double()], dim=1)
+        moods, mood_of = keys.unique(dim=0, return_inverse=True)
+        for number in range(len(moods)):
+            rows = (mood_of == number).nonzero().squeeze(1)
+            first = rows[0]
+            scores[rows] += self.deep.score_in_one_mood(
+                queries.users[rows],
+                queries.contexts[first],
+                tracks,
+                track_part,
+                texts[first],
+                has_text=bool(has_text[first]),
+            )
+        return scores
 
     def _logits(
-        self, queries: MoodQueries, tracks: Tensor, has_text: Tensor, chunk: int = 0
+        self, queries: MoodQueries, tracks: Tensor, texts: Tensor, has_text: Tensor
     ) -> Tensor:
-        """Scores, shape (batch, n); tracks of shape (1, n), or (batch, n) when `chunk` is 0.
-
-        Args:
-            queries: batch of them.
-            tracks: positions.
-            has_text: which texts count, shape (batch,) bool.
-            chunk: numbers of the hidden layer that are computed at once; 0 computes all.
-        """
-        total = torch.zeros(len(queries.users), tracks.shape[1], device=tracks.device)
+        """Scores with gradients, shape (batch, n); tracks of shape (1, n) or (batch, n)."""
+        parts = []
         if self.wide is not None:
-            total = total + self.wide(queries, tracks)
-        if self.deep is None:
-            return total
-        texts, has_text = self._texts(queries, has_text)
-        track_part = self.deep.track_part(tracks)
-        size = max(1, chunk // max(1, track_part[0].numel())) if chunk else len(total)
-        starts = range(0, len(total), max(1, size))
-        found = [
-            self.deep(queries.rows(rows), tracks, track_part, texts[rows], has_text[rows])
-            for rows in (slice(start, start + size) for start in starts)
-        ]
-        return total + torch.cat(found) if found else total
+            parts.append(self.wide(queries, tracks))
+        if self.deep is not None:
+            parts.append(self.deep(queries, tracks, texts, has_text))
+        return torch.stack(parts).sum(dim=0)
 
-    def _texts(self, queries: MoodQueries, has_text: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors of the queries' texts, shape (batch, width), and which count."""
+    def _texts(self, queries: MoodQueries) -> tuple[Tensor, Tensor]:
+        """Vectors of the queries' texts, shape (batch, width), and which there are."""
         if queries.texts is not None:
-            return queries.texts, has_text
+            n_texts = len(queries.texts)
+            return queries.texts, torch.ones(n_texts, dtype=torch.bool, device=queries.texts.device)
         cells = cell_numbers(queries.contexts)
-        return self.cell_texts[cells], has_text & self.cell_has_text[cells]
+        return self.cell_texts[cells], self.cell_has_text[cells]
 
 
 def lacks_needed(config: WideDeepConfig, ranking: ModelState) -> str:

@@ -28,7 +28,7 @@ from training.data.nodes import IdList
 from training.engine.loop import deterministic, eval_mode, fit_stage
 from training.engine.ranges import OutOfRangeError
 from training.models.mood_protocol import MoodQueries
-from training.models.ranking import wide_deep
+from training.models.ranking import mood_network
 from training.models.ranking.mood_crosses import (
     FURTHER,
     NEIGHBOUR,
@@ -162,11 +162,28 @@ def test_scores_in_pieces_are_those_at_once(monkeypatch):
 
     with eval_mode(model):
         whole = model.score(asked, ALL)
-        monkeypatch.setattr(wide_deep, "_CHUNK", 1)
+        monkeypatch.setattr(mood_network, "_CHUNK", 1)
         pieces, of_some = model.score(asked, ALL), model.score(asked, some)
 
     assert pieces.numpy() == pytest.approx(whole.numpy(), abs=1e-6)
     assert of_some.numpy() == pytest.approx(whole[:, some].numpy(), abs=1e-6)
+
+
+def test_a_fit_learns_from_the_scores_that_lists_are_made_of():
+    """Scores with gradients, of common tracks and of each query's own, equal those without."""
+    model = model_of(with_lyrics(two_moods()))
+    asked = queries([3, 5, 3], (0.3, 0.6), HAPPY, (0.3, 0.6))
+    texts, has_text = model._texts(asked)
+
+    learned = [
+        model._logits(asked, tracks, texts, has_text).detach().numpy()
+        for tracks in (ALL[None], ALL.expand(3, 20))
+    ]
+    with eval_mode(model):
+        scored = model.score(asked, ALL).numpy()
+
+    assert learned[0] == pytest.approx(scored, abs=1e-5)
+    assert learned[1] == pytest.approx(scored, abs=1e-5)
 
 
 def batch_of(negatives: list[int], log_expected: list[float]) -> MoodBatch:
