@@ -50,7 +50,7 @@ def test_both_ways_to_switch_tasks_on_give_the_same_settings(way, tmp_path, monk
 
     training = load_settings().training
 
-    assert training.tasks == ("audio_text", "text_emotion", "ranking")
+    assert training.tasks == ("audio_text", "text_emotion", "ranking", "mood")
     assert training.challengers == {"audio_text": ("htcl",)}
     assert training.families == {"audio_text": "htcl"}
 
