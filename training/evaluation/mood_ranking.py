@@ -98,7 +98,8 @@ class MoodEvaluator:
         apart = self._moods.positions[ranked.tracks] - self._queries.contexts[:, None]
         counted = self._moods.has[ranked.tracks] & ranked.valid_mask
         distance = torch.linalg.vector_norm(apart, dim=2).where(counted, torch.nan)
-        return distance.nanmean(dim=1)
+        mean: Tensor = distance.nanmean(dim=1)
+        return mean
 
     def _is_near(self, contexts: Tensor, share: float) -> Tensor:
         """Tracks among the nearest share of those with a mood, shape (batch, n_tracks) bool."""
@@ -106,7 +107,8 @@ class MoodEvaluator:
         distance = torch.linalg.vector_norm(apart, dim=2).where(self._moods.has, torch.inf)
         n_near = max(1, round(share * int(self._moods.has.sum())))
         furthest = distance.kthvalue(n_near, dim=1).values
-        return (distance <= furthest[:, None]) & self._moods.has
+        is_near: Tensor = (distance <= furthest[:, None]) & self._moods.has
+        return is_near
 
     def _by_listener(self, of_queries: Tensor) -> Tensor:
         """Mean of each listener's queries, without NaN, shape (n_listeners,) float64."""
@@ -114,4 +116,5 @@ class MoodEvaluator:
         sums, counts = torch.zeros(2, self._n_listeners, dtype=torch.float64)
         sums.index_add_(0, self._listener[counted], of_queries[counted].double())
         counts.index_add_(0, self._listener[counted], torch.ones(int(counted.sum())).double())
-        return sums / counts
+        means: Tensor = sums / counts
+        return means

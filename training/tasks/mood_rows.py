@@ -79,9 +79,11 @@ def listeners_with_lists(night: Night, data: MoodData, view: MoodView) -> Tensor
     """
     settings, listens = night.settings.mood, data.dataset.listens
     if settings.listeners == "all":
-        return view.ranking.graph.listened.users.unique()
+        heard: Tensor = view.ranking.graph.listened.users.unique()
+        return heard
     first_day = day_number(night.as_of) - settings.active_days + 1
-    return listens.users[listens.is_dated & (listens.day >= first_day)].unique()
+    active: Tensor = listens.users[listens.is_dated & (listens.day >= first_day)].unique()
+    return active
 
 
 def cell_candidates(moods: TrackMoods, at_least: int) -> list[Tensor]:
