@@ -90,7 +90,8 @@ def build_optimiser(
         raise OptimiserConfigError(
             f"loop.optimiser = {config.optimiser!r}: must be one of {', '.join(kinds)}"
         )
-    rate, optimisers = _RateFactor(config, batches), []
+    rate = _RateFactor(config, batches)
+    optimisers: list[torch.optim.Optimizer] = []
     if of_stage := [_settings(group, config) for group in groups if group.proximal is None]:
         optimisers.append(kinds[config.optimiser](of_stage, lr=config.learning_rate, fused=True))
     if proximal := [_settings(group, config) for group in groups if group.proximal is not None]:

@@ -26,6 +26,7 @@ from training.models.mood_protocol import MoodQueries
 from training.tasks.candidate_rows import device_of, shard_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from feature_store.settings import Night
@@ -114,7 +115,9 @@ def _rows(
     ranked: list[TopK],
 ) -> pa.RecordBatch:
     """The lists of some listeners, in order of user, cell and rank."""
-    columns: dict[str, list[np.ndarray]] = {"row": [], "cell": [], "rank": [], "track": []}
+    columns: dict[str, list[NDArray[np.int64]]] = {
+        "row": [], "cell": [], "rank": [], "track": [],
+    }  # fmt: skip
     scores = []
     for cell, (tracks, lists) in enumerate(zip(candidates, ranked, strict=True)):
         valid_mask = lists.valid_mask.numpy()

@@ -93,7 +93,8 @@ def _content(
 
 def _parameters(state: ModelState, view: DataView, head: str) -> Mapping[str, Tensor]:
     """The head's tensors by their names in the encoder; rows by the ids of the view."""
-    prefix, found = f"heads.{head}.", {}
+    prefix = f"heads.{head}."
+    found: dict[str, Tensor] = {}
     for name, value in state.parameters.items():
         if name.startswith(prefix):
             kind = state.rows_of.get(name)
