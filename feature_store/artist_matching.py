@@ -118,9 +118,9 @@ class _Index:
 
     def _by_sound(self, keys: ArtistKeys) -> list[str]:
         """Names that sound alike; two spellings in Latin letters are two names (Wolf, Volf)."""
-        alike = self.by_latin.get(keys.latin, []) if keys.latin else []
+        of_sound = self.by_latin.get(keys.latin, []) if keys.latin else []
         is_latin = keys.lead.isascii()
-        found = [one for one in alike if not (is_latin and self.keys[one].lead.isascii())]
+        found = [one for one in of_sound if not (is_latin and self.keys[one].lead.isascii())]
         alone = [one for one in found if self.keys[one].lead == self.keys[one].article]
         return alone or found
 

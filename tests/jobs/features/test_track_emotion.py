@@ -13,6 +13,7 @@ from jobs.encoders.audio.musicnn import encoder as musicnn
 from jobs.features import track_emotion
 from tests.jobs.features.worlds import encoders, frame, tracks
 
+METAL = [0.5 if tag == "metal" else 0.0 for tag in musicnn.TAGS]
 NO_TAGS = [0.0] * len(musicnn.TAGS)
 OF_MODEL = {"valence": 0.25, "arousal": -0.75, "valence_sd": 0.125, "arousal_sd": 0.0625, "family": "reader", "model_version": "v7"}  # fmt: skip
 
@@ -25,10 +26,10 @@ def features(spark, night):
         FEAT_LYRICS: registry.lyrics_identity(night.settings.encoders),
     }
     by_audio, by_lyrics = asdict(chosen[FEAT_AUDIO]), asdict(chosen[FEAT_LYRICS])
-    loud = {"content_hash": "loud", "onset_rate_hz": 4.0, "tag_probabilities": NO_TAGS}
+    loud = {"content_hash": "loud", "onset_rate_hz": 4.0, "tag_probabilities": METAL}
     audio = [
         {**loud, **by_audio, "loudness_lufs": -12.0},
-        {**loud, **by_audio, "weights_sha256": "older", "loudness_lufs": -60.0},
+        {**loud, **by_audio, "weights_sha256": "older", "tag_probabilities": NO_TAGS},
         {**by_audio, "content_hash": "broken", "failure_reason": "unreadable"},
     ]
     sad = {"content_hash": "sad", "sentiment_compound": -0.5, "emotional_load_ratio": 0.365}
@@ -54,7 +55,7 @@ def test_without_tags_the_other_cues_share_their_weight(spark, night, features):
 def test_each_source_gives_its_own_row(spark, night, features):
     """A loud track with sad words has both rows, an instrumental one has one, a broken one none.
 
-    Loudness half a spread above its centre: arousal .35 / 2, valence 0. Words: (.365 - .165) / .4.
+    Metal with a probability of .5: arousal .8 x .5, valence 0. Words: (.365 - .165) / .4.
     """
     catalogue = tracks(
         spark,
@@ -70,13 +71,13 @@ def test_each_source_gives_its_own_row(spark, night, features):
     found = {(row.track_id, row.emotion_source): (row.valence, row.arousal) for row in rows}
     assert len(rows) == len(found)
     assert found == {
-        ("t0", "audio"): pytest.approx((0.0, 0.175)),
+        ("t0", "audio"): pytest.approx((0.0, 0.4)),
         ("t0", "lyrics"): pytest.approx((-0.5, 0.5)),
-        ("t1", "audio"): pytest.approx((0.0, 0.175)),
+        ("t1", "audio"): pytest.approx((0.0, 0.4)),
     }
     assert {row.as_of_date for row in rows} == {night.as_of}
     assert {(row.emotion_source, row.valence_sd, row.arousal_sd) for row in rows} == {
-        ("audio", 0.5, 0.5),
+        ("audio", 0.65, 0.4),
         ("lyrics", 0.35, 0.43),
     }
     assert {(row.family, row.model_version) for row in rows} == {(None, None)}
