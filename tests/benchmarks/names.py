@@ -89,10 +89,10 @@ def key_figures(names: Sequence[str], key: Callable[[str], str]) -> KeyFigures:
     for name in sorted(set(names)):
         groups[key(name)].append(name)
     merged = tuple(tuple(group) for group in groups.values() if len(group) > 1)
-    verdicts = {"same": SAME, "different": DIFFERENT, "unsure": UNSURE}
+    judgements = {"same": SAME, "different": DIFFERENT, "unsure": UNSURE}
     judged = {
-        verdict: sum(_is_within(group, known) for group in merged)
-        for verdict, known in verdicts.items()
+        judgement: sum(_is_within(group, known) for group in merged)
+        for judgement, known in judgements.items()
     }
     return KeyFigures(len(groups), merged, judged)
 
@@ -133,7 +133,7 @@ def flat_figures(
             f"{name}.distinct": figures.distinct,
             f"{name}.merged_groups": len(figures.groups),
             f"{name}.merged_pairs": figures.pairs,
-            **{f"{name}.groups_{verdict}": count for verdict, count in figures.judged.items()},
+            **{f"{name}.groups_{judgement}": count for judgement, count in figures.judged.items()},
         }
         if figures.precision is not None:
             flat[f"{name}.precision"] = round(figures.precision, 4)
