@@ -303,18 +303,18 @@ def main(
         heard[clips].append(heard_of(of_world, rule_cues(spark, of_world)))
     real_cues = rule_cues(spark, real)
     found = measure(heard)
-    figures_of_all = joined([one for kind in heard.values() for one in kind])
+    both_kinds = joined([one for kind in heard.values() for one in kind])
     weights = {
         dimension: {
             "hand_set": HAND_SET[dimension],
             "rule": RULE[dimension],
-            "fitted": fitted_weights(figures_of_all, dimension),
+            "fitted": fitted_weights(both_kinds, dimension),
         }
         for dimension in HAND_SET
     }
     of_weights = list(weight_rows(weights, _recordings(real["name"].to_list(), real_cues)))
     of_weights.append(
-        _row_of_ridge(figures_of_all, real["name"].to_list(), descriptors_of(real, real_cues))
+        _row_of_ridge(both_kinds, real["name"].to_list(), descriptors_of(real, real_cues))
     )
     day, command = (
         datetime.now(UTC).date(),
@@ -332,10 +332,10 @@ def main(
 
 
 def _row_of_ridge(
-    figures_of_all: Heard, names: Sequence[str], descriptors: Values
+    both_kinds: Heard, names: Sequence[str], descriptors: Values
 ) -> tuple[list[str], dict[str, float]]:
     """A row of WEIGHT_HEADER for the ridge of arousal: only which recordings it takes for livelier."""
-    ridge = Ridge.fit(figures_of_all.descriptors, figures_of_all.moods["arousal"])
+    ridge = Ridge.fit(both_kinds.descriptors, both_kinds.moods["arousal"])
     estimates = ridge.predict(descriptors)
     right, n_pairs = livelier_told(dict(zip(names, map(float, estimates), strict=True)))
     cells = ["–"] * (len(WEIGHT_HEADER) - 3)

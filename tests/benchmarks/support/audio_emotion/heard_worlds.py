@@ -71,8 +71,10 @@ class HeardWorlds:
         return pl.read_parquet(file)
 
     def _key(self, world: SampleWorld) -> str:
-        code = code_sha256(("jobs/sources/sample_world", "jobs/encoders"))
-        return sha256_of(f"{world}\0{code}\0{self.encoders.model_dump_json()}".encode())[:16]
+        code_version = code_sha256(("jobs/sources/sample_world", "jobs/encoders"))
+        return sha256_of(f"{world}\0{code_version}\0{self.encoders.model_dump_json()}".encode())[
+            :16
+        ]
 
     def _rows(self, world: SampleWorld, *, is_mastered: bool) -> Iterator[Values]:
         encoder = MusiCNN()
