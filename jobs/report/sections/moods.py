@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from feature_store.mood_plane import CELLS_PER_SIDE, mood_words
@@ -101,7 +102,8 @@ def read_moods(view: RunView, sample_users: Sequence[str]) -> Moods:
 
 def _sample_lists(view: RunView, sample_users: Sequence[str]) -> tuple[str | None, pl.DataFrame]:
     """The listener and the lists; only rows of sample listeners are read."""
-    rows = view.rows_where(REC_MOOD, ds.field("user_id").isin(list(sample_users)))
+    named = pa.array(sample_users, pa.string())  # a list of nobody has no type to compare with
+    rows = view.rows_where(REC_MOOD, ds.field("user_id").isin(named))
     with_lists = set(rows["user_id"])
     user_id = next((user_id for user_id in sample_users if user_id in with_lists), None)
     return user_id, rows.filter(pl.col("user_id").eq_missing(user_id))
