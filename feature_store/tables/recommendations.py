@@ -23,6 +23,17 @@ NEUTRAL_REASONS = {
 
 CHANGES = ("entered", "left", "moved")
 
+_WHICH_TRACK = (
+    c.TITLE,
+    c.ARTIST_ID,
+    c.ARTIST_NAME,
+    c.ARTIST_MATCH_KEY,
+    c.TITLE_MATCH_KEY,
+    c.ISRC,
+    c.RECORDING_MBID,
+)
+"""What tells a listed track beside its id, so that readers need no other table."""
+
 REC_TOPK = Table(
     name="rec_topk",
     meaning="Recommended tracks of each listener, best first, with the reason.",
@@ -31,13 +42,7 @@ REC_TOPK = Table(
         c.USER_ID,
         c.RANK,
         c.TRACK_ID,
-        c.TITLE,
-        c.ARTIST_ID,
-        c.ARTIST_NAME,
-        c.ARTIST_MATCH_KEY,
-        c.TITLE_MATCH_KEY,
-        c.ISRC,
-        c.RECORDING_MBID,
+        *_WHICH_TRACK,
         c.SCORE,
         c.TIER,
         c.REASON_KIND,
@@ -60,13 +65,7 @@ REC_SIMILAR_TRACKS = Table(
         c.TRACK_ID,
         c.RANK,
         c.SIMILAR_TRACK_ID,
-        c.TITLE,
-        c.ARTIST_ID,
-        c.ARTIST_NAME,
-        c.ARTIST_MATCH_KEY,
-        c.TITLE_MATCH_KEY,
-        c.ISRC,
-        c.RECORDING_MBID,
+        *_WHICH_TRACK,
         c.SCORE,
         c.MODALITIES,
         c.RUN_ID,
@@ -109,13 +108,7 @@ REC_MOOD = Table(
         c.AROUSAL_CELL,
         c.RANK,
         c.TRACK_ID,
-        c.TITLE,
-        c.ARTIST_ID,
-        c.ARTIST_NAME,
-        c.ARTIST_MATCH_KEY,
-        c.TITLE_MATCH_KEY,
-        c.ISRC,
-        c.RECORDING_MBID,
+        *_WHICH_TRACK,
         c.SCORE,
         c.REASON_TEXT,
         c.MODEL_VERSION,
