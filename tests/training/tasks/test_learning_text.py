@@ -114,6 +114,13 @@ def test_a_process_without_a_track_of_the_batch_learns_what_the_other_one_does(f
         assert torch.equal(first[name], second[name]), name
 
 
+def test_dropout_and_masks_are_each_process_s_own(folder):
+    """The stages draw for each row of their batch; equal draws would drop the same of two shards."""
+    stages = stages_of(folder)
+
+    assert [stage.draws_by_row for stage in stages] == [True, True]
+
+
 def test_a_batch_of_one_track_is_refused(folder):
     """It has no negative, so that nothing would be learned of it."""
     with pytest.raises(OutOfRangeError, match=r"MusicBatching: batch_tracks = 1 .* 2 or more"):
