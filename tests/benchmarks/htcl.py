@@ -11,7 +11,7 @@ regressions on what the audio tower gives, before any projection.
 
 Stage 2 begins with the encoders of stage 1; no_term1 leaves out CLIP of audio and text, no_term23 the two terms of taste.
 
-Worlds and fits are kept below EVENSONG_STATE, so a benchmark that was killed goes on; of new tracks HTCL is fitted again.
+Worlds, fits and the figures of worlds with new tracks are kept below EVENSONG_STATE, so a benchmark that was killed goes on.
 """
 
 from __future__ import annotations
