@@ -12,7 +12,7 @@ Writes score_evaluation, then the checkpoint, and last the row of run_models: a 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
@@ -50,6 +50,7 @@ from training.artifacts.training_inputs import (
     plan_by_hand,
     plan_component,
     plan_for,
+    split_for,
     training_inputs,
     without_lacking,
     without_unusable,
@@ -69,6 +70,7 @@ from training.engine.model_selection import (
     FamilyResult,
     Fitting,
     TrainingResult,
+    better_on_test,
     evaluate_on_test,
     fit_champion,
     select_on_validation,
@@ -88,6 +90,8 @@ if TYPE_CHECKING:
     from training.artifacts.model_registry import ModelRow
 
 LOG = structlog.get_logger()
+
+_SHOWN_DECIMALS = 4  # of a metric
 
 Retrain = Literal["auto", "always", "never"]
 
@@ -232,9 +236,18 @@ def _train_new(
     if reason:
         row = broadcast_from_rank0(lambda: store_no_data(night, task, plan, data_sha256, reason))
         return broadcast_from_rank0(lambda: _end(night, plan, row, "no_data", started_at_s))
-    plan = without_unusable(night, task, plan, needed)
+    plan, split = split_for(night, task, without_unusable(night, task, plan, needed), data)
     inputs = training_inputs(
-        night, task, plan, data, data_sha256, needed, table_versions, check_no_erasure, device
+        night,
+        task,
+        plan,
+        data,
+        data_sha256,
+        split,
+        needed,
+        table_versions,
+        check_no_erasure,
+        device,
     )
     if may_renew:
         same = broadcast_from_rank0(lambda: unchanged(night, plan, inputs))
@@ -356,7 +369,26 @@ def _fit_and_evaluate(
             selected = select_on_validation(fitting, split, recipe, seed=settings.seed)
             test = evaluate_on_test(fitting, split, selected.state, recipe)
             results += (selected.validation, test)
+    _warn_of_better(task, training.recipe.family, results)
     return training, results
+
+
+def _warn_of_better(
+    task: Task[Any, Any, Any], stored: str, results: Iterable[FamilyResult]
+) -> None:
+    """Say in the log of rank 0 which families were better on the test than the one that is stored.
+
+    That happens where the settings name a family, or where the test disagrees with validation.
+    """
+    better = better_on_test(task.metric, stored, results)
+    if better and is_main():
+        LOG.warning(
+            "other families are better on the test; see the report's section of quality",
+            training_task=task.name,
+            stored=stored,
+            metric=task.metric,
+            less_by={family: round(ahead, _SHOWN_DECIMALS) for family, ahead in better.items()},
+        )
 
 
 def _record(

@@ -18,3 +18,17 @@ def given_path(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter("is empty: is a variable unset? Write . for the current folder")
     return Path(text)
+
+
+def given_output(text: str) -> Path:
+    """The file to write that the command line names; asked before the work, not after it.
+
+    Raises:
+        typer.BadParameter: the text is empty, it names a folder, or its folder is not there.
+    """
+    path = given_path(text)
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"{path}: there is no folder {path.parent}; make it first")
+    return path

@@ -14,10 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from dags.command.paths import given_path
+from dags.command.paths import given_output
 from dags.command.printed_text import print_line, shown, ticked
 from dags.command.row_printing import Format, print_rows, print_wide
 from feature_store.settings import Night, load_settings
+from feature_store.unicode_text import as_utf8
 
 _OPEN_CATALOGUE = "jobs.search.catalogue:open_catalogue"
 _READ_RECORDING = "jobs.search.recording_file:read_recording"
@@ -42,12 +43,25 @@ AsOf = Annotated[
         formats=["%Y-%m-%d"], help="Day of the night whose vectors count; else the published one."
     ),
 ]
-NMatches = Annotated[int, typer.Option("--n", min=1, help="Tracks at most.")]
+
+
+def _at_least_one(n_matches: int) -> int:
+    """The number, where it asks for a track.
+
+    Raises:
+        typer.BadParameter: it asks for none.
+    """
+    if n_matches < 1:
+        raise typer.BadParameter(f"{n_matches} is below 1; name how many tracks to print at most")
+    return n_matches
+
+
+NMatches = Annotated[int, typer.Option("--n", "-n", callback=_at_least_one, help="Tracks at most.")]
 Output = Annotated[Format, typer.Option("--format", help="How to print the tracks.")]
 Html = Annotated[
     Path | None,
     typer.Option(
-        parser=given_path, metavar="FILE", help="Also write a page on which tracks can be played."
+        parser=given_output, metavar="FILE", help="Also write a page on which tracks can be played."
     ),
 ]
 
@@ -166,7 +180,7 @@ def _like_recording(
     is_cut = recording.is_longer or encoded.read_s < recording.heard_s
     read = "its first" if is_cut else "all of its"
     detail = f"by {read} {min(recording.heard_s, encoded.read_s):,.1f} s"
-    query = _Query("similar to", path.name, detail, recording, notes if n_left_out else ())
+    query = _Query("similar to", as_utf8(path.name), detail, recording, notes if n_left_out else ())
     return _entries(catalogue, matches, why), query, vectors
 
 

@@ -376,10 +376,15 @@ FUSED_VECTOR = Column(
 TRACK_VECTOR = Column(
     "track_vector",
     Kind.FLOATS,
-    "The vector that counts for the track, of length 1; 100 numbers. One of another kind than most "
-    "tracks have is moved by the mean difference between both kinds, so that all can be compared.",
+    "The vector that counts for the track, of length 1; 100 numbers. One of a later kind in the "
+    "model's order is moved by the mean difference from the first kind, over the tracks that have "
+    "both, so that all can be compared.",
 )
-VECTOR_KIND = Column("vector_kind", Kind.STRING, "Which one that is: audio, text or fused.")
+VECTOR_KIND = Column(
+    "vector_kind",
+    Kind.STRING,
+    "Which of the model's vectors counts for the track: audio, text, or fused of both.",
+)
 EMOTION_SOURCE = Column(
     "emotion_source",
     Kind.STRING,

@@ -380,8 +380,11 @@ FEAT_HTCL_FUSED = Table(
 FEAT_TRACK_HTCL = Table(
     name="feat_track_htcl",
     meaning="The vector that similar tracks compare, of each track with a recording or a text: the "
-    "first that the track has, in the order that validation chose for the model. Empty while "
-    "another family than HTCL is the champion of audio_text.",
+    "first that the track has, in the order that validation chose for the model (fused, audio, "
+    "text where nothing could be held out), so all may be of one kind. Compare two tracks by the "
+    "dot product of their vectors, of one day only: another day's catalogue moves vectors of a "
+    "later kind otherwise, and another version lies in another space. Empty while another family "
+    "than HTCL is the champion of audio_text; rec_similar_tracks has lists on those days, too.",
     columns=(
         c.AS_OF_DATE,
         c.TRACK_ID,

@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from feature_store.unicode_text import as_utf8, is_utf8
 from jobs.landing.file_kinds import why_hidden, why_unfinished
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def landing_files(storage: Storage) -> tuple[list[LandingFile], list[NotTaken]]:
         else:
             reason = _why_marked(name, file.source) if is_marked else _why_not_taken(file, name)
         if reason:
-            others.append(NotTaken(_shown(found.path), reason))
+            others.append(NotTaken(as_utf8(found.path), reason))
         elif file is not None and not is_marked:
             files.append(file)
     return files, others
@@ -169,7 +170,7 @@ def _why_marked(name: str, source: str) -> str:
 
 def _why_not_taken(file: LandingFile, name: str) -> str:
     """What is wrong with the name of a file that is in its place; empty when nothing is."""
-    if not _is_text(file.path):
+    if not is_utf8(file.path):
         return _NO_TEXT
     if reason := why_unfinished(name, file.source):
         return reason
@@ -180,20 +181,6 @@ def _why_not_taken(file: LandingFile, name: str) -> str:
         if "\0" in track_id or "\ufffd" in track_id:
             return _NO_TRACK
     return ""
-
-
-def _is_text(path: str) -> bool:
-    """Whether a path is UTF-8; Python keeps other bytes of file names as half characters."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _shown(path: str) -> str:
-    """The path with bytes that are no UTF-8 escaped, so that it can be written and printed."""
-    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def landing_file_of(found: StoredFile) -> LandingFile | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import polars as pl
 
 from feature_store.tables.core import CORE_TRACKS
 from feature_store.tables.recommendations import REC_SIMILAR_TRACKS
+from feature_store.unicode_text import is_utf8
 from jobs.recommendations.steps.track_vectors import TRAINED
 from jobs.report.lake import RunView, open_run
 from jobs.report.tracks import TrackRef
@@ -66,7 +68,8 @@ class Catalogue:
 
     def has_track(self, text: str) -> bool:
         """Whether a track has this id, available or not."""
-        return bool((self.tracks["track_id"] == text).any())
+        # The name of a file may hold other bytes, which no column can be compared with.
+        return is_utf8(text) and bool((self.tracks["track_id"] == text).any())
 
     def refs(self, track_ids: Iterable[str]) -> dict[str, TrackRef]:
         """Id, title and artist of tracks by their ids."""
@@ -125,7 +128,7 @@ class Catalogue:
         hint = f"close to it: {_listed(close)}" if close else "nothing is close to it"
         return (
             f"{CORE_TRACKS.name}: no available track as of {self.view.night.as_of} has the id or "
-            f"title {_shortened(text)!r}, and there is no such file; {hint}"
+            f"title {_shortened(text)!r}, and {_no_file(text)}; {hint}"
         )
 
 
@@ -146,6 +149,15 @@ def _folded(text: str) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def _no_file(text: str) -> str:
+    """Why the text names no file of this machine, for a message."""
+    if os.path.isdir(text):  # noqa: PTH112  unlike Path, it takes a name of any length
+        return "it is a folder (name a file in it)"
+    if os.path.islink(text):  # noqa: PTH114  likewise
+        return "it is a link to a file that is not there"
+    return "there is no such file"
 
 
 def _listed(tracks: list[TrackRef]) -> str:

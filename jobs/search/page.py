@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from feature_store.unicode_text import as_utf8
 from jobs.report.excerpts import UndecodableFile, audio_excerpt
 from jobs.report.media import EmbeddedFiles, Media, read_media
 from jobs.report.rendering import render
@@ -79,7 +80,7 @@ def render_page(
     media = read_media(catalogue.view, covers=found, excerpts=played)
     shown = query if is_track else None
     if query is not None and not isinstance(query, TrackRef):
-        shown = TrackRef(str(query.path), query.path.name, "")
+        shown = TrackRef(as_utf8(str(query.path)), as_utf8(query.path.name), "")
         media = replace(media, excerpts=_with_file(media, shown, query.content))
     return render("search.html.j2", page=page, media=media, query_track=shown, now=now)
 

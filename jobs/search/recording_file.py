@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,7 @@ def read_recording(settings: Settings, path: Path) -> RecordingFile:
     encoders = settings.encoders
     excerpts = htcl_mel.CLIP_S, encoders.max_audio_s, encoders.audio_windows
     try:
+        _check_kind(path)
         check_size(path.stat().st_size, MAX_FILE_BYTES)
         content = path.read_bytes()
         arrays = decode_all_apart("recording_excerpts", content, SAMPLE_RATE_HZ, *excerpts)
@@ -72,7 +74,7 @@ def read_recording(settings: Settings, path: Path) -> RecordingFile:
     except ContentFailure as failure:
         raise UnusableRecordingError(
             f"{path}: {failure}; name a file of FLAC, MP3, Ogg, WAV or AIFF with {MIN_S} s of "
-            "sound or more"
+            f"sound or more in its first {htcl_mel.CLIP_S:.0f} s"
         ) from failure
     log_mel, _ = htcl_mel.clip_features(first)
     clip_samples = round(htcl_mel.CLIP_S * SAMPLE_RATE_HZ)
@@ -86,6 +88,22 @@ def read_recording(settings: Settings, path: Path) -> RecordingFile:
         is_longer=len(first) >= clip_samples,
         tempo_bpm=_tempo_bpm(recording),
     )
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what is no file of a known size: a folder, or a device or pipe that may never end.
+
+    Raises:
+        UnusableRecordingError: it is one.
+        OSError: it cannot be looked at.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise UnusableRecordingError(f"{path}: it is a folder; name a file in it")
+    if not stat.S_ISREG(mode):
+        raise UnusableRecordingError(
+            f"{path}: it is a device or a pipe, not a file; store what comes from it in a file"
+        )
 
 
 def _tempo_bpm(recording: Recording) -> float | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from feature_store.unicode_text import as_utf8
+
 
 @dataclass(frozen=True, slots=True)
 class FileRemark:
@@ -54,8 +56,7 @@ class IngestResult:
 
 def shown_path(path: str) -> str:
     r"""A path that any terminal or log can print: other bytes and control characters as \x…."""
-    readable = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in readable
+        for char in as_utf8(path)
     )

@@ -119,23 +119,33 @@ def plan_component(ref: ModelRef) -> TrainingPlan:
 
 def lacks(task: Task[Any, Any, Any], family: str, data: Any) -> str:
     """Why there is nothing that a family could learn or predict from; empty when there is."""
-    return task.lacks(data) or task.families[family].lacks(data)
+    return task.lacks(data) or _lacks_of_view(task, family, lambda: task.full_view(data))
 
 
 def without_lacking(task: Task[Any, Any, Any], plan: TrainingPlan, data: Any) -> TrainingPlan:
     """The plan without challengers and baselines that cannot learn from the data."""
-    reasons = {
-        recipe.family: reason
-        for recipe in (*plan.competing, *plan.baselines)
-        if (reason := task.families[recipe.family].lacks(data))
-    }
-    if reasons:
-        LOG.warning("not compared: they cannot learn from the data", reasons=reasons)
-    return replace(
-        plan,
-        competing=tuple(one for one in plan.competing if one.family not in reasons),
-        baselines=tuple(one for one in plan.baselines if one.family not in reasons),
-    )
+    reasons = _reasons_of_view(task, plan, lambda: task.full_view(data))
+    return _without(plan, reasons, "not compared: they cannot learn from the data")
+
+
+def split_for(
+    night: Night, task: Task[Any, Any, Any], plan: TrainingPlan, data: Any
+) -> tuple[TrainingPlan, Split[Any] | Unsplit]:
+    """What is held out, and the plan without families that could not learn from the rest.
+
+    The family that is stored stays: where it lacks something before the cut, as when the first
+    recordings came after it, nothing is held out and it learns from all there is, without metrics.
+    """
+    cut, config = read_cut(night), night.settings.training.split
+    generator = torch.Generator().manual_seed(night.settings.seed)
+    split = task.split(data, cut, config, generator)
+    if isinstance(split, Unsplit):
+        return plan, split
+    part = split.validation
+    reasons = _reasons_of_view(task, plan, lambda: task.train_view(data, part))
+    if reason := reasons.pop(plan.stored_family, ""):
+        split = Unsplit(f"before validation {reason}")
+    return _without(plan, reasons, "not compared: they cannot learn before validation"), split
 
 
 def training_inputs(
@@ -144,18 +154,17 @@ def training_inputs(
     plan: TrainingPlan,
     data: Any,
     data_sha256: str,
+    split: Split[Any] | Unsplit,
     needed: Needed,
     table_versions: Mapping[str, int],
     check_no_erasure: Callable[[], None],
     device: torch.device,
 ) -> TrainingInputs:
-    """Split the data and hash what decides the training; all processes must find the same.
+    """Hash what decides the training; all processes must find the same.
 
     Raises:
         ProcessesDifferError: another process has read other data or has other code.
     """
-    cut, config = read_cut(night), night.settings.training.split
-    generator = torch.Generator().manual_seed(night.settings.seed)
     features = task.feature_versions(night.settings.lake, night.as_of)
     by_family = {
         family: features | {str(ref): row.model_version for ref, row in rows.items()}
@@ -182,8 +191,8 @@ def training_inputs(
         check_no_erasure=check_no_erasure,
         data=data,
         data_sha256=data_sha256,
-        cut=cut,
-        split=_split(task.split(data, cut, config, generator), needed[plan.stored_family]),
+        cut=read_cut(night),
+        split=_split(split, needed[plan.stored_family]),
         needed=needed,
         versions=versions,
         inputs_sha256=sha256_of(json.dumps(competing).encode()),
@@ -247,6 +256,34 @@ def _split(split: Split[Any] | Unsplit, rows: Mapping[ModelRef, ModelRow]) -> Sp
                 "cannot be evaluated on what it has seen"
             )
     return split
+
+
+def _reasons_of_view(
+    task: Task[Any, Any, Any], plan: TrainingPlan, view: Callable[[], Any]
+) -> dict[str, str]:
+    """Why families of the plan cannot learn from a view; without those that can."""
+    reasons = {
+        recipe.family: _lacks_of_view(task, recipe.family, view)
+        for recipe in (*plan.competing, *plan.baselines)
+    }
+    return {family: reason for family, reason in reasons.items() if reason}
+
+
+def _lacks_of_view(task: Task[Any, Any, Any], family: str, view: Callable[[], Any]) -> str:
+    """Why a family cannot learn from a view, which is made only for a family that may lack some."""
+    family_lacks = task.families[family].lacks
+    return family_lacks(view()) if family_lacks is not None else ""
+
+
+def _without(plan: TrainingPlan, reasons: Mapping[str, str], message: str) -> TrainingPlan:
+    """The plan without families for which there is a reason, which is logged."""
+    if reasons:
+        LOG.warning(message, reasons=dict(reasons))
+    return replace(
+        plan,
+        competing=tuple(one for one in plan.competing if one.family not in reasons),
+        baselines=tuple(one for one in plan.baselines if one.family not in reasons),
+    )
 
 
 def _plan(

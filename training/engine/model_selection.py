@@ -6,7 +6,7 @@ evaluates for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -230,6 +230,13 @@ def evaluate_on_test(
         return test_result(task, model, data, split, device)
 
     return FamilyResult(recipe.family, "test", broadcast_from_rank0(result))
+
+
+def better_on_test(metric: str, family: str, results: Iterable[FamilyResult]) -> dict[str, float]:
+    """By how much other families are ahead of one on the test; those behind it are left out."""
+    on_test = {one.family: one.result.values[metric] for one in results if one.split == "test"}
+    ahead = {other: value - on_test[family] for other, value in on_test.items()}
+    return {other: difference for other, difference in ahead.items() if difference > 0}
 
 
 def _fit_without_split(fitting: Fitting, recipe: Recipe, seed: int, reason: str) -> TrainingResult:

@@ -43,6 +43,7 @@ from training.evaluation.splits import (
 from training.models.encoders.htcl_encoder import (
     KNOWS_TASTE,
     ORDERS,
+    SOUND_FIRST,
     HTCLEncoder,
     text_weights_sha256,
 )
@@ -197,7 +198,7 @@ class AudioText:
         return SimilarityEvaluator(part, (data.audio_rows >= 0) & has_text)
 
     def calibrate(self, model: Any, evaluator: SimilarityEvaluator) -> dict[str, Tensor]:
-        """Which vector of a track counts, by validation."""
+        """Which vector of a track counts, by validation; where all are equal, the recording's."""
         if not isinstance(model, HTCLEncoder):
             return {}
         encoded = evaluator.encode(model)
@@ -205,7 +206,8 @@ class AudioText:
         for order in range(len(ORDERS)):
             model.order.fill_(order)
             recalls.append(evaluator.recall(model, encoded))
-        return {"order": torch.tensor(max(range(len(ORDERS)), key=recalls.__getitem__))}
+        chosen = max(range(len(ORDERS)), key=lambda order: (recalls[order], order == SOUND_FIRST))
+        return {"order": torch.tensor(chosen)}
 
     def to_state(self, family: str, model: Any, view: AudioTextView) -> ModelState:
         """All that a checkpoint stores; a frozen part of the text tower is named by its hash."""
@@ -275,7 +277,10 @@ class AudioText:
 def _parts_of_artists(
     data: AudioTextData, tenths: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Tracks of the artists that validation and test hold out, shape (n_tracks,) bool each."""
+    """Tracks of the artists that validation and test hold out, shape (n_tracks,) bool each.
+
+    A recording may be there once more under another artist, as on a compilation; see _with_copies.
+    """
     n_artists = len(data.dataset.nodes.artists)
     order = torch.randperm(n_artists, generator=generator)
     size = n_artists * tenths // 10
@@ -304,8 +309,8 @@ def _time_split(
 
     return map_parts(
         time_split(data.dataset.listens, data.dataset.available_from, cut),
-        partial(part, cut.validation, first, first | second),
-        partial(part, cut.test, second, second),
+        partial(part, cut.validation, first, _with_copies(data, first | second)),
+        partial(part, cut.test, second, _with_copies(data, second)),
     )
 
 
@@ -323,4 +328,13 @@ def _artist_split(data: AudioTextData, artists: tuple[Tensor, Tensor]) -> Split[
         relevant = data.same_artist_or_album(unseen & has_audio)
         return SimilarityHoldout(known, relevant, unseen, hidden, by_audio=True)
 
-    return Split("random", part(first, first | second), part(second, second))
+    return Split(
+        "random",
+        part(first, _with_copies(data, first | second)),
+        part(second, _with_copies(data, second)),
+    )
+
+
+def _with_copies(data: AudioTextData, hidden: Tensor) -> Tensor:
+    """The tracks, and those that have a recording of one of them, shape (n_tracks,) bool."""
+    return torch.isin(data.copies, data.copies[hidden])

@@ -52,8 +52,8 @@ class Family:
         model: makes an untrained model of a configuration, a view and the states of `needs`.
         needs: fitted models that it learns from. They are trained and stored although they won
             nothing.
-        lacks: why it cannot learn from its task's data although another family can, such as "no
-            track has a recording"; empty when it can.
+        lacks: why it cannot learn from a view although another family can, such as "no track has a
+            recording"; empty when it can. None of a family that learns from whatever its task does.
         lacks_needed: why it cannot learn from the models in `needs`, by its configuration and
             their states; empty when it can.
     """
@@ -61,7 +61,7 @@ class Family:
     config: type[Any]
     model: Callable[..., Any]
     needs: tuple[ModelRef, ...] = ()
-    lacks: Callable[[Any], str] = lambda _: ""
+    lacks: Callable[[Any], str] | None = None
     lacks_needed: Callable[..., str] = lambda *_: ""
 
     @property

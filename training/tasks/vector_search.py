@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from feature_store.lake.arrow_io import exists, read_table
 from feature_store.tables.features import FEAT_HTCL_AUDIO, FEAT_HTCL_TEXT, FEAT_TRACK_HTCL
+from feature_store.unicode_text import is_utf8
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +41,10 @@ class NoVectorsError(LookupError):
 
 class EmptySentenceError(ValueError):
     """A sentence without a letter or a digit says nothing."""
+
+
+class NoUnicodeError(ValueError):
+    """A sentence with bytes that are no UTF-8 cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +213,14 @@ def checked_sentence(sentence: str) -> str:
 
     Raises:
         EmptySentenceError: it has no letter and no digit.
+        NoUnicodeError: it is no UTF-8.
     """
     text = " ".join(sentence.split())
+    if not is_utf8(text):
+        raise NoUnicodeError(
+            f"the sentence {text[:40]!r} has bytes that are no UTF-8; write it in UTF-8 (locale "
+            "shows what the terminal sends)"
+        )
     if not any(sign.isalnum() for sign in text):
         raise EmptySentenceError(
             f"the sentence {sentence[:40]!r} has no word (rule: one letter or digit at least); "

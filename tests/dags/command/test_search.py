@@ -217,6 +217,69 @@ def test_a_file_that_is_no_audio_is_named_with_its_reason(evensong, tmp_path):
     assert "notes.txt: unreadable" in said
 
 
+def test_a_file_is_heard_whatever_the_bytes_of_its_name(evensong, tmp_path):
+    """Latin 1, as old disks have it, and a page whose name can be read."""
+    file, page = tmp_path / "caf\udce9.flac", tmp_path / "page.html"
+    file.write_bytes(sound(4))
+
+    status, text, said = evensong("similar", file, *DAY, "--html", page)
+
+    assert status == 0, said
+    assert r"caf\xe9.flac" in text
+    assert r"caf\xe9.flac" in page.read_text(encoding="utf-8")
+
+
+def test_a_sentence_that_is_no_utf_8_is_one_clear_message(evensong):
+    status, _, said = evensong("find", "slow \udcff piano", *DAY)
+
+    assert status == 1
+    assert r"the sentence 'slow \udcff piano' has bytes that are no UTF-8; write it in" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing/p.html", "there is no folder missing"),
+        ("made", "made is a folder; name a file in it"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused_before_the_search(
+    evensong, tmp_path, monkeypatch, name, message
+):
+    (tmp_path / "made").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    status, text, said = evensong("similar", "t02", *DAY, "--html", name)
+
+    assert (status, text) == (2, "")
+    assert message in said
+
+
+def test_no_track_is_too_few(evensong):
+    status, text, said = evensong("similar", "t02", *DAY, "-n", "0")
+
+    assert (status, text) == (2, "")
+    assert "0 is below 1; name how many tracks" in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("folder", "and it is a folder (name a file in it)"),
+        ("link", "and it is a link to a file that is not there"),
+    ],
+)
+def test_what_is_no_file_is_named_as_what_it_is(evensong, tmp_path, monkeypatch, kind, message):
+    path = tmp_path / "no track"
+    path.mkdir() if kind == "folder" else path.symlink_to(tmp_path / "gone.flac")
+    monkeypatch.chdir(tmp_path)
+
+    status, _, said = evensong("similar", "no track", *DAY)
+
+    assert status == 1
+    assert message in said
+
+
 def test_an_id_counts_before_a_file_of_that_name(evensong, rows, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t02").write_bytes(b"no audio")
@@ -225,7 +288,7 @@ def test_an_id_counts_before_a_file_of_that_name(evensong, rows, tmp_path, monke
     assert rows("similar", "t02")[0][0]["rank"] == 1
     assert "unreadable" in evensong("similar", "./t02", *DAY)[2]
     assert "2 tracks are called" in evensong("similar", "Low Tide", *DAY)[2]
-    assert "Is a directory" in evensong("similar", "./Low Tide", *DAY)[2]
+    assert "it is a folder; name a file in it" in evensong("similar", "./Low Tide", *DAY)[2]
 
 
 def test_a_day_without_vectors_names_those_that_have_some(evensong):

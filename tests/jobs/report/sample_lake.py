@@ -208,6 +208,16 @@ def write_lists(night: Night) -> dict[str, int]:
             "score": 0.5,
             "modalities": ["audio", "cover"],
         },
+        {
+            **of_run,
+            **track,
+            "track_id": "d",
+            "rank": 2,
+            "similar_track_id": "a",
+            "title": HOSTILE_TITLE,
+            "score": 0.25,
+            "modalities": ["trained"],
+        },
     )
     compared = {"compared_as_of_date": date(2026, 2, 28), "compared_run_id": "run-before"}
     changes = append_rows(

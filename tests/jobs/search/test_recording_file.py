@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,7 +92,21 @@ def test_a_file_that_is_no_recording_says_why_and_what_to_do(settings, saved, co
 
 
 def test_a_folder_and_a_file_that_is_gone_are_refused(settings, tmp_path):
-    with pytest.raises(UnusableRecordingError, match="it cannot be read: Is a directory"):
+    with pytest.raises(UnusableRecordingError, match="it is a folder; name a file in it"):
         read_recording(settings, tmp_path)
     with pytest.raises(UnusableRecordingError, match="it cannot be read: No such file"):
         read_recording(settings, tmp_path / "gone.flac")
+
+
+def test_a_device_is_not_read(settings):
+    """It would never end."""
+    with pytest.raises(UnusableRecordingError, match="/dev/zero: it is a device or a pipe"):
+        read_recording(settings, Path("/dev/zero"))
+
+
+def test_sound_after_two_minutes_of_silence_is_said_to_come_too_late(settings, saved):
+    samples = np.zeros(125 * 16_000)
+    samples[122 * 16_000 :] = 0.5
+
+    with pytest.raises(UnusableRecordingError, match="of sound or more in its first 120 s"):
+        read_recording(settings, saved(wav(samples), "late.wav"))

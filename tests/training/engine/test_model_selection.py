@@ -13,6 +13,8 @@ from tests.training.datasets import CPU, dataset_of, ids, listens_on, nodes_of
 from training.config import load_recipe
 from training.data.dataset import Dataset
 from training.engine import model_selection
+from training.engine.model_selection import FamilyResult, better_on_test
+from training.evaluation.eval_result import EvalResult
 from training.evaluation.evaluator import Evaluator
 from training.evaluation.splits import Split
 from training.tasks import ranking
@@ -70,3 +72,22 @@ def test_the_selected_and_the_final_model_keep_the_selected_weights(dataset, spl
 
     for state in (selected, final):
         assert torch.equal(state.parameters["ensemble.weights"], UNEQUAL)
+
+
+def test_families_that_are_better_on_the_test_are_named_with_their_lead():
+    """Validation does not count, nor does a family that is behind or level."""
+    figures = {
+        "own": (0.9, 0.25),
+        "ahead": (0.1, 0.5),
+        "behind": (0.95, 0.125),
+        "level": (0.9, 0.25),
+    }
+    results = [
+        FamilyResult(family, part, EvalResult({"ndcg": value}, torch.zeros(3)))
+        for family, values in figures.items()
+        for part, value in zip(("validation", "test"), values, strict=True)
+    ]
+
+    assert better_on_test("ndcg", "own", results) == {"ahead": 0.25}
+    assert better_on_test("ndcg", "ahead", results) == {}
+    assert better_on_test("ndcg", "alone", []) == {}

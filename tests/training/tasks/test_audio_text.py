@@ -19,10 +19,11 @@ from training.data.content import EncoderChangedError
 from training.data.interactions import Pairs, day_number
 from training.engine.loop import deterministic, fit_stage
 from training.engine.model_selection import Fitting, select_on_validation
+from training.engine.ranges import OutOfRangeError
 from training.evaluation.similarity import EncodedTracks, SimilarityEvaluator, text_mrr, text_recall
 from training.evaluation.splits import Split, Unsplit
 from training.models.encoders import htcl_encoder
-from training.models.encoders.htcl_encoder import HTCLConfig, HTCLEncoder
+from training.models.encoders.htcl_encoder import ORDERS, HTCLConfig, HTCLEncoder
 from training.models.encoders.htcl_stages import HTCLStages, learned_pairs
 from training.models.protocols import TEXT_METRIC
 from training.tasks.audio_text import AudioText
@@ -246,6 +247,49 @@ def test_terms_can_be_left_out(data, folder):
     assert losses.keys() == {"audio_text"}
 
 
+@pytest.mark.parametrize(
+    ("n_pairs", "triggers", "tracks"),
+    [(480, [0], [1]), (480, [0], range(1, 61)), (480, range(1, 61), [0]), (480, range(10), range(10, 20))],
+    ids=["one pair", "one trigger", "one track", "ten different pairs"],
+)  # fmt: skip
+def test_pairs_that_have_no_negatives_or_are_few_teach_no_taste(folder, n_pairs, triggers, tracks):
+    """However often they were heard: on one side all are equal, so the fusion would stay random."""
+    of_all = music.pairs()
+    rows = torch.arange(n_pairs)
+    found = replace(
+        of_all.where(rows < n_pairs),
+        triggers=torch.tensor(list(triggers))[rows % len(triggers)],
+        tracks=torch.tensor(list(tracks))[rows % len(tracks)],
+    )
+    view = music.world(found).full_view()
+
+    names = [stage.name for stage in stages_over(recipe_of(folder, min_pairs=20), view)]
+
+    assert names == ["meaning"]
+
+
+def test_copies_of_two_recordings_have_no_negatives(folder):
+    """All tracks hold one recording or the other; each side of the pairs is one recording."""
+    data = music.world()
+    hashes = ["h0" if style_of(track) in (0, 2) else "h1" for track in range(N_TRACKS)]
+    forth = data.pairs.where(torch.tensor([style_of(track) in (0, 2) for track in data.pairs.triggers.tolist()]))  # fmt: skip
+    copies = replace(data, audio_hashes=hashes, pairs=forth)
+
+    stages = stages_over(recipe_of(folder, min_pairs=1), copies.full_view())
+
+    assert [stage.name for stage in stages] == ["meaning"]
+
+
+def stages_over(recipe, view):
+    model = HTCLEncoder(recipe.model, view)
+    return HTCLStages(model, recipe, torch.Generator().manual_seed(1), CPU).in_order()
+
+
+def test_fewer_liked_pairs_than_stage_2_needs_cannot_count_alone():
+    with pytest.raises(OutOfRangeError, match="min_liked_pairs = 50 is below min_pairs = 100"):
+        HTCLConfig(min_liked_pairs=50)
+
+
 def test_liked_pairs_count_alone_when_there_are_enough(data):
     liked = [(int(data.pairs.users[row]), int(data.pairs.tracks[row])) for row in range(200)]
     view = replace(data.full_view(), liked=edges(sorted(set(liked))))
@@ -366,6 +410,37 @@ def test_a_view_before_the_cut_learns_nothing_of_held_out_artists(data):
     assert not bool((view.is_learned & hidden).any())
     assert not bool(hidden[view.pairs.triggers].any() | hidden[view.pairs.tracks].any())
     assert data.full_view().is_learned.all()
+
+
+def test_a_recording_of_a_held_out_artist_is_not_learned_under_another_name():
+    """A track of each artist is on a compilation as well: its copy is hidden with it."""
+    data = music.world()
+    hashes = list(data.audio_hashes)
+    for artist in range(0, 32, 2):  # the next artist's first track holds this one's recording
+        hashes[(artist + 1) * TRACKS_OF_ONE] = hashes[artist * TRACKS_OF_ONE]
+    data = replace(data, audio_hashes=hashes)
+
+    part = split_of(data).validation
+    learned_mask = data.train_view(part).is_learned
+
+    hidden, learned = (
+        {hashes[track] for track in mask.nonzero().squeeze(1).tolist()}
+        for mask in (part.unseen_mask, learned_mask)
+    )
+    assert hidden
+    assert not hidden & learned
+
+
+def test_where_sound_alone_is_compared_the_recordings_vector_counts(folder):
+    """Validation cannot tell the orders apart, so none is better; the fused vector was not tried."""
+    data = music.world(music.without_pairs())
+    split = split_of(data)
+    model = HTCLEncoder(recipe_of(folder).model, data.train_view(split.validation))
+
+    found = TASK.calibrate(model, TASK.evaluator(data, split.validation, CPU))
+
+    assert split.validation.by_audio
+    assert ORDERS[int(found["order"])][0] == "audio"
 
 
 def test_a_view_before_the_cut_does_not_read_later_tags(data):

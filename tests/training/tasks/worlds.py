@@ -107,7 +107,7 @@ def _write_recipe(folder: Path) -> None:
     (folder / "audio_text").mkdir(parents=True)
     text_model = save_bert(folder / "text_model")
     (folder / "audio_text" / "htcl.toml").write_text(
-        f'[model]\ntext_folder = "{text_model}"\nmin_pairs = 20\nepoch_pairs = 24\n'
+        f'[model]\ntext_folder = "{text_model}"\nmin_pairs = 10\nepoch_pairs = 24\n'
         "[batching]\nbatch_tracks = 8\n"
         "[loop]\nlearning_rate = 1e-3\nvalidate_every = 1\nmax_epochs = 2\n"
     )

@@ -35,15 +35,18 @@ from training.models.encoders.text_tower import FrozenTextTower, Pooling, TextTo
 from training.models.protocols import EncodedTracks
 
 if TYPE_CHECKING:
-    from training.data.audio_text import AudioTextData, AudioTextView
+    from training.data.audio_text import AudioTextView
 
 KNOWS_TASTE = "knows_taste"
 """The tensor of a state that says whether stage 2 was trained."""
 ORDERS = (("fused", "audio", "text"), ("audio", "fused", "text"), ("text", "fused", "audio"))
 """Which vector of a track counts: the first that it has, in the order that validation chooses.
 
-See counting_vectors.py.
+While epochs are selected, and where nothing could be held out, it is the first of these orders. See
+counting_vectors.py.
 """
+SOUND_FIRST = 1
+"""The order where all are equal on validation, as when it compares sound alone."""
 
 _ENCODED_AT_ONCE = 64
 _MIN_CONTENTS = 2
@@ -66,7 +69,8 @@ class HTCLConfig:
     masked_time: Annotated[float, SHARE] = 0.0  # [ours] likewise
     # of both encoders in stage 2, and of the text's in stage 1
     encoder_rate: Annotated[float, NOT_NEGATIVE] = 0.1
-    min_pairs: Annotated[int, AT_LEAST_ONE] = 100  # [ours] without which there is no stage 2
+    # [ours] different pairs of recordings, without which there is no stage 2
+    min_pairs: Annotated[int, AT_LEAST_ONE] = 100
     # [ours] liked pairs from which the others do not count
     min_liked_pairs: Annotated[int, AT_LEAST_ONE] = 1_000
     # [ours] that an epoch draws; 0: three for each track of stage 1
@@ -88,6 +92,12 @@ class HTCLConfig:
                 f"{type(self).__name__}: all weights of stage 2 are 0 "
                 f"({', '.join(f'weight_{name}' for name in self.term_weights)}), so it would learn "
                 "nothing; set one above 0"
+            )
+        if self.min_liked_pairs < self.min_pairs:
+            raise OutOfRangeError(
+                f"{type(self).__name__}: min_liked_pairs = {self.min_liked_pairs} is below "
+                f"min_pairs = {self.min_pairs}, so liked pairs would take the others' part where "
+                f"they are too few for stage 2; set it to {self.min_pairs} or more"
             )
 
     @property
@@ -226,17 +236,17 @@ class HTCLEncoder(nn.Module):
         return torch.cat([torch.zeros(0, PROJECTED[-1]), *blocks])
 
 
-def lacks(data: AudioTextData) -> str:
+def lacks(view: AudioTextView) -> str:
     """HTCL tells the recordings and texts of tracks apart, so there must be two of each."""
-    contents = zip(data.audio_rows.tolist(), data.texts, strict=True)
-    both = [(row, text) for row, text in contents if row >= 0 and text]
-    n_recordings, n_texts = (len(set(side)) for side in zip(*both, strict=True)) if both else (0, 0)
+    both = (view.is_learned & view.has_audio & view.has_text).nonzero().squeeze(1)
+    n_recordings = len(view.copies[both].unique())
+    n_texts = len({view.texts[track] for track in both.tolist()})
     if min(n_recordings, n_texts) >= _MIN_CONTENTS:
         return ""
     return (
-        f"{len(both)} tracks have a spectrogram (feat_mel) and a text (feat_track_texts), "
-        f"{n_recordings} different recordings and {n_texts} different texts; it learns from "
-        f"{_MIN_CONTENTS} or more of each"
+        f"{len(both)} tracks that it may learn from have a spectrogram (feat_mel) and a text "
+        f"(feat_track_texts), {n_recordings} different recordings and {n_texts} different texts; "
+        f"it learns from {_MIN_CONTENTS} or more of each"
     )
 
 

@@ -83,7 +83,7 @@ class HTCLStages:
             self._meaning,
         )
         pairs = learned_pairs(self._view, both, self._config.min_liked_pairs)
-        if len(pairs) < self._config.min_pairs:
+        if not tell_taste(pairs, self._view.copies, self._config.min_pairs):
             return (meaning,)
         taste = self._stage(
             TASTE,
@@ -192,6 +192,9 @@ class HTCLStages:
 def learned_pairs(view: AudioTextView, both: Tensor, min_liked: int) -> TrackPairs:
     """The liked pairs where there are enough of them, else all; of tracks that have both.
 
+    Each fit decides by the pairs that it sees, so the last one may learn from liked pairs alone
+    although those before validation were too few.
+
     Args:
         view: what the model sees.
         both: tracks with a recording and a text, shape (n_tracks,) bool.
@@ -203,6 +206,22 @@ def learned_pairs(view: AudioTextView, both: Tensor, min_liked: int) -> TrackPai
         view.liked.source * view.n_tracks + view.liked.target,
     )
     return pairs.where(is_liked) if int(is_liked.sum()) >= min_liked else pairs
+
+
+def tell_taste(pairs: TrackPairs, copies: Tensor, at_least: int) -> bool:
+    """Whether pairs can teach taste: some of them, of recordings that can be negatives.
+
+    Pairs of one recording with others, or of others with one, have no negative on one side: the
+    terms of taste and their gradients would be 0 and the fusion stay as it was drawn.
+
+    Args:
+        pairs: of tracks that are learned from.
+        copies: a number for each track, the same for tracks of one recording, shape (n_tracks,).
+        at_least: how many different pairs of recordings.
+    """
+    distinct = torch.stack([copies[pairs.triggers], copies[pairs.tracks]], dim=1).unique(dim=0)
+    sides = [len(side.unique()) for side in distinct.unbind(dim=1)]
+    return len(distinct) >= at_least and min(sides) > 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
