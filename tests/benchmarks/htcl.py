@@ -7,7 +7,7 @@ style (brightness, density, attack), which no text tells, more than by genre, wh
 are held out, of 250 further ones select the epochs. Text retrieval is the mean of both directions in the pool of 500; taste
 retrieval asks, of each pair of tracks of the pool that some listener heard one after the other, whether the second is among the
 ten nearest to the first, by sound alone or by sound and text (fused by stage 2, after stage 1 their mean). Probes are logistic
-regressions on what the audio tower gives, before any projection. MusiCNN (musicnn_6s) hears six seconds of each recording.
+regressions on what the audio tower gives, before any projection.
 
 Stage 2 begins with the encoders of stage 1; no_term1 leaves out CLIP of audio and text, no_term23 the two terms of taste.
 
@@ -50,7 +50,6 @@ from tests.benchmarks.support.htcl.new_tracks import NEIGHBOURS as MUSICNN
 from tests.benchmarks.support.htcl.real.real_music import measure as measure_music
 from tests.benchmarks.support.htcl.speed import measured_alone
 from tests.benchmarks.support.htcl.worlds import (
-    MUSICNN_S,
     POOL,
     ArtistParts,
     genres_of,
@@ -77,8 +76,7 @@ from training.models.protocols import EncodedTracks
 FIRST_SEED = 11
 NEW_HEADER = ["new tracks by", "recall@10", "HTCL's less its [95 %]", "nDCG@10 on validation"]
 RANDOM, STAGE_1 = "random", "stage1"
-MUSICNN_6S = f"{MUSICNN}_{MUSICNN_S:.0f}s"
-MODELS = (RANDOM, STAGE_1, *VARIANTS, MUSICNN_6S)
+MODELS = (RANDOM, STAGE_1, *VARIANTS, MUSICNN)
 METRICS = (
     *(f"recall_at_{depth}" for depth in DEPTHS),
     "genre_probe",
@@ -149,8 +147,8 @@ class _Judge:
         learned, unseen = (
             model.encode(rows).vectors["audio"] for rows in (self._learned, self._test)
         )
-        found = {f"{MUSICNN_6S}.taste_recall_at_10": pair_recall(unseen, self._pairs, CUT_OFF)}
-        return found | self._probes(MUSICNN_6S, learned, unseen)
+        found = {f"{MUSICNN}.taste_recall_at_10": pair_recall(unseen, self._pairs, CUT_OFF)}
+        return found | self._probes(MUSICNN, learned, unseen)
 
     def _probes(self, name: str, learned: Tensor, unseen: Tensor) -> dict[str, float]:
         genres, truths = (
@@ -237,7 +235,13 @@ def new_track_figures(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def main(
-    seeds: Annotated[int, typer.Option(min=2, help="Worlds to measure.")] = 3,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Worlds to measure, and size paper on this CPU; 0 for neither, else at least 2.",
+        ),
+    ] = 3,
     new_worlds: Annotated[
         int,
         typer.Option(min=0, help="Smaller worlds with new tracks; 0 for none, else at least 2."),
@@ -251,10 +255,11 @@ def main(
     record: Annotated[bool, typer.Option(help="Rewrite the sections in README.md.")] = False,
 ) -> None:
     """Measure, print, and record when asked."""
-    if new_worlds == 1:  # known before the hours that the other measurements take
-        raise typer.BadParameter(
-            "1 world gives no interval; use 0 for none, or at least 2", param_hint="--new-worlds"
-        )
+    for option, n_worlds in (("--seeds", seeds), ("--new-worlds", new_worlds)):
+        if n_worlds == 1:  # known before the hours that the other measurements take
+            raise typer.BadParameter(
+                "1 world gives no interval; use 0 for none, or at least 2", param_hint=option
+            )
     settings, console = load_settings(), Console(stderr=True)
     on_music = " --music FOLDER" if music else ""
     command = (
@@ -262,13 +267,15 @@ def main(
         "--record"
     )
     tables: list[tuple[str, int | None, list[str], list[list[str]]]] = []
-    figures = measured_alone()
-    tables.append(
-        ("HTCL of size paper on the CPU", None, ["figure", "value"], _figure_rows(figures))
-    )
-    runs = [measure(seed, settings, console) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
-    tables.append(("HTCL (synthetic)", seeds, HEADER, rows_of(runs)))
-    figures |= flat_figures(runs)
+    figures: dict[str, float] = {}
+    if seeds:
+        figures |= measured_alone()
+        tables.append(
+            ("HTCL of size paper on the CPU", None, ["figure", "value"], _figure_rows(figures))
+        )
+        runs = [measure(seed, settings, console) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
+        tables.append(("HTCL (synthetic)", seeds, HEADER, rows_of(runs)))
+        figures |= flat_figures(runs)
     if music:
         real = measure_music(music, settings, console)
         tables.append(("HTCL: fits on real music", None, real.fit_header, real.fit_rows))
