@@ -111,9 +111,14 @@ def solve_ridge(vectors: Tensor, labels: Tensor) -> RidgeSolutions:
     """
     if not len(vectors):
         n_strengths, width = len(STRENGTHS), vectors.shape[1]
-        nothing = torch.zeros(n_strengths, width, len(DIMENSIONS)).double()
-        error = torch.ones(n_strengths, len(DIMENSIONS)).double()
-        return RidgeSolutions(nothing[0, :, 0], nothing[0, 0], nothing, error)
+        n_labels = len(DIMENSIONS)
+        # Tensors of their own: a state is loaded into them one after the other.
+        return RidgeSolutions(
+            mean_vector=torch.zeros(width).double(),
+            mean_label=torch.zeros(n_labels).double(),
+            weights=torch.zeros(n_strengths, width, n_labels).double(),
+            error=torch.ones(n_strengths, n_labels).double(),
+        )
     mean_vector, mean_label = vectors.mean(dim=0), labels.mean(dim=0)
     left, values, right = torch.linalg.svd(vectors - mean_vector, full_matrices=False)
     targets = left.T @ (labels - mean_label)
