@@ -16,6 +16,7 @@ from rich.console import Console
 from dags.command import exports, landing
 from dags.command.ingest import ingest
 from dags.command.models import demote, models, promote
+from dags.command.mood import mood
 from dags.command.printed_text import print_line, shown, ticked
 from dags.command.privacy import erase
 from dags.command.publication import publish, published, report, rollback, waive
@@ -192,6 +193,7 @@ for command in (
     demote,
     similar,
     find,
+    mood,
     settings,
 ):
     app.command()(command)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from dags.command.paths import given_output
-from dags.command.printed_text import print_line, shown, ticked
+from dags.command.printed_text import print_line, shortened, shown, ticked
 from dags.command.row_printing import Format, print_rows, print_wide
 from feature_store.settings import Night, load_settings
 from feature_store.unicode_text import as_utf8
@@ -34,7 +34,6 @@ _RECORDING_VECTOR = "training.tasks.query_encoding:recording_vector"
 _CHECKED_SENTENCE = "training.tasks.vector_search:checked_sentence"
 _SENTENCE_VECTOR = "training.tasks.query_encoding:sentence_vector"
 
-_SHOWN_CHARACTERS = 80  # of a sentence
 _BY_HAND = "search"  # run id of a search as of a day that need not be the published one
 
 AsOf = Annotated[
@@ -95,7 +94,7 @@ def similar(
 
     An id of the catalogue counts first, then a file, then a title; write ./NAME for a file.
     """
-    night = _night(as_of)
+    night = night_of(as_of)
     catalogue = resolve_name(_OPEN_CATALOGUE)(night)
     if _is_file(track_or_file) and not catalogue.has_track(track_or_file):
         found, query, vectors = _like_recording(night, catalogue, Path(track_or_file), n_matches)
@@ -116,7 +115,7 @@ def find(
     Of a track without a recording its text is compared; the column `by` says which.
     """
     sentence = resolve_name(_CHECKED_SENTENCE)(sentence)
-    night = _night(as_of)
+    night = night_of(as_of)
     catalogue = resolve_name(_OPEN_CATALOGUE)(night)
     vectors = resolve_name(_OPEN_VECTORS)(night.settings.lake, night.as_of)
     encoded = resolve_name(_SENTENCE_VECTOR)(night.settings, vectors, sentence)
@@ -128,11 +127,11 @@ def find(
     if encoded.is_cut:
         cut = f"the sentence is cut: only its first {encoded.max_tokens} tokens count (max_tokens)"
         notes = (cut, *notes)
-    query = _Query("find", _shortened(sentence), "by its words", None, notes)
+    query = _Query("find", shortened(sentence), "by its words", None, notes)
     _show(_entries(catalogue, matches, why), query, vectors, catalogue, output, html)
 
 
-def _night(as_of: datetime | None) -> Night:
+def night_of(as_of: datetime | None) -> Night:
     """The published night, or that of a day."""
     settings = load_settings()
     if as_of is not None:
@@ -284,7 +283,3 @@ def _is_file(text: str) -> bool:
         return Path(text).is_file() or ("/" in text and Path(text).exists())
     except OSError:  # too long for a name
         return False
-
-
-def _shortened(sentence: str) -> str:
-    return sentence if len(sentence) <= _SHOWN_CHARACTERS else f"{sentence[:_SHOWN_CHARACTERS]}…"
