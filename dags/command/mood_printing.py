@@ -23,7 +23,8 @@ def print_position(position: Any, emotion: dict[str, float] | None, console: Con
     if emotion is None:
         print_line(f"music that is {position.words}, compared with the catalogue", console)
         return
-    print_line(f"feels {position.words}, compared with the catalogue", console)
+    perhaps = "perhaps " if position.unsure else ""
+    print_line(f"feels {perhaps}{position.words}, compared with the catalogue", console)
     numbers = ", ".join(axis.numbers for axis in (position.valence, position.arousal))
     print_line(f"on the night's plane, 0 to 1: {numbers}", console)
     read = " and ".join(

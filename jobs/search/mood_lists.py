@@ -89,7 +89,7 @@ class MoodLists:
             return self._nearest(position, f"{without}; {_SAME_FOR_ALL}", frozenset(), n_tracks)
         if listener.is_opted_out:
             refused = f"{listener.user_id} wants no recommendations (core_users.is_opted_out)"
-            return MoodList("no list", (f"{refused}, so nothing is listed",), ())
+            return MoodList("none", (f"{refused}, so nothing is listed",), ())
         if listener.why_no_lists:
             return self._for_want_of_a_list(listener.why_no_lists, position, listener, n_tracks)
         valence_cell, arousal_cell = position.cell
