@@ -327,6 +327,25 @@ def rows_of(night: Night, task: str) -> list[ModelRow]:
     ]
 
 
+def row_of_scoring(night: Night, task: str, family: str, model_version: str) -> ModelRow:
+    """The newest row of the model that made a night's rows, by the names that these have.
+
+    Raises:
+        NoModelError: run_models has none.
+    """
+    rows = [
+        row
+        for row in rows_of(night, task)
+        if (row.family, row.model_version) == (family, model_version)
+    ]
+    if not rows:
+        raise NoModelError(
+            f"{RUN_MODELS.name}: no row of {family} {model_version}, by which {task} made rows of "
+            f"{night.as_of}; run that night again"
+        )
+    return max(rows, key=lambda row: row.recorded_at_utc)
+
+
 def _promotions(night: Night, task: str) -> list[Promoted]:
     """What is promoted on the night, newest first."""
     lake = night.settings.lake

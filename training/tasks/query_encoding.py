@@ -14,9 +14,7 @@ import pyarrow as pa
 import torch
 
 from feature_store.settings import Night
-from feature_store.tables.runs import RUN_MODELS
 from training.artifacts import model_registry, upstream
-from training.artifacts.model_registry import NoModelError
 from training.config import recipe_from_json
 from training.data.audio_text import AudioTextView
 from training.data.content import EncoderChangedError
@@ -118,17 +116,10 @@ def sentence_vector(settings: Settings, vectors: NightVectors, sentence: str) ->
 def _row_of(settings: Settings, vectors: NightVectors) -> tuple[ModelRow, Night]:
     """The newest row of the model that made the vectors."""
     night = Night(vectors.as_of, _RUN_ID, settings)
-    rows = [
-        row
-        for row in model_registry.rows_of(night, AudioText.name)
-        if (row.family, row.model_version) == (vectors.family, vectors.model_version)
-    ]
-    if not rows:
-        raise NoModelError(
-            f"{RUN_MODELS.name}: no row of {vectors.family} {vectors.model_version}, which made "
-            f"the vectors of {vectors.as_of}; run that night again"
-        )
-    return max(rows, key=lambda row: row.recorded_at_utc), night
+    row = model_registry.row_of_scoring(
+        night, AudioText.name, vectors.family, vectors.model_version
+    )
+    return row, night
 
 
 def _model(

@@ -20,9 +20,7 @@ from feature_store.distress import DistressJudge, is_distress
 from feature_store.distress_examples import HIDDEN_DISTRESS, NO_DISTRESS, PLAIN_DISTRESS
 from feature_store.lake.delta_tables import as_of_dates, exists, open_dataset, open_table
 from feature_store.tables.features import FEAT_LYRICS_EMOTION
-from feature_store.tables.runs import RUN_MODELS
 from training.artifacts import model_registry
-from training.artifacts.model_registry import NoModelError
 from training.config import recipe_from_json
 from training.data.emotion_texts import DIMENSIONS, PERSPECTIVES, EmotionTexts, EmotionView
 from training.engine.loop import eval_mode
@@ -206,17 +204,9 @@ def _why_none(night: Night) -> str:
 
 def _load_model(night: Night, scoring: ScoringModel) -> Any:
     """The EmotionEstimator of a version, over no texts: what it says depends on its state alone."""
-    rows = [
-        row
-        for row in model_registry.rows_of(night, TextEmotion.name)
-        if (row.family, row.model_version) == (scoring.family, scoring.model_version)
-    ]
-    if not rows:
-        raise NoModelError(
-            f"{RUN_MODELS.name}: no row of {scoring.family} {scoring.model_version}, which read "
-            f"the lyrics of {night.as_of}; run that night again"
-        )
-    row = max(rows, key=lambda row: row.recorded_at_utc)
+    row = model_registry.row_of_scoring(
+        night, TextEmotion.name, scoring.family, scoring.model_version
+    )
     state = model_registry.read_state(night, row)
     recipe = recipe_from_json(row.config_json)
     return TextEmotion().from_state(state, recipe, _no_texts(), {}, _CPU)
