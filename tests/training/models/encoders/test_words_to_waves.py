@@ -151,6 +151,13 @@ def test_labels_of_readers_and_writers_are_learned_where_they_are_there(folder):
     assert model_of(folder).head.perspectives is None
 
 
+def test_dropout_is_each_process_s_own(folder):
+    """The stage draws for each row of its batch; equal draws would drop the same of two shards."""
+    [stage] = model_of(folder).stages(recipe_of(folder), torch.Generator().manual_seed(1))
+
+    assert stage.draws_by_row
+
+
 def test_a_process_without_a_text_of_the_batch_has_a_loss_of_nothing(folder):
     """Of two processes the second has no part of a batch of one; its backward pass must still run."""
     model = model_of(folder, perspective_weight=0.5)
