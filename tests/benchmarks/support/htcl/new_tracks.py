@@ -107,7 +107,9 @@ def _measured(seed: int, settings: Settings) -> dict[str, float]:
     for name in RANKERS:
         variant = get_variant(name)
         fit = cache.fit(variant, seed)
-        listed[name], ndcg[name] = fit.lists[variant.head], fit.validation["ndcg_at_10"]
+        listed[name] = fit.lists[variant.head]
+        if variant.head == ALL_HEADS:  # validation measures no head alone
+            ndcg[name] = fit.validation["ndcg_at_10"]
     listened = on_test(cold_split, lambda test: test.before.pairs(test.end, cold.n_tracks))
     n_users = len(cold.nodes.users)
     encoded = _encoded(_without_history(music, cold, tracks), seed, own)
