@@ -29,6 +29,7 @@ from feature_store.settings import Night
 
 _SENTENCE_READER = "training.tasks.sentence_emotion:SentenceReader"
 _NO_WORDS = "training.tasks.sentence_text:NoWordsError"
+_TASK = "training.tasks.mood:Mood.name"
 _OPEN_LISTS = "jobs.search.mood_lists:open_mood_lists"
 _OPEN_LISTENER = "jobs.search.listeners:open_listener"
 _POSITION = "jobs.search.mood_position:position_of"
@@ -151,13 +152,15 @@ class _Session:
 
     @cached_property
     def _lists(self) -> Any:
-        return resolve_name(_OPEN_LISTS)(self._night)
+        return resolve_name(_OPEN_LISTS)(self._night, resolve_name(_TASK))
 
     @cached_property
     def _listener(self) -> Any:
         if self._user_id is None:
             return None
-        return resolve_name(_OPEN_LISTENER)(self._lists.catalogue.view, self._user_id)
+        return resolve_name(_OPEN_LISTENER)(
+            self._lists.catalogue.view, self._user_id, resolve_name(_TASK)
+        )
 
     def _model_of(self, answer: _Answer) -> str:
         """The model that read a sentence; of one that none has read, nothing."""

@@ -17,8 +17,6 @@ from feature_store.tables.recommendations import REC_MOOD
 if TYPE_CHECKING:
     from jobs.report.lake import RunView
 
-_TASK = "mood"
-
 
 class UnknownListenerError(LookupError):
     """No listener has this id."""
@@ -42,8 +40,13 @@ class Listener:
     why_no_lists: str
 
 
-def open_listener(view: RunView, user_id: str) -> Listener:
+def open_listener(view: RunView, user_id: str, task: str) -> Listener:
     """The listener of this id as of the view's night.
+
+    Args:
+        view: of the night.
+        user_id: of the listener.
+        task: name of the training task that makes lists for moods.
 
     Raises:
         UnknownListenerError: core_users has no such listener, or the person has been erased.
@@ -59,26 +62,31 @@ def open_listener(view: RunView, user_id: str) -> Listener:
         )
     is_opted_out = bool(rows.sort("known_from_date")["is_opted_out"][-1])
     lists = view.rows_where(REC_MOOD, is_theirs)
-    why = "" if len(lists) else _why_no_lists(view, user_id)
+    why = "" if len(lists) else _why_no_lists(view, user_id, task)
     return Listener(user_id, is_opted_out, lists, _hidden_tracks(view, is_theirs), why)
 
 
-def why_no_lists_at_all(view: RunView) -> str:
-    """A clause for people when rec_mood has no row of the night; empty when it has some."""
+def why_no_lists_at_all(view: RunView, task: str) -> str:
+    """A clause for people when rec_mood has no row of the night; empty when it has some.
+
+    Args:
+        view: of the night.
+        task: name of the training task that makes lists for moods.
+    """
     if view.row_count(REC_MOOD):
         return ""
     tasks = view.night.settings.training.tasks
     nothing = f"{REC_MOOD.name} has no row as of {view.night.as_of}"
-    if _TASK in tasks:
+    if task in tasks:
         return (
-            f"{nothing}, although the task {_TASK} is on: `evensong models` says what its training "
+            f"{nothing}, although the task {task} is on: `evensong models` says what its training "
             "lacked"
         )
-    return f"{nothing}: set training.tasks = {json.dumps([*tasks, _TASK])} and run a night"
+    return f"{nothing}: set training.tasks = {json.dumps([*tasks, task])} and run a night"
 
 
-def _why_no_lists(view: RunView, user_id: str) -> str:
-    if nothing := why_no_lists_at_all(view):
+def _why_no_lists(view: RunView, user_id: str, task: str) -> str:
+    if nothing := why_no_lists_at_all(view, task):
         return nothing
     heard = view.rows_where(GRAPH_USER_LISTENED_TRACK, ds.field("user_id") == user_id)
     if heard.is_empty():

@@ -67,11 +67,13 @@ class MoodLists:
     """The plane of a night, and the available tracks on it.
 
     Attributes:
+        task: name of the training task that makes lists for moods.
         placed: of each available track with a mood its columns of core_tracks and feat_track_mood.
     """
 
     catalogue: Catalogue
     plane: MoodPlane
+    task: str
     placed: pl.DataFrame
 
     def list_for(
@@ -85,7 +87,7 @@ class MoodLists:
             n_tracks: how many at most.
         """
         if listener is None:
-            without = why_no_lists_at_all(self.catalogue.view) or "without --user"
+            without = why_no_lists_at_all(self.catalogue.view, self.task) or "without --user"
             return self._nearest(position, f"{without}; {_SAME_FOR_ALL}", frozenset(), n_tracks)
         if listener.is_opted_out:
             refused = f"{listener.user_id} wants no recommendations (core_users.is_opted_out)"
@@ -143,7 +145,7 @@ class MoodLists:
         return MoodList(f"nearest in {FEAT_TRACK_MOOD.name}", (note,), entries)
 
 
-def open_mood_lists(night: Night) -> MoodLists:
+def open_mood_lists(night: Night, task: str) -> MoodLists:
     """The plane as of a night.
 
     Raises:
@@ -156,7 +158,8 @@ def open_mood_lists(night: Night) -> MoodLists:
     for table, found in ((FEAT_MOOD_PLANE, rows), (FEAT_TRACK_MOOD, placed)):
         if found.is_empty():
             raise NoMoodPlaneError(_why_none(night, table))
-    return MoodLists(catalogue, MoodPlane.from_rows(rows.iter_rows(named=True)), placed)
+    plane = MoodPlane.from_rows(rows.iter_rows(named=True))
+    return MoodLists(catalogue, plane, task, placed)
 
 
 def _entry(row: dict[str, Any], rank: int, reason: str) -> MoodEntry:

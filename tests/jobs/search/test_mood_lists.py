@@ -11,6 +11,7 @@ from jobs.search.mood_lists import NoMoodPlaneError, open_mood_lists
 from jobs.search.mood_position import AxisPosition, MoodPosition, gentle_position
 from tests.jobs.report.sample_lake import AS_OF, append_rows
 
+TASK = "mood"
 PLACES = {
     "t1": ("a", 0.65, 0.25),
     "t2": ("a", 0.65, 0.30),
@@ -51,7 +52,7 @@ def filled(night):
 
 
 def listed(night, listener=None, n_tracks=10, position=None):
-    found = open_mood_lists(night).list_for(position or gentle_position(), listener, n_tracks)
+    found = open_mood_lists(night, TASK).list_for(position or gentle_position(), listener, n_tracks)
     return found, [entry.track.track_id for entry in found.entries]
 
 
@@ -76,7 +77,7 @@ def test_the_position_decides(filled):
 def user(night, **changes):
     row = {"user_id": "ada", "is_opted_out": False, "is_named_to_others": True}
     append_rows(night, "core_users", {**row, "known_from_date": AS_OF, **changes})
-    return open_listener(open_mood_lists(night).catalogue.view, "ada")
+    return open_listener(open_mood_lists(night, TASK).catalogue.view, "ada", TASK)
 
 
 def test_counts_without_a_day_are_a_history(filled):
@@ -136,4 +137,4 @@ def test_a_listed_track_without_a_mood_has_no_position(filled):
 
 def test_without_a_plane_nothing_is_listed(night):
     with pytest.raises(NoMoodPlaneError, match="feat_mood_plane: no available track lies on"):
-        open_mood_lists(night)
+        open_mood_lists(night, TASK)
