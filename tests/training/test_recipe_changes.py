@@ -40,7 +40,8 @@ def trained(night, recipe_file, monkeypatch):
 def warnings_of(monkeypatch, night, **options):
     log = captured_log(monkeypatch, "training.train.LOG")
     row = train.train(night, "ranking", **options)
-    return row, [entry for entry in log if entry["log_level"] == "warning"]
+    warnings = [entry for entry in log if entry["log_level"] == "warning"]
+    return row, [entry for entry in warnings if entry["event"].startswith("the recipe")]
 
 
 def test_an_unchanged_recipe_is_reused_without_a_word(trained, recipe_file, monkeypatch):
@@ -89,6 +90,17 @@ def test_a_broken_recipe_is_told_and_does_not_end_a_night_that_reuses_a_model(
 
     assert row.trained_as_of_date < trained.as_of
     assert warning["changed"][0].startswith("it cannot be read: ")
+
+
+def test_families_that_are_better_on_the_test_are_named_in_the_log(trained, monkeypatch):
+    """A night by the settings' family goes on with it; an epoch of bpr is behind item_knn by far."""
+    log = captured_log(monkeypatch, "training.train.LOG")
+
+    train.train(trained, "ranking", retrain="always")
+
+    [warning] = [entry for entry in log if "better on the test" in entry["event"]]
+    assert (warning["log_level"], warning["stored"]) == ("warning", "bpr")
+    assert warning["less_by"]["item_knn"] > 0.1
 
 
 def test_a_task_without_a_model_has_no_remark(night):
