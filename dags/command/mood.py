@@ -26,6 +26,7 @@ from dags.command.row_printing import Format
 from dags.command.search import AsOf, Html, NMatches, Output, night_of
 from feature_store.distress import GENTLE_CONTEXT
 from feature_store.settings import Night
+from feature_store.unicode_text import is_utf8
 
 _SENTENCE_READER = "training.tasks.sentence_emotion:SentenceReader"
 _NO_WORDS = "training.tasks.sentence_text:NoWordsError"
@@ -242,7 +243,5 @@ def _check_options(
         raise typer.BadParameter("give a sentence, or --repl to type several")
     if is_repl and html is not None:
         raise typer.BadParameter("a page holds one answer; leave --repl out", param_hint="--html")
-    try:
-        (user or "").encode()
-    except UnicodeEncodeError as error:
-        raise typer.BadParameter("an id is UTF-8", param_hint="--user") from error
+    if not is_utf8(user or ""):
+        raise typer.BadParameter("an id is UTF-8", param_hint="--user")
